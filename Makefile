@@ -1,0 +1,52 @@
+# Daily commands. `make` shows them; `make all` is what CI runs.
+VENV   := .venv
+PYTHON ?= python3
+BIN    := $(VENV)/bin
+SILICON ?= ../shared/data/silicon
+
+.DEFAULT_GOAL := help
+.PHONY: help all demo test test-rust test-python lint format bench clean
+
+help: ## show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+all: lint test ## what CI runs
+
+demo: $(VENV)/installed ## build, then run the main job on structures made on the spot
+	$(BIN)/mlipselect demo -o demo-output/selected.xyz
+
+test: test-rust test-python ## every test
+
+test-rust: ## the tests of the Rust crates
+	cargo test --release --workspace
+
+test-python: $(VENV)/installed ## the tests of the Python package, against the installed wheel
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed ## formatters, linters and type checkers, warnings are errors
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest mlipselect._core
+
+format: $(VENV)/installed ## rewrite the sources in the house style
+	cargo fmt --all
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## remove everything that was built
+	rm -rf target $(VENV) demo-output
+	rm -f python/mlipselect/_core*.so
+
+$(VENV)/tools: pyproject.toml .ci/make-venv
+	PYTHON=$(PYTHON) .ci/make-venv $(VENV)
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+# Editable for the Python part; the Rust part is rebuilt when a source of it changed.
+$(VENV)/installed: $(VENV)/tools Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
+	$(BIN)/maturin develop --release --quiet
+	@touch $@

@@ -1,0 +1,1 @@
+//! Linear atomic cluster expansion (ACE) descriptor.

@@ -1,0 +1,1 @@
+//! Exact, label-free selection of informative rows.
