@@ -1,5 +1,6 @@
 """Choose the atomic structures worth a DFT calculation."""
 
-from mlipselect._core import __version__
+from mlipselect._core import Posterior, __version__
+from mlipselect.selectors import BayesianSelector
 
-__all__ = ["__version__"]
+__all__ = ["BayesianSelector", "Posterior", "__version__"]
