@@ -45,6 +45,6 @@ mod values;
 pub use basis::Parameters;
 pub use error::{Error, StructureProblem};
 pub use labels::{Degrees, MAX_FEATURES, MAX_TOTALDEGREE};
-pub use neighbours::{CellList, Hits, Neighbour};
+pub use neighbours::{CellList, Hits, Neighbour, neighbor_list};
 pub use structure::Structure;
 pub use structures::{AceBasis, MIN_DISTANCE};

@@ -4,7 +4,7 @@
 //! periodic images as the cutoff reaches. Directions that are not periodic get a vector of their own, normal to the
 //! rest, and bins that span the atoms. The handedness of the cell does not matter.
 
-use crate::error::StructureProblem;
+use crate::error::{Error, StructureProblem};
 use crate::structure::Structure;
 
 /// A cell vector is not independent of those before it if so little of its length points out of their span.
@@ -198,6 +198,29 @@ impl CellList {
             });
         }
     }
+}
+
+/// All ordered pairs of atoms closer than the cutoff, sorted by first atom, second atom and image.
+///
+/// # Errors
+///
+/// As [`CellList::new`], for structure 0; or the cutoff is not positive and finite.
+pub fn neighbor_list(
+    structure: &Structure<'_>,
+    cutoff: f64,
+) -> Result<Vec<(usize, Neighbour)>, Error> {
+    if !(cutoff.is_finite() && cutoff > 0.0) {
+        return Err(Error::Cutoff { given: cutoff });
+    }
+    let cells = CellList::new(structure, cutoff).map_err(|problem| problem.at(0))?;
+    let mut hits = Hits::default();
+    let mut pairs = Vec::new();
+    for atom in 0..structure.len() {
+        let start = pairs.len();
+        cells.for_each(atom, &mut hits, |neighbour| pairs.push((atom, neighbour)));
+        pairs[start..].sort_unstable_by_key(|(_, neighbour)| (neighbour.atom, neighbour.shift));
+    }
+    Ok(pairs)
 }
 
 impl Axis {
