@@ -191,7 +191,8 @@ class ACE:
         ------
         StructureError
             The structure is empty, has an element that the descriptor does not know, a position that is not
-            finite, a periodic direction without an independent cell vector, or two atoms less than 0.001 Å apart.
+            finite, a periodic direction without an independent cell vector, or two atoms less than 0.001 Å
+            apart.
         """
         try:
             return self.site_features([atoms])
@@ -262,8 +263,8 @@ class ACE:
         Returns
         -------
         ndarray of shape (n_features,)
-            ``1 + d``. A product of one-particle sums has roughness ``s``, the sum of ``n^p + l^p + |m|^p`` over
-            its factors; a function with coefficients ``C`` on products has ``d = sqrt(sum(C^2 s^2))``.
+            ``1 + d``. A product of one-particle sums has roughness ``s``, the sum of ``n^p + l^p + |m|^p``
+            over its factors; a function with coefficients ``C`` on products has ``d = sqrt(sum(C^2 s^2))``.
         """
         return self._bound()[2].smoothness_prior(float(power))
 
