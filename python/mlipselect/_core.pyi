@@ -1,50 +1,109 @@
 """The compiled part of mlipselect: thin bindings of the Rust crates. Use the package, not this module."""
 
-from typing import final
+from os import PathLike
+from typing import Any, final
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
-__all__ = ["AceBasis", "__version__", "ace_length", "neighbor_list"]
+__all__ = [
+    "AceBasis",
+    "BayesianSelection",
+    "Posterior",
+    "__version__",
+    "ace_length",
+    "mean_square",
+    "neighbor_list",
+]
 
 __version__: str
+
+_Matrix = NDArray[np.float64] | NDArray[np.float32]
+
+@final
+class Posterior:
+    def __new__(
+        cls, dim: int, prior_precision: float | NDArray[np.float64], noise_precision: float = 1.0
+    ) -> Posterior: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def noise_precision(self) -> float: ...
+    @property
+    def covariance(self) -> NDArray[np.float64]: ...
+    def update(self, rows: _Matrix, *, n_threads: int | None = None) -> None: ...
+    def variance(self, rows: _Matrix, *, n_threads: int | None = None) -> NDArray[np.float64]: ...
+    def logdet(self) -> float: ...
+    def information(self) -> float: ...
+    def effective_dimension(self) -> float: ...
+    def copy(self) -> Posterior: ...
+    def save(self, path: str | PathLike[str]) -> None: ...
+    @staticmethod
+    def load(path: str | PathLike[str]) -> Posterior: ...
+
+@final
+class BayesianSelection:
+    def __new__(
+        cls,
+        posterior: Posterior,
+        score: str,
+        pool: _Matrix,
+        *,
+        atoms: _Matrix | None = None,
+        offsets: NDArray[np.int64] | None = None,
+        target: _Matrix | None = None,
+        engine: str = "lazy",
+        max_memory: int = ...,
+        n_threads: int | None = None,
+    ) -> BayesianSelection: ...
+    def advance(self, count: int) -> None: ...
+    def exclude(self, candidates: Any) -> None: ...
+    @property
+    def indices(self) -> NDArray[np.int64]: ...
+    @property
+    def scores(self) -> NDArray[np.float64]: ...
+    @property
+    def information(self) -> NDArray[np.float64]: ...
+    def posterior(self) -> Posterior: ...
+
+def mean_square(pool: _Matrix, core: _Matrix | None, n_threads: int | None = None) -> float: ...
 
 @final
 class AceBasis:
     def __new__(
         cls,
-        atomic_numbers: npt.NDArray[np.int64],
+        atomic_numbers: NDArray[np.int64],
         order: int,
-        totaldegree: npt.NDArray[np.float64],
+        totaldegree: NDArray[np.float64],
         rcut: float,
-        r0: npt.NDArray[np.float64],
+        r0: NDArray[np.float64],
     ) -> AceBasis: ...
     @property
     def n_features(self) -> int: ...
     def site_features(
         self,
-        positions: npt.NDArray[np.float64],
-        atomic_numbers: npt.NDArray[np.int64],
-        cells: npt.NDArray[np.float64],
-        pbc: npt.NDArray[np.bool_],
-        offsets: npt.NDArray[np.int64],
+        positions: NDArray[np.float64],
+        atomic_numbers: NDArray[np.int64],
+        cells: NDArray[np.float64],
+        pbc: NDArray[np.bool_],
+        offsets: NDArray[np.int64],
         n_threads: int | None = None,
-    ) -> npt.NDArray[np.float64]: ...
+    ) -> NDArray[np.float64]: ...
     def structure_features(
         self,
-        positions: npt.NDArray[np.float64],
-        atomic_numbers: npt.NDArray[np.int64],
-        cells: npt.NDArray[np.float64],
-        pbc: npt.NDArray[np.bool_],
-        offsets: npt.NDArray[np.int64],
+        positions: NDArray[np.float64],
+        atomic_numbers: NDArray[np.int64],
+        cells: NDArray[np.float64],
+        pbc: NDArray[np.bool_],
+        offsets: NDArray[np.int64],
         n_threads: int | None = None,
-    ) -> npt.NDArray[np.float64]: ...
-    def smoothness_prior(self, power: float) -> npt.NDArray[np.float64]: ...
+    ) -> NDArray[np.float64]: ...
+    def smoothness_prior(self, power: float) -> NDArray[np.float64]: ...
 
-def ace_length(n_elements: int, order: int, totaldegree: npt.NDArray[np.float64]) -> int: ...
+def ace_length(n_elements: int, order: int, totaldegree: NDArray[np.float64]) -> int: ...
 def neighbor_list(
-    positions: npt.NDArray[np.float64],
-    cell: npt.NDArray[np.float64],
+    positions: NDArray[np.float64],
+    cell: NDArray[np.float64],
     pbc: tuple[bool, bool, bool],
     cutoff: float,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]: ...
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]: ...

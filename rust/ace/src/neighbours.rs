@@ -97,13 +97,8 @@ impl CellList {
             return Err(too_dense(structure, cutoff));
         }
 
-        let mut homes: Vec<Home> = positions
-            .iter()
-            .map(|&position| home(&axes, position))
-            .collect();
-        let bin = |home: &Home| {
-            (home.bins[2] * axes[1].n_bins + home.bins[1]) * axes[0].n_bins + home.bins[0]
-        };
+        let mut homes: Vec<Home> = positions.iter().map(|&position| home(&axes, position)).collect();
+        let bin = |home: &Home| (home.bins[2] * axes[1].n_bins + home.bins[1]) * axes[0].n_bins + home.bins[0];
         let n_bins: usize = axes.iter().map(|axis| axis.n_bins).product();
         let mut starts = vec![0; n_bins + 1];
         homes.iter().for_each(|home| starts[bin(home) + 1] += 1);
@@ -123,17 +118,7 @@ impl CellList {
             atoms[*place] = atom;
             *place += 1;
         }
-        Ok(Self {
-            cutoff_squared: cutoff * cutoff,
-            vectors,
-            axes,
-            x,
-            y,
-            z,
-            atoms,
-            homes,
-            starts,
-        })
+        Ok(Self { cutoff_squared: cutoff * cutoff, vectors, axes, x, y, z, atoms, homes, starts })
     }
 
     /// Visits every neighbour of an atom closer than the cutoff, in an order that depends on the structure only.
@@ -147,8 +132,7 @@ impl CellList {
                     for y in y_run.first..=y_run.last {
                         let row = (z * y_axis.n_bins + y) * x_axis.n_bins;
                         for x_run in &x_axis.near[bin_x] {
-                            let places =
-                                self.starts[row + x_run.first]..self.starts[row + x_run.last + 1];
+                            let places = self.starts[row + x_run.first]..self.starts[row + x_run.last + 1];
                             let image = [x_run.image, y_run.image, z_run.image];
                             self.search(home, places, image, hits, &mut visit);
                         }
@@ -176,10 +160,7 @@ impl CellList {
         // Every candidate is written and the count moves on only for a hit: no branch to mispredict.
         let mut n_hits = 0;
         let first = places.start;
-        let candidates = self.x[places.clone()]
-            .iter()
-            .zip(&self.y[places.clone()])
-            .zip(&self.z[places]);
+        let candidates = self.x[places.clone()].iter().zip(&self.y[places.clone()]).zip(&self.z[places]);
         for (k, ((x, y), z)) in candidates.enumerate() {
             let d = [x + offset[0], y + offset[1], z + offset[2]];
             hits.places[n_hits] = first + k;
@@ -205,10 +186,7 @@ impl CellList {
 /// # Errors
 ///
 /// As [`CellList::new`], for structure 0; or the cutoff is not positive and finite.
-pub fn neighbor_list(
-    structure: &Structure<'_>,
-    cutoff: f64,
-) -> Result<Vec<(usize, Neighbour)>, Error> {
+pub fn neighbor_list(structure: &Structure<'_>, cutoff: f64) -> Result<Vec<(usize, Neighbour)>, Error> {
     if !(cutoff.is_finite() && cutoff > 0.0) {
         return Err(Error::Cutoff { given: cutoff });
     }
@@ -225,11 +203,7 @@ pub fn neighbor_list(
 
 impl Axis {
     /// For each bin, the bins that the cutoff reaches from it, image by image.
-    fn find_near(
-        &mut self,
-        cutoff: f64,
-        structure: &Structure<'_>,
-    ) -> Result<(), StructureProblem> {
+    fn find_near(&mut self, cutoff: f64, structure: &Structure<'_>) -> Result<(), StructureProblem> {
         let height = self.length / norm(self.reciprocal);
         // A shade more than the cutoff, so that rounding of a coordinate loses nothing.
         let reach = (cutoff * (1.0 + 1e-9) * self.n_bins as f64 / height).ceil();
@@ -258,19 +232,14 @@ impl Axis {
 
     /// How many bins along this axis a query visits.
     fn n_visits(&self) -> f64 {
-        let visits =
-            |runs: &Vec<Run>| -> usize { runs.iter().map(|run| run.last - run.first + 1).sum() };
+        let visits = |runs: &Vec<Run>| -> usize { runs.iter().map(|run| run.last - run.first + 1).sum() };
         self.near.iter().map(visits).max().unwrap_or(0) as f64
     }
 
     /// The bin of a position, and how many cell vectors away it is from the cell.
     fn locate(&self, position: [f64; 3]) -> (usize, f64) {
         let coordinate = dot(self.reciprocal, position);
-        let wrap = if self.periodic {
-            coordinate.floor()
-        } else {
-            0.0
-        };
+        let wrap = if self.periodic { coordinate.floor() } else { 0.0 };
         let fraction = (coordinate - wrap - self.low) / self.length;
         // Rounding can put an atom on the far end; the cast of a negative or undefined number is 0.
         let bin = (fraction * self.n_bins as f64) as usize;
@@ -280,11 +249,7 @@ impl Axis {
 
 fn home(axes: &[Axis; 3], position: [f64; 3]) -> Home {
     let located = [0, 1, 2].map(|k: usize| axes[k].locate(position));
-    Home {
-        place: 0,
-        bins: located.map(|(bin, _)| bin),
-        wraps: located.map(|(_, wrap)| wrap),
-    }
+    Home { place: 0, bins: located.map(|(bin, _)| bin), wraps: located.map(|(_, wrap)| wrap) }
 }
 
 /// The cell vectors, with unit vectors normal to all others where there is no periodicity.
@@ -303,9 +268,7 @@ fn complete(structure: &Structure<'_>) -> Result<[[f64; 3]; 3], StructureProblem
     for k in (0..3).filter(|&k| !pbc[k]) {
         let units = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
         let rests = units.map(|unit| outside(&span, unit));
-        let longest = rests
-            .into_iter()
-            .max_by(|a, b| norm(*a).total_cmp(&norm(*b)));
+        let longest = rests.into_iter().max_by(|a, b| norm(*a).total_cmp(&norm(*b)));
         let rest = longest.unwrap_or(units[k]);
         vectors[k] = rest.map(|r| r / norm(rest));
         span.push(vectors[k]);
@@ -336,14 +299,7 @@ fn axes(structure: &Structure<'_>, vectors: &[[f64; 3]; 3]) -> [Axis; 3] {
                 (low, high) = (low.min(coordinate), high.max(coordinate));
             }
         }
-        Axis {
-            periodic,
-            reciprocal,
-            low,
-            length: (high - low).max(f64::MIN_POSITIVE),
-            n_bins: 1,
-            near: Vec::new(),
-        }
+        Axis { periodic, reciprocal, low, length: (high - low).max(f64::MIN_POSITIVE), n_bins: 1, near: Vec::new() }
     })
 }
 
@@ -353,9 +309,7 @@ fn limit_bins(axes: &mut [Axis; 3], cutoff: f64, n_atoms: usize) {
     let heights = [0, 1, 2].map(|k: usize| axes[k].length / norm(axes[k].reciprocal));
     let mut bins = heights.map(|height| (height / cutoff).floor().clamp(1.0, most));
     while bins.iter().product::<f64>() > most {
-        let widest = (0..3)
-            .max_by(|&a, &b| bins[a].total_cmp(&bins[b]))
-            .unwrap_or(0);
+        let widest = (0..3).max_by(|&a, &b| bins[a].total_cmp(&bins[b])).unwrap_or(0);
         bins[widest] = (bins[widest] / 2.0).ceil();
     }
     for (axis, bins) in axes.iter_mut().zip(bins) {
@@ -364,16 +318,11 @@ fn limit_bins(axes: &mut [Axis; 3], cutoff: f64, n_atoms: usize) {
 }
 
 fn too_dense(structure: &Structure<'_>, cutoff: f64) -> StructureProblem {
-    StructureProblem::TooDense {
-        cell: structure.cell,
-        cutoff,
-    }
+    StructureProblem::TooDense { cell: structure.cell, cutoff }
 }
 
 fn image_vector(vectors: &[[f64; 3]; 3], image: [f64; 3]) -> [f64; 3] {
-    std::array::from_fn(|k| {
-        image[0] * vectors[0][k] + image[1] * vectors[1][k] + image[2] * vectors[2][k]
-    })
+    std::array::from_fn(|k| image[0] * vectors[0][k] + image[1] * vectors[1][k] + image[2] * vectors[2][k])
 }
 
 fn add(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
@@ -389,11 +338,7 @@ fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
 }
 
 fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    [
-        a[1] * b[2] - a[2] * b[1],
-        a[2] * b[0] - a[0] * b[2],
-        a[0] * b[1] - a[1] * b[0],
-    ]
+    [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
 }
 
 fn norm(a: [f64; 3]) -> f64 {

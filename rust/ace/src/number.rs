@@ -4,9 +4,7 @@ use std::marker::PhantomData;
 use std::ops::{Add, Mul, Sub};
 
 /// Something that formulas can be evaluated with.
-pub(crate) trait Number:
-    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self>
-{
+pub(crate) trait Number: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {
     /// A constant.
     fn splat(value: f64) -> Self;
     /// `self * factor + term`.

@@ -46,10 +46,7 @@ impl AceBasis {
     ///
     /// A parameter is out of its range; the message says which and why.
     pub fn new(parameters: &Parameters) -> Result<Self, Error> {
-        Ok(Self {
-            evaluator: Evaluator::new(Basis::new(parameters)?),
-            idle: Mutex::new(Vec::new()),
-        })
+        Ok(Self { evaluator: Evaluator::new(Basis::new(parameters)?), idle: Mutex::new(Vec::new()) })
     }
 
     /// Number of features.
@@ -111,10 +108,7 @@ impl AceBasis {
         let d = self.n_features();
         let mut rows = vec![0.0; structures.len() * d];
         first_error(
-            structures
-                .par_iter()
-                .zip(rows.par_chunks_mut(d))
-                .map(|(structure, row)| self.mean(structure, row)),
+            structures.par_iter().zip(rows.par_chunks_mut(d)).map(|(structure, row)| self.mean(structure, row)),
         )?;
         Ok(rows)
     }
@@ -145,10 +139,7 @@ impl AceBasis {
     }
 
     /// The element of each atom, and the atoms sorted into bins.
-    fn prepare(
-        &self,
-        structure: &Structure<'_>,
-    ) -> Result<(Vec<usize>, CellList), StructureProblem> {
+    fn prepare(&self, structure: &Structure<'_>) -> Result<(Vec<usize>, CellList), StructureProblem> {
         if structure.is_empty() {
             return Err(StructureProblem::Empty);
         }
@@ -160,13 +151,11 @@ impl AceBasis {
         }
         let known = &self.basis().elements;
         let element = |(atom, &given): (usize, &i64)| {
-            known
-                .binary_search(&given)
-                .map_err(|_| StructureProblem::UnknownElement {
-                    atom,
-                    given,
-                    known: known.clone(),
-                })
+            known.binary_search(&given).map_err(|_| StructureProblem::UnknownElement {
+                atom,
+                given,
+                known: known.clone(),
+            })
         };
         let numbers = structure.atomic_numbers.iter().enumerate();
         let elements = numbers.map(element).collect::<Result<_, _>>()?;
@@ -205,12 +194,7 @@ impl AceBasis {
         lane_atoms: &[usize],
         scratch: &mut Scratch,
     ) -> Result<(), StructureProblem> {
-        let Scratch {
-            workspace,
-            hits,
-            filled,
-            ..
-        } = scratch;
+        let Scratch { workspace, hits, filled, .. } = scratch;
         workspace.slots.iter_mut().for_each(Vec::clear);
         let mut closest = None;
         for (lane, &atom) in lane_atoms.iter().enumerate() {
@@ -236,12 +220,9 @@ impl AceBasis {
         }
         match closest {
             None => Ok(()),
-            Some((first, second, distance)) => Err(StructureProblem::Coincident {
-                first,
-                second,
-                distance,
-                least: MIN_DISTANCE,
-            }),
+            Some((first, second, distance)) => {
+                Err(StructureProblem::Coincident { first, second, distance, least: MIN_DISTANCE })
+            }
         }
     }
 
@@ -278,9 +259,7 @@ impl AceBasis {
 
     fn idle_scratch(&self) -> std::sync::MutexGuard<'_, Vec<Scratch>> {
         // Nothing is ever half done under the lock, so a thread that died holding it left it whole.
-        self.idle
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -290,11 +269,7 @@ where
     J: IndexedParallelIterator<Item = Result<(), StructureProblem>>,
 {
     let results: Vec<_> = jobs.collect();
-    match results
-        .into_iter()
-        .enumerate()
-        .find_map(|(index, result)| Some((index, result.err()?)))
-    {
+    match results.into_iter().enumerate().find_map(|(index, result)| Some((index, result.err()?))) {
         Some((index, problem)) => Err(problem.at(index)),
         None => Ok(()),
     }

@@ -120,20 +120,12 @@ impl Evaluator {
         let mut shells: Vec<Shell> = Vec::new();
         let mut n_sums = 0;
         for n in 1..=n_max {
-            let lmax = labels()
-                .filter(|label| label.n == n)
-                .map(|label| label.l)
-                .max();
+            let lmax = labels().filter(|label| label.n == n).map(|label| label.l).max();
             let size = n_harmonics(lmax.unwrap_or(0));
-            shells.push(Shell {
-                n: n - 1,
-                first: n_sums,
-                size,
-            });
+            shells.push(Shell { n: n - 1, first: n_sums, size });
             n_sums += size;
         }
-        let place =
-            |label: Label| label.element * n_sums + shells[label.n - 1].first + label.l * label.l;
+        let place = |label: Label| label.element * n_sums + shells[label.n - 1].first + label.l * label.l;
 
         let mut doubles = Vec::new();
         let mut groups: Vec<Group> = Vec::new();
@@ -176,12 +168,7 @@ impl Evaluator {
                         n_coupled += 2 * c.l + 1;
                         at
                     });
-                    triples.push(Triple {
-                        c: place(c),
-                        coupled: at,
-                        size: 2 * c.l + 1,
-                        scale: function.root_sigma,
-                    });
+                    triples.push(Triple { c: place(c), coupled: at, size: 2 * c.l + 1, scale: function.root_sigma });
                     if let Some(group) = groups.last_mut() {
                         group.couplings.end = couplings.len();
                         group.triples.end = triples.len();
@@ -211,17 +198,10 @@ impl Evaluator {
     pub(crate) fn workspace(&self) -> Workspace {
         let n_elements = self.basis.elements.len();
         let packs = |n: usize| vec![Pack::ZERO; n];
-        let most_products = self
-            .groups
-            .iter()
-            .map(|group| group.a.len() * group.b.len())
-            .max();
+        let most_products = self.groups.iter().map(|group| group.a.len() * group.b.len()).max();
         let n_coupled = |group: &Group| -> usize {
             let rows = |&index: &usize| self.combinations[index].ends.len();
-            self.couplings[group.couplings.clone()]
-                .iter()
-                .map(rows)
-                .sum()
+            self.couplings[group.couplings.clone()].iter().map(rows).sum()
         };
         Workspace {
             slots: vec![Vec::new(); n_elements],
@@ -256,11 +236,7 @@ impl Evaluator {
 
     #[inline(always)]
     fn evaluate_with<A: Arithmetic>(&self, centre: usize, workspace: &mut Workspace) {
-        for packs in [
-            &mut workspace.pair_sums,
-            &mut workspace.radial_sums,
-            &mut workspace.sums,
-        ] {
+        for packs in [&mut workspace.pair_sums, &mut workspace.radial_sums, &mut workspace.sums] {
             packs.fill(Pack::ZERO);
         }
         for element in 0..self.basis.elements.len() {
@@ -279,12 +255,7 @@ impl Evaluator {
 
     /// Σ_j of P_n, R_k and R_n Y_lm over the neighbours of one element.
     #[inline(always)]
-    fn sum_over_neighbours<A: Arithmetic>(
-        &self,
-        centre: usize,
-        element: usize,
-        workspace: &mut Workspace,
-    ) {
+    fn sum_over_neighbours<A: Arithmetic>(&self, centre: usize, element: usize, workspace: &mut Workspace) {
         let basis = &self.basis;
         let pair = basis.pair(centre, element);
         let part = |n: usize| element * n..(element + 1) * n;
@@ -300,10 +271,7 @@ impl Evaluator {
             let present = Lanes::<A>::of(std::slice::from_mut(&mut slot.present))[0];
             let r = x.mul_add(x, y.mul_add(y, z * z)).sqrt();
             let inverse_r = r.recip();
-            for (sum, p) in pair_sums
-                .iter_mut()
-                .zip(pair.radial.terms(r, inverse_r, present))
-            {
+            for (sum, p) in pair_sums.iter_mut().zip(pair.radial.terms(r, inverse_r, present)) {
                 *sum = *sum + p;
             }
             let terms = basis.envelope.terms(pair.coordinate.evaluate(r), present);
@@ -313,8 +281,7 @@ impl Evaluator {
             for (sum, value) in radial_sums.iter_mut().zip(&*radial) {
                 *sum = *sum + *value;
             }
-            self.harmonics
-                .evaluate([x * inverse_r, y * inverse_r, z * inverse_r], harmonics);
+            self.harmonics.evaluate([x * inverse_r, y * inverse_r, z * inverse_r], harmonics);
             for shell in &self.shells {
                 let value = radial[shell.n];
                 let sums = &mut sums[shell.first..shell.first + shell.size];
@@ -325,10 +292,7 @@ impl Evaluator {
         }
         // Self parts take every other k: odd ones first, then even ones.
         radial.copy_from_slice(radial_sums);
-        let by_parity = radial
-            .iter()
-            .step_by(2)
-            .chain(radial.iter().skip(1).step_by(2));
+        let by_parity = radial.iter().step_by(2).chain(radial.iter().skip(1).step_by(2));
         for (sum, value) in radial_sums.iter_mut().zip(by_parity) {
             *sum = *value;
         }
@@ -350,13 +314,7 @@ impl Evaluator {
 
     /// √σ Σ (l1 l2 l3; m1 m2 m3) A B C, the first two factors coupled once for all functions that share them.
     #[inline(always)]
-    fn triples<T: Number>(
-        &self,
-        sums: &[T],
-        products: &mut [T],
-        coupled: &mut [T],
-        values: &mut [T],
-    ) {
+    fn triples<T: Number>(&self, sums: &[T], products: &mut [T], coupled: &mut [T], values: &mut [T]) {
         for group in &self.groups {
             let (a, b) = (&sums[group.a.clone()], &sums[group.b.clone()]);
             for (row, a) in products.chunks_exact_mut(b.len()).zip(a) {
@@ -370,9 +328,7 @@ impl Evaluator {
                 let mut start = 0;
                 for (&end, row) in combinations.ends.iter().zip(&mut rows) {
                     let mut sum = T::splat(0.0);
-                    let terms = combinations.factors[start..end]
-                        .iter()
-                        .zip(&combinations.products[start..end]);
+                    let terms = combinations.factors[start..end].iter().zip(&combinations.products[start..end]);
                     for (&factor, &product) in terms {
                         sum = T::splat(factor).mul_add(products[product], sum);
                     }
@@ -418,11 +374,7 @@ impl Combinations {
             }
             ends.push(factors.len());
         }
-        Self {
-            ends,
-            factors,
-            products,
-        }
+        Self { ends, factors, products }
     }
 }
 
@@ -435,18 +387,10 @@ fn flatten_self_parts(basis: &Basis) -> (Vec<SelfPart>, Vec<f64>) {
         let mut first = 0;
         if let Some((element, expansion)) = &function.self_part {
             let k = expansion.first;
-            first = element * basis.n_radial
-                + if sign(k as i64) < 0.0 {
-                    k / 2
-                } else {
-                    n_odd + k / 2 - 1
-                };
+            first = element * basis.n_radial + if sign(k as i64) < 0.0 { k / 2 } else { n_odd + k / 2 - 1 };
             coefficients.extend(&expansion.coefficients);
         }
-        SelfPart {
-            first,
-            coefficients: start..coefficients.len(),
-        }
+        SelfPart { first, coefficients: start..coefficients.len() }
     };
     let parts = basis.functions.iter().map(&mut flatten).collect();
     (parts, coefficients)
@@ -467,9 +411,6 @@ fn has_fused() -> bool {
 impl Slot {
     /// No neighbour in any lane; the vector stands in for one at a harmless distance.
     pub(crate) fn absent(cutoff: f64) -> Self {
-        Self {
-            vector: [Pack([cutoff; LANES]), Pack::ZERO, Pack::ZERO],
-            present: Pack::ZERO,
-        }
+        Self { vector: [Pack([cutoff; LANES]), Pack::ZERO, Pack::ZERO], present: Pack::ZERO }
     }
 }

@@ -1,15 +1,24 @@
-//! Python bindings of mlipselect: converts, releases the GIL and calls.
-use pyo3::prelude::*;
+//! Python bindings of mlipselect: they convert, release the GIL and call.
 
 mod ace;
+mod arrays;
+mod bayesian;
+mod errors;
+mod posterior;
+mod threads;
+
+use pyo3::prelude::*;
 
 /// The compiled part of mlipselect.
 #[pymodule]
 mod _core {
-    use super::*;
-
     #[pymodule_export]
     use super::ace::{AceBasis, ace_length, neighbor_list};
+    #[pymodule_export]
+    use super::bayesian::BayesianSelection;
+    #[pymodule_export]
+    use super::posterior::{Posterior, mean_square};
+    use super::*;
 
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {
