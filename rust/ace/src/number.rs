@@ -38,8 +38,8 @@ impl Number for f64 {
     }
 }
 
-/// How many numbers the kernels handle at once: two 256-bit registers or four 128-bit ones.
-pub(crate) const LANES: usize = 4;
+/// How many numbers the kernels handle at once: two 256-bit registers, so that one chain of sums hides the other's latency.
+pub(crate) const LANES: usize = 8;
 
 /// One number per lane, as it lies in memory.
 #[derive(Debug, Clone, Copy, PartialEq)]

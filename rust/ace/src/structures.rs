@@ -66,10 +66,26 @@ impl AceBasis {
     ///
     /// [`Error::Structure`] for the first structure that cannot be described.
     pub fn site_features(&self, structures: &[Structure<'_>]) -> Result<Vec<f64>, Error> {
+        let n_atoms: usize = structures.iter().map(Structure::len).sum();
+        let mut rows = vec![0.0; n_atoms * self.n_features()];
+        self.site_features_into(structures, &mut rows)?;
+        Ok(rows)
+    }
+
+    /// As [`Self::site_features`], into memory that the caller has; what was there does not matter.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Structure`] for the first structure that cannot be described; then some rows are written and some not.
+    ///
+    /// # Panics
+    ///
+    /// `rows` does not hold one row per atom.
+    pub fn site_features_into(&self, structures: &[Structure<'_>], rows: &mut [f64]) -> Result<(), Error> {
         let d = self.n_features();
         let n_atoms: usize = structures.iter().map(Structure::len).sum();
-        let mut rows = vec![0.0; n_atoms * d];
-        let mut rest = rows.as_mut_slice();
+        assert_eq!(rows.len(), n_atoms * d, "expected {n_atoms} rows of {d} numbers");
+        let mut rest = rows;
         let mut jobs = Vec::with_capacity(structures.len());
         for structure in structures {
             let (rows, others) = rest.split_at_mut(structure.len() * d);
@@ -87,14 +103,14 @@ impl AceBasis {
                     self.describe(&elements, &cells, atoms, |lane_atoms, centre, workspace| {
                         for (lane, atom) in lane_atoms.iter().enumerate() {
                             let row = &mut rows[(atom - first) * d..][..d];
+                            row.fill(0.0);
                             self.write(centre, workspace, row, |pack| pack.0[lane]);
                         }
                     })
                 })
                 .collect();
             chunks.into_iter().collect()
-        }))?;
-        Ok(rows)
+        }))
     }
 
     /// The mean row of each structure; rows of atoms are not kept.

@@ -111,9 +111,16 @@ impl AceBasis {
         n_threads: Option<usize>,
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let batch = Batch::new(&positions, &atomic_numbers, &cells, &pbc, &offsets)?;
-        let rows = detached(py, n_threads, || self.inner.site_features(&batch.structures()))?;
         let shape = [batch.positions.len(), self.inner.n_features()];
-        rows.map_err(from_ace)?.into_pyarray(py).reshape(shape)
+        // numpy has its memory in huge pages, which saves more time than the calculation takes.
+        // SAFETY: no element is read before all are written, and on an error the array is dropped.
+        let rows = unsafe { PyArray2::<f64>::new(py, shape, false) };
+        {
+            let mut rows = rows.readwrite();
+            let rows = rows.as_slice_mut()?;
+            detached(py, n_threads, || self.inner.site_features_into(&batch.structures(), rows))?.map_err(from_ace)?;
+        }
+        Ok(rows)
     }
 
     #[pyo3(signature = (positions, atomic_numbers, cells, pbc, offsets, n_threads=None))]
