@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use crate::basis::{Basis, Parameters};
 use crate::error::{Error, StructureProblem};
+use crate::lanes::{LANES, Pack};
 use crate::neighbours::{CellList, Hits};
-use crate::number::LANES;
 use crate::structure::Structure;
 use crate::values::{Evaluator, Slot, Workspace};
 
@@ -243,13 +243,7 @@ impl AceBasis {
     }
 
     /// Adds one number of each function to its column.
-    fn write(
-        &self,
-        centre: usize,
-        workspace: &Workspace,
-        row: &mut [f64],
-        number: impl Fn(&crate::number::Pack) -> f64,
-    ) {
+    fn write(&self, centre: usize, workspace: &Workspace, row: &mut [f64], number: impl Fn(&Pack) -> f64) {
         let basis = self.basis();
         for (element, sums) in workspace.pair_sums.chunks_exact(basis.n_pair).enumerate() {
             let columns = &mut row[basis.pair_column(centre, element)..][..basis.n_pair];

@@ -41,7 +41,7 @@ pub(crate) fn sign(n: i64) -> f64 {
 pub(crate) struct Term {
     pub(crate) factor: f64,
     /// `p1 (2 l2 + 1) + p2` for the product of number p1 of the first set and p2 of the second.
-    pub(crate) product: u32,
+    pub(crate) product: usize,
 }
 
 /// Σ_{m1+m2+m3=0} (l1 l2 l3; m1 m2 m3) A_{m1} B_{m2} C_{m3}, written in the real numbers that hold A, B and C.
@@ -79,7 +79,7 @@ impl Coupling {
             .chunks_exact(sizes[0] * sizes[1])
             .map(|row| {
                 let terms = row.iter().enumerate().filter(|(_, f)| f.abs() > 1e-13);
-                terms.map(|(product, &factor)| Term { factor, product: product as u32 }).collect()
+                terms.map(|(product, &factor)| Term { factor, product }).collect()
             })
             .collect();
         Self { rows }
@@ -160,7 +160,7 @@ mod tests {
             let mut value = 0.0;
             for (q, row) in Coupling::new(l).rows.iter().enumerate() {
                 for term in row {
-                    let (p1, p2) = (term.product as usize / b.len(), term.product as usize % b.len());
+                    let (p1, p2) = (term.product / b.len(), term.product % b.len());
                     value += term.factor * a[p1] * b[p2] * c[q];
                 }
             }
