@@ -1,0 +1,1 @@
+"""Slow, obvious numpy versions of what the package computes: the oracles of the other tests."""
