@@ -1,5 +1,6 @@
 //! Python bindings of mlipselect: they convert, release the GIL and call.
 
+mod ace;
 mod arrays;
 mod bayesian;
 mod errors;
@@ -11,6 +12,8 @@ use pyo3::prelude::*;
 /// The compiled part of mlipselect.
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use super::ace::{AceBasis, ace_length, neighbor_list};
     #[pymodule_export]
     use super::bayesian::BayesianSelection;
     #[pymodule_export]

@@ -1,0 +1,38 @@
+//! The arithmetic that the formulas need, so that one body serves numbers, vector lanes and derivatives.
+
+use std::ops::{Add, Mul, Sub};
+
+/// Something that formulas can be evaluated with.
+pub(crate) trait Number: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {
+    /// A constant.
+    fn splat(value: f64) -> Self;
+    /// `self * factor + term`.
+    fn mul_add(self, factor: Self, term: Self) -> Self;
+    /// `1 / self`.
+    fn recip(self) -> Self;
+
+    /// `self` to a small constant power.
+    #[inline(always)]
+    fn power(self, exponent: u32) -> Self {
+        let mut product = Self::splat(1.0);
+        for _ in 0..exponent {
+            product = product * self;
+        }
+        product
+    }
+}
+
+impl Number for f64 {
+    #[inline(always)]
+    fn splat(value: f64) -> Self {
+        value
+    }
+    #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        self * factor + term
+    }
+    #[inline(always)]
+    fn recip(self) -> Self {
+        1.0 / self
+    }
+}

@@ -1,0 +1,268 @@
+//! The functions themselves, for as many centres at once as there are lanes.
+//!
+//! Each lane is one centre and sums over its own neighbours, so a value does not depend on which centres share the
+//! lanes. Nothing is allocated per atom.
+
+use crate::basis::Basis;
+use crate::harmonics::{Harmonics, n_harmonics};
+use crate::lanes::{Arithmetic, Fused, LANES, Lanes, Pack, Separate};
+use crate::number::Number;
+use crate::tables::{Double, SelfParts, Tables, Triples};
+
+/// A basis, ready to be evaluated.
+#[derive(Debug, Clone)]
+pub(crate) struct Evaluator {
+    pub(crate) basis: Basis,
+    tables: Tables,
+    harmonics: Harmonics,
+    /// Whether this processor multiplies and adds in one instruction.
+    fused: bool,
+}
+
+/// One neighbour per lane; in a lane without one `present` is 0 and the vector does no harm.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Slot {
+    pub(crate) vector: [Pack; 3],
+    pub(crate) present: Pack,
+}
+
+impl Slot {
+    /// No neighbour in any lane; vectors reach to the cutoff.
+    pub(crate) fn absent(cutoff: f64) -> Self {
+        Self { vector: [Pack([cutoff; LANES]), Pack::ZERO, Pack::ZERO], present: Pack::ZERO }
+    }
+}
+
+/// Memory of one evaluation, to be used again and again by one thread.
+#[derive(Debug, Clone)]
+pub(crate) struct Workspace {
+    /// In: for each element, the neighbours.
+    pub(crate) slots: Vec<Vec<Slot>>,
+    /// Out: for each element of neighbours, Σ_j P_n.
+    pub(crate) pair_sums: Vec<Pack>,
+    /// Out: the many-body functions.
+    pub(crate) values: Vec<Pack>,
+    harmonics: Vec<Pack>,
+    radial: Vec<Pack>,
+    /// For each element, Σ_j R_k for odd k and then for even k.
+    radial_sums: Vec<Pack>,
+    /// For each element, Σ_j R_n Y_lm.
+    sums: Vec<Pack>,
+    products: Vec<Pack>,
+    coupled: Vec<Pack>,
+}
+
+impl Evaluator {
+    pub(crate) fn new(basis: Basis) -> Self {
+        let tables = Tables::new(&basis);
+        Self { basis, harmonics: Harmonics::new(tables.sums.lmax), tables, fused: has_fused() }
+    }
+
+    pub(crate) fn workspace(&self) -> Workspace {
+        let Self { basis, tables, .. } = self;
+        let n_elements = basis.elements.len();
+        let packs = |n: usize| vec![Pack::ZERO; n];
+        Workspace {
+            slots: vec![Vec::new(); n_elements],
+            pair_sums: packs(n_elements * basis.n_pair),
+            values: packs(basis.functions.len()),
+            harmonics: packs(n_harmonics(tables.sums.lmax)),
+            radial: packs(basis.n_radial),
+            radial_sums: packs(n_elements * basis.n_radial),
+            sums: packs(n_elements * tables.sums.len),
+            products: packs(tables.triples.most_products()),
+            coupled: packs(tables.triples.most_coupled()),
+        }
+    }
+
+    /// Evaluates all functions for centres of one element, from the neighbours in the workspace.
+    pub(crate) fn evaluate(&self, centre: usize, workspace: &mut Workspace) {
+        #[cfg(target_arch = "x86_64")]
+        if self.fused {
+            // SAFETY: `fused` is only set where the processor has both features.
+            return unsafe { self.evaluate_avx2(centre, workspace) };
+        }
+        if self.fused {
+            self.evaluate_with::<Fused>(centre, workspace);
+        } else {
+            self.evaluate_with::<Separate>(centre, workspace);
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn evaluate_avx2(&self, centre: usize, workspace: &mut Workspace) {
+        self.evaluate_with::<Fused>(centre, workspace);
+    }
+
+    #[inline(always)]
+    fn evaluate_with<A: Arithmetic>(&self, centre: usize, workspace: &mut Workspace) {
+        for packs in [&mut workspace.pair_sums, &mut workspace.radial_sums, &mut workspace.sums] {
+            packs.fill(Pack::ZERO);
+        }
+        for element in 0..self.basis.elements.len() {
+            self.sum_over_neighbours::<A>(centre, element, workspace);
+        }
+        let sums = &*Lanes::<A>::of(&mut workspace.sums);
+        let radial_sums = &*Lanes::<A>::of(&mut workspace.radial_sums);
+        let products = Lanes::<A>::of(&mut workspace.products);
+        let coupled = Lanes::<A>::of(&mut workspace.coupled);
+        let values = Lanes::<A>::of(&mut workspace.values);
+        let (of_two, of_three) = values.split_at_mut(self.tables.doubles.len());
+        couple_two(&self.tables.doubles, sums, of_two);
+        couple_three(&self.tables.triples, sums, products, coupled, of_three);
+        remove_self_parts(&self.tables.self_parts, radial_sums, values);
+    }
+
+    /// Σ_j of P_n, R_k and R_n Y_lm over the neighbours of one element.
+    #[inline(always)]
+    fn sum_over_neighbours<A: Arithmetic>(&self, centre: usize, element: usize, workspace: &mut Workspace) {
+        let Self { basis, tables, .. } = self;
+        let pair = basis.pair(centre, element);
+        let part = |n: usize| element * n..(element + 1) * n;
+        let pair_sums = Lanes::<A>::of(&mut workspace.pair_sums[part(basis.n_pair)]);
+        let radial_sums = Lanes::<A>::of(&mut workspace.radial_sums[part(basis.n_radial)]);
+        let sums = Lanes::<A>::of(&mut workspace.sums[part(tables.sums.len)]);
+        let harmonics = Lanes::<A>::of(&mut workspace.harmonics);
+        let radial = Lanes::<A>::of(&mut workspace.radial);
+        for slot in &mut workspace.slots[element] {
+            let [x, y, z] = slot.vector.map(Lanes::<A>::from);
+            let present = Lanes::<A>::from(slot.present);
+            let r = x.mul_add(x, y.mul_add(y, z * z)).sqrt();
+            let inverse_r = r.recip();
+
+            for (sum, p) in pair_sums.iter_mut().zip(pair.radial.terms(r, inverse_r, present)) {
+                *sum = *sum + p;
+            }
+            let terms = basis.envelope.terms(pair.coordinate.evaluate(r), present);
+            for ((value, sum), term) in radial.iter_mut().zip(&mut *radial_sums).zip(terms) {
+                *value = term;
+                *sum = *sum + term;
+            }
+            self.harmonics.evaluate([x * inverse_r, y * inverse_r, z * inverse_r], harmonics);
+            for (shell, value) in tables.sums.shells.iter().zip(&*radial) {
+                let sums = &mut sums[shell.first..shell.first + shell.size];
+                for (sum, harmonic) in sums.iter_mut().zip(&*harmonics) {
+                    *sum = value.mul_add(*harmonic, *sum);
+                }
+            }
+        }
+        radial.copy_from_slice(radial_sums);
+        let odd_then_even = radial.iter().step_by(2).chain(radial.iter().skip(1).step_by(2));
+        for (sum, value) in radial_sums.iter_mut().zip(odd_then_even) {
+            *sum = *value;
+        }
+    }
+}
+
+/// √σ/√(2l+1) [ A_0 B_0 + 2 Σ_{m>0} Re(A_m B*_m) ]
+#[inline(always)]
+fn couple_two<T: Number>(doubles: &[Double], sums: &[T], values: &mut [T]) {
+    for (value, double) in values.iter_mut().zip(doubles) {
+        let a = &sums[double.a..][..double.size];
+        let b = &sums[double.b..][..double.size];
+        let mut rest = T::splat(0.0);
+        for (a, b) in a[1..].iter().zip(&b[1..]) {
+            rest = a.mul_add(*b, rest);
+        }
+        *value = T::splat(double.scale) * T::splat(2.0).mul_add(rest, a[0] * b[0]);
+    }
+}
+
+/// √σ Σ (l1 l2 l3; m1 m2 m3) A B C, the first two factors coupled once for all functions that share them.
+#[inline(always)]
+fn couple_three<T: Number>(triples: &Triples, sums: &[T], products: &mut [T], coupled: &mut [T], values: &mut [T]) {
+    for group in &triples.groups {
+        let (a, b) = (&sums[group.a.clone()], &sums[group.b.clone()]);
+        for (row, a) in products.chunks_exact_mut(b.len()).zip(a) {
+            for (product, b) in row.iter_mut().zip(b) {
+                *product = *a * *b;
+            }
+        }
+        let mut rows = coupled.iter_mut();
+        for &index in &triples.couplings[group.couplings.clone()] {
+            let combinations = &triples.combinations[index];
+            let mut start = 0;
+            for (&end, row) in combinations.ends.iter().zip(&mut rows) {
+                let terms = combinations.factors[start..end].iter().zip(&combinations.products[start..end]);
+                let mut sum = T::splat(0.0);
+                for (&factor, &product) in terms {
+                    sum = T::splat(factor).mul_add(products[product], sum);
+                }
+                *row = sum;
+                start = end;
+            }
+        }
+        let functions = group.functions.clone();
+        for (value, triple) in values[functions.clone()].iter_mut().zip(&triples.functions[functions]) {
+            let c = &sums[triple.c..][..triple.size];
+            let z = &coupled[triple.coupled..][..triple.size];
+            let mut sum = T::splat(0.0);
+            for (c, z) in c.iter().zip(z) {
+                sum = c.mul_add(*z, sum);
+            }
+            *value = T::splat(triple.scale) * sum;
+        }
+    }
+}
+
+/// Takes κ Σ_k p_k Σ_j R_k from each function.
+#[inline(always)]
+fn remove_self_parts<T: Number>(self_parts: &SelfParts, radial_sums: &[T], values: &mut [T]) {
+    for (value, (first, coefficients)) in values.iter_mut().zip(&self_parts.functions) {
+        let coefficients = &self_parts.coefficients[coefficients.clone()];
+        let mut sum = *value;
+        for (&coefficient, radial_sum) in coefficients.iter().zip(&radial_sums[*first..]) {
+            sum = T::splat(-coefficient).mul_add(*radial_sum, sum);
+        }
+        *value = sum;
+    }
+}
+
+/// Whether fused multiply-add is one instruction here.
+fn has_fused() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        cfg!(any(target_arch = "aarch64", target_feature = "fma"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::basis::Parameters;
+
+    /// The instructions that a processor has change rounding only.
+    #[test]
+    fn fused_and_separate_arithmetic_agree() {
+        let basis = Basis::new(&Parameters {
+            elements: vec![8, 14],
+            order: 3,
+            totaldegree: vec![10.0; 3],
+            rcut: 5.0,
+            r0: vec![1.3, 1.8, 1.8, 2.4],
+        });
+        let evaluator = Evaluator::new(basis.unwrap());
+        let mut workspace = evaluator.workspace();
+        for element in 0..2 {
+            for k in 0..9 {
+                let number = |seed: f64| Pack(std::array::from_fn(|lane| (seed + (3 * k + lane) as f64).sin() * 2.0));
+                let vector = [number(0.1), number(0.7), number(1.9)];
+                workspace.slots[element].push(Slot { vector, present: Pack([1.0; LANES]) });
+            }
+        }
+        let mut separate = workspace.clone();
+        evaluator.evaluate(1, &mut workspace);
+        evaluator.evaluate_with::<Separate>(1, &mut separate);
+        let largest = separate.values.iter().flat_map(|pack| pack.0).fold(0.0, |m: f64, v| m.max(v.abs()));
+        for (a, b) in workspace.values.iter().zip(&separate.values) {
+            for (a, b) in a.0.iter().zip(b.0) {
+                assert!((a - b).abs() < 1e-13 * largest);
+            }
+        }
+    }
+}
