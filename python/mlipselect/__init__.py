@@ -1,6 +1,6 @@
 """Choose the atomic structures worth a DFT calculation."""
 
-from mlipselect._core import __version__
+from mlipselect._core import Posterior, __version__
 from mlipselect.exceptions import (
     InvalidInputError,
     MemoryLimitError,
@@ -13,8 +13,10 @@ from mlipselect.features import Features, balance_composition, featurize
 from mlipselect.io import Frame, iter_frames, read
 from mlipselect.select import select
 from mlipselect.selection import Selection
+from mlipselect.selectors import BayesianSelector
 
 __all__ = [
+    "BayesianSelector",
     "Features",
     "Frame",
     "InvalidInputError",
@@ -22,6 +24,7 @@ __all__ = [
     "MissingExtraError",
     "MlipselectError",
     "NotFittedError",
+    "Posterior",
     "Selection",
     "StructureError",
     "__version__",

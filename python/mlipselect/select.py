@@ -152,7 +152,7 @@ def select(
             indices=np.array(positions, dtype=np.int64),
             scores=selector.scores_,
             information=selector.information_,
-            effective_dimension=float(selector.effective_dimension()),
+            effective_dimension=selector.posterior_.effective_dimension(),
             posterior=selector.posterior_,
             descriptor=descriptor,
             isolated=candidates.take(candidates.isolated_positions),
@@ -247,6 +247,6 @@ def _inputs(structures: Structures) -> dict[str, Any]:
 def _warn_beyond(result: Selection) -> None:
     if len(result) > 2 * result.effective_dimension:
         _LOGGER.warning(
-            "%d structures are far more than the effective dimension of the data, %.1f: the last of them add little",
+            "%d structures are far more than the effective dimension of the data, %.1f: the last ones add little",
             len(result), result.effective_dimension,
         )  # fmt: skip

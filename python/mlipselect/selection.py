@@ -43,7 +43,7 @@ class Selection:
     information : ndarray of shape (n,)
         What all picks so far have told: the fall of the log determinant of the posterior covariance, in nat.
     effective_dimension : float
-        Number of combinations of features that core and pool together determine; picking far more structures than
+        Number of combinations of features that core and picks together determine; picking far more structures than
         that gains little.
     posterior : Posterior
         What is known after the last pick.

@@ -1,1 +1,37 @@
 //! Exact, label-free selection of informative rows.
+//!
+//! The crate knows matrices and groups of rows, never atoms. A pool of candidate rows goes in, and the indices of
+//! those that teach a Bayesian linear regression most come out, in the order in which they were picked:
+//!
+//! ```
+//! use mlipselect_core::{Bayesian, BayesianScore, Engine, Pool, Posterior, View};
+//!
+//! let rows = [1.0, 0.0, 0.0, 2.0, 1.0, 0.1];
+//! let pool = Pool::new(View::new(&rows, 3, 2)?);
+//! let prior = Posterior::isotropic(2, 1.0, 1.0)?;
+//! let mut selection = Bayesian::new(prior, &BayesianScore::Energy, &pool, Engine::Lazy)?;
+//! selection.advance(&pool, 2)?;
+//! assert_eq!(selection.indices(), [1, 2]);
+//! # Ok::<(), mlipselect_core::Error>(())
+//! ```
+
+mod bayesian;
+mod conditioned;
+mod error;
+mod greedy;
+mod groups;
+mod linalg;
+mod posterior;
+mod posterior_file;
+mod prior;
+mod rows;
+mod scores;
+
+pub use bayesian::Bayesian;
+pub use error::{Error, Result};
+pub use greedy::Engine;
+pub use groups::Groups;
+pub use posterior::Posterior;
+pub use prior::{Prior, mean_square};
+pub use rows::{Element, Pool, Rows, View};
+pub use scores::BayesianScore;

@@ -1,9 +1,20 @@
-//! Python bindings of mlipselect: converts, releases the GIL and calls.
+//! Python bindings of mlipselect: they convert, release the GIL and call.
+
+mod arrays;
+mod bayesian;
+mod errors;
+mod posterior;
+mod threads;
+
 use pyo3::prelude::*;
 
 /// The compiled part of mlipselect.
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use super::bayesian::BayesianSelection;
+    #[pymodule_export]
+    use super::posterior::{Posterior, mean_square};
     use super::*;
 
     #[pymodule_init]

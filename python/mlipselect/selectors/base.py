@@ -1,0 +1,87 @@
+"""What all selectors share: the call, and how to ask for the result."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlipselect.exceptions import InvalidInputError, NotFittedError
+
+FloatMatrix: TypeAlias = "NDArray[np.float64] | NDArray[np.float32]"
+
+
+@runtime_checkable
+class HasStructureRows(Protocol):
+    """Features that come with more than a matrix, such as `mlipselect.Features`."""
+
+    @property
+    def structure(self) -> FloatMatrix:
+        """One row a structure."""
+    @property
+    def atoms(self) -> FloatMatrix | None:
+        """One row an atom, where they were asked for."""
+    @property
+    def offsets(self) -> NDArray[np.int64] | None:
+        """First atomic row of each structure, and their number at the end."""
+
+
+def structure_rows(X: Any) -> FloatMatrix:
+    """Return the matrix of structure rows of what a selector was given, without a copy."""
+    matrix = X.structure if isinstance(X, HasStructureRows) else np.asarray(X)
+    if matrix.ndim != 2 or matrix.dtype not in (np.float32, np.float64):
+        raise InvalidInputError(
+            "features must be a matrix of float32 or float64, one row a structure, "
+            f"given {matrix.ndim} dimension(s) of {matrix.dtype}"
+        )
+    return matrix
+
+
+class Selector(ABC):
+    """Base of the selectors: `fit` a pool, then read `selected_idx_`.
+
+    Attributes
+    ----------
+    selected_idx_ : ndarray of int64
+        Indices of the selected rows, in the order in which they were picked.
+    scores_ : ndarray of float64
+        Score of each pick when it was picked.
+    """
+
+    n_to_select: int
+    selected_idx_: NDArray[np.int64]
+    scores_: NDArray[np.float64]
+
+    @abstractmethod
+    def fit(self, X: Any, core: Any = None, *, warm_start: bool = False) -> Selector:
+        """Select `n_to_select` rows of `X`, given that those of `core` are there already."""
+
+    def get_support(self, indices: bool = False, ordered: bool = False) -> NDArray[Any]:
+        """Return a mask of the selected rows, or their indices.
+
+        Parameters
+        ----------
+        indices : bool, default=False
+            Return indices instead of a mask.
+        ordered : bool, default=False
+            Return the indices in the order of the picks rather than that of the pool.
+
+        Returns
+        -------
+        ndarray
+            Of bool and as long as the pool, or of int64 and as long as the selection.
+        """
+        self._check_fitted()
+        if indices:
+            return self.selected_idx_ if ordered else np.sort(self.selected_idx_)
+        mask = np.zeros(self._n_pool, dtype=bool)
+        mask[self.selected_idx_] = True
+        return mask
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "selected_idx_"):
+            raise NotFittedError(f"this {type(self).__name__} has selected nothing yet: call fit first")
+
+    _n_pool: int

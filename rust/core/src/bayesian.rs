@@ -1,0 +1,285 @@
+//! Bayesian selection: the pick with the largest score, then the posterior that knows it, then the next pick.
+
+use crate::conditioned::Conditioned;
+use crate::error::{Error, Result};
+use crate::greedy::{Engine, Lazy, Pick, Score, naive};
+use crate::posterior::Posterior;
+use crate::rows::{Pool, Rows};
+use crate::scores::{BayesianScore, Energy, Informative, LogDet, PoolStd, PoolVariance};
+
+/// A Bayesian selection under way: it can be advanced by any number of picks, with the same result as in one go.
+///
+/// The pool is passed to every call and must be the same each time; nothing of it is kept but scores.
+pub struct Bayesian {
+    state: State,
+    engine: Engine,
+    lazy: Lazy,
+    /// Turns the score that is maximised into the one that was asked for.
+    report: fn(f64, f64) -> f64,
+    taken: Vec<bool>,
+    open: usize,
+    indices: Vec<usize>,
+    scores: Vec<f64>,
+    information: Vec<f64>,
+}
+
+/// The posterior and the score that follows from it.
+struct State {
+    posterior: Conditioned,
+    score: Box<dyn Informative>,
+    rows: Vec<f64>,
+}
+
+impl Score for State {
+    fn bounds(&self) -> &[f64] {
+        self.score.bounds()
+    }
+
+    fn is_exact(&self, candidate: usize) -> bool {
+        self.score.is_exact(candidate, &self.posterior)
+    }
+
+    fn tighten(&mut self, pool: &Pool<'_>, candidates: &[usize], threshold: f64) {
+        self.score.tighten(pool, &self.posterior, candidates, threshold);
+    }
+
+    fn observe(&mut self, pool: &Pool<'_>, pick: usize) {
+        pool.observed(pick, &mut self.rows);
+        self.posterior.observe(&self.rows);
+        self.score.observed(pool, &self.posterior);
+    }
+
+    fn definition(&self, pool: &Pool<'_>) -> Vec<f64> {
+        self.score.definition(pool, &self.posterior.posterior())
+    }
+}
+
+impl Bayesian {
+    /// Evaluate every candidate once, given the posterior that the training set leaves.
+    ///
+    /// # Errors
+    /// [`Error::EmptyPool`], [`Error::Dimension`], [`Error::NotFinite`], or [`Error::Memory`] if the score needs more
+    /// than it may.
+    pub fn new(posterior: Posterior, score: &BayesianScore, pool: &Pool<'_>, engine: Engine) -> Result<Self> {
+        Self::with_target(posterior, score, pool, pool.structures(), engine)
+    }
+
+    /// The same, where `pool_*` scores look at the uncertainty of other rows than the pool's.
+    ///
+    /// # Errors
+    /// As [`Bayesian::new`].
+    pub fn with_target(
+        posterior: Posterior,
+        score: &BayesianScore,
+        pool: &Pool<'_>,
+        target: &dyn Rows,
+        engine: Engine,
+    ) -> Result<Self> {
+        pool.check(posterior.dim())?;
+        pool.check_observed()?;
+        if target.dim() != posterior.dim() {
+            return Err(Error::Dimension { what: "the target", expected: posterior.dim(), given: target.dim() });
+        }
+        let mut report: fn(f64, f64) -> f64 = |score, _| score;
+        let informative: Box<dyn Informative> = match *score {
+            BayesianScore::Energy => Box::new(Energy::new(pool, &posterior)),
+            BayesianScore::LogDet if pool.has_groups() => Box::new(LogDet::new(pool, &posterior)),
+            BayesianScore::LogDet => {
+                report = |variance, beta| (beta * variance).ln_1p();
+                Box::new(Energy::new(pool, &posterior))
+            }
+            BayesianScore::PoolVariance => Box::new(PoolVariance::new(pool, &posterior, target)?),
+            BayesianScore::PoolStd { max_memory } => Box::new(PoolStd::new(pool, &posterior, target, max_memory)?),
+        };
+        if let Some(row) = informative.bounds().iter().position(|s| !s.is_finite()) {
+            return Err(Error::NotFinite { what: "the pool", row });
+        }
+        Ok(Self {
+            state: State { posterior: Conditioned::new(posterior), score: informative, rows: Vec::new() },
+            engine,
+            lazy: Lazy::default(),
+            report,
+            taken: vec![false; pool.len()],
+            open: pool.len(),
+            indices: Vec::new(),
+            scores: Vec::new(),
+            information: Vec::new(),
+        })
+    }
+
+    /// Never pick these candidates.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if one is not in the pool; none is then excluded.
+    pub fn exclude(&mut self, candidates: &[usize]) -> Result<()> {
+        if let Some(out) = candidates.iter().find(|&&c| c >= self.taken.len()) {
+            return Err(Error::Shape(format!(
+                "candidate {out} cannot be excluded: the pool has {} candidates",
+                self.taken.len()
+            )));
+        }
+        for &candidate in candidates {
+            self.open -= usize::from(!std::mem::replace(&mut self.taken[candidate], true));
+        }
+        Ok(())
+    }
+
+    /// Pick `count` more candidates.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`] if fewer are left, [`Error::Shape`] or [`Error::Dimension`] if the pool is another one;
+    /// nothing is picked then.
+    pub fn advance(&mut self, pool: &Pool<'_>, count: usize) -> Result<()> {
+        pool.check(self.state.posterior.dim())?;
+        if pool.len() != self.taken.len() {
+            return Err(Error::Shape(format!(
+                "the selection began with {} candidates, given {}",
+                self.taken.len(),
+                pool.len()
+            )));
+        }
+        if count > self.open {
+            return Err(Error::TooMany { asked: count, available: self.open });
+        }
+        for _ in 0..count {
+            let found = match self.engine {
+                Engine::Lazy => self.lazy.next(&mut self.state, pool, &self.taken),
+                Engine::Naive => naive(&self.state, pool, &self.taken),
+            };
+            let Some(Pick { index, score }) = found else {
+                break;
+            };
+            self.taken[index] = true;
+            self.open -= 1;
+            self.indices.push(index);
+            self.scores.push((self.report)(score, self.state.posterior.noise_precision()));
+            self.state.observe(pool, index);
+            self.information.push(self.state.posterior.information());
+        }
+        Ok(())
+    }
+
+    /// The picks so far, in order.
+    pub fn indices(&self) -> &[usize] {
+        &self.indices
+    }
+
+    /// The score of each pick when it was picked.
+    pub fn scores(&self) -> &[f64] {
+        &self.scores
+    }
+
+    /// What the picks up to each one taught together: `ln det Sigma_before - ln det Sigma`, in nat.
+    pub fn information(&self) -> &[f64] {
+        &self.information
+    }
+
+    /// The posterior that knows every pick so far.
+    pub fn posterior(&self) -> Posterior {
+        self.state.posterior.posterior()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::groups::Groups;
+    use crate::rows::View;
+
+    const SCORES: [BayesianScore; 4] = [
+        BayesianScore::Energy,
+        BayesianScore::LogDet,
+        BayesianScore::PoolVariance,
+        BayesianScore::PoolStd { max_memory: 1 << 30 },
+    ];
+
+    /// Rows with a decaying spectrum, some zero columns and some duplicates.
+    fn rows(count: usize, dim: usize, seed: u32) -> Vec<f64> {
+        let mut out: Vec<f64> = (0..count * dim)
+            .map(|k| {
+                let (i, j) = (k / dim, k % dim);
+                let wave = (f64::from(seed) * 0.61 + i as f64 * 12.9898 + j as f64 * 78.233).sin() * 43758.5453;
+                if j % 7 == 6 { 0.0 } else { wave.fract() / (1.0 + j as f64).powi(2) }
+            })
+            .collect();
+        for i in (3..count).step_by(5) {
+            out.copy_within((i - 3) * dim..(i - 2) * dim, i * dim);
+        }
+        out
+    }
+
+    fn run(pool: &Pool<'_>, score: &BayesianScore, engine: Engine, steps: &[usize]) -> Bayesian {
+        let prior = Posterior::isotropic(pool.dim(), 1e-3, 1.0).unwrap();
+        let mut selection = Bayesian::new(prior, score, pool, engine).unwrap();
+        for &step in steps {
+            selection.advance(pool, step).unwrap();
+        }
+        selection
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn lazy_is_naive_and_parts_are_the_whole(
+            count in 1_usize..150, dim in 1_usize..30, seed in 0_u32..1000, grouped in any::<bool>(), which in 0_usize..4,
+        ) {
+            let data = rows(count, dim, seed);
+            let atoms = rows(2 * count, dim, seed + 1);
+            let view = View::new(&data, count, dim).unwrap();
+            let pool = if grouped {
+                let groups = Groups::new((0..=count).map(|i| 2 * i).collect()).unwrap();
+                Pool::with_groups(view, View::new(&atoms, 2 * count, dim).unwrap(), groups).unwrap()
+            } else {
+                Pool::new(view)
+            };
+            let n = count.min(2 * dim);
+            let lazy = run(&pool, &SCORES[which], Engine::Lazy, &[n]);
+            let naive = run(&pool, &SCORES[which], Engine::Naive, &[n / 3, n - n / 3]);
+            prop_assert_eq!(lazy.indices(), naive.indices());
+            for (a, b) in lazy.scores().iter().zip(naive.scores()) {
+                prop_assert!((a - b).abs() <= 1e-8 * b.abs(), "{a} {b}");
+            }
+            for (a, b) in lazy.information().iter().zip(naive.information()) {
+                prop_assert!((a - b).abs() <= 1e-8 * b.abs(), "{a} {b}");
+            }
+            let total = lazy.posterior().information();
+            prop_assert!((total - lazy.information()[n - 1]).abs() <= 1e-8 * total);
+        }
+    }
+
+    #[test]
+    fn excluded_candidates_stay_out_and_too_many_is_refused() {
+        let data = [1.0, 5.0, 2.0, 4.0];
+        let pool = Pool::new(View::new(&data, 4, 1).unwrap());
+        let prior = Posterior::isotropic(1, 1.0, 1.0).unwrap();
+        let mut selection = Bayesian::new(prior, &BayesianScore::Energy, &pool, Engine::Lazy).unwrap();
+        selection.exclude(&[1]).unwrap();
+        assert!(matches!(selection.advance(&pool, 4), Err(Error::TooMany { asked: 4, available: 3 })));
+        selection.advance(&pool, 3).unwrap();
+        assert_eq!(selection.indices(), [3, 2, 0]);
+        assert!(selection.exclude(&[4]).is_err());
+    }
+
+    #[test]
+    fn a_feature_that_is_not_finite_is_named() {
+        let data = [1.0_f32, 2.0, f32::INFINITY, 1.0];
+        let pool = Pool::new(View::new(&data, 2, 2).unwrap());
+        let prior = Posterior::isotropic(2, 1.0, 1.0).unwrap();
+        for score in SCORES {
+            let selection = Bayesian::new(prior.clone(), &score, &pool, Engine::Lazy);
+            assert!(matches!(selection.err(), Some(Error::NotFinite { row: 1, .. })));
+        }
+    }
+
+    #[test]
+    fn memory_beyond_the_limit_is_refused() {
+        let data = [1.0; 6];
+        let pool = Pool::new(View::new(&data, 6, 1).unwrap());
+        let prior = Posterior::isotropic(1, 1.0, 1.0).unwrap();
+        let score = BayesianScore::PoolStd { max_memory: 6 * 6 * 8 - 1 };
+        let selection = Bayesian::new(prior, &score, &pool, Engine::Lazy);
+        assert!(matches!(selection.err(), Some(Error::Memory { needed: 288, allowed: 287, .. })));
+    }
+}

@@ -1,0 +1,51 @@
+//! Greedy selection: how the next candidate is found, whatever is maximised.
+
+mod lazy;
+mod naive;
+
+pub(crate) use lazy::Lazy;
+pub(crate) use naive::naive;
+
+use crate::rows::Pool;
+
+/// How the best candidate is found; both engines return the same picks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Every score from its definition, before every pick.
+    Naive,
+    /// Only the scores that can matter, brought up to date when they do.
+    Lazy,
+}
+
+/// Scores within this fraction of the best count as tied with it, and the tie goes to the lowest index.
+const TIE: f64 = 1e-12;
+
+/// Something to maximise over the pool, one pick after the other.
+pub(crate) trait Score {
+    /// For each candidate a number that its score is not above.
+    fn bounds(&self) -> &[f64];
+
+    /// Whether the bound of a candidate is its score.
+    fn is_exact(&self, candidate: usize) -> bool;
+
+    /// Lower the bounds of candidates until each is its score, or below `threshold`.
+    fn tighten(&mut self, pool: &Pool<'_>, candidates: &[usize], threshold: f64);
+
+    /// Account for a pick.
+    fn observe(&mut self, pool: &Pool<'_>, pick: usize);
+
+    /// Every candidate's score, computed from scratch as it is defined.
+    fn definition(&self, pool: &Pool<'_>) -> Vec<f64>;
+}
+
+/// The lowest score that ties with `best`.
+fn tie_limit(best: f64) -> f64 {
+    best - TIE * best.abs()
+}
+
+/// A candidate and its score at the time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Pick {
+    pub(crate) index: usize,
+    pub(crate) score: f64,
+}

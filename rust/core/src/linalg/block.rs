@@ -1,0 +1,99 @@
+//! Rows of a pool, brought together for the kernel, and what is computed of many of them at once.
+
+use rayon::prelude::*;
+
+use super::kernel::{GROUP, LANES, dots};
+use super::panels::Panels;
+use crate::rows::Rows;
+
+/// Bytes of rows that are worked on together: they stay in the second level cache while the directions stream past.
+const BLOCK_BYTES: usize = 256 << 10;
+
+/// A reusable buffer for a few groups of rows.
+pub(crate) struct Block {
+    dim: usize,
+    data: Vec<f64>,
+}
+
+impl Block {
+    /// Rows that fit into one block, a multiple of the kernel's group.
+    pub(crate) fn capacity(dim: usize) -> usize {
+        GROUP * (BLOCK_BYTES / (GROUP * dim * size_of::<f64>())).clamp(1, 16)
+    }
+
+    pub(crate) fn new(dim: usize) -> Self {
+        Self { dim, data: Vec::new() }
+    }
+
+    /// Read rows into the block; the last group is filled up with zeros.
+    pub(crate) fn load(&mut self, rows: &dyn Rows, indices: impl ExactSizeIterator<Item = usize>) {
+        let len = indices.len();
+        self.data.resize(len.next_multiple_of(GROUP) * self.dim, 0.0);
+        for (index, out) in indices.zip(self.data.chunks_exact_mut(self.dim)) {
+            rows.read(index, out);
+        }
+        self.data[len * self.dim..].fill(0.0);
+    }
+
+    /// Dot products of one group with one panel.
+    #[inline]
+    pub(crate) fn dots(&self, group: usize, panel: &[f64]) -> [[f64; LANES]; GROUP] {
+        let size = GROUP * self.dim;
+        dots(&self.data[group * size..(group + 1) * size], self.dim, panel)
+    }
+
+    /// One row of the block.
+    pub(crate) fn row(&self, row: usize) -> &[f64] {
+        &self.data[row * self.dim..(row + 1) * self.dim]
+    }
+
+    /// Sum over the directions of the squared dot product, for each row of the block.
+    pub(crate) fn quadratic_forms(&self, directions: &Panels, out: &mut [f64]) {
+        out.fill(0.0);
+        for p in 0..directions.count() {
+            let panel = directions.panel(p);
+            for (group, out) in out.chunks_mut(GROUP).enumerate() {
+                for (out, dots) in out.iter_mut().zip(self.dots(group, panel)) {
+                    *out += dots.iter().map(|d| d * d).sum::<f64>();
+                }
+            }
+        }
+    }
+}
+
+/// Sum over the directions of the squared dot product, for every row.
+pub(crate) fn quadratic_forms(rows: &dyn Rows, directions: &Panels) -> Vec<f64> {
+    let capacity = Block::capacity(rows.dim());
+    let mut out = vec![0.0; rows.len()];
+    out.par_chunks_mut(capacity).enumerate().for_each_init(
+        || Block::new(rows.dim()),
+        |block, (chunk, out)| {
+            let first = chunk * capacity;
+            block.load(rows, first..first + out.len());
+            block.quadratic_forms(directions, out);
+        },
+    );
+    out
+}
+
+/// Products of every row with every direction, row after row.
+pub(crate) fn project(rows: &dyn Rows, directions: &Panels, out: &mut [f64]) {
+    let (dim, width) = (rows.dim(), directions.len());
+    let capacity = Block::capacity(dim);
+    out.par_chunks_mut(capacity * width).enumerate().for_each_init(
+        || Block::new(dim),
+        |block, (chunk, out)| {
+            let first = chunk * capacity;
+            block.load(rows, first..first + out.len() / width);
+            for p in 0..directions.count() {
+                let lanes = LANES.min(width - p * LANES);
+                for (group, out) in out.chunks_mut(GROUP * width).enumerate() {
+                    let dots = block.dots(group, directions.panel(p));
+                    for (out, dots) in out.chunks_exact_mut(width).zip(dots) {
+                        out[p * LANES..p * LANES + lanes].copy_from_slice(&dots[..lanes]);
+                    }
+                }
+            }
+        },
+    );
+}

@@ -1,0 +1,11 @@
+//! The matrix verbs that selection needs: products of many rows with many directions, and triangular factors.
+
+mod block;
+mod kernel;
+mod panels;
+mod triangular;
+
+pub(crate) use block::{Block, project, quadratic_forms};
+pub(crate) use kernel::{GROUP, LANES};
+pub(crate) use panels::Panels;
+pub(crate) use triangular::{append_rows, invert};

@@ -1,0 +1,117 @@
+//! Directions, stored in panels of `LANES` for the kernel.
+
+use faer::MatRef;
+
+use super::kernel::{GROUP, LANES, dots};
+
+/// A growing list of directions of `dim` elements each.
+#[derive(Clone, Debug)]
+pub(crate) struct Panels {
+    dim: usize,
+    len: usize,
+    data: Vec<f64>,
+    /// Where each panel starts in `data`, and where the last one ends.
+    starts: Vec<usize>,
+}
+
+impl Panels {
+    pub(crate) fn new(dim: usize) -> Self {
+        Self { dim, len: 0, data: Vec::new(), starts: vec![0] }
+    }
+
+    /// The columns of an upper triangular matrix. Their zeros are neither stored nor multiplied.
+    pub(crate) fn upper(matrix: MatRef<'_, f64>) -> Self {
+        let dim = matrix.nrows();
+        let reach = |panel: usize| ((panel + 1) * LANES).min(dim);
+        Self::columns(matrix, reach)
+    }
+
+    /// The columns of a matrix.
+    pub(crate) fn dense(matrix: MatRef<'_, f64>) -> Self {
+        Self::columns(matrix, |_| matrix.nrows())
+    }
+
+    fn columns(matrix: MatRef<'_, f64>, reach: impl Fn(usize) -> usize) -> Self {
+        let (dim, len) = (matrix.nrows(), matrix.ncols());
+        let mut panels = Self { dim, len, data: Vec::new(), starts: vec![0] };
+        for first in (0..len).step_by(LANES) {
+            let (start, reach) = (panels.data.len(), reach(first / LANES));
+            panels.data.resize(start + reach * LANES, 0.0);
+            for (lane, column) in (first..len.min(first + LANES)).enumerate() {
+                for k in 0..reach {
+                    panels.data[start + k * LANES + lane] = matrix[(k, column)];
+                }
+            }
+            panels.starts.push(panels.data.len());
+        }
+        panels
+    }
+
+    /// Number of directions.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Number of panels, the last of which may be filled in part.
+    pub(crate) fn count(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    pub(crate) fn panel(&self, panel: usize) -> &[f64] {
+        &self.data[self.starts[panel]..self.starts[panel + 1]]
+    }
+
+    /// One of the directions, all of which are of full length.
+    pub(crate) fn direction(&self, index: usize) -> Vec<f64> {
+        let lane = index % LANES;
+        self.panel(index / LANES).chunks_exact(LANES).map(|w| w[lane]).collect()
+    }
+
+    /// Append a direction.
+    pub(crate) fn push(&mut self, direction: &[f64]) {
+        let lane = self.len % LANES;
+        if lane == 0 {
+            self.data.resize(self.data.len() + self.dim * LANES, 0.0);
+            self.starts.push(self.data.len());
+        }
+        let start = self.starts[self.count() - 1];
+        for (k, &w) in direction.iter().enumerate() {
+            self.data[start + k * LANES + lane] = w;
+        }
+        self.len += 1;
+    }
+
+    /// Forget the first `panels` panels, which are full and as long as the directions are.
+    pub(crate) fn drop_first(&mut self, panels: usize) {
+        let elements = panels * self.dim * LANES;
+        self.data.drain(..elements);
+        self.starts.truncate(self.starts.len() - panels);
+        self.len -= panels * LANES;
+    }
+
+    /// Dot products of one vector with every direction.
+    pub(crate) fn project(&self, x: &[f64]) -> Vec<f64> {
+        let mut group = vec![0.0; GROUP * self.dim];
+        group[..self.dim].copy_from_slice(x);
+        let mut out: Vec<f64> = (0..self.count()).flat_map(|p| dots(&group, self.dim, self.panel(p))[0]).collect();
+        out.truncate(self.len);
+        out
+    }
+
+    /// The sum of the directions, each times its coefficient.
+    pub(crate) fn combine(&self, coefficients: &[f64]) -> Vec<f64> {
+        let mut out = vec![0.0; self.dim];
+        for (p, c) in coefficients.chunks(LANES).enumerate() {
+            let mut lanes = [0.0; LANES];
+            lanes[..c.len()].copy_from_slice(c);
+            for (o, w) in out.iter_mut().zip(self.panel(p).chunks_exact(LANES)) {
+                *o += w.iter().zip(&lanes).map(|(w, c)| w * c).sum::<f64>();
+            }
+        }
+        out
+    }
+}

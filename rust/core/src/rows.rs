@@ -1,0 +1,192 @@
+//! Anything that hands out rows of features, and the pool of candidates made of them.
+
+use crate::error::{Error, Result};
+use crate::groups::Groups;
+use crate::prior::mean_square;
+
+/// A matrix that can be read row by row, whatever its element type and wherever it lives.
+pub trait Rows: Sync {
+    /// Number of rows.
+    fn len(&self) -> usize;
+
+    /// Whether there is no row.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Number of features per row.
+    fn dim(&self) -> usize;
+
+    /// Write row `index` as float64 into `out`, which has `dim` elements.
+    fn read(&self, index: usize, out: &mut [f64]);
+}
+
+/// An element type that features are stored in.
+pub trait Element: Copy + Into<f64> + Send + Sync {}
+impl Element for f32 {}
+impl Element for f64 {}
+
+/// Rows in memory that belong to somebody else; consecutive rows may be further apart than they are long.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a, T> {
+    data: &'a [T],
+    len: usize,
+    dim: usize,
+    stride: usize,
+}
+
+impl<'a, T: Element> View<'a, T> {
+    /// `len` adjacent rows of `dim` elements.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `data` does not hold exactly `len * dim` elements.
+    pub fn new(data: &'a [T], len: usize, dim: usize) -> Result<Self> {
+        if len.checked_mul(dim) != Some(data.len()) {
+            return Err(Error::Shape(format!(
+                "{len} rows of {dim} features need {len} x {dim} elements, given {}",
+                data.len()
+            )));
+        }
+        Ok(Self { data, len, dim, stride: dim })
+    }
+
+    /// As many adjacent rows of `dim` elements as `data` holds.
+    pub(crate) fn adjacent(data: &'a [T], dim: usize) -> Self {
+        Self { data, len: data.len() / dim, dim, stride: dim }
+    }
+
+    /// `len` rows of `dim` elements that start `stride` elements apart.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if rows overlap or `data` ends before the last row does.
+    pub fn strided(data: &'a [T], len: usize, dim: usize, stride: usize) -> Result<Self> {
+        let end = if len == 0 { Some(0) } else { (len - 1).checked_mul(stride).and_then(|s| s.checked_add(dim)) };
+        if stride < dim || end.is_none_or(|end| end > data.len()) {
+            return Err(Error::Shape(format!(
+                "{len} rows of {dim} features, {stride} elements apart, do not fit into {} elements",
+                data.len()
+            )));
+        }
+        Ok(Self { data, len, dim, stride })
+    }
+}
+
+impl<T: Element> Rows for View<'_, T> {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    #[inline]
+    fn read(&self, index: usize, out: &mut [f64]) {
+        let start = index * self.stride;
+        for (o, &x) in out.iter_mut().zip(&self.data[start..start + self.dim]) {
+            *o = x.into();
+        }
+    }
+}
+
+/// The candidates: a structure row each and, where those differ, the rows that each adds to the posterior.
+pub struct Pool<'a> {
+    structures: Box<dyn Rows + 'a>,
+    observed: Option<(Box<dyn Rows + 'a>, Groups)>,
+}
+
+impl<'a> Pool<'a> {
+    /// Candidates that add their structure row when selected.
+    pub fn new(structures: impl Rows + 'a) -> Self {
+        Self { structures: Box::new(structures), observed: None }
+    }
+
+    /// Candidates that add a group of other rows when selected, such as those of their atoms.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] or [`Error::Dimension`] if the groups do not fit the structures or the rows.
+    pub fn with_groups(structures: impl Rows + 'a, observed: impl Rows + 'a, groups: Groups) -> Result<Self> {
+        if groups.len() != structures.len() || groups.rows() != observed.len() {
+            return Err(Error::Shape(format!(
+                "the offsets describe {} groups of {} rows in all, given {} structures and {} rows",
+                groups.len(),
+                groups.rows(),
+                structures.len(),
+                observed.len()
+            )));
+        }
+        if observed.dim() != structures.dim() {
+            return Err(Error::Dimension {
+                what: "the matrix of atoms",
+                expected: structures.dim(),
+                given: observed.dim(),
+            });
+        }
+        Ok(Self { structures: Box::new(structures), observed: Some((Box::new(observed), groups)) })
+    }
+
+    /// The structure rows.
+    pub fn structures(&self) -> &dyn Rows {
+        &*self.structures
+    }
+
+    /// Number of candidates.
+    pub fn len(&self) -> usize {
+        self.structures.len()
+    }
+
+    /// Whether there is no candidate.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Features per row.
+    pub fn dim(&self) -> usize {
+        self.structures.dim()
+    }
+
+    /// Whether candidates add other rows than their structure row.
+    pub fn has_groups(&self) -> bool {
+        self.observed.is_some()
+    }
+
+    /// The rows that a candidate adds when selected, one after the other, in `out`.
+    pub fn observed(&self, candidate: usize, out: &mut Vec<f64>) {
+        let dim = self.dim();
+        match &self.observed {
+            None => {
+                out.resize(dim, 0.0);
+                self.structures.read(candidate, out);
+            }
+            Some((rows, groups)) => {
+                let range = groups.range(candidate);
+                out.resize(range.len() * dim, 0.0);
+                for (row, out) in range.zip(out.chunks_exact_mut(dim)) {
+                    rows.read(row, out);
+                }
+            }
+        }
+    }
+
+    /// Refuse an empty pool and another number of features than `dim`.
+    pub(crate) fn check(&self, dim: usize) -> Result<()> {
+        if self.is_empty() {
+            return Err(Error::EmptyPool);
+        }
+        if self.dim() != dim {
+            return Err(Error::Dimension { what: "the pool", expected: dim, given: self.dim() });
+        }
+        Ok(())
+    }
+
+    /// Refuse rows to observe that are not finite, naming the candidate they belong to.
+    pub(crate) fn check_observed(&self) -> Result<()> {
+        let Some((rows, groups)) = &self.observed else {
+            return Ok(());
+        };
+        match mean_square(&[("the matrix of atoms", &**rows)]) {
+            Err(Error::NotFinite { row, .. }) => Err(Error::NotFinite { what: "the pool", row: groups.group_of(row) }),
+            other => other.map(drop),
+        }
+    }
+}

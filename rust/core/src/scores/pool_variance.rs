@@ -1,0 +1,159 @@
+//! `x^T Sigma M Sigma x / (1/beta + x^T Sigma x)`: how much observing `x` lowers the mean variance over the target.
+//!
+//! `M` is the mean of `t t^T` over the target rows `t` (V- or I-optimal design). It may rise between picks, so every
+//! candidate is followed: two dot products a pick.
+
+use faer::Mat;
+use rayon::prelude::*;
+
+use super::Informative;
+use crate::conditioned::{Conditioned, dot};
+use crate::error::Result;
+use crate::linalg::{Block, GROUP, Panels, append_rows, invert, quadratic_forms};
+use crate::posterior::Posterior;
+use crate::rows::{Pool, Rows};
+
+/// When the best score fell below this fraction of what it was, everything is computed afresh.
+const CANCELLED: f64 = 1e-3;
+
+pub(crate) struct PoolVariance {
+    /// Upper triangular, `T^T T = M`.
+    target: Mat<f64>,
+    /// `x^T Sigma x` of each candidate.
+    variances: Vec<f64>,
+    /// `x^T Sigma M Sigma x` of each candidate.
+    numerators: Vec<f64>,
+    scores: Vec<f64>,
+    /// The best score when everything was last computed from the factor.
+    reference: f64,
+    /// Directions accounted for.
+    applied: usize,
+}
+
+impl PoolVariance {
+    pub(crate) fn new(pool: &Pool<'_>, posterior: &Posterior, target: &dyn Rows) -> Result<Self> {
+        let mut out = Self {
+            target: mean_square_factor(target),
+            variances: Vec::new(),
+            numerators: Vec::new(),
+            scores: Vec::new(),
+            reference: 0.0,
+            applied: 0,
+        };
+        out.evaluate(pool, posterior);
+        Ok(out)
+    }
+
+    fn evaluate(&mut self, pool: &Pool<'_>, posterior: &Posterior) {
+        (self.variances, self.numerators) = parts(&self.target, pool, posterior);
+        self.combine(1.0 / posterior.noise_precision());
+        self.reference = maximum(&self.scores);
+    }
+
+    fn combine(&mut self, noise: f64) {
+        self.scores = combine(&self.variances, &self.numerators, noise);
+    }
+
+    /// Account for one direction `w`, given the posterior after it: `Sigma_before x = Sigma x + w (w.x)`.
+    fn follow(&mut self, pool: &Pool<'_>, posterior: &Conditioned, w: &[f64]) {
+        let mw = self.mean_square_times(w);
+        let u = posterior.covariance_times(&mw);
+        let wmw = dot(w, &mw);
+        let mut directions = Panels::new(w.len());
+        directions.push(w);
+        directions.push(&u);
+        let capacity = Block::capacity(w.len());
+        self.variances
+            .par_chunks_mut(capacity)
+            .zip(self.numerators.par_chunks_mut(capacity))
+            .enumerate()
+            .for_each_init(
+                || Block::new(w.len()),
+                |block, (chunk, (variances, numerators))| {
+                    let first = chunk * capacity;
+                    block.load(pool.structures(), first..first + variances.len());
+                    for (group, (v, g)) in variances.chunks_mut(GROUP).zip(numerators.chunks_mut(GROUP)).enumerate() {
+                        let dots = block.dots(group, directions.panel(0));
+                        for ((v, g), dots) in v.iter_mut().zip(g).zip(dots) {
+                            let [a, b, ..] = dots;
+                            *v -= a * a;
+                            *g -= a * (2.0 * b + a * wmw);
+                        }
+                    }
+                },
+            );
+        self.combine(1.0 / posterior.noise_precision());
+    }
+
+    fn mean_square_times(&self, w: &[f64]) -> Vec<f64> {
+        let w = faer::ColRef::from_slice(w);
+        let product = self.target.transpose() * (&self.target * w);
+        product.iter().copied().collect()
+    }
+}
+
+impl Informative for PoolVariance {
+    fn bounds(&self) -> &[f64] {
+        &self.scores
+    }
+
+    fn is_exact(&self, _candidate: usize, _posterior: &Conditioned) -> bool {
+        true
+    }
+
+    fn tighten(&mut self, _pool: &Pool<'_>, _posterior: &Conditioned, _candidates: &[usize], _threshold: f64) {}
+
+    fn observed(&mut self, pool: &Pool<'_>, posterior: &Conditioned) {
+        if posterior.count() == self.applied + 1 {
+            self.follow(pool, posterior, &posterior.last_direction());
+        }
+        if posterior.count() != self.applied + 1 || maximum(&self.scores) < CANCELLED * self.reference {
+            self.evaluate(pool, &posterior.posterior());
+        }
+        self.applied = posterior.count();
+    }
+
+    fn definition(&self, pool: &Pool<'_>, posterior: &Posterior) -> Vec<f64> {
+        let (variances, numerators) = parts(&self.target, pool, posterior);
+        combine(&variances, &numerators, 1.0 / posterior.noise_precision())
+    }
+}
+
+/// Numerators and variances from the factor of the posterior.
+fn parts(target: &Mat<f64>, pool: &Pool<'_>, posterior: &Posterior) -> (Vec<f64>, Vec<f64>) {
+    let inverse = invert(posterior.factor());
+    // The columns of Sigma T^T.
+    let directions = &inverse * (inverse.transpose() * target.transpose());
+    (
+        quadratic_forms(pool.structures(), posterior.inverse()),
+        quadratic_forms(pool.structures(), &Panels::dense(directions.as_ref())),
+    )
+}
+
+fn combine(variances: &[f64], numerators: &[f64], noise: f64) -> Vec<f64> {
+    // Both are sums of squares; what rounding leaves below zero is zero.
+    variances.iter().zip(numerators).map(|(v, g)| g.max(0.0) / (noise + v.max(0.0))).collect()
+}
+
+fn maximum(scores: &[f64]) -> f64 {
+    scores.iter().copied().fold(0.0, f64::max)
+}
+
+/// Upper triangular `T` with `T^T T` the mean of `t t^T` over the rows.
+fn mean_square_factor(rows: &dyn Rows) -> Mat<f64> {
+    let dim = rows.dim();
+    let mut factor = Mat::zeros(dim, dim);
+    let scale = 1.0 / (rows.len() as f64).sqrt();
+    let step = 4 * dim;
+    let mut block = Vec::new();
+    for first in (0..rows.len()).step_by(step) {
+        let count = step.min(rows.len() - first);
+        block.resize(count * dim, 0.0);
+        for (k, out) in block.chunks_exact_mut(dim).enumerate() {
+            rows.read(first + k, out);
+            out.iter_mut().for_each(|x| *x *= scale);
+        }
+        append_rows(&mut factor, &mut block);
+    }
+    factor
+}

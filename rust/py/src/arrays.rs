@@ -1,0 +1,90 @@
+//! numpy arrays as the core's matrices, without copies.
+
+use mlipselect_core::{Element, Rows, View};
+use numpy::{Element as NumpyElement, PyArrayDescrMethods, PyReadonlyArray2, PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+
+use crate::errors::{from_core, invalid};
+
+/// A float32 or float64 matrix that is borrowed from Python.
+pub(crate) enum Matrix<'py> {
+    F32(PyReadonlyArray2<'py, f32>),
+    F64(PyReadonlyArray2<'py, f64>),
+}
+
+impl<'py> Matrix<'py> {
+    /// Borrow an array; `name` is what messages call it.
+    pub(crate) fn extract(array: &Bound<'py, PyAny>, name: &str) -> PyResult<Self> {
+        if let Ok(matrix) = array.extract::<PyReadonlyArray2<'py, f64>>() {
+            return Ok(Self::F64(matrix));
+        }
+        if let Ok(matrix) = array.extract::<PyReadonlyArray2<'py, f32>>() {
+            return Ok(Self::F32(matrix));
+        }
+        Err(invalid(match array.cast::<PyUntypedArray>() {
+            Ok(array) => format!(
+                "{name} must be a matrix of float32 or float64, given {} dimension(s) of {}",
+                array.ndim(),
+                array.dtype().typeobj().name()?
+            ),
+            Err(_) => format!("{name} must be a numpy array, given {}", array.get_type().name()?),
+        }))
+    }
+
+    /// The rows, which stay where they are.
+    pub(crate) fn rows(&self, name: &str) -> PyResult<MatrixRows<'_>> {
+        Ok(match self {
+            Self::F32(matrix) => MatrixRows::F32(view(matrix, name)?),
+            Self::F64(matrix) => MatrixRows::F64(view(matrix, name)?),
+        })
+    }
+}
+
+fn view<'a, T: Element + NumpyElement>(matrix: &'a PyReadonlyArray2<'_, T>, name: &str) -> PyResult<View<'a, T>> {
+    let array = matrix.as_array();
+    let (len, dim) = array.dim();
+    if let Some(all) = array.to_slice() {
+        return View::new(all, len, dim).map_err(from_core);
+    }
+    let [row, column] = [array.strides()[0], array.strides()[1]];
+    let stride = usize::try_from(row).ok().filter(|&row| row >= dim && (column == 1 || dim <= 1) && len > 0);
+    let Some(stride) = stride else {
+        return Err(invalid(format!(
+            "the rows of {name} must lie in memory one after the other: give numpy.ascontiguousarray of it"
+        )));
+    };
+    // SAFETY: the array is borrowed for as long as the slice lives, and its rows, `stride` elements apart and with
+    // adjacent elements, all lie within the slice.
+    let data = unsafe { std::slice::from_raw_parts(array.as_ptr(), (len - 1) * stride + dim) };
+    View::strided(data, len, dim, stride).map_err(from_core)
+}
+
+/// Rows of either element type.
+#[derive(Clone, Copy)]
+pub(crate) enum MatrixRows<'a> {
+    F32(View<'a, f32>),
+    F64(View<'a, f64>),
+}
+
+impl Rows for MatrixRows<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::F32(view) => view.len(),
+            Self::F64(view) => view.len(),
+        }
+    }
+
+    fn dim(&self) -> usize {
+        match self {
+            Self::F32(view) => view.dim(),
+            Self::F64(view) => view.dim(),
+        }
+    }
+
+    fn read(&self, index: usize, out: &mut [f64]) {
+        match self {
+            Self::F32(view) => view.read(index, out),
+            Self::F64(view) => view.read(index, out),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Bayesian selection in steps that Python drives.
+
+use mlipselect_core::{Bayesian, BayesianScore, Engine, Groups, Pool};
+use numpy::{PyArray1, PyReadonlyArray1, ToPyArray};
+use pyo3::prelude::*;
+
+use crate::arrays::Matrix;
+use crate::errors::{from_core, invalid};
+use crate::posterior::Posterior;
+use crate::threads::detached;
+
+/// A selection under way; `advance` picks more.
+#[pyclass(module = "mlipselect._core")]
+pub(crate) struct BayesianSelection {
+    inner: Bayesian,
+    arrays: Arrays,
+    n_threads: Option<usize>,
+}
+
+/// The arrays that belong to Python, kept alive here.
+struct Arrays {
+    pool: Py<PyAny>,
+    observed: Option<(Py<PyAny>, Groups)>,
+}
+
+impl Arrays {
+    /// Call `work` with the pool made of the arrays.
+    fn with_pool<T>(&self, py: Python<'_>, work: impl FnOnce(&Pool<'_>) -> PyResult<T>) -> PyResult<T> {
+        let pool = Matrix::extract(self.pool.bind(py), "the pool")?;
+        let structures = pool.rows("the pool")?;
+        match &self.observed {
+            None => work(&Pool::new(structures)),
+            Some((atoms, groups)) => {
+                let atoms = Matrix::extract(atoms.bind(py), "the matrix of atoms")?;
+                let atoms = atoms.rows("the matrix of atoms")?;
+                work(&Pool::with_groups(structures, atoms, groups.clone()).map_err(from_core)?)
+            }
+        }
+    }
+}
+
+#[pymethods]
+impl BayesianSelection {
+    #[new]
+    #[pyo3(signature = (posterior, score, pool, *, atoms=None, offsets=None, target=None, engine="lazy", max_memory=usize::MAX, n_threads=None))]
+    #[expect(clippy::too_many_arguments, reason = "one for each parameter of the Python selector")]
+    fn new(
+        py: Python<'_>,
+        posterior: &Posterior,
+        score: &str,
+        pool: Py<PyAny>,
+        atoms: Option<Py<PyAny>>,
+        offsets: Option<PyReadonlyArray1<'_, i64>>,
+        target: Option<&Bound<'_, PyAny>>,
+        engine: &str,
+        max_memory: usize,
+        n_threads: Option<usize>,
+    ) -> PyResult<Self> {
+        let score = match score {
+            "energy" => BayesianScore::Energy,
+            "logdet" => BayesianScore::LogDet,
+            "pool_variance" => BayesianScore::PoolVariance,
+            "pool_std" => BayesianScore::PoolStd { max_memory },
+            other => {
+                return Err(invalid(format!(
+                    "score must be 'energy', 'logdet', 'pool_variance' or 'pool_std', given '{other}'"
+                )));
+            }
+        };
+        let engine = match engine {
+            "lazy" => Engine::Lazy,
+            "naive" => Engine::Naive,
+            other => {
+                return Err(invalid(format!("engine must be 'lazy' or 'naive', given '{other}'")));
+            }
+        };
+        let observed = match (atoms, offsets) {
+            (Some(atoms), Some(offsets)) => Some((atoms, groups(&offsets)?)),
+            (None, None) => None,
+            _ => {
+                return Err(invalid("atoms and offsets belong together: give both or neither"));
+            }
+        };
+        let arrays = Arrays { pool, observed };
+        let target = target.map(|target| Matrix::extract(target, "the target")).transpose()?;
+        let target = target.as_ref().map(|target| target.rows("the target")).transpose()?;
+        let posterior = posterior.inner.clone();
+        let inner = arrays.with_pool(py, |pool| {
+            detached(py, n_threads, || match &target {
+                None => Bayesian::new(posterior, &score, pool, engine),
+                Some(target) => Bayesian::with_target(posterior, &score, pool, target, engine),
+            })?
+            .map_err(from_core)
+        })?;
+        Ok(Self { inner, arrays, n_threads })
+    }
+
+    /// Pick `count` more.
+    fn advance(&mut self, py: Python<'_>, count: usize) -> PyResult<()> {
+        let (inner, n_threads) = (&mut self.inner, self.n_threads);
+        self.arrays.with_pool(py, |pool| detached(py, n_threads, || inner.advance(pool, count))?.map_err(from_core))
+    }
+
+    /// Never pick these.
+    fn exclude(&mut self, candidates: Vec<usize>) -> PyResult<()> {
+        self.inner.exclude(&candidates).map_err(from_core)
+    }
+
+    /// The picks so far, int64, in order.
+    #[getter]
+    fn indices<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        let indices: Vec<i64> = self.inner.indices().iter().map(|&i| i as i64).collect();
+        indices.to_pyarray(py)
+    }
+
+    /// The score of each pick when it was picked.
+    #[getter]
+    fn scores<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        self.inner.scores().to_pyarray(py)
+    }
+
+    /// What the picks up to each one taught together, in nat.
+    #[getter]
+    fn information<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        self.inner.information().to_pyarray(py)
+    }
+
+    /// The posterior that knows every pick so far.
+    fn posterior(&self, py: Python<'_>) -> Posterior {
+        Posterior { inner: py.detach(|| self.inner.posterior()) }
+    }
+}
+
+fn groups(offsets: &PyReadonlyArray1<'_, i64>) -> PyResult<Groups> {
+    let offsets: Result<Vec<usize>, _> = offsets.as_array().iter().map(|&o| usize::try_from(o)).collect();
+    let offsets = offsets.map_err(|_| invalid("offsets must not be negative"))?;
+    Groups::new(offsets).map_err(from_core)
+}

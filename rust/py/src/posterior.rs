@@ -1,0 +1,191 @@
+//! The posterior of Bayesian linear regression.
+
+use std::path::PathBuf;
+
+use mlipselect_core::{self as mcore, Rows};
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods, ToPyArray};
+use pyo3::prelude::*;
+
+use crate::arrays::Matrix;
+use crate::errors::{from_core, invalid};
+use crate::threads::detached;
+
+/// Posterior of Bayesian linear regression, which depends on the observed rows but not on their labels.
+///
+/// ``Sigma^-1 = Sigma_0^-1 + beta Psi^T Psi`` with ``Psi`` the rows observed so far.
+///
+/// Parameters
+/// ----------
+/// dim : int
+///     Number of features, and of weights.
+/// prior_precision : float or ndarray of shape (dim,) or (dim, dim)
+///     Inverse of the prior covariance ``Sigma_0`` of the weights.
+/// noise_precision : float, default=1.0
+///     ``beta``, the inverse of the noise variance of the observation that a row stands for.
+///
+/// Raises
+/// ------
+/// InvalidInputError
+///     If the prior is singular or of another size, or the noise precision is not positive.
+#[pyclass(module = "mlipselect")]
+pub(crate) struct Posterior {
+    pub(crate) inner: mcore::Posterior,
+}
+
+#[pymethods]
+impl Posterior {
+    #[new]
+    #[pyo3(signature = (dim, prior_precision, noise_precision=1.0))]
+    fn new(dim: usize, prior_precision: &Bound<'_, PyAny>, noise_precision: f64) -> PyResult<Self> {
+        let prior = prior(prior_precision)?;
+        let inner = mcore::Posterior::new(dim, prior, noise_precision).map_err(from_core)?;
+        Ok(Self { inner })
+    }
+
+    /// Number of features.
+    #[getter]
+    fn dim(&self) -> usize {
+        self.inner.dim()
+    }
+
+    /// Inverse of the noise variance.
+    #[getter]
+    fn noise_precision(&self) -> f64 {
+        self.inner.noise_precision()
+    }
+
+    /// Covariance of the weights, a new array of shape (dim, dim).
+    #[getter]
+    fn covariance<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let covariance = py.detach(|| self.inner.covariance());
+        covariance.to_pyarray(py).reshape([self.inner.dim(), self.inner.dim()])
+    }
+
+    /// Observe rows.
+    ///
+    /// Parameters
+    /// ----------
+    /// rows : ndarray of shape (n, dim)
+    ///     float32 or float64, any number of rows.
+    /// n_threads : int, optional
+    ///     Threads to use, by default one for each processor.
+    #[pyo3(signature = (rows, *, n_threads=None))]
+    fn update(&mut self, py: Python<'_>, rows: &Bound<'_, PyAny>, n_threads: Option<usize>) -> PyResult<()> {
+        let matrix = Matrix::extract(rows, "rows")?;
+        let rows = matrix.rows("rows")?;
+        detached(py, n_threads, || self.inner.update(&rows))?.map_err(from_core)
+    }
+
+    /// Predictive variance ``x^T Sigma x`` of each row, without the noise.
+    ///
+    /// Parameters
+    /// ----------
+    /// rows : ndarray of shape (n, dim)
+    ///     float32 or float64.
+    /// n_threads : int, optional
+    ///     Threads to use, by default one for each processor.
+    ///
+    /// Returns
+    /// -------
+    /// ndarray of shape (n,)
+    #[pyo3(signature = (rows, *, n_threads=None))]
+    fn variance<'py>(
+        &self,
+        py: Python<'py>,
+        rows: &Bound<'py, PyAny>,
+        n_threads: Option<usize>,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let matrix = Matrix::extract(rows, "rows")?;
+        let rows = matrix.rows("rows")?;
+        let variance = detached(py, n_threads, || self.inner.variance(&rows))?.map_err(from_core)?;
+        Ok(variance.to_pyarray(py))
+    }
+
+    /// ``ln det Sigma``.
+    fn logdet(&self) -> f64 {
+        self.inner.log_det()
+    }
+
+    /// ``ln det Sigma_0 - ln det Sigma``: what all observations so far taught, in nat.
+    fn information(&self) -> f64 {
+        self.inner.information()
+    }
+
+    /// How many weights the observations determine rather than the prior: ``tr(Sigma beta Psi^T Psi)``.
+    fn effective_dimension(&self, py: Python<'_>) -> f64 {
+        py.detach(|| self.inner.effective_dimension())
+    }
+
+    /// A posterior of its own with the same state.
+    fn copy(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+
+    /// Write the posterior to a file in the safetensors format; an existing file is replaced in one step.
+    ///
+    /// Parameters
+    /// ----------
+    /// path : str or os.PathLike
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        py.detach(|| self.inner.save(&path)).map_err(from_core)
+    }
+
+    /// Read a posterior that `save` wrote.
+    ///
+    /// Parameters
+    /// ----------
+    /// path : str or os.PathLike
+    ///
+    /// Returns
+    /// -------
+    /// Posterior
+    #[staticmethod]
+    fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        Ok(Self { inner: py.detach(|| mcore::Posterior::load(&path)).map_err(from_core)? })
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "Posterior(dim={}, noise_precision={}, information={:.6})",
+            self.inner.dim(),
+            self.inner.noise_precision(),
+            self.inner.information()
+        )
+    }
+}
+
+fn prior(value: &Bound<'_, PyAny>) -> PyResult<mcore::Prior> {
+    if let Ok(alpha) = value.extract::<f64>() {
+        return Ok(mcore::Prior::Isotropic(alpha));
+    }
+    let array = value
+        .extract::<PyReadonlyArrayDyn<'_, f64>>()
+        .map_err(|_| invalid("prior_precision must be a number or a float64 array"))?;
+    let values: Vec<f64> = array.as_array().iter().copied().collect();
+    match *array.shape() {
+        [] => Ok(mcore::Prior::Isotropic(values[0])),
+        [_] => Ok(mcore::Prior::Diagonal(values)),
+        [rows, columns] if rows == columns => Ok(mcore::Prior::Full(values)),
+        ref shape => Err(invalid(format!(
+            "prior_precision must be a number, a vector or a square matrix, given an array of shape {shape:?}"
+        ))),
+    }
+}
+
+/// Mean square of the elements of two matrices together; the second may be None.
+#[pyfunction]
+#[pyo3(signature = (pool, core, n_threads=None))]
+pub(crate) fn mean_square(
+    py: Python<'_>,
+    pool: &Bound<'_, PyAny>,
+    core: Option<&Bound<'_, PyAny>>,
+    n_threads: Option<usize>,
+) -> PyResult<f64> {
+    let pool = Matrix::extract(pool, "the pool")?;
+    let core = core.map(|core| Matrix::extract(core, "the core")).transpose()?;
+    let pool = pool.rows("the pool")?;
+    let core = core.as_ref().map(|core| core.rows("the core")).transpose()?;
+    let mut matrices: Vec<(&str, &dyn Rows)> = vec![("the pool", &pool)];
+    matrices.extend(core.as_ref().map(|core| ("the core", core as &dyn Rows)));
+    detached(py, n_threads, || mcore::mean_square(&matrices))?.map_err(from_core)
+}
