@@ -1,6 +1,7 @@
 """Choose the atomic structures worth a DFT calculation."""
 
 from mlipselect._core import Posterior, __version__
+from mlipselect.descriptors import ACE
 from mlipselect.exceptions import (
     InvalidInputError,
     MemoryLimitError,
@@ -16,6 +17,7 @@ from mlipselect.selection import Selection
 from mlipselect.selectors import BayesianSelector
 
 __all__ = [
+    "ACE",
     "BayesianSelector",
     "Features",
     "Frame",

@@ -57,3 +57,43 @@ class BayesianSelection:
     def posterior(self) -> Posterior: ...
 
 def mean_square(pool: Matrix, core: Matrix | None, n_threads: int | None = None) -> float: ...
+
+@final
+class AceBasis:
+    def __new__(
+        cls,
+        atomic_numbers: NDArray[np.int64],
+        order: int,
+        totaldegree: NDArray[np.float64],
+        rcut: float,
+        r0: NDArray[np.float64],
+    ) -> AceBasis: ...
+    @property
+    def n_features(self) -> int: ...
+    def site_features(
+        self,
+        positions: NDArray[np.float64],
+        atomic_numbers: NDArray[np.int64],
+        cells: NDArray[np.float64],
+        pbc: NDArray[np.bool_],
+        offsets: NDArray[np.int64],
+        n_threads: int | None = None,
+    ) -> NDArray[np.float64]: ...
+    def structure_features(
+        self,
+        positions: NDArray[np.float64],
+        atomic_numbers: NDArray[np.int64],
+        cells: NDArray[np.float64],
+        pbc: NDArray[np.bool_],
+        offsets: NDArray[np.int64],
+        n_threads: int | None = None,
+    ) -> NDArray[np.float64]: ...
+    def smoothness_prior(self, power: float) -> NDArray[np.float64]: ...
+
+def ace_length(n_elements: int, order: int, totaldegree: NDArray[np.float64]) -> int: ...
+def neighbor_list(
+    positions: NDArray[np.float64],
+    cell: NDArray[np.float64],
+    pbc: tuple[bool, bool, bool],
+    cutoff: float,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]: ...

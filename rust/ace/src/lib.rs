@@ -1,1 +1,50 @@
-//! Linear atomic cluster expansion (ACE) descriptor.
+//! Linear atomic cluster expansion (ACE) descriptor: one row of features per atom, and means over structures.
+//!
+//! The features are the linear ACE basis of arXiv:2502.21165 at correlation order 1 to 3: pair functions and coupled
+//! products of one-particle sums, invariant under rotations, reflections and permutations of like atoms.
+//!
+//! ```
+//! use mlipselect_ace::{AceBasis, Parameters, Structure};
+//!
+//! let basis = AceBasis::new(&Parameters {
+//!     elements: vec![14],
+//!     order: 3,
+//!     totaldegree: vec![12.0, 12.0, 12.0],
+//!     rcut: 5.0,
+//!     r0: vec![2.4],
+//! })?;
+//! let dimer = Structure {
+//!     positions: &[[0.0, 0.0, 0.0], [0.0, 0.0, 2.3]],
+//!     atomic_numbers: &[14, 14],
+//!     cell: [[0.0; 3]; 3],
+//!     pbc: [false; 3],
+//! };
+//! let rows = basis.site_features(&[dimer])?;
+//! assert_eq!(rows.len(), 2 * 211);
+//! # Ok::<(), mlipselect_ace::Error>(())
+//! ```
+
+mod basis;
+#[cfg(test)]
+mod dual;
+mod error;
+mod harmonics;
+mod labels;
+mod neighbours;
+mod number;
+mod prior;
+mod radial;
+mod recursion;
+mod self_part;
+mod structure;
+mod structures;
+mod threej;
+mod transform;
+mod values;
+
+pub use basis::Parameters;
+pub use error::{Error, StructureProblem};
+pub use labels::{Degrees, MAX_FEATURES, MAX_TOTALDEGREE};
+pub use neighbours::{CellList, Hits, Neighbour, neighbor_list};
+pub use structure::Structure;
+pub use structures::{AceBasis, MIN_DISTANCE};

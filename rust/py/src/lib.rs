@@ -8,6 +8,8 @@ mod threads;
 
 use pyo3::prelude::*;
 
+mod ace;
+
 /// The compiled part of mlipselect.
 #[pymodule]
 mod _core {
@@ -16,6 +18,9 @@ mod _core {
     #[pymodule_export]
     use super::posterior::{Posterior, mean_square};
     use super::*;
+
+    #[pymodule_export]
+    use super::ace::{AceBasis, ace_length, neighbor_list};
 
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -1,0 +1,6 @@
+"""Descriptors: what turns a structure into one row of features per atom."""
+
+from mlipselect.descriptors.ace import ACE
+from mlipselect.descriptors.base import BatchDescriptor, Descriptor
+
+__all__ = ["ACE", "BatchDescriptor", "Descriptor"]

@@ -1,0 +1,277 @@
+//! The basis: its parameters, checked, and its many-body functions in the order of the columns.
+
+use crate::error::Error;
+use crate::labels::{Degrees, Label, n_symmetries};
+use crate::radial::{Coordinate, Envelope, PairRadial};
+use crate::self_part::{Expansion, Products, last_radial, one_neighbour};
+
+/// What defines a basis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parameters {
+    /// Atomic numbers, ascending.
+    pub elements: Vec<i64>,
+    /// Correlation order: 1, 2 or 3.
+    pub order: usize,
+    /// Total degree of each order.
+    pub totaldegree: Vec<f64>,
+    /// Cutoff radius in Å.
+    pub rcut: f64,
+    /// Length scale of each pair of elements in Å, row by row.
+    pub r0: Vec<f64>,
+}
+
+/// One many-body function: a product of one-particle sums, coupled to an invariant, less its self part.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Function {
+    /// The labels of its factors, ascending.
+    pub(crate) labels: Vec<Label>,
+    /// √σ: the root of the number of permutations that map the labels to themselves.
+    pub(crate) root_sigma: f64,
+    /// κ Σ_k p_k R_k, what one neighbour makes of it, and that neighbour's element; none where elements mix.
+    pub(crate) self_part: Option<(usize, Expansion)>,
+}
+
+/// The functions of distance of one pair of elements.
+#[derive(Debug, Clone)]
+pub(crate) struct PairOfElements {
+    pub(crate) coordinate: Coordinate,
+    pub(crate) radial: PairRadial,
+}
+
+/// Everything that the parameters determine.
+#[derive(Debug, Clone)]
+pub(crate) struct Basis {
+    pub(crate) elements: Vec<i64>,
+    pub(crate) rcut: f64,
+    pub(crate) n_features: usize,
+    /// Number of pair functions of one pair of elements.
+    pub(crate) n_pair: usize,
+    /// The many-body functions, the same for each centre.
+    pub(crate) functions: Vec<Function>,
+    /// The radial functions that the sums and the self parts need.
+    pub(crate) envelope: Envelope,
+    pub(crate) n_radial: usize,
+    /// For each element of the centre, for each of the neighbour.
+    pub(crate) pairs: Vec<PairOfElements>,
+}
+
+impl Basis {
+    pub(crate) fn new(parameters: &Parameters) -> Result<Self, Error> {
+        let Parameters {
+            elements,
+            order,
+            totaldegree,
+            rcut,
+            r0,
+        } = parameters;
+        check_elements(elements)?;
+        let degrees = Degrees::new(*order, totaldegree)?;
+        if !(rcut.is_finite() && *rcut > 0.0) {
+            return Err(Error::Cutoff { given: *rcut });
+        }
+        check_length_scales(r0, elements.len())?;
+        let n_features = degrees.length(elements.len())?;
+
+        let labels = degrees.labels(elements.len());
+        let blocks: Vec<Vec<usize>> = (2..=*order)
+            .flat_map(|order| degrees.blocks(order, &labels))
+            .collect();
+        let reach =
+            |block: &Vec<usize>| last_radial(block.iter().map(|&k| labels[k].n).sum(), block.len());
+        let n_radial = blocks.iter().map(reach).max().unwrap_or(1);
+        let envelope = Envelope::new(n_radial);
+        let mut products = Products::new(&envelope);
+        let functions = blocks
+            .iter()
+            .map(|block| Function::new(block.iter().map(|&k| labels[k]).collect(), &mut products))
+            .collect();
+
+        let n_pair = degrees.n_pair();
+        let pairs = r0
+            .iter()
+            .map(|&r0| PairOfElements {
+                coordinate: Coordinate::new(r0, *rcut),
+                radial: PairRadial::new(n_pair, r0, *rcut),
+            })
+            .collect();
+        Ok(Self {
+            elements: elements.clone(),
+            rcut: *rcut,
+            n_features,
+            n_pair,
+            functions,
+            envelope,
+            n_radial,
+            pairs,
+        })
+    }
+
+    /// The functions of distance between a centre and a neighbour.
+    pub(crate) fn pair(&self, centre: usize, neighbour: usize) -> &PairOfElements {
+        &self.pairs[centre * self.elements.len() + neighbour]
+    }
+
+    /// First column of the pair functions of two elements, in either order.
+    pub(crate) fn pair_column(&self, a: usize, b: usize) -> usize {
+        let (low, high) = (a.min(b), a.max(b));
+        // Pairs (low, high) with low ≤ high, ascending: the rows before have n, n - 1, … entries.
+        let before = low * (2 * self.elements.len() + 1 - low) / 2;
+        (before + high - low) * self.n_pair
+    }
+
+    /// First column of the many-body functions of a centre.
+    pub(crate) fn many_body_column(&self, centre: usize) -> usize {
+        let n = self.elements.len();
+        self.n_pair * n * (n + 1) / 2 + centre * self.functions.len()
+    }
+}
+
+impl Function {
+    fn new(labels: Vec<Label>, products: &mut Products) -> Self {
+        let root_sigma = (n_symmetries(&labels) as f64).sqrt();
+        let element = labels[0].element;
+        let self_part = labels
+            .iter()
+            .all(|label| label.element == element)
+            .then(|| {
+                let n: Vec<usize> = labels.iter().map(|label| label.n).collect();
+                let l: Vec<usize> = labels.iter().map(|label| label.l).collect();
+                let kappa = root_sigma * one_neighbour(&l);
+                let mut expansion = products.expand(&n);
+                expansion.coefficients.iter_mut().for_each(|p| *p *= kappa);
+                (element, expansion)
+            });
+        Self {
+            labels,
+            root_sigma,
+            self_part,
+        }
+    }
+}
+
+fn check_elements(elements: &[i64]) -> Result<(), Error> {
+    let ascending = elements.is_sorted_by(|a, b| a < b);
+    if elements.is_empty() || !ascending || elements.iter().any(|z| !(1..=118).contains(z)) {
+        return Err(Error::Elements {
+            given: elements.to_vec(),
+        });
+    }
+    Ok(())
+}
+
+fn check_length_scales(r0: &[f64], n: usize) -> Result<(), Error> {
+    let wrong = |given: String| Err(Error::LengthScale { expected: n, given });
+    if r0.len() != n * n {
+        return wrong(format!("{} numbers were given", r0.len()));
+    }
+    for i in 0..n {
+        for j in 0..n {
+            let (value, mirrored) = (r0[i * n + j], r0[j * n + i]);
+            if !(value.is_finite() && value > 0.0) || value != mirrored {
+                return wrong(format!(
+                    "entries ({i}, {j}) and ({j}, {i}) are {value} and {mirrored}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameters(totaldegree: f64) -> Parameters {
+        Parameters {
+            elements: vec![14],
+            order: 3,
+            totaldegree: vec![totaldegree; 3],
+            rcut: 5.0,
+            r0: vec![2.4],
+        }
+    }
+
+    #[test]
+    fn columns_hold_the_blocks_that_the_paper_has_there() {
+        let basis = Basis::new(&parameters(12.0)).unwrap();
+        let labels = |column: usize| -> Vec<(usize, usize)> {
+            let function = &basis.functions[column - basis.many_body_column(0)];
+            function
+                .labels
+                .iter()
+                .map(|label| (label.n, label.l))
+                .collect()
+        };
+        assert_eq!(basis.many_body_column(0), 12);
+        assert_eq!(labels(12), [(1, 0), (1, 0)]);
+        assert_eq!(labels(13), [(1, 0), (2, 0)]);
+        assert_eq!(labels(33), [(1, 2), (3, 2)]);
+        assert_eq!(labels(79), [(1, 0), (1, 0), (1, 0)]);
+        assert_eq!(labels(142), [(1, 1), (1, 2), (1, 3)]);
+        assert_eq!(labels(210), [(4, 0), (4, 0), (4, 0)]);
+    }
+
+    #[test]
+    fn non_zeros_of_the_self_part() {
+        for (degree, expected) in [(12.0, 1281), (16.0, 4887), (19.0, 11606)] {
+            let basis = Basis::new(&parameters(degree)).unwrap();
+            let parts = basis.functions.iter().filter_map(|f| f.self_part.as_ref());
+            let non_zeros: usize = parts
+                .map(|(_, expansion)| expansion.coefficients.iter().filter(|p| **p != 0.0).count())
+                .sum();
+            assert_eq!(non_zeros, expected);
+        }
+    }
+
+    #[test]
+    fn pair_columns_are_counted_without_order() {
+        let basis = Basis::new(&Parameters {
+            elements: vec![1, 6, 8],
+            order: 2,
+            totaldegree: vec![4.0, 4.0],
+            rcut: 5.0,
+            r0: vec![1.0; 9],
+        })
+        .unwrap();
+        let columns: Vec<usize> = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
+            .iter()
+            .map(|&(a, b)| basis.pair_column(b, a))
+            .collect();
+        assert_eq!(columns, [0, 4, 8, 12, 16, 20]);
+        assert_eq!(basis.many_body_column(3), basis.n_features);
+    }
+
+    #[test]
+    fn refusals() {
+        let refused = |change: fn(&mut Parameters)| {
+            let mut wrong = parameters(6.0);
+            change(&mut wrong);
+            Basis::new(&wrong).map(|_| ()).unwrap_err()
+        };
+        assert_eq!(
+            refused(|p| p.elements = vec![]),
+            Error::Elements { given: vec![] }
+        );
+        assert!(matches!(
+            refused(|p| p.elements = vec![14, 14]),
+            Error::Elements { .. }
+        ));
+        assert!(matches!(
+            refused(|p| p.elements = vec![0]),
+            Error::Elements { .. }
+        ));
+        assert!(matches!(refused(|p| p.rcut = 0.0), Error::Cutoff { .. }));
+        assert!(matches!(
+            refused(|p| p.rcut = f64::NAN),
+            Error::Cutoff { .. }
+        ));
+        assert!(matches!(
+            refused(|p| p.r0 = vec![-1.0]),
+            Error::LengthScale { .. }
+        ));
+        assert!(matches!(
+            refused(|p| p.r0 = vec![1.0, 2.0]),
+            Error::LengthScale { .. }
+        ));
+    }
+}

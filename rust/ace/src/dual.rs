@@ -1,0 +1,77 @@
+//! Forward-mode differentiation: any formula written for a [`Number`] also gives its derivative.
+
+use std::ops::{Add, Mul, Sub};
+
+use crate::number::Number;
+
+/// A value and its derivative.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dual<T> {
+    pub(crate) value: T,
+    pub(crate) slope: T,
+}
+
+impl<T: Number> Dual<T> {
+    /// The variable with respect to which everything is differentiated.
+    pub(crate) fn variable(value: T) -> Self {
+        Self {
+            value,
+            slope: T::splat(1.0),
+        }
+    }
+}
+
+impl<T: Number> Add for Dual<T> {
+    type Output = Self;
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Self {
+            value: self.value + other.value,
+            slope: self.slope + other.slope,
+        }
+    }
+}
+
+impl<T: Number> Sub for Dual<T> {
+    type Output = Self;
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        Self {
+            value: self.value - other.value,
+            slope: self.slope - other.slope,
+        }
+    }
+}
+
+impl<T: Number> Mul for Dual<T> {
+    type Output = Self;
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        Self {
+            value: self.value * other.value,
+            slope: self.slope.mul_add(other.value, self.value * other.slope),
+        }
+    }
+}
+
+impl<T: Number> Number for Dual<T> {
+    #[inline(always)]
+    fn splat(value: f64) -> Self {
+        Self {
+            value: T::splat(value),
+            slope: T::splat(0.0),
+        }
+    }
+    #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        self * factor + term
+    }
+    #[inline(always)]
+    fn recip(self) -> Self {
+        let value = self.value.recip();
+        Self {
+            value,
+            slope: T::splat(-1.0) * self.slope * value * value,
+        }
+    }
+}

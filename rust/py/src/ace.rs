@@ -1,0 +1,255 @@
+//! The ACE descriptor and the neighbour list, for Python.
+
+use mlipselect_ace as ace;
+use numpy::{
+    IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2,
+    PyReadonlyArray3,
+};
+use pyo3::prelude::*;
+use rayon::ThreadPoolBuilder;
+
+pyo3::import_exception!(mlipselect.exceptions, InvalidInputError);
+pyo3::import_exception!(mlipselect.exceptions, StructureError);
+
+fn to_python(error: ace::Error) -> PyErr {
+    match error {
+        ace::Error::Structure { index, problem } => {
+            StructureError::new_err((problem.to_string(), index))
+        }
+        other => InvalidInputError::new_err(other.to_string()),
+    }
+}
+
+/// Runs on a number of threads of its own, or on all of the common ones.
+fn with_threads<T: Send>(n_threads: Option<usize>, work: impl FnOnce() -> T + Send) -> PyResult<T> {
+    let Some(n) = n_threads else {
+        return Ok(work());
+    };
+    if n == 0 {
+        return Err(InvalidInputError::new_err(
+            "n_threads must be at least 1, but 0 was given",
+        ));
+    }
+    let pool = ThreadPoolBuilder::new().num_threads(n).build();
+    let pool =
+        pool.map_err(|e| InvalidInputError::new_err(format!("cannot start {n} threads: {e}")))?;
+    Ok(pool.install(work))
+}
+
+/// Structures one after another in flat arrays: `offsets[s]` is the first atom of structure s.
+struct Batch {
+    positions: Vec<[f64; 3]>,
+    atomic_numbers: Vec<i64>,
+    cells: Vec<[[f64; 3]; 3]>,
+    pbc: Vec<[bool; 3]>,
+    offsets: Vec<usize>,
+}
+
+impl Batch {
+    fn new(
+        positions: &PyReadonlyArray2<'_, f64>,
+        atomic_numbers: &PyReadonlyArray1<'_, i64>,
+        cells: &PyReadonlyArray3<'_, f64>,
+        pbc: &PyReadonlyArray2<'_, bool>,
+        offsets: &PyReadonlyArray1<'_, i64>,
+    ) -> PyResult<Self> {
+        let (positions, cells, pbc) = (positions.as_array(), cells.as_array(), pbc.as_array());
+        let (n, s) = (positions.nrows(), pbc.nrows());
+        let atomic_numbers = atomic_numbers.as_array().to_vec();
+        let offsets = offsets.as_array().to_vec();
+        let ascending = offsets.is_sorted()
+            && offsets.first() == Some(&0)
+            && offsets.last() == Some(&(n as i64));
+        let widths = [positions.ncols(), cells.dim().1, cells.dim().2, pbc.ncols()];
+        let fits = cells.dim().0 == s && offsets.len() == s + 1 && atomic_numbers.len() == n;
+        if widths != [3; 4] || !fits || !ascending {
+            return Err(InvalidInputError::new_err(format!(
+                "expected positions (N, 3), atomic numbers (N,), cells (S, 3, 3), pbc (S, 3) and S + 1 ascending \
+                 offsets from 0 to N, but the shapes are {:?}, ({},), {:?}, {:?} and ({},)",
+                positions.dim(),
+                atomic_numbers.len(),
+                cells.dim(),
+                pbc.dim(),
+                offsets.len(),
+            )));
+        }
+        Ok(Self {
+            positions: positions
+                .rows()
+                .into_iter()
+                .map(|r| [r[0], r[1], r[2]])
+                .collect(),
+            atomic_numbers,
+            cells: cells
+                .outer_iter()
+                .map(|c| [0, 1, 2].map(|i| [0, 1, 2].map(|j| c[[i, j]])))
+                .collect(),
+            pbc: pbc.rows().into_iter().map(|r| [r[0], r[1], r[2]]).collect(),
+            offsets: offsets.into_iter().map(|offset| offset as usize).collect(),
+        })
+    }
+
+    fn structures(&self) -> Vec<ace::Structure<'_>> {
+        let structure = |s: usize| {
+            let atoms = self.offsets[s]..self.offsets[s + 1];
+            ace::Structure {
+                positions: &self.positions[atoms.clone()],
+                atomic_numbers: &self.atomic_numbers[atoms],
+                cell: self.cells[s],
+                pbc: self.pbc[s],
+            }
+        };
+        (0..self.pbc.len()).map(structure).collect()
+    }
+}
+
+/// The linear ACE basis.
+#[pyclass(frozen, module = "mlipselect._core")]
+pub(crate) struct AceBasis {
+    inner: ace::AceBasis,
+}
+
+#[pymethods]
+impl AceBasis {
+    #[new]
+    fn new(
+        py: Python<'_>,
+        atomic_numbers: PyReadonlyArray1<'_, i64>,
+        order: usize,
+        totaldegree: PyReadonlyArray1<'_, f64>,
+        rcut: f64,
+        r0: PyReadonlyArray2<'_, f64>,
+    ) -> PyResult<Self> {
+        let parameters = ace::Parameters {
+            elements: atomic_numbers.as_array().to_vec(),
+            order,
+            totaldegree: totaldegree.as_array().to_vec(),
+            rcut,
+            r0: r0.as_array().iter().copied().collect(),
+        };
+        let inner = py
+            .detach(|| ace::AceBasis::new(&parameters))
+            .map_err(to_python)?;
+        Ok(Self { inner })
+    }
+
+    #[getter]
+    fn n_features(&self) -> usize {
+        self.inner.n_features()
+    }
+
+    #[pyo3(signature = (positions, atomic_numbers, cells, pbc, offsets, n_threads=None))]
+    #[expect(clippy::too_many_arguments, reason = "flat arrays of one batch")]
+    fn site_features<'py>(
+        &self,
+        py: Python<'py>,
+        positions: PyReadonlyArray2<'py, f64>,
+        atomic_numbers: PyReadonlyArray1<'py, i64>,
+        cells: PyReadonlyArray3<'py, f64>,
+        pbc: PyReadonlyArray2<'py, bool>,
+        offsets: PyReadonlyArray1<'py, i64>,
+        n_threads: Option<usize>,
+    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let batch = Batch::new(&positions, &atomic_numbers, &cells, &pbc, &offsets)?;
+        let rows = py
+            .detach(|| with_threads(n_threads, || self.inner.site_features(&batch.structures())))?;
+        let shape = [batch.positions.len(), self.inner.n_features()];
+        rows.map_err(to_python)?.into_pyarray(py).reshape(shape)
+    }
+
+    #[pyo3(signature = (positions, atomic_numbers, cells, pbc, offsets, n_threads=None))]
+    #[expect(clippy::too_many_arguments, reason = "flat arrays of one batch")]
+    fn structure_features<'py>(
+        &self,
+        py: Python<'py>,
+        positions: PyReadonlyArray2<'py, f64>,
+        atomic_numbers: PyReadonlyArray1<'py, i64>,
+        cells: PyReadonlyArray3<'py, f64>,
+        pbc: PyReadonlyArray2<'py, bool>,
+        offsets: PyReadonlyArray1<'py, i64>,
+        n_threads: Option<usize>,
+    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let batch = Batch::new(&positions, &atomic_numbers, &cells, &pbc, &offsets)?;
+        let rows = py.detach(|| {
+            with_threads(n_threads, || {
+                self.inner.structure_features(&batch.structures())
+            })
+        })?;
+        let shape = [batch.pbc.len(), self.inner.n_features()];
+        rows.map_err(to_python)?.into_pyarray(py).reshape(shape)
+    }
+
+    fn smoothness_prior<'py>(
+        &self,
+        py: Python<'py>,
+        power: f64,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let diagonal = py
+            .detach(|| self.inner.smoothness_prior(power))
+            .map_err(to_python)?;
+        Ok(diagonal.into_pyarray(py))
+    }
+}
+
+/// Number of features of a basis, without making it.
+#[pyfunction]
+pub(crate) fn ace_length(
+    n_elements: usize,
+    order: usize,
+    totaldegree: PyReadonlyArray1<'_, f64>,
+) -> PyResult<usize> {
+    let degrees = ace::Degrees::new(order, &totaldegree.as_array().to_vec()).map_err(to_python)?;
+    degrees.length(n_elements).map_err(to_python)
+}
+
+/// Index of the first atom, index of the second, and the periodic image of the second, for each pair.
+type Pairs<'py> = (
+    Bound<'py, PyArray1<i64>>,
+    Bound<'py, PyArray1<i64>>,
+    Bound<'py, PyArray2<i64>>,
+);
+
+/// All ordered pairs of atoms closer than the cutoff, sorted by first atom, second atom and image.
+#[pyfunction]
+pub(crate) fn neighbor_list<'py>(
+    py: Python<'py>,
+    positions: PyReadonlyArray2<'py, f64>,
+    cell: PyReadonlyArray2<'py, f64>,
+    pbc: [bool; 3],
+    cutoff: f64,
+) -> PyResult<Pairs<'py>> {
+    let (positions, cell) = (positions.as_array(), cell.as_array());
+    if positions.ncols() != 3 || cell.dim() != (3, 3) {
+        return Err(InvalidInputError::new_err(format!(
+            "expected positions (N, 3) and a cell (3, 3), but the shapes are {:?} and {:?}",
+            positions.dim(),
+            cell.dim(),
+        )));
+    }
+    let positions: Vec<_> = positions
+        .rows()
+        .into_iter()
+        .map(|r| [r[0], r[1], r[2]])
+        .collect();
+    let structure = ace::Structure {
+        positions: &positions,
+        atomic_numbers: &[],
+        cell: [0, 1, 2].map(|i| [0, 1, 2].map(|j| cell[[i, j]])),
+        pbc,
+    };
+    let pairs = py
+        .detach(|| ace::neighbor_list(&structure, cutoff))
+        .map_err(|error| match error {
+            ace::Error::Structure { problem, .. } => StructureError::new_err(problem.to_string()),
+            other => to_python(other),
+        })?;
+    let n = pairs.len();
+    let first: Vec<i64> = pairs.iter().map(|pair| pair.0 as i64).collect();
+    let second: Vec<i64> = pairs.iter().map(|pair| pair.1.atom as i64).collect();
+    let shifts: Vec<i64> = pairs.iter().flat_map(|pair| pair.1.shift).collect();
+    Ok((
+        first.into_pyarray(py),
+        second.into_pyarray(py),
+        shifts.into_pyarray(py).reshape([n, 3])?,
+    ))
+}
