@@ -69,11 +69,12 @@ def select(
     noise_precision : float, default 1.0
         Inverse variance of the noise of what a row stands for.
     composition : bool, optional
-        Append columns of element fractions, scaled by `balance_composition`; by default where the pool has more than
-        one composition.
+        Append columns of element fractions, scaled by `balance_composition`; by default where the pool has
+        more than one composition.
     isolated : str, optional
-        ``"KEY=VALUE"`` that marks isolated atoms, such as ``"config_type=isolated_atom"``. They are not candidates
-        and not part of the core's rows. Those of the pool are kept in the result, before the selected structures.
+        ``"KEY=VALUE"`` that marks isolated atoms, such as ``"config_type=isolated_atom"``. They are not
+        candidates and not part of the core's rows. Those of the pool are kept in the result, before the
+        selected structures.
     dtype : dtype, default float64
         Type of the features, float64 or float32.
     random_state : int, default 0
@@ -83,8 +84,8 @@ def select(
     progress : bool, optional
         Show progress bars on the standard error; by default where that is a terminal.
     output : path, optional
-        Write the selected structures there and the record of the selection beside it, as `Selection.write` does. That
-        the file can be written is made sure before the work.
+        Write the selected structures there and the record of the selection beside it, as `Selection.write`
+        does. That the file can be written is made sure before the work.
     save_posterior : path, optional
         Write the posterior after the last pick there; only together with `output`.
 
@@ -98,7 +99,8 @@ def select(
     StructureError
         A structure that cannot be read or described; the message names its file and frame.
     InvalidInputError
-        An empty pool, `n` out of range, or another argument that cannot be worked with. No output is left behind.
+        An empty pool, `n` out of range, or another argument that cannot be worked with. No output is left
+        behind.
 
     Examples
     --------
@@ -155,6 +157,8 @@ def select(
             effective_dimension=selector.posterior_.effective_dimension(),
             posterior=selector.posterior_,
             descriptor=descriptor,
+            features=X,
+            core_features=X_core,
             isolated=candidates.take(candidates.isolated_positions),
             parameters={
                 "n": n,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mlipselect._core import __version__
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.features import Features
 from mlipselect.io.exact import results
 from mlipselect.io.frames import Frame
 from mlipselect.io.output import Output, write_exact
@@ -43,12 +44,14 @@ class Selection:
     information : ndarray of shape (n,)
         What all picks so far have told: the fall of the log determinant of the posterior covariance, in nat.
     effective_dimension : float
-        Number of combinations of features that core and picks together determine; picking far more structures than
-        that gains little.
+        Number of combinations of features that core and picks together determine; picking far more
+        structures than that gains little.
     posterior : Posterior
         What is known after the last pick.
     descriptor : object
         The descriptor, with what it settled by itself.
+    features, core_features : Features
+        What was selected from, one row per candidate, and the rows of the core, None without one.
     isolated : list of Frame
         Isolated atoms of the pool; they belong in the training set and were not scored.
     parameters : dict
@@ -66,6 +69,8 @@ class Selection:
     effective_dimension: float
     posterior: Posterior
     descriptor: Any
+    features: Features
+    core_features: Features | None = None
     isolated: list[Frame] = field(default_factory=list)
     parameters: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, Any] = field(default_factory=dict)
@@ -78,8 +83,8 @@ class Selection:
     def structures(self) -> list[Atoms]:
         """The selected structures, copies with their provenance in `info`, in pick order.
 
-        Keys are ``mlipselect_rank`` (1 for the first pick), ``mlipselect_score``, ``mlipselect_source`` (the file,
-        if there is one) and ``mlipselect_index`` (0-based, in that file).
+        Keys are ``mlipselect_rank`` (1 for the first pick), ``mlipselect_score``, ``mlipselect_source``
+        (the file, if there is one) and ``mlipselect_index`` (0-based, in that file).
         """
         ranked = zip(self.frames, self.scores.tolist(), strict=True)
         return [traced(frame, rank=rank, score=score) for rank, (frame, score) in enumerate(ranked, start=1)]
@@ -95,14 +100,14 @@ class Selection:
         Parameters
         ----------
         path : path
-            File for the structures, usually ``.xyz``; the record has the same name with ``.json``. Both appear
-            complete or not at all.
+            File for the structures, usually ``.xyz``; the record has the same name with ``.json``. Both
+            appear complete or not at all.
 
         Raises
         ------
         InvalidInputError
-            A file that cannot be written, that is an input of the selection, or whose format cannot keep every label
-            of the structures exactly.
+            A file that cannot be written, that is an input of the selection, or whose format cannot keep
+            every label of the structures exactly.
         """
         with output_for(path, self.input_paths) as output:
             self.write_to(output)
@@ -111,7 +116,8 @@ class Selection:
     def write_to(self, output: Output) -> None:
         """Write to the temporary files of an `Output` made by `output_for`."""
         write_exact(output.temporary[0], self.output_structures, name=str(output.targets[0]))
-        output.temporary[1].write_text(json.dumps(self.record(), indent=1) + "\n", encoding="utf-8")
+        lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in self.record().items()]
+        output.temporary[1].write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
         for path in output.temporary[2:]:
             self.posterior.save(path)
 
@@ -136,20 +142,23 @@ class Selection:
         }
 
 
+def record_path(path: str | os.PathLike[str]) -> Path:
+    """Give the name of the record beside a file of selected structures."""
+    root, _ = get_compression(os.fspath(path))
+    return Path(root).with_suffix(".json")
+
+
 def output_for(
     path: str | os.PathLike[str], inputs: list[str], posterior: str | os.PathLike[str] | None = None
 ) -> Output:
     """Prepare the files of a selection: the structures, the record beside them, and the posterior if wanted."""
-    root, _ = get_compression(os.fspath(path))
-    record = Path(root).with_suffix(".json")
+    record = record_path(path)
     if record == Path(path):
         raise InvalidInputError(f"{path}: the record of the selection goes there; choose a name such as selected.xyz")
     return Output(path, record, *([] if posterior is None else [posterior]), inputs=inputs)
 
 
-def traced(
-    frame: Frame, *, rank: int | None = None, score: float | None = None, isolated: bool | None = None
-) -> Atoms:
+def traced(frame: Frame, *, rank: int | None = None, score: float | None = None, isolated: bool | None = None) -> Atoms:
     """Copy a structure with all it carries, and say in `info` where it came from and why it was selected.
 
     Keys that an earlier selection left are replaced.
@@ -157,7 +166,7 @@ def traced(
     atoms = frame.atoms.copy()  # type: ignore[no-untyped-call]
     known = results(frame.atoms)
     if known:
-        atoms.calc = SinglePointCalculator(atoms, **known)
+        atoms.calc = SinglePointCalculator(atoms, **known)  # type: ignore[no-untyped-call]
     atoms.info = {key: value for key, value in atoms.info.items() if not str(key).startswith(PREFIX)}
     added = {"rank": rank, "score": score, "isolated": isolated, "source": frame.source, "index": frame.index}
     atoms.info |= {PREFIX + key: value for key, value in added.items() if value is not None}
@@ -175,5 +184,5 @@ def describe_descriptor(descriptor: Any) -> dict[str, Any]:
 def _jsonable(value: Any) -> Any:
     """Keep numbers and text; of an array, its shape and digest."""
     if isinstance(value, np.ndarray):
-        return {"shape": list(value.shape), "sha256": hashlib.sha256(np.ascontiguousarray(value)).hexdigest()}
+        return {"shape": list(value.shape), "sha256": hashlib.sha256(value.tobytes()).hexdigest()}
     return value.item() if isinstance(value, np.generic) else value

@@ -136,9 +136,7 @@ class ACE:
         if self._numbers is None:
             found: set[int] = set().union(*(atoms.numbers.tolist() for atoms in _checked(structures)))
             if not found:
-                raise InvalidInputError(
-                    "expected at least one atom to take the elements from, but none was given"
-                )
+                raise InvalidInputError("expected at least one atom to take the elements from, but none was given")
             self._set_elements(sorted(found))
             _LOGGER.info("ACE takes the elements of the structures: %s", ", ".join(self.elements))
             if self._degree_was_chosen:
@@ -199,9 +197,7 @@ class ACE:
         except StructureError as error:
             raise StructureError(error.problem) from None
 
-    def site_features(
-        self, structures: Sequence[Atoms], n_threads: int | None = None
-    ) -> npt.NDArray[np.float64]:
+    def site_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.float64]:
         """
         Describe every atom of many structures.
 
@@ -225,9 +221,7 @@ class ACE:
         basis = self.bind(structures)._bound()[2]
         return basis.site_features(*_flat(structures), n_threads)
 
-    def structure_features(
-        self, structures: Sequence[Atoms], n_threads: int | None = None
-    ) -> npt.NDArray[np.float64]:
+    def structure_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.float64]:
         """
         Average the rows of the atoms of each structure, without keeping them.
 
@@ -296,9 +290,7 @@ class ACE:
 
     def _bound(self) -> tuple[list[int], list[float], AceBasis]:
         if self._numbers is None or self._degrees is None or self._basis is None:
-            raise NotFittedError(
-                "the elements of this ACE are not known yet: give `elements`, or call `bind` first"
-            )
+            raise NotFittedError("the elements of this ACE are not known yet: give `elements`, or call `bind` first")
         return self._numbers, self._degrees, self._basis
 
 
@@ -337,9 +329,7 @@ def _atomic_numbers(elements: Sequence[str | int]) -> list[int]:
     for element in [elements] if isinstance(elements, str) else elements:
         number = atomic_numbers.get(element, 0) if isinstance(element, str) else int(element)
         if not 1 <= number < len(chemical_symbols):
-            raise InvalidInputError(
-                f"elements must be chemical symbols or atomic numbers, but {element!r} was given"
-            )
+            raise InvalidInputError(f"elements must be chemical symbols or atomic numbers, but {element!r} was given")
         numbers.add(number)
     if not numbers:
         raise InvalidInputError("elements must hold at least one chemical symbol, but it is empty")

@@ -35,9 +35,7 @@ class Descriptor(Protocol):
 class BatchDescriptor(Descriptor, Protocol):
     """A descriptor that takes many structures at once, in parallel, and averages without keeping all rows."""
 
-    def site_features(
-        self, structures: Sequence[Atoms], n_threads: int | None = None
-    ) -> npt.NDArray[np.floating]:
+    def site_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.floating]:
         """
         Describe every atom of many structures.
 
@@ -55,9 +53,7 @@ class BatchDescriptor(Descriptor, Protocol):
         """
         ...
 
-    def structure_features(
-        self, structures: Sequence[Atoms], n_threads: int | None = None
-    ) -> npt.NDArray[np.floating]:
+    def structure_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.floating]:
         """
         Average the rows of the atoms of each structure.
 

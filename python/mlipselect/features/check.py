@@ -37,8 +37,6 @@ def check_structure(atoms: Atoms) -> None:
     directions = [name for name, is_periodic in zip("abc", atoms.pbc, strict=True) if is_periodic]
     if (lengths == 0.0).any():
         missing = ", ".join(name for name, length in zip(directions, lengths, strict=True) if length == 0.0)
-        raise StructureError(
-            f"pbc is set along {missing} but there is no cell vector; set a cell, or pbc to False"
-        )
+        raise StructureError(f"pbc is set along {missing} but there is no cell vector; set a cell, or pbc to False")
     if np.linalg.matrix_rank(periodic / lengths[:, None], tol=1e-10) < len(periodic):
         raise StructureError(f"the periodic cell vectors {', '.join(directions)} are linearly dependent")

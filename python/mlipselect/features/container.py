@@ -72,9 +72,7 @@ class Features:
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         if dtype is not None and np.dtype(dtype) != self.structure.dtype:
             if copy is False:
-                raise ValueError(
-                    f"converting {self.structure.dtype} features to {np.dtype(dtype)} takes a copy"
-                )
+                raise ValueError(f"converting {self.structure.dtype} features to {np.dtype(dtype)} takes a copy")
             return self.structure.astype(dtype)
         return self.structure.copy() if copy else self.structure
 
@@ -142,9 +140,7 @@ class Features:
                     composition_scale=float(archive["composition_scale"]),
                 )
         except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError) as error:
-            raise InvalidInputError(
-                f"{os.fspath(path)}: expected features saved by mlipselect: {error}"
-            ) from error
+            raise InvalidInputError(f"{os.fspath(path)}: expected features saved by mlipselect: {error}") from error
 
 
 def _sources(source: Sequence[str], index: Sequence[int]) -> list[tuple[str | None, int]]:

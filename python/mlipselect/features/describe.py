@@ -94,9 +94,9 @@ class Describer:
             _fail(f"the descriptor failed: {type(error).__name__}: {error}", frame, error)
         return self._checked(rows, [frame], [len(frame.atoms)])
 
-    def _checked(self, rows: Any, batch: Sequence[Frame], counts: Sequence[int]) -> NDArray[Any]:
+    def _checked(self, given: Any, batch: Sequence[Frame], counts: Sequence[int]) -> NDArray[Any]:
         """Refuse rows of a wrong shape or type, and rows that are not finite."""
-        rows = np.asarray(rows)
+        rows: NDArray[Any] = np.asarray(given)
         first = batch[0]
         if rows.dtype.kind not in "fiu":
             _fail(f"expected features that are real numbers, got {rows.dtype}", first)

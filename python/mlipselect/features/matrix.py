@@ -120,9 +120,7 @@ def featurize(
     )
 
 
-def _fill(
-    block: np.ndarray[Any, Any], described: np.ndarray[Any, Any], fractions: np.ndarray[Any, Any] | None
-) -> None:
+def _fill(block: np.ndarray[Any, Any], described: np.ndarray[Any, Any], fractions: np.ndarray[Any, Any] | None) -> None:
     width = described.shape[1]
     block[:, :width] = described
     if fractions is not None:

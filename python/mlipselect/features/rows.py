@@ -36,9 +36,7 @@ class RowBuffer:
         needed = self._filled + count
         if needed > len(self._rows):
             # A stale view would be the only other reference, and the contract rules it out.
-            self._rows.resize(
-                (max(needed, int(GROWTH * len(self._rows))), self._rows.shape[1]), refcheck=False
-            )
+            self._rows.resize((max(needed, int(GROWTH * len(self._rows))), self._rows.shape[1]), refcheck=False)
         block = self._rows[self._filled : needed]
         self._filled = needed
         return block

@@ -56,9 +56,7 @@ class Isolated:
         if str(frame.atoms.info.get(self.key)) != self.value:
             return False
         if len(frame.atoms) != 1:
-            problem = (
-                f"{self.key}={self.value} marks it as an isolated atom, but it holds {len(frame.atoms)} atoms"
-            )
+            problem = f"{self.key}={self.value} marks it as an isolated atom, but it holds {len(frame.atoms)} atoms"
             raise StructureError(problem, frame.index, frame.source)
         return True
 
@@ -66,8 +64,8 @@ class Isolated:
 class Structures:
     """Structures from files or from memory, gone through once by `survey` and then as often as needed.
 
-    Files of up to `held_atoms` atoms are held; of larger ones each pass parses the files again, so memory stays
-    bounded. Structures given in memory are kept as they are.
+    Files of up to `held_atoms` atoms are held; of larger ones each pass parses the files again, so memory
+    stays bounded. Structures given in memory are kept as they are.
 
     Parameters
     ----------
@@ -98,9 +96,7 @@ class Structures:
         Whether the candidates differ in their element fractions.
     """
 
-    def __init__(
-        self, given: StructuresLike, isolated: Isolated | None = None, held_atoms: int = HELD_ATOMS
-    ):
+    def __init__(self, given: StructuresLike, isolated: Isolated | None = None, held_atoms: int = HELD_ATOMS):
         self.isolated = isolated
         self.held_atoms = held_atoms
         self.paths, in_memory = separate(given)

@@ -62,9 +62,7 @@ def format_frame(atoms: Atoms) -> str:
 
 def _column_type(name: str, array: np.ndarray[Any, Any]) -> str:
     if array.dtype.kind not in COLUMN_TYPES or array.ndim not in (1, 2) or ":" in name:
-        raise ValueError(
-            f"the format has no place for arrays[{name!r}] of type {array.dtype} and shape {array.shape}"
-        )
+        raise ValueError(f"the format has no place for arrays[{name!r}] of type {array.dtype} and shape {array.shape}")
     return f"{COLUMN_TYPES[array.dtype.kind]}:{1 if array.ndim == 1 else array.shape[1]}"
 
 
@@ -83,9 +81,7 @@ def _encode(key: str, value: Any) -> str:
     if key in MATRIX_KEYS:
         matrix = np.asarray(value)
         if matrix.shape != (3, 3) or matrix.dtype.kind not in "fi":
-            raise ValueError(
-                f"the format has no place for info[{key!r}] that is not a 3 x 3 matrix of numbers"
-            )
+            raise ValueError(f"the format has no place for info[{key!r}] that is not a 3 x 3 matrix of numbers")
         return _quote(_numbers(matrix.ravel(order="F")))
     plain = _plain(value)
     if plain is not None:
@@ -96,9 +92,7 @@ def _encode(key: str, value: Any) -> str:
     try:
         return _quote("_JSON " + json.dumps(value, default=_as_json))
     except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"the format has no place for info[{key!r}] of type {type(value).__name__}"
-        ) from error
+        raise ValueError(f"the format has no place for info[{key!r}] of type {type(value).__name__}") from error
 
 
 def _plain(value: Any) -> str | None:

@@ -52,9 +52,7 @@ class RawFrame:
         try:
             atoms = self.build()
         except Exception as error:
-            raise StructureError(
-                f"the frame cannot be read: {_reason(error)}", self.index, self.source
-            ) from error
+            raise StructureError(f"the frame cannot be read: {_reason(error)}", self.index, self.source) from error
         return Frame(atoms, self.source, self.index)
 
 
@@ -128,9 +126,7 @@ def as_frames(structures: Iterable[Atoms | Frame] | Atoms) -> Iterator[Frame]:
             yield Frame(item, None, index)
         else:
             given = type(item).__name__
-            raise InvalidInputError(
-                f"structure {index}: expected ase.Atoms or the path of a file, got {given}"
-            )
+            raise InvalidInputError(f"structure {index}: expected ase.Atoms or the path of a file, got {given}")
 
 
 def raw_frames(source: str) -> Iterator[RawFrame]:
@@ -178,9 +174,7 @@ def _extxyz_frames(source: str) -> Iterator[RawFrame]:
                 header = following
                 index += 1
             if any(line.strip() for line in stream):
-                raise StructureError(
-                    "expected a number of atoms, got a blank line with text after it", index, source
-                )
+                raise StructureError("expected a number of atoms, got a blank line with text after it", index, source)
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise StructureError(f"cannot be read: {_reason(error)}", index, source) from error
 

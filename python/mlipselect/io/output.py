@@ -107,9 +107,7 @@ class Output:
 def _temporary_beside(target: Path) -> Path:
     """Make an empty file in the directory of `target`, with its suffixes, which formats are told by."""
     try:
-        handle, name = tempfile.mkstemp(
-            prefix=".mlipselect-", suffix="".join(target.suffixes), dir=target.parent
-        )
+        handle, name = tempfile.mkstemp(prefix=".mlipselect-", suffix="".join(target.suffixes), dir=target.parent)
     except OSError as error:
         raise InvalidInputError(f"{target}: cannot be written: {error.strerror}") from error
     os.close(handle)
@@ -160,9 +158,7 @@ def write_exact(path: str | os.PathLike[str], structures: Sequence[Atoms], name:
         if lost := differences(atoms, read_back):
             advice = "rename or remove it" if format_name == "extxyz" else "write a .xyz file"
             parts = ", ".join(lost[:5]) + (" ..." if len(lost) > 5 else "")
-            raise InvalidInputError(
-                f"{name}: the format {format_name} cannot keep {parts} of frame {index}; {advice}"
-            )
+            raise InvalidInputError(f"{name}: the format {format_name} cannot keep {parts} of frame {index}; {advice}")
 
 
 def format_of(path: str, name: str | None = None) -> str:
@@ -176,9 +172,7 @@ def format_of(path: str, name: str | None = None) -> str:
         if not ase.io.formats.ioformats[format_name].can_write:
             raise ValueError("ASE cannot write it")
     except (KeyError, ValueError) as error:
-        raise InvalidInputError(
-            f"{name or path}: no format to write by that name; use a .xyz file"
-        ) from error
+        raise InvalidInputError(f"{name or path}: no format to write by that name; use a .xyz file") from error
     return format_name
 
 

@@ -20,9 +20,11 @@ class HasStructureRows(Protocol):
     @property
     def structure(self) -> FloatMatrix:
         """One row a structure."""
+
     @property
     def atoms(self) -> FloatMatrix | None:
         """One row an atom, where they were asked for."""
+
     @property
     def offsets(self) -> NDArray[np.int64] | None:
         """First atomic row of each structure, and their number at the end."""
