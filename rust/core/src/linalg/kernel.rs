@@ -38,7 +38,8 @@ fn dots_body<const FUSED: bool>(rows: &[f64], stride: usize, panel: &[f64]) -> [
     let mut sums = [[0.0; LANES]; GROUP];
     for (k, w) in panel.chunks_exact(LANES).enumerate() {
         for r in 0..GROUP {
-            let x = rows[r][k];
+            // SAFETY: `panel` has `reach` chunks, and each row `reach` elements. A check here halves the speed.
+            let x = unsafe { *rows[r].get_unchecked(k) };
             for l in 0..LANES {
                 sums[r][l] = if FUSED { x.mul_add(w[l], sums[r][l]) } else { sums[r][l] + x * w[l] };
             }
