@@ -51,7 +51,7 @@ def format_frame(atoms: Atoms) -> str:
     cell = np.asarray(atoms.cell)
     lattice = f'Lattice="{_numbers(cell.ravel())}" ' if cell.any() else ""
     properties = ":".join(f"{name}:{_column_type(name, array)}" for name, array in columns.items())
-    pairs = "".join(f" {_quote(key)}={_encode(key, value)}" for key, value in whole.items())
+    pairs = "".join(f" {_quote(str(key))}={_encode(key, value)}" for key, value in whole.items())
     pbc = " ".join("T" if periodic else "F" for periodic in atoms.pbc)
     header = f'{lattice}Properties={_quote(properties)}{pairs} pbc="{pbc}"'
 
@@ -78,6 +78,8 @@ def _column_text(array: np.ndarray[Any, Any]) -> list[list[str]]:
 
 def _encode(key: str, value: Any) -> str:
     """Write the value of a key of the comment line."""
+    if not isinstance(key, str):
+        raise ValueError(f"the format has no place for the key {key!r} of info")
     if key in MATRIX_KEYS:
         matrix = np.asarray(value)
         if matrix.shape != (3, 3) or matrix.dtype.kind not in "fi":

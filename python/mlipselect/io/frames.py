@@ -112,7 +112,11 @@ def as_paths(paths: PathLike | Iterable[PathLike]) -> list[str]:
     """Give the names of one or several files as strings."""
     if isinstance(paths, (str, os.PathLike)):
         return [os.fspath(paths)]
-    return [os.fspath(path) for path in paths]
+    named = list(paths)
+    for path in named:
+        if not isinstance(path, (str, os.PathLike)):
+            raise InvalidInputError(f"expected paths, got {type(path).__name__}")
+    return [os.fspath(path) for path in named]
 
 
 def as_frames(structures: Iterable[Atoms | Frame] | Atoms) -> Iterator[Frame]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import types
 from collections.abc import Iterable, Sequence
@@ -12,7 +13,7 @@ import ase.io
 from ase import Atoms
 from ase.io.formats import filetype, get_compression, open_with_compression
 
-from mlipselect.exceptions import InvalidInputError
+from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.io.exact import differences
 from mlipselect.io.extxyz import format_frame
 from mlipselect.io.frames import raw_frames
@@ -79,29 +80,36 @@ class Output:
 
     def publish(self) -> None:
         """Rename every temporary file to its target; if one rename fails, undo those before it."""
-        undo: list[tuple[Path, Path | None]] = []
+        replaced: list[tuple[Path, Path | None]] = []
         try:
             for temporary, target in zip(self.temporary, self.targets, strict=True):
-                kept = None
-                if target.exists():
-                    kept = _temporary_beside(target)
-                    target.replace(kept)
-                undo.append((target, kept))
+                before = _copy(target) if target.exists() else None
+                replaced.append((target, before))
                 temporary.replace(target)
         except OSError as error:
-            for target, kept in reversed(undo):
-                if kept is None:
-                    target.unlink(missing_ok=True)
-                else:
-                    kept.replace(target)
-            raise InvalidInputError(f"{target}: cannot be written: {error.strerror}") from error
-        for _, kept in undo:
-            if kept is not None:
-                kept.unlink(missing_ok=True)
+            failed = self.targets[len(replaced) - 1]
+            for target, before in replaced:
+                if before is not None:
+                    before.replace(target)
+                elif target != failed:
+                    target.unlink()
+            raise InvalidInputError(f"{failed}: cannot be written: {error.strerror}") from error
+        for _, before in replaced:
+            if before is not None:
+                before.unlink()
 
     def _discard(self) -> None:
         for path in self.temporary:
             path.unlink(missing_ok=True)
+
+
+def _copy(target: Path) -> Path | None:
+    """Keep what is about to be replaced; a directory cannot be, and stays."""
+    if target.is_dir():
+        return None
+    kept = _temporary_beside(target)
+    shutil.copy2(target, kept)
+    return kept
 
 
 def _temporary_beside(target: Path) -> Path:
@@ -147,6 +155,9 @@ def write_exact(path: str | os.PathLike[str], structures: Sequence[Atoms], name:
         else:
             ase.io.write(source, structures, format=format_name)
         found = [raw.parse().atoms for raw in raw_frames(source)] if structures else []
+    except StructureError as error:
+        frame = name if error.index is None else f"{name}, frame {error.index}"
+        raise InvalidInputError(f"{frame}: cannot be kept as {format_name}: {error.problem}") from error
     except Exception as error:
         raise InvalidInputError(
             f"{name}: cannot be written as {format_name}: {' '.join(str(error).split())}"
