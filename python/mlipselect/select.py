@@ -116,7 +116,7 @@ def select(
     marker = None if isolated is None else Isolated.parse(isolated)
     candidates = Structures(pool, marker)
     known = None if core is None else Structures(core, marker)
-    inputs = candidates.paths + (known.paths if known else [])
+    inputs = candidates.paths + (known.paths if known is not None else [])
     if save_posterior is not None and output is None:
         raise InvalidInputError("save_posterior: expected `output` with it, got none")
     with contextlib.ExitStack() as stack:
@@ -192,7 +192,7 @@ def _survey(pool: Structures, core: Structures | None, n: int) -> None:
     pool.survey()
     if core is not None:
         core.survey()
-    marked = len(pool.isolated_positions) + (len(core.isolated_positions) if core else 0)
+    marked = len(pool.isolated_positions) + (0 if core is None else len(core.isolated_positions))
     if pool.isolated is not None and marked == 0:
         _LOGGER.warning("no structure has %s=%s: there are no isolated atoms", pool.isolated.key, pool.isolated.value)
     available = len(pool.candidates)
@@ -202,7 +202,7 @@ def _survey(pool: Structures, core: Structures | None, n: int) -> None:
         raise InvalidInputError(f"n: expected between 1 and {available}, the number of candidates in the pool, got {n}")
     _LOGGER.info(
         "%d candidates of %d atoms, %d structures in the core, %d isolated atoms",
-        available, pool.n_atoms, len(core.candidates) if core else 0, marked,
+        available, pool.n_atoms, 0 if core is None else len(core.candidates), marked,
     )  # fmt: skip
 
 
@@ -216,13 +216,13 @@ def _bound(descriptor: DescriptorLike, pool: Structures, core: Structures | None
     """Let a descriptor that adapts itself see structures with all the elements."""
     bind = getattr(descriptor, "bind", None)
     if bind is not None:
-        descriptor = bind(pool.examples + (core.examples if core else [])) or descriptor
+        descriptor = bind(pool.examples + ([] if core is None else core.examples)) or descriptor
     _LOGGER.info("descriptor: %r", descriptor)
     return descriptor
 
 
 def _elements(pool: Structures, core: Structures | None) -> tuple[str, ...]:
-    found = set(pool.elements) | set(core.elements if core else ())
+    found = set(pool.elements) | set(() if core is None else core.elements)
     return tuple(sorted(found, key=lambda symbol: atomic_numbers[symbol]))
 
 

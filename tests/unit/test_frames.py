@@ -88,7 +88,7 @@ def test_other_faults_of_files(tmp_path, monkeypatch):
     with pytest.raises(StructureError, match=r"^none.xyz: cannot be read: No such file"):
         ms.read("none.xyz")
     (tmp_path / "dir.xyz").mkdir()
-    with pytest.raises(StructureError, match=r"^dir.xyz: cannot be read: it is a directory"):
+    with pytest.raises(StructureError, match=r"^dir.xyz: cannot be read: Is a directory"):
         ms.read("dir.xyz")
     (tmp_path / "latin.xyz").write_bytes(FRAME.encode() + b"2\nname=\xe9\nSi 0 0 0\nSi 1 1 1\n")
     with pytest.raises(StructureError, match=r"^latin.xyz, frame \d: cannot be read: 'utf-8' codec"):

@@ -141,7 +141,7 @@ def raw_frames(source: str) -> Iterator[RawFrame]:
     """
     try:
         if Path(source).is_dir():
-            raise IsADirectoryError("it is a directory")
+            raise IsADirectoryError("Is a directory")
         if Path(source).stat().st_size == 0:
             raise ValueError("the file is empty")
         format_name = filetype(source)

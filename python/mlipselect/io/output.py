@@ -87,13 +87,12 @@ class Output:
                 replaced.append((target, before))
                 temporary.replace(target)
         except OSError as error:
-            failed = self.targets[len(replaced) - 1]
-            for target, before in replaced:
+            for path, before in replaced:
                 if before is not None:
-                    before.replace(target)
-                elif target != failed:
-                    target.unlink()
-            raise InvalidInputError(f"{failed}: cannot be written: {error.strerror}") from error
+                    before.replace(path)
+                elif path != target:
+                    path.unlink()
+            raise InvalidInputError(f"{target}: cannot be written: {error.strerror}") from error
         for _, before in replaced:
             if before is not None:
                 before.unlink()
