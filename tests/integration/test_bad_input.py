@@ -7,9 +7,9 @@ import re
 import numpy as np
 import pytest
 from ase import Atoms
-from conftest import rattled
 
 import mlipselect as ms
+from conftest import rattled
 from mlipselect.cli import main
 from mlipselect.io import write_exact
 
@@ -163,7 +163,7 @@ def test_features_of_another_length_leave_no_output(files):
         return np.ones((len(atoms), 3 if atoms.info["step"] == 4 else 2))
 
     before = sorted(files.iterdir())
-    with pytest.raises(ms.StructureError, match="^pool.xyz, frame 4: expected 2 features as .* before, got 3"):
+    with pytest.raises(ms.StructureError, match=r"^pool.xyz, frame 4: expected 2 features as .* before, got 3"):
         ms.select("pool.xyz", 2, descriptor=uneven, output="out.xyz")
     assert sorted(files.iterdir()) == before
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -23,7 +25,7 @@ def test_the_pool_is_what_it_says():
     assert 180 <= len(pool) <= 220
     assert {atoms.info["config_type"] for atoms in pool} == {"surface_100", "surface_110", "surface_111"}
     assert len({(len(atoms), atoms.info["config_type"]) for atoms in pool}) >= 6
-    for before, atoms in zip(pool, pool[1:], strict=False):
+    for before, atoms in itertools.pairwise(pool):
         if atoms.info["near_duplicate"]:
             assert 0.0 < np.abs(atoms.positions - before.positions).max() < 0.1
         lengths = atoms.get_all_distances(mic=True)[np.triu_indices(len(atoms), 1)]

@@ -7,11 +7,11 @@ import tracemalloc
 import numpy as np
 import pytest
 from ase import Atoms
-from conftest import rattled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mlipselect as ms
+from conftest import rattled
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features import describe
 from mlipselect.features.rows import RowBuffer
@@ -59,8 +59,8 @@ def test_rows_are_means_over_atoms():
 def test_how_structures_are_given_changes_nothing(files, monkeypatch, descriptor, rows):
     structures = ms.read("pool.xyz")
     expected = ms.featurize(structures, descriptor, rows=rows)
-    for given in ("pool.xyz", ["pool.xyz"], files / "pool.xyz", iter(structures), ms.iter_frames("pool.xyz")):
-        found = ms.featurize(given, descriptor, rows=rows, n_threads=2)
+    for source in ("pool.xyz", ["pool.xyz"], files / "pool.xyz", iter(structures), ms.iter_frames("pool.xyz")):
+        found = ms.featurize(source, descriptor, rows=rows, n_threads=2)
         assert np.array_equal(found.structure, expected.structure)
         assert rows == "structure" or np.array_equal(found.atoms, expected.atoms)
     monkeypatch.setattr(describe, "BATCH_ATOMS", 10)

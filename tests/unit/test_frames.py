@@ -7,9 +7,9 @@ import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
-from conftest import rattled
 
 import mlipselect as ms
+from conftest import rattled
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.io import Structures, differences
 from mlipselect.io.collection import Isolated
@@ -44,7 +44,7 @@ def test_frames_come_one_at_a_time(files):
     (files / "torn.xyz").write_text(text + "8\nlast")
     frames = ms.iter_frames("torn.xyz")
     assert [next(frames).index for _ in range(12)] == list(range(12))
-    with pytest.raises(StructureError, match="torn.xyz, frame 12: the file is truncated"):
+    with pytest.raises(StructureError, match=r"torn.xyz, frame 12: the file is truncated"):
         next(frames)
 
 
@@ -105,7 +105,7 @@ def test_other_faults_of_files(tmp_path, monkeypatch):
 
 
 def test_what_is_not_a_structure_is_refused():
-    with pytest.raises(InvalidInputError, match="structure 1: expected ase.Atoms or the path of a file, got int"):
+    with pytest.raises(InvalidInputError, match=r"structure 1: expected ase.Atoms or the path of a file, got int"):
         Structures([Atoms("Si"), 3])
     with pytest.raises(InvalidInputError, match="expected paths, got Atoms"):
         Structures(["a.xyz", Atoms("Si")])
@@ -136,7 +136,7 @@ def test_large_files_are_read_again_instead_of_held(files):
         assert differences(first.atoms, second.atoms) == []
     assert len(list(streamed)) == len(list(held)) == 12
     (files / "pool.xyz").write_text((files / "pool.xyz").read_text() + "\n")
-    with pytest.raises(StructureError, match="pool.xyz: the file has changed since the selection began"):
+    with pytest.raises(StructureError, match=r"pool.xyz: the file has changed since the selection began"):
         streamed.take([0])
     assert held.take([0])
 
@@ -150,6 +150,9 @@ def test_marks_of_isolated_atoms_are_key_and_value(text):
 def test_an_isolated_atom_is_one_atom():
     marked = rattled(0)
     marked.info["config_type"] = "isolated_atom"
-    with pytest.raises(StructureError, match="structure 1: config_type=isolated_atom marks it .* but it holds 8 atoms"):
+    problem = "structure 1: config_type=isolated_atom marks it as an isolated atom, but it holds 8 atoms"
+    with pytest.raises(StructureError, match=problem):
+        StructureError, match=r"structure 1: config_type=isolated_atom marks it .* but it holds 8 atoms"
+    ):
         Structures([rattled(1), marked], Isolated.parse("config_type=isolated_atom")).survey()
     assert np.all(Structures([rattled(1), marked]).survey().candidates == [0, 1])

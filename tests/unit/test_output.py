@@ -26,9 +26,14 @@ def test_both_appear_on_publish(tmp_path):
 
 def test_nothing_appears_without_publish(tmp_path):
     (tmp_path / "a").write_text("old")
-    with pytest.raises(KeyboardInterrupt), Output(tmp_path / "a", tmp_path / "b") as output:
-        output.temporary[0].write_text("half")
-        raise KeyboardInterrupt
+
+    def interrupted():
+        with Output(tmp_path / "a", tmp_path / "b") as output:
+            output.temporary[0].write_text("half")
+            raise KeyboardInterrupt("stop")
+
+    with pytest.raises(KeyboardInterrupt, match="stop"):
+        interrupted()
     assert contents(tmp_path) == {"a": "old"}
 
 

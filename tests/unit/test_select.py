@@ -9,9 +9,9 @@ import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
-from conftest import rattled
 
 import mlipselect as ms
+from conftest import rattled
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.io import differences
 
@@ -198,5 +198,5 @@ def test_core_and_pool_must_have_the_same_length(files):
     def shorter_for_the_core(atoms):
         return np.ones((len(atoms), 2 if atoms.info.get("step", 0) >= 100 else 3))
 
-    with pytest.raises(StructureError, match="core.xyz, frame 1: expected 3 features as for the pool, got 2"):
+    with pytest.raises(StructureError, match=r"core.xyz, frame 1: expected 3 features as for the pool, got 2"):
         ms.select("pool.xyz", 2, "core.xyz", shorter_for_the_core, isolated="config_type=isolated_atom")
