@@ -152,7 +152,5 @@ def test_an_isolated_atom_is_one_atom():
     marked.info["config_type"] = "isolated_atom"
     problem = "structure 1: config_type=isolated_atom marks it as an isolated atom, but it holds 8 atoms"
     with pytest.raises(StructureError, match=problem):
-        StructureError, match=r"structure 1: config_type=isolated_atom marks it .* but it holds 8 atoms"
-    ):
         Structures([rattled(1), marked], Isolated.parse("config_type=isolated_atom")).survey()
     assert np.all(Structures([rattled(1), marked]).survey().candidates == [0, 1])

@@ -40,12 +40,13 @@ class Output:
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> from mlipselect.io import Output
     >>> with Output("a.txt", "b.txt") as output:
     ...     for path in output.temporary:
     ...         _ = path.write_text("done")
     ...     output.publish()
-    >>> open("b.txt").read()
+    >>> Path("b.txt").read_text()
     'done'
     """
 
