@@ -2,6 +2,7 @@
 
 from mlipselect._core import Posterior, __version__
 from mlipselect.descriptors import ACE
+<<<<<<< HEAD
 from mlipselect.exceptions import (
     InvalidInputError,
     MemoryLimitError,
@@ -36,3 +37,8 @@ __all__ = [
     "read",
     "select",
 ]
+=======
+from mlipselect.selectors import BayesianSelector
+
+__all__ = ["ACE", "BayesianSelector", "Posterior", "__version__"]
+>>>>>>> ace

@@ -6,9 +6,19 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = [
+    "AceBasis",
+    "BayesianSelection",
+    "Posterior",
+    "__version__",
+    "ace_length",
+    "mean_square",
+    "neighbor_list",
+]
+
 __version__: str
 
-Matrix = NDArray[np.float64] | NDArray[np.float32]
+_Matrix = NDArray[np.float64] | NDArray[np.float32]
 
 @final
 class Posterior:
@@ -21,8 +31,8 @@ class Posterior:
     def noise_precision(self) -> float: ...
     @property
     def covariance(self) -> NDArray[np.float64]: ...
-    def update(self, rows: Matrix, *, n_threads: int | None = None) -> None: ...
-    def variance(self, rows: Matrix, *, n_threads: int | None = None) -> NDArray[np.float64]: ...
+    def update(self, rows: _Matrix, *, n_threads: int | None = None) -> None: ...
+    def variance(self, rows: _Matrix, *, n_threads: int | None = None) -> NDArray[np.float64]: ...
     def logdet(self) -> float: ...
     def information(self) -> float: ...
     def effective_dimension(self) -> float: ...
@@ -37,11 +47,11 @@ class BayesianSelection:
         cls,
         posterior: Posterior,
         score: str,
-        pool: Matrix,
+        pool: _Matrix,
         *,
-        atoms: Matrix | None = None,
+        atoms: _Matrix | None = None,
         offsets: NDArray[np.int64] | None = None,
-        target: Matrix | None = None,
+        target: _Matrix | None = None,
         engine: str = "lazy",
         max_memory: int = ...,
         n_threads: int | None = None,
@@ -56,7 +66,11 @@ class BayesianSelection:
     def information(self) -> NDArray[np.float64]: ...
     def posterior(self) -> Posterior: ...
 
+<<<<<<< HEAD
 def mean_square(pool: Matrix, core: Matrix | None, n_threads: int | None = None) -> float: ...
+=======
+def mean_square(pool: _Matrix, core: _Matrix | None, n_threads: int | None = None) -> float: ...
+>>>>>>> ace
 
 @final
 class AceBasis:

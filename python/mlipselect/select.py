@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -20,6 +19,7 @@ from mlipselect.features import Features, balance_composition, featurize
 from mlipselect.features.describe import DescriptorLike
 from mlipselect.io.collection import Isolated, Structures, StructuresLike
 from mlipselect.io.output import Output, write_exact
+from mlipselect.progress import shown
 from mlipselect.selection import Selection, output_for, traced
 from mlipselect.selectors import BayesianSelector
 
@@ -124,7 +124,7 @@ def select(
         if output is not None:
             files = stack.enter_context(output_for(output, inputs, save_posterior))
         times = [time.perf_counter()]
-        _survey(candidates, known, n)
+        _survey(candidates, known, n, progress)
         if files is not None:
             _check_format(candidates, n, files)
         times.append(time.perf_counter())
@@ -183,15 +183,10 @@ def select(
     return result
 
 
-def shown(progress: bool | None) -> bool:
-    """Decide whether bars are shown: as asked, or where the standard error is a terminal."""
-    return sys.stderr.isatty() if progress is None else progress
-
-
-def _survey(pool: Structures, core: Structures | None, n: int) -> None:
-    pool.survey()
+def _survey(pool: Structures, core: Structures | None, n: int, progress: bool | None) -> None:
+    pool.survey(progress)
     if core is not None:
-        core.survey()
+        core.survey(progress)
     marked = len(pool.isolated_positions) + (0 if core is None else len(core.isolated_positions))
     if pool.isolated is not None and marked == 0:
         _LOGGER.warning("no structure has %s=%s: there are no isolated atoms", pool.isolated.key, pool.isolated.value)

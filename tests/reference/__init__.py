@@ -1,1 +1,1 @@
-"""Slow and obvious versions of what the package computes: the definitions, in numpy."""
+"""Slow, obvious numpy versions of what the package computes: the oracles of the other tests."""

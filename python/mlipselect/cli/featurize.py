@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
     with Output(options.output, inputs=structures.paths) as output:
         descriptor = descriptor_from(options)
         features = featurize(
-            structures.survey(),
+            structures.survey(progress_from(options)),
             descriptor,
             rows=options.rows,
             dtype=options.dtype,

@@ -7,7 +7,6 @@ from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import DTypeLike
-from tqdm import tqdm
 
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features.composition import one_hot
@@ -16,6 +15,7 @@ from mlipselect.features.describe import Describer, DescriptorLike, batches, mea
 from mlipselect.features.rows import RowBuffer
 from mlipselect.io.collection import Structures, StructuresLike, separate
 from mlipselect.io.frames import Frame, iter_frames
+from mlipselect.progress import progress_bar
 
 
 def featurize(
@@ -91,8 +91,7 @@ def featurize(
     sites: RowBuffer | None = None
     counts: list[int] = []
     sources: list[tuple[str | None, int]] = []
-    hidden = None if progress is None else not progress  # None: hidden unless a terminal shows it
-    with tqdm(total=n_structures, unit="structure", desc="features", delay=1.0, disable=hidden) as bar:
+    with progress_bar(progress, total=n_structures, unit="structure", desc="features") as bar:
         for batch in batches(frames):
             sizes = [len(frame.atoms) for frame in batch]
             site_rows = describer.sites(batch) if keeps_atoms else None

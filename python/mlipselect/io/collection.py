@@ -16,6 +16,7 @@ from ase.data import chemical_symbols
 
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.io.frames import Frame, PathLike, as_frames, as_paths, iter_frames, raw_frames
+from mlipselect.progress import progress_bar
 
 StructuresLike: TypeAlias = "PathLike | Iterable[PathLike] | Atoms | Iterable[Atoms | Frame]"
 """A file, several files, or structures in memory."""
@@ -118,8 +119,13 @@ class Structures:
         else:
             yield from iter_frames(self.paths)
 
-    def survey(self) -> Structures:
+    def survey(self, progress: bool | None = False) -> Structures:
         """Go through all structures once and find out what the attributes tell.
+
+        Parameters
+        ----------
+        progress : bool or None, default False
+            Show a progress bar; None shows it where the standard error is a terminal.
 
         Returns
         -------
@@ -135,14 +141,16 @@ class Structures:
         symbols: dict[int, str] = {}
         compositions: set[frozenset[tuple[int, float]]] = set()
         held: list[Frame] | None = []
-        for position, frame in enumerate(self):
+        for position, frame in enumerate(progress_bar(progress, iterable=iter(self), desc="reading", unit="structure")):
             if self.isolated is not None and self.isolated.matches(frame):
                 self.isolated_positions.append(position)
             else:
                 self.candidates.append(position)
                 self.n_atoms += len(frame.atoms)
                 numbers, counts = np.unique(frame.atoms.numbers, return_counts=True)
-                compositions.add(frozenset(zip(numbers.tolist(), (counts / len(frame.atoms)).tolist(), strict=True)))
+                if len(compositions) < 2:
+                    fractions = (counts / len(frame.atoms)).tolist()
+                    compositions.add(frozenset(zip(numbers.tolist(), fractions, strict=True)))
                 if not symbols.keys() >= set(numbers.tolist()):
                     symbols.update((number, chemical_symbols[number]) for number in numbers.tolist())
                     self.examples.append(frame.atoms)

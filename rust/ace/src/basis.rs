@@ -57,13 +57,7 @@ pub(crate) struct Basis {
 
 impl Basis {
     pub(crate) fn new(parameters: &Parameters) -> Result<Self, Error> {
-        let Parameters {
-            elements,
-            order,
-            totaldegree,
-            rcut,
-            r0,
-        } = parameters;
+        let Parameters { elements, order, totaldegree, rcut, r0 } = parameters;
         check_elements(elements)?;
         let degrees = Degrees::new(*order, totaldegree)?;
         if !(rcut.is_finite() && *rcut > 0.0) {
@@ -73,11 +67,8 @@ impl Basis {
         let n_features = degrees.length(elements.len())?;
 
         let labels = degrees.labels(elements.len());
-        let blocks: Vec<Vec<usize>> = (2..=*order)
-            .flat_map(|order| degrees.blocks(order, &labels))
-            .collect();
-        let reach =
-            |block: &Vec<usize>| last_radial(block.iter().map(|&k| labels[k].n).sum(), block.len());
+        let blocks: Vec<Vec<usize>> = (2..=*order).flat_map(|order| degrees.blocks(order, &labels)).collect();
+        let reach = |block: &Vec<usize>| last_radial(block.iter().map(|&k| labels[k].n).sum(), block.len());
         let n_radial = blocks.iter().map(reach).max().unwrap_or(1);
         let envelope = Envelope::new(n_radial);
         let mut products = Products::new(&envelope);
@@ -94,16 +85,7 @@ impl Basis {
                 radial: PairRadial::new(n_pair, r0, *rcut),
             })
             .collect();
-        Ok(Self {
-            elements: elements.clone(),
-            rcut: *rcut,
-            n_features,
-            n_pair,
-            functions,
-            envelope,
-            n_radial,
-            pairs,
-        })
+        Ok(Self { elements: elements.clone(), rcut: *rcut, n_features, n_pair, functions, envelope, n_radial, pairs })
     }
 
     /// The functions of distance between a centre and a neighbour.
@@ -130,31 +112,22 @@ impl Function {
     fn new(labels: Vec<Label>, products: &mut Products) -> Self {
         let root_sigma = (n_symmetries(&labels) as f64).sqrt();
         let element = labels[0].element;
-        let self_part = labels
-            .iter()
-            .all(|label| label.element == element)
-            .then(|| {
-                let n: Vec<usize> = labels.iter().map(|label| label.n).collect();
-                let l: Vec<usize> = labels.iter().map(|label| label.l).collect();
-                let kappa = root_sigma * one_neighbour(&l);
-                let mut expansion = products.expand(&n);
-                expansion.coefficients.iter_mut().for_each(|p| *p *= kappa);
-                (element, expansion)
-            });
-        Self {
-            labels,
-            root_sigma,
-            self_part,
-        }
+        let self_part = labels.iter().all(|label| label.element == element).then(|| {
+            let n: Vec<usize> = labels.iter().map(|label| label.n).collect();
+            let l: Vec<usize> = labels.iter().map(|label| label.l).collect();
+            let kappa = root_sigma * one_neighbour(&l);
+            let mut expansion = products.expand(&n);
+            expansion.coefficients.iter_mut().for_each(|p| *p *= kappa);
+            (element, expansion)
+        });
+        Self { labels, root_sigma, self_part }
     }
 }
 
 fn check_elements(elements: &[i64]) -> Result<(), Error> {
     let ascending = elements.is_sorted_by(|a, b| a < b);
     if elements.is_empty() || !ascending || elements.iter().any(|z| !(1..=118).contains(z)) {
-        return Err(Error::Elements {
-            given: elements.to_vec(),
-        });
+        return Err(Error::Elements { given: elements.to_vec() });
     }
     Ok(())
 }
@@ -168,9 +141,7 @@ fn check_length_scales(r0: &[f64], n: usize) -> Result<(), Error> {
         for j in 0..n {
             let (value, mirrored) = (r0[i * n + j], r0[j * n + i]);
             if !(value.is_finite() && value > 0.0) || value != mirrored {
-                return wrong(format!(
-                    "entries ({i}, {j}) and ({j}, {i}) are {value} and {mirrored}"
-                ));
+                return wrong(format!("entries ({i}, {j}) and ({j}, {i}) are {value} and {mirrored}"));
             }
         }
     }
@@ -182,13 +153,7 @@ mod tests {
     use super::*;
 
     fn parameters(totaldegree: f64) -> Parameters {
-        Parameters {
-            elements: vec![14],
-            order: 3,
-            totaldegree: vec![totaldegree; 3],
-            rcut: 5.0,
-            r0: vec![2.4],
-        }
+        Parameters { elements: vec![14], order: 3, totaldegree: vec![totaldegree; 3], rcut: 5.0, r0: vec![2.4] }
     }
 
     #[test]
@@ -196,11 +161,7 @@ mod tests {
         let basis = Basis::new(&parameters(12.0)).unwrap();
         let labels = |column: usize| -> Vec<(usize, usize)> {
             let function = &basis.functions[column - basis.many_body_column(0)];
-            function
-                .labels
-                .iter()
-                .map(|label| (label.n, label.l))
-                .collect()
+            function.labels.iter().map(|label| (label.n, label.l)).collect()
         };
         assert_eq!(basis.many_body_column(0), 12);
         assert_eq!(labels(12), [(1, 0), (1, 0)]);
@@ -216,9 +177,8 @@ mod tests {
         for (degree, expected) in [(12.0, 1281), (16.0, 4887), (19.0, 11606)] {
             let basis = Basis::new(&parameters(degree)).unwrap();
             let parts = basis.functions.iter().filter_map(|f| f.self_part.as_ref());
-            let non_zeros: usize = parts
-                .map(|(_, expansion)| expansion.coefficients.iter().filter(|p| **p != 0.0).count())
-                .sum();
+            let non_zeros: usize =
+                parts.map(|(_, expansion)| expansion.coefficients.iter().filter(|p| **p != 0.0).count()).sum();
             assert_eq!(non_zeros, expected);
         }
     }
@@ -233,10 +193,8 @@ mod tests {
             r0: vec![1.0; 9],
         })
         .unwrap();
-        let columns: Vec<usize> = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
-            .iter()
-            .map(|&(a, b)| basis.pair_column(b, a))
-            .collect();
+        let columns: Vec<usize> =
+            [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)].iter().map(|&(a, b)| basis.pair_column(b, a)).collect();
         assert_eq!(columns, [0, 4, 8, 12, 16, 20]);
         assert_eq!(basis.many_body_column(3), basis.n_features);
     }
@@ -248,30 +206,12 @@ mod tests {
             change(&mut wrong);
             Basis::new(&wrong).map(|_| ()).unwrap_err()
         };
-        assert_eq!(
-            refused(|p| p.elements = vec![]),
-            Error::Elements { given: vec![] }
-        );
-        assert!(matches!(
-            refused(|p| p.elements = vec![14, 14]),
-            Error::Elements { .. }
-        ));
-        assert!(matches!(
-            refused(|p| p.elements = vec![0]),
-            Error::Elements { .. }
-        ));
+        assert_eq!(refused(|p| p.elements = vec![]), Error::Elements { given: vec![] });
+        assert!(matches!(refused(|p| p.elements = vec![14, 14]), Error::Elements { .. }));
+        assert!(matches!(refused(|p| p.elements = vec![0]), Error::Elements { .. }));
         assert!(matches!(refused(|p| p.rcut = 0.0), Error::Cutoff { .. }));
-        assert!(matches!(
-            refused(|p| p.rcut = f64::NAN),
-            Error::Cutoff { .. }
-        ));
-        assert!(matches!(
-            refused(|p| p.r0 = vec![-1.0]),
-            Error::LengthScale { .. }
-        ));
-        assert!(matches!(
-            refused(|p| p.r0 = vec![1.0, 2.0]),
-            Error::LengthScale { .. }
-        ));
+        assert!(matches!(refused(|p| p.rcut = f64::NAN), Error::Cutoff { .. }));
+        assert!(matches!(refused(|p| p.r0 = vec![-1.0]), Error::LengthScale { .. }));
+        assert!(matches!(refused(|p| p.r0 = vec![1.0, 2.0]), Error::LengthScale { .. }));
     }
 }

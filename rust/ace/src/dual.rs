@@ -14,10 +14,7 @@ pub(crate) struct Dual<T> {
 impl<T: Number> Dual<T> {
     /// The variable with respect to which everything is differentiated.
     pub(crate) fn variable(value: T) -> Self {
-        Self {
-            value,
-            slope: T::splat(1.0),
-        }
+        Self { value, slope: T::splat(1.0) }
     }
 }
 
@@ -25,10 +22,7 @@ impl<T: Number> Add for Dual<T> {
     type Output = Self;
     #[inline(always)]
     fn add(self, other: Self) -> Self {
-        Self {
-            value: self.value + other.value,
-            slope: self.slope + other.slope,
-        }
+        Self { value: self.value + other.value, slope: self.slope + other.slope }
     }
 }
 
@@ -36,10 +30,7 @@ impl<T: Number> Sub for Dual<T> {
     type Output = Self;
     #[inline(always)]
     fn sub(self, other: Self) -> Self {
-        Self {
-            value: self.value - other.value,
-            slope: self.slope - other.slope,
-        }
+        Self { value: self.value - other.value, slope: self.slope - other.slope }
     }
 }
 
@@ -47,20 +38,14 @@ impl<T: Number> Mul for Dual<T> {
     type Output = Self;
     #[inline(always)]
     fn mul(self, other: Self) -> Self {
-        Self {
-            value: self.value * other.value,
-            slope: self.slope.mul_add(other.value, self.value * other.slope),
-        }
+        Self { value: self.value * other.value, slope: self.slope.mul_add(other.value, self.value * other.slope) }
     }
 }
 
 impl<T: Number> Number for Dual<T> {
     #[inline(always)]
     fn splat(value: f64) -> Self {
-        Self {
-            value: T::splat(value),
-            slope: T::splat(0.0),
-        }
+        Self { value: T::splat(value), slope: T::splat(0.0) }
     }
     #[inline(always)]
     fn mul_add(self, factor: Self, term: Self) -> Self {
@@ -69,9 +54,6 @@ impl<T: Number> Number for Dual<T> {
     #[inline(always)]
     fn recip(self) -> Self {
         let value = self.value.recip();
-        Self {
-            value,
-            slope: T::splat(-1.0) * self.slope * value * value,
-        }
+        Self { value, slope: T::splat(-1.0) * self.slope * value * value }
     }
 }

@@ -50,17 +50,13 @@ pub enum Error {
         given: f64,
     },
     /// The elements must be a strictly ascending list of atomic numbers.
-    #[error(
-        "elements must be distinct atomic numbers between 1 and 118 in ascending order, but {given:?} was given"
-    )]
+    #[error("elements must be distinct atomic numbers between 1 and 118 in ascending order, but {given:?} was given")]
     Elements {
         /// The atomic numbers that came.
         given: Vec<i64>,
     },
     /// The length scales r0 must be a symmetric matrix of lengths.
-    #[error(
-        "r0 must be a symmetric {expected} x {expected} matrix of positive lengths, but {given}"
-    )]
+    #[error("r0 must be a symmetric {expected} x {expected} matrix of positive lengths, but {given}")]
     LengthScale {
         /// Number of elements.
         expected: usize,
@@ -91,9 +87,7 @@ pub enum StructureProblem {
     #[error("expected at least one atom, but the structure is empty")]
     Empty,
     /// As many atomic numbers as positions are needed.
-    #[error(
-        "expected one atomic number per position, but {numbers} came with {positions} positions"
-    )]
+    #[error("expected one atomic number per position, but {numbers} came with {positions} positions")]
     AtomCount {
         /// Number of positions.
         positions: usize,
@@ -143,9 +137,7 @@ pub enum StructureProblem {
         cutoff: f64,
     },
     /// Two atoms, or an atom and a periodic image, share one place.
-    #[error(
-        "atoms {first} and {second} are at one point: {distance:.1e} Å apart, expected at least {least:.0e} Å"
-    )]
+    #[error("atoms {first} and {second} are at one point: {distance:.1e} Å apart, expected at least {least:.0e} Å")]
     Coincident {
         /// 0-based index of an atom.
         first: usize,
@@ -161,9 +153,6 @@ pub enum StructureProblem {
 impl StructureProblem {
     /// The same problem, with the structure it was found in.
     pub fn at(self, index: usize) -> Error {
-        Error::Structure {
-            index,
-            problem: self,
-        }
+        Error::Structure { index, problem: self }
     }
 }

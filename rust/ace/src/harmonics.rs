@@ -29,9 +29,7 @@ pub(crate) struct Harmonics {
 
 impl Harmonics {
     pub(crate) fn new(lmax: usize) -> Self {
-        let diagonal = (1..=lmax)
-            .map(|l| -((2 * l + 1) as f64 / (2 * l) as f64).sqrt())
-            .collect();
+        let diagonal = (1..=lmax).map(|l| -((2 * l + 1) as f64 / (2 * l) as f64).sqrt()).collect();
         let steps = (1..=lmax)
             .flat_map(|l| (0..l).map(move |m| (l as f64, m as f64)))
             .map(|(l, m)| {
@@ -40,18 +38,11 @@ impl Harmonics {
                 Step {
                     rise,
                     // Zero for m = l - 1, where there is nothing two below.
-                    fall: rise
-                        * ((below * below - m * m) / (4.0 * below * below - 1.0))
-                            .abs()
-                            .sqrt(),
+                    fall: rise * ((below * below - m * m) / (4.0 * below * below - 1.0)).abs().sqrt(),
                 }
             })
             .collect();
-        Self {
-            lmax,
-            diagonal,
-            steps,
-        }
+        Self { lmax, diagonal, steps }
     }
 
     /// The harmonics in the direction of the unit vector `u`; `out` holds [`n_harmonics`] numbers.
@@ -70,11 +61,7 @@ impl Harmonics {
                 let (rise_z, fall) = (T::splat(rise) * z, T::splat(fall));
                 for part in parts(m) {
                     let risen = rise_z * below[part];
-                    row[part] = if m + 2 <= l {
-                        risen - fall * two_below[part]
-                    } else {
-                        risen
-                    };
+                    row[part] = if m + 2 <= l { risen - fall * two_below[part] } else { risen };
                 }
             }
             let factor = T::splat(self.diagonal[l - 1]);
@@ -131,23 +118,14 @@ mod tests {
     #[test]
     fn the_addition_theorem_holds() {
         let lmax = 12;
-        let directions = [
-            [0.0, 0.0, 1.0],
-            [0.0, 0.0, -1.0],
-            [0.6, 0.0, 0.8],
-            [0.48, -0.6, 0.64],
-        ];
+        let directions = [[0.0, 0.0, 1.0], [0.0, 0.0, -1.0], [0.6, 0.0, 0.8], [0.48, -0.6, 0.64]];
         for u in directions {
             for v in directions {
                 let (a, b) = (harmonics(lmax, u), harmonics(lmax, v));
                 let cosine: f64 = (0..3).map(|k| u[k] * v[k]).sum();
                 let (mut previous, mut legendre) = (0.0, 1.0);
                 for l in 0..=lmax {
-                    let sum = a[l * l] * b[l * l]
-                        + 2.0
-                            * (1..=2 * l)
-                                .map(|q| a[l * l + q] * b[l * l + q])
-                                .sum::<f64>();
+                    let sum = a[l * l] * b[l * l] + 2.0 * (1..=2 * l).map(|q| a[l * l + q] * b[l * l + q]).sum::<f64>();
                     let expected = (2 * l + 1) as f64 / (4.0 * PI) * legendre;
                     assert!((sum - expected).abs() < 1e-13);
                     let n = l as f64;

@@ -31,11 +31,7 @@ pub(crate) fn n_symmetries<T: PartialEq>(sorted: &[T]) -> usize {
     let mut count = 1;
     let mut run = 1;
     for k in 1..sorted.len() {
-        run = if sorted[k] == sorted[k - 1] {
-            run + 1
-        } else {
-            1
-        };
+        run = if sorted[k] == sorted[k - 1] { run + 1 } else { 1 };
         count *= run;
     }
     count
@@ -59,20 +55,14 @@ impl Degrees {
             return Err(Error::Order { given: order });
         }
         if totaldegree.len() != order {
-            return Err(Error::TotalDegreeCount {
-                expected: order,
-                given: totaldegree.len(),
-            });
+            return Err(Error::TotalDegreeCount { expected: order, given: totaldegree.len() });
         }
         let most = MAX_TOTALDEGREE;
         match totaldegree.iter().find(|d| !(1.0..=most).contains(*d)) {
             Some(&given) => Err(Error::TotalDegree { given, most }),
             None => Ok(Self {
                 // A degree that was meant to be a half-integer counts as one.
-                doubled: totaldegree
-                    .iter()
-                    .map(|d| (2.0 * d + 1e-9) as usize)
-                    .collect(),
+                doubled: totaldegree.iter().map(|d| (2.0 * d + 1e-9) as usize).collect(),
             }),
         }
     }
@@ -92,8 +82,7 @@ impl Degrees {
         // The rest of a block adds the least with the same l again and n = 1 throughout.
         let occurs = |label: Label| {
             let least = label.doubled_degree() + 2 + 3 * label.l;
-            (self.order() >= 2 && least <= self.doubled[1])
-                || (self.order() >= 3 && least + 2 <= self.doubled[2])
+            (self.order() >= 2 && least <= self.doubled[1]) || (self.order() >= 3 && least + 2 <= self.doubled[2])
         };
         let most = self.n_pair();
         let mut labels = Vec::new();
@@ -114,19 +103,9 @@ impl Degrees {
         blocks
     }
 
-    fn extend_block(
-        &self,
-        order: usize,
-        labels: &[Label],
-        block: &mut Vec<usize>,
-        blocks: &mut Vec<Vec<usize>>,
-    ) {
-        let factors =
-            |block: &[usize]| -> Vec<Label> { block.iter().map(|&k| labels[k]).collect() };
-        let degree: usize = factors(block)
-            .iter()
-            .map(|label| label.doubled_degree())
-            .sum();
+    fn extend_block(&self, order: usize, labels: &[Label], block: &mut Vec<usize>, blocks: &mut Vec<Vec<usize>>) {
+        let factors = |block: &[usize]| -> Vec<Label> { block.iter().map(|&k| labels[k]).collect() };
+        let degree: usize = factors(block).iter().map(|label| label.doubled_degree()).sum();
         if degree > self.doubled[order - 1] {
             return;
         }
@@ -166,12 +145,7 @@ impl Degrees {
         }
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length > MAX_FEATURES {
-            return Err(Error::TooLong {
-                n_elements,
-                order: self.order(),
-                length,
-                most: MAX_FEATURES,
-            });
+            return Err(Error::TooLong { n_elements, order: self.order(), length, most: MAX_FEATURES });
         }
         Ok(length)
     }
@@ -263,15 +237,10 @@ mod tests {
 
     #[test]
     fn sizes_of_the_paper() {
-        for (degree, n_labels, n_numbers, lmax) in
-            [(12.0, 26, 74, 3), (16.0, 45, 165, 4), (19.0, 63, 273, 5)]
-        {
+        for (degree, n_labels, n_numbers, lmax) in [(12.0, 26, 74, 3), (16.0, 45, 165, 4), (19.0, 63, 273, 5)] {
             let labels = degrees(degree).labels(1);
             assert_eq!(labels.len(), n_labels);
-            assert_eq!(
-                labels.iter().map(|label| 2 * label.l + 1).sum::<usize>(),
-                n_numbers
-            );
+            assert_eq!(labels.iter().map(|label| 2 * label.l + 1).sum::<usize>(), n_numbers);
             assert_eq!(labels.iter().map(|label| label.l).max(), Some(lmax));
         }
     }
@@ -287,19 +256,10 @@ mod tests {
     fn refusals() {
         assert_eq!(Degrees::new(4, &[6.0; 4]), Err(Error::Order { given: 4 }));
         assert_eq!(Degrees::new(0, &[]), Err(Error::Order { given: 0 }));
-        assert!(matches!(
-            Degrees::new(3, &[6.0]),
-            Err(Error::TotalDegreeCount { .. })
-        ));
+        assert!(matches!(Degrees::new(3, &[6.0]), Err(Error::TotalDegreeCount { .. })));
         for wrong in [0.5, 41.0, f64::NAN, f64::INFINITY, -3.0] {
-            assert!(matches!(
-                Degrees::new(2, &[6.0, wrong]),
-                Err(Error::TotalDegree { .. })
-            ));
+            assert!(matches!(Degrees::new(2, &[6.0, wrong]), Err(Error::TotalDegree { .. })));
         }
-        assert!(matches!(
-            degrees(30.0).length(40),
-            Err(Error::TooLong { .. })
-        ));
+        assert!(matches!(degrees(30.0).length(40), Err(Error::TooLong { .. })));
     }
 }

@@ -25,11 +25,13 @@
 //! ```
 
 mod basis;
+mod bins;
 #[cfg(test)]
 mod dual;
 mod error;
 mod harmonics;
 mod labels;
+mod lanes;
 mod neighbours;
 mod number;
 mod prior;
@@ -38,9 +40,11 @@ mod recursion;
 mod self_part;
 mod structure;
 mod structures;
+mod tables;
 mod threej;
 mod transform;
 mod values;
+mod vector;
 
 pub use basis::Parameters;
 pub use error::{Error, StructureProblem};

@@ -4,14 +4,10 @@
 //! periodic images as the cutoff reaches. Directions that are not periodic get a vector of their own, normal to the
 //! rest, and bins that span the atoms. The handedness of the cell does not matter.
 
+use crate::bins::{Axis, make_bins};
 use crate::error::{Error, StructureProblem};
 use crate::structure::Structure;
-
-/// A cell vector is not independent of those before it if so little of its length points out of their span.
-const SINGULAR: f64 = 1e-10;
-
-/// More bins, periodic images counted, than this around one atom are a mistake in the cell or in the cutoff.
-const MAX_REACH: f64 = 1e7;
+use crate::vector::{Vector, add, combine, dot, scale, subtract};
 
 /// One atom near another.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,7 +24,7 @@ pub struct Neighbour {
 #[derive(Debug, Clone)]
 pub struct CellList {
     cutoff_squared: f64,
-    vectors: [[f64; 3]; 3],
+    vectors: [Vector; 3],
     axes: [Axis; 3],
     /// Wrapped coordinates by bin, atoms of one bin in their order in the structure.
     x: Vec<f64>,
@@ -46,28 +42,7 @@ pub struct CellList {
 struct Home {
     place: usize,
     bins: [usize; 3],
-    wraps: [f64; 3],
-}
-
-/// A stretch of neighbouring bins in one periodic image.
-#[derive(Debug, Clone, Copy)]
-struct Run {
-    first: usize,
-    last: usize,
-    image: f64,
-}
-
-/// The bins along one axis.
-#[derive(Debug, Clone)]
-struct Axis {
-    periodic: bool,
-    /// Dotted with a position, the coordinate along this axis; length 1 / height of the cell.
-    reciprocal: [f64; 3],
-    low: f64,
-    length: f64,
-    n_bins: usize,
-    /// For each bin, the bins within reach.
-    near: Vec<Vec<Run>>,
+    wraps: Vector,
 }
 
 /// Memory for queries, to be used again.
@@ -85,25 +60,14 @@ impl CellList {
     /// the cutoff that the cell must be wrong.
     pub fn new(structure: &Structure<'_>, cutoff: f64) -> Result<Self, StructureProblem> {
         structure.check_finite()?;
-        let vectors = complete(structure)?;
+        let (vectors, axes) = make_bins(structure, cutoff)?;
         let positions = structure.positions;
-        let mut axes = axes(structure, &vectors);
-        limit_bins(&mut axes, cutoff, positions.len());
-        for axis in &mut axes {
-            axis.find_near(cutoff, structure)?;
-        }
-        let visits: f64 = axes.iter().map(Axis::n_visits).product();
-        if visits > MAX_REACH {
-            return Err(too_dense(structure, cutoff));
-        }
-
-        let mut homes: Vec<Home> = positions
-            .iter()
-            .map(|&position| home(&axes, position))
-            .collect();
-        let bin = |home: &Home| {
-            (home.bins[2] * axes[1].n_bins + home.bins[1]) * axes[0].n_bins + home.bins[0]
+        let home = |&position: &Vector| {
+            let located = [0, 1, 2].map(|k: usize| axes[k].locate(position));
+            Home { place: 0, bins: located.map(|(bin, _)| bin), wraps: located.map(|(_, wrap)| wrap) }
         };
+        let mut homes: Vec<Home> = positions.iter().map(home).collect();
+        let bin = |home: &Home| (home.bins[2] * axes[1].n_bins + home.bins[1]) * axes[0].n_bins + home.bins[0];
         let n_bins: usize = axes.iter().map(|axis| axis.n_bins).product();
         let mut starts = vec![0; n_bins + 1];
         homes.iter().for_each(|home| starts[bin(home) + 1] += 1);
@@ -117,23 +81,12 @@ impl CellList {
         for (atom, home) in homes.iter_mut().enumerate() {
             let place = &mut next[bin(home)];
             home.place = *place;
-            let unwrap = home.wraps.map(|wrap| -wrap);
-            let wrapped = add(positions[atom], image_vector(&vectors, unwrap));
-            [x[*place], y[*place], z[*place]] = wrapped;
+            let unwrap = combine(&vectors, scale(home.wraps, -1.0));
+            [x[*place], y[*place], z[*place]] = add(positions[atom], unwrap);
             atoms[*place] = atom;
             *place += 1;
         }
-        Ok(Self {
-            cutoff_squared: cutoff * cutoff,
-            vectors,
-            axes,
-            x,
-            y,
-            z,
-            atoms,
-            homes,
-            starts,
-        })
+        Ok(Self { cutoff_squared: cutoff * cutoff, vectors, axes, x, y, z, atoms, homes, starts })
     }
 
     /// Visits every neighbour of an atom closer than the cutoff, in an order that depends on the structure only.
@@ -147,8 +100,7 @@ impl CellList {
                     for y in y_run.first..=y_run.last {
                         let row = (z * y_axis.n_bins + y) * x_axis.n_bins;
                         for x_run in &x_axis.near[bin_x] {
-                            let places =
-                                self.starts[row + x_run.first]..self.starts[row + x_run.last + 1];
+                            let places = self.starts[row + x_run.first]..self.starts[row + x_run.last + 1];
                             let image = [x_run.image, y_run.image, z_run.image];
                             self.search(home, places, image, hits, &mut visit);
                         }
@@ -164,22 +116,19 @@ impl CellList {
         &self,
         home: Home,
         places: std::ops::Range<usize>,
-        image: [f64; 3],
+        image: Vector,
         hits: &mut Hits,
         visit: &mut impl FnMut(Neighbour),
     ) {
         let origin = [self.x[home.place], self.y[home.place], self.z[home.place]];
-        let offset = subtract(image_vector(&self.vectors, image), origin);
+        let offset = subtract(combine(&self.vectors, image), origin);
         if hits.places.len() < places.len() {
             hits.places.resize(places.len(), 0);
         }
         // Every candidate is written and the count moves on only for a hit: no branch to mispredict.
         let mut n_hits = 0;
         let first = places.start;
-        let candidates = self.x[places.clone()]
-            .iter()
-            .zip(&self.y[places.clone()])
-            .zip(&self.z[places]);
+        let candidates = self.x[places.clone()].iter().zip(&self.y[places.clone()]).zip(&self.z[places]);
         for (k, ((x, y), z)) in candidates.enumerate() {
             let d = [x + offset[0], y + offset[1], z + offset[2]];
             hits.places[n_hits] = first + k;
@@ -205,10 +154,7 @@ impl CellList {
 /// # Errors
 ///
 /// As [`CellList::new`], for structure 0; or the cutoff is not positive and finite.
-pub fn neighbor_list(
-    structure: &Structure<'_>,
-    cutoff: f64,
-) -> Result<Vec<(usize, Neighbour)>, Error> {
+pub fn neighbor_list(structure: &Structure<'_>, cutoff: f64) -> Result<Vec<(usize, Neighbour)>, Error> {
     if !(cutoff.is_finite() && cutoff > 0.0) {
         return Err(Error::Cutoff { given: cutoff });
     }
@@ -223,179 +169,94 @@ pub fn neighbor_list(
     Ok(pairs)
 }
 
-impl Axis {
-    /// For each bin, the bins that the cutoff reaches from it, image by image.
-    fn find_near(
-        &mut self,
-        cutoff: f64,
-        structure: &Structure<'_>,
-    ) -> Result<(), StructureProblem> {
-        let height = self.length / norm(self.reciprocal);
-        // A shade more than the cutoff, so that rounding of a coordinate loses nothing.
-        let reach = (cutoff * (1.0 + 1e-9) * self.n_bins as f64 / height).ceil();
-        if self.periodic && reach > MAX_REACH {
-            return Err(too_dense(structure, cutoff));
-        }
-        let n = self.n_bins as i64;
-        // Without periodicity nothing lies beyond the ends.
-        let reach = reach.min(if self.periodic { MAX_REACH } else { n as f64 }) as i64;
-        let runs = |bin: i64| {
-            let (mut low, mut high) = (bin - reach, bin + reach);
-            if !self.periodic {
-                (low, high) = (low.max(0), high.min(n - 1));
-            }
-            (low.div_euclid(n)..=high.div_euclid(n))
-                .map(|image| Run {
-                    first: (low - image * n).max(0) as usize,
-                    last: (high - image * n).min(n - 1) as usize,
-                    image: image as f64,
-                })
-                .collect()
-        };
-        self.near = (0..n).map(runs).collect();
-        Ok(())
-    }
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
 
-    /// How many bins along this axis a query visits.
-    fn n_visits(&self) -> f64 {
-        let visits =
-            |runs: &Vec<Run>| -> usize { runs.iter().map(|run| run.last - run.first + 1).sum() };
-        self.near.iter().map(visits).max().unwrap_or(0) as f64
-    }
+    use super::*;
+    use crate::vector::norm;
 
-    /// The bin of a position, and how many cell vectors away it is from the cell.
-    fn locate(&self, position: [f64; 3]) -> (usize, f64) {
-        let coordinate = dot(self.reciprocal, position);
-        let wrap = if self.periodic {
-            coordinate.floor()
-        } else {
-            0.0
-        };
-        let fraction = (coordinate - wrap - self.low) / self.length;
-        // Rounding can put an atom on the far end; the cast of a negative or undefined number is 0.
-        let bin = (fraction * self.n_bins as f64) as usize;
-        (bin.min(self.n_bins - 1), wrap)
-    }
-}
-
-fn home(axes: &[Axis; 3], position: [f64; 3]) -> Home {
-    let located = [0, 1, 2].map(|k: usize| axes[k].locate(position));
-    Home {
-        place: 0,
-        bins: located.map(|(bin, _)| bin),
-        wraps: located.map(|(_, wrap)| wrap),
-    }
-}
-
-/// The cell vectors, with unit vectors normal to all others where there is no periodicity.
-fn complete(structure: &Structure<'_>) -> Result<[[f64; 3]; 3], StructureProblem> {
-    let Structure { cell, pbc, .. } = *structure;
-    let mut vectors = cell;
-    let mut span: Vec<[f64; 3]> = Vec::new();
-    for k in (0..3).filter(|&k| pbc[k]) {
-        let rest = outside(&span, cell[k]);
-        let length = norm(rest);
-        if length == 0.0 || length < SINGULAR * norm(cell[k]) {
-            return Err(StructureProblem::SingularCell { pbc, cell });
-        }
-        span.push(rest.map(|r| r / length));
-    }
-    for k in (0..3).filter(|&k| !pbc[k]) {
-        let units = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
-        let rests = units.map(|unit| outside(&span, unit));
-        let longest = rests
-            .into_iter()
-            .max_by(|a, b| norm(*a).total_cmp(&norm(*b)));
-        let rest = longest.unwrap_or(units[k]);
-        vectors[k] = rest.map(|r| r / norm(rest));
-        span.push(vectors[k]);
-    }
-    Ok(vectors)
-}
-
-/// What is left of a vector without its part in the span of orthonormal vectors.
-fn outside(span: &[[f64; 3]], vector: [f64; 3]) -> [f64; 3] {
-    span.iter().fold(vector, |rest, unit| {
-        let along = dot(rest, *unit);
-        subtract(rest, unit.map(|u| u * along))
-    })
-}
-
-/// One bin along each axis, over the cell or over the atoms.
-fn axes(structure: &Structure<'_>, vectors: &[[f64; 3]; 3]) -> [Axis; 3] {
-    std::array::from_fn(|k| {
-        let normal = cross(vectors[(k + 1) % 3], vectors[(k + 2) % 3]);
-        let volume = dot(vectors[k], normal);
-        let reciprocal = normal.map(|n| n / volume);
-        let periodic = structure.pbc[k];
-        let (mut low, mut high) = (0.0, 1.0);
-        if !periodic {
-            (low, high) = (f64::INFINITY, f64::NEG_INFINITY);
-            for position in structure.positions {
-                let coordinate = dot(reciprocal, *position);
-                (low, high) = (low.min(coordinate), high.max(coordinate));
+    /// Every pair by trying all images that could matter.
+    fn brute_force(structure: &Structure<'_>, cutoff: f64, images: i64) -> Vec<(usize, usize, [i64; 3])> {
+        let mut pairs = Vec::new();
+        let range = |k: usize| if structure.pbc[k] { -images..=images } else { 0..=0 };
+        for (i, &a) in structure.positions.iter().enumerate() {
+            for (j, &b) in structure.positions.iter().enumerate() {
+                for s0 in range(0) {
+                    for s1 in range(1) {
+                        for s2 in range(2) {
+                            let shift = [s0, s1, s2];
+                            let image = add(b, combine(&structure.cell, shift.map(|s| s as f64)));
+                            if (i, shift) != (j, [0; 3]) && norm(subtract(image, a)) < cutoff {
+                                pairs.push((i, j, shift));
+                            }
+                        }
+                    }
+                }
             }
         }
-        Axis {
-            periodic,
-            reciprocal,
-            low,
-            length: (high - low).max(f64::MIN_POSITIVE),
-            n_bins: 1,
-            near: Vec::new(),
+        pairs
+    }
+
+    proptest! {
+        #[test]
+        fn all_pairs_and_no_others(
+            positions in prop::collection::vec(prop::array::uniform3(-6.0..9.0f64), 1..12),
+            skew in prop::array::uniform3(-0.5..0.5f64),
+            lengths in prop::array::uniform3(1.5..14.0f64),
+            mirror: bool,
+            pbc: [bool; 3],
+            cutoff in 0.5..4.0f64,
+        ) {
+            let sign = if mirror { -1.0 } else { 1.0 };
+            let cell = [
+                [sign * lengths[0], 0.0, 0.0],
+                [skew[0] * lengths[0], lengths[1], 0.0],
+                [skew[1] * lengths[0], skew[2] * lengths[1], lengths[2]],
+            ];
+            let structure = Structure { positions: &positions, atomic_numbers: &[], cell, pbc };
+            let pairs = neighbor_list(&structure, cutoff).unwrap();
+            for (i, neighbour) in &pairs {
+                let image = add(positions[neighbour.atom], combine(&cell, neighbour.shift.map(|s| s as f64)));
+                prop_assert!(norm(subtract(subtract(image, positions[*i]), neighbour.vector)) < 1e-12);
+            }
+            let found: Vec<_> = pairs.iter().map(|(i, neighbour)| (*i, neighbour.atom, neighbour.shift)).collect();
+            // Up to 15 Å and 4 Å over vectors of at least 1.5 Å, skewed by half of the others.
+            prop_assert_eq!(found, brute_force(&structure, cutoff, 24));
         }
-    })
-}
-
-/// Bins about as wide as the cutoff, but not many more of them than atoms.
-fn limit_bins(axes: &mut [Axis; 3], cutoff: f64, n_atoms: usize) {
-    let most = (n_atoms + 8) as f64;
-    let heights = [0, 1, 2].map(|k: usize| axes[k].length / norm(axes[k].reciprocal));
-    let mut bins = heights.map(|height| (height / cutoff).floor().clamp(1.0, most));
-    while bins.iter().product::<f64>() > most {
-        let widest = (0..3)
-            .max_by(|&a, &b| bins[a].total_cmp(&bins[b]))
-            .unwrap_or(0);
-        bins[widest] = (bins[widest] / 2.0).ceil();
     }
-    for (axis, bins) in axes.iter_mut().zip(bins) {
-        axis.n_bins = bins as usize;
+
+    #[test]
+    fn a_cell_much_smaller_than_the_cutoff() {
+        let cubic = Structure {
+            positions: &[[0.3, 0.2, 0.1]],
+            atomic_numbers: &[],
+            cell: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+            pbc: [true; 3],
+        };
+        // Points of the integer lattice other than the origin with a squared length of at most 20.
+        assert_eq!(neighbor_list(&cubic, 20.5f64.sqrt()).unwrap().len(), 388);
     }
-}
 
-fn too_dense(structure: &Structure<'_>, cutoff: f64) -> StructureProblem {
-    StructureProblem::TooDense {
-        cell: structure.cell,
-        cutoff,
+    #[test]
+    fn refusals() {
+        let positions = [[0.0; 3], [1.0, 0.0, 0.0]];
+        let refused = |cell: [[f64; 3]; 3], pbc| {
+            let structure = Structure { positions: &positions, atomic_numbers: &[], cell, pbc };
+            neighbor_list(&structure, 3.0).unwrap_err()
+        };
+        let structure = |problem: StructureProblem| problem.at(0);
+        let zero = [[0.0; 3]; 3];
+        let pbc = [false, true, false];
+        assert_eq!(refused(zero, pbc), structure(StructureProblem::SingularCell { pbc, cell: zero }));
+        let flat = [[1.0, 0.0, 0.0], [2.0, 0.0, 0.0], [0.0, 0.0, 1.0]];
+        let pbc = [true, true, false];
+        assert_eq!(refused(flat, pbc), structure(StructureProblem::SingularCell { pbc, cell: flat }));
+        let thin = [[1e-6, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+        let problem = StructureProblem::TooDense { cell: thin, cutoff: 3.0 };
+        assert_eq!(refused(thin, [true; 3]), structure(problem));
+        let free = Structure { positions: &positions, atomic_numbers: &[], cell: zero, pbc: [false; 3] };
+        assert!(matches!(neighbor_list(&free, 0.0), Err(Error::Cutoff { .. })));
+        assert_eq!(neighbor_list(&free, 3.0).unwrap().len(), 2);
     }
-}
-
-fn image_vector(vectors: &[[f64; 3]; 3], image: [f64; 3]) -> [f64; 3] {
-    std::array::from_fn(|k| {
-        image[0] * vectors[0][k] + image[1] * vectors[1][k] + image[2] * vectors[2][k]
-    })
-}
-
-fn add(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    [a[0] + b[0], a[1] + b[1], a[2] + b[2]]
-}
-
-fn subtract(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
-}
-
-fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
-    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-}
-
-fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    [
-        a[1] * b[2] - a[2] * b[1],
-        a[2] * b[0] - a[0] * b[2],
-        a[0] * b[1] - a[1] * b[0],
-    ]
-}
-
-fn norm(a: [f64; 3]) -> f64 {
-    dot(a, a).sqrt()
 }

@@ -26,14 +26,8 @@ impl AceBasis {
         }
         let basis = self.basis();
         let n_elements = basis.elements.len();
-        let pair: Vec<f64> = (1..=basis.n_pair)
-            .map(|n| 1.0 + (n as f64).powf(power))
-            .collect();
-        let many_body: Vec<f64> = basis
-            .functions
-            .iter()
-            .map(|f| 1.0 + roughness(f, power))
-            .collect();
+        let pair: Vec<f64> = (1..=basis.n_pair).map(|n| 1.0 + (n as f64).powf(power)).collect();
+        let many_body: Vec<f64> = basis.functions.iter().map(|f| 1.0 + roughness(f, power)).collect();
         let mut diagonal = Vec::with_capacity(basis.n_features);
         for _ in 0..n_elements * (n_elements + 1) / 2 {
             diagonal.extend(&pair);
@@ -47,23 +41,15 @@ impl AceBasis {
 
 fn roughness(function: &Function, power: f64) -> f64 {
     let factor = |&(label, m): &Factor| {
-        (label.n as f64).powf(power)
-            + (label.l as f64).powf(power)
-            + (m.unsigned_abs() as f64).powf(power)
+        (label.n as f64).powf(power) + (label.l as f64).powf(power) + (m.unsigned_abs() as f64).powf(power)
     };
     let products = coefficients(function);
-    let coupled = products
-        .iter()
-        .map(|(factors, c)| c * factors.iter().map(factor).sum::<f64>());
+    let coupled = products.iter().map(|(factors, c)| c * factors.iter().map(factor).sum::<f64>());
     // R_k alone is 2√π A_k00.
     let to_sums = 2.0 * std::f64::consts::PI.sqrt();
     let expansion = function.self_part.iter().flat_map(|(_, expansion)| {
         let ks = (expansion.first..).step_by(2);
-        expansion
-            .coefficients
-            .iter()
-            .zip(ks)
-            .map(move |(p, k)| to_sums * p * (k as f64).powf(power))
+        expansion.coefficients.iter().zip(ks).map(move |(p, k)| to_sums * p * (k as f64).powf(power))
     });
     // In a fixed order: that of a map is not.
     let mut squares: Vec<f64> = coupled.chain(expansion).map(|c| c * c).collect();
@@ -82,20 +68,14 @@ fn coefficients(function: &Function) -> HashMap<Vec<Factor>, f64> {
     match *function.labels {
         [a, b] => {
             for m in range(a) {
-                add(
-                    vec![(a, m), (b, -m)],
-                    sign(m) / ((2 * a.l + 1) as f64).sqrt(),
-                );
+                add(vec![(a, m), (b, -m)], sign(m) / ((2 * a.l + 1) as f64).sqrt());
             }
         }
         [a, b, c] => {
             for m1 in range(a) {
                 for m2 in range(b).filter(|m2| range(c).contains(&(-m1 - m2))) {
                     let m = [m1, m2, -m1 - m2];
-                    add(
-                        vec![(a, m[0]), (b, m[1]), (c, m[2])],
-                        three_j([a.l, b.l, c.l], m),
-                    );
+                    add(vec![(a, m[0]), (b, m[1]), (c, m[2])], three_j([a.l, b.l, c.l], m));
                 }
             }
         }

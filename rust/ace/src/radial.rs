@@ -13,9 +13,7 @@ pub(crate) struct Envelope {
 impl Envelope {
     /// φ_1 … φ_n.
     pub(crate) fn new(n: usize) -> Self {
-        Self {
-            family: Recursion::orthonormal(n, -1.0, 1.0, weight),
-        }
+        Self { family: Recursion::orthonormal(n, -1.0, 1.0, weight) }
     }
 
     /// φ_1(x), φ_2(x), … each times `factor`, for x in [-1, 1].
@@ -26,10 +24,7 @@ impl Envelope {
 
     /// The functions at the nodes of their inner product: one vector per node.
     pub(crate) fn at_nodes(&self) -> Vec<Vec<f64>> {
-        midpoints(-1.0, 1.0)
-            .into_iter()
-            .map(|x| self.terms(x, 1.0).collect())
-            .collect()
+        midpoints(-1.0, 1.0).into_iter().map(|x| self.terms(x, 1.0).collect()).collect()
     }
 }
 
@@ -51,10 +46,7 @@ pub(crate) struct Coordinate {
 impl Coordinate {
     pub(crate) fn new(r0: f64, rcut: f64) -> Self {
         let transform = Agnesi::new(r0);
-        Self {
-            transform,
-            scale: 2.0 / (1.0 - transform.evaluate(rcut)),
-        }
+        Self { transform, scale: 2.0 / (1.0 - transform.evaluate(rcut)) }
     }
 
     /// x(r) = -1 + 2 (1 - g(r)) / (1 - g(rcut))
@@ -79,12 +71,7 @@ impl PairRadial {
     pub(crate) fn new(n: usize, r0: f64, rcut: f64) -> Self {
         let transform = Agnesi::new(r0);
         let lowest: f64 = transform.evaluate(rcut);
-        Self {
-            transform,
-            family: Recursion::orthonormal(n, lowest, 1.0, |_| 1.0),
-            r0,
-            cutoff: rcut / r0,
-        }
+        Self { transform, family: Recursion::orthonormal(n, lowest, 1.0, |_| 1.0), r0, cutoff: rcut / r0 }
     }
 
     /// P_1(r), P_2(r), … each times `factor`, for r below the cutoff; the reciprocal of r is at hand where this is called.
@@ -96,8 +83,7 @@ impl PairRadial {
         let c = self.cutoff;
         let tail = T::splat(2.0 / (c * c * c)).mul_add(s, T::splat(-3.0 / (c * c)));
         let envelope = inverse_s.mul_add(inverse_s, tail);
-        self.family
-            .terms(self.transform.evaluate(r), envelope * factor)
+        self.family.terms(self.transform.evaluate(r), envelope * factor)
     }
 }
 
@@ -127,13 +113,8 @@ mod tests {
         ];
         close(steps[1..].iter().map(|s| s.slope), &slopes, 1e-13);
         close(steps[1..].iter().map(|s| s.shift), &[0.0; 5], 1e-14);
-        let backs = [
-            0.0,
-            -0.806_225_774_829_856_7,
-            -0.909_090_909_090_916_6,
-            -0.948_176_387_355_497_3,
-            -0.967_152_839_723_289,
-        ];
+        let backs =
+            [0.0, -0.806_225_774_829_856_7, -0.909_090_909_090_916_6, -0.948_176_387_355_497_3, -0.967_152_839_723_289];
         close(steps[1..].iter().map(|s| s.back), &backs, 1e-13);
     }
 
@@ -157,13 +138,8 @@ mod tests {
             -11.376_913_788_750_13,
         ];
         close(steps[1..].iter().map(|s| s.shift), &shifts, 5e-12);
-        let backs = [
-            0.0,
-            -1.118_035_665_806_390_4,
-            -1.018_352_700_329_586_2,
-            -1.006_234_111_732_323,
-            -1.002_857_585_786_160_1,
-        ];
+        let backs =
+            [0.0, -1.118_035_665_806_390_4, -1.018_352_700_329_586_2, -1.006_234_111_732_323, -1.002_857_585_786_160_1];
         close(steps[1..].iter().map(|s| s.back), &backs, 2e-12);
     }
 
@@ -173,60 +149,26 @@ mod tests {
         let x = Coordinate::new(2.4, 5.0).evaluate(r);
         close([x.value], &[-0.274_014_219_873_773_5], 1e-14);
         let many_body: Vec<_> = Envelope::new(4).terms(x, Dual::splat(1.0)).collect();
-        let pair: Vec<_> = PairRadial::new(12, 2.4, 5.0)
-            .terms(r, r.recip(), Dual::splat(1.0))
-            .collect();
+        let pair: Vec<_> = PairRadial::new(12, 2.4, 5.0).terms(r, r.recip(), Dual::splat(1.0)).collect();
 
-        let values = [
-            1.342_007_896_844,
-            -1.219_619_936_468,
-            -0.188_345_972_367,
-            1.234_200_916_620,
-        ];
+        let values = [1.342_007_896_844, -1.219_619_936_468, -0.188_345_972_367, 1.234_200_916_620];
         close(many_body.iter().map(|f| f.value), &values, 6e-13);
-        let slopes = [
-            1.090_555_306_448,
-            2.061_103_209_967,
-            -4.625_752_245_809,
-            0.893_477_743_563,
-        ];
+        let slopes = [1.090_555_306_448, 2.061_103_209_967, -4.625_752_245_809, 0.893_477_743_563];
         close(many_body.iter().map(|f| f.slope), &slopes, 6e-13);
-        let values = [
-            0.568_381_885_016,
-            0.257_126_211_621,
-            -0.505_421_885_298,
-            -0.522_169_073_062,
-        ];
+        let values = [0.568_381_885_016, 0.257_126_211_621, -0.505_421_885_298, -0.522_169_073_062];
         close(pair.iter().map(|f| f.value), &values, 6e-13);
-        let slopes = [
-            -0.795_504_582_992,
-            -0.910_060_356_067,
-            0.150_837_998_099,
-            1.561_483_443_028,
-        ];
+        let slopes = [-0.795_504_582_992, -0.910_060_356_067, 0.150_837_998_099, 1.561_483_443_028];
         close(pair.iter().map(|f| f.slope), &slopes, 6e-13);
     }
 
     #[test]
     fn the_ends_of_the_domain() {
         let coordinate = Coordinate::new(2.4, 5.0);
-        close(
-            [coordinate.evaluate(0.0), coordinate.evaluate(5.0)],
-            &[-1.0, 1.0],
-            1e-15,
-        );
+        close([coordinate.evaluate(0.0), coordinate.evaluate(5.0)], &[-1.0, 1.0], 1e-15);
         // φ_1(0) = √(315/128) and a_1 = √(1/11) in the limit of many nodes.
         let envelope = Envelope::new(2);
-        close(
-            envelope.terms(0.0, 1.0).take(1),
-            &[(315f64 / 128.0).sqrt()],
-            1e-9,
-        );
-        close(
-            [1.0 / envelope.family.steps[1].slope],
-            &[(1f64 / 11.0).sqrt()],
-            1e-7,
-        );
+        close(envelope.terms(0.0, 1.0).take(1), &[(315f64 / 128.0).sqrt()], 1e-9);
+        close([1.0 / envelope.family.steps[1].slope], &[(1f64 / 11.0).sqrt()], 1e-7);
         // Value and slope vanish at the cutoff.
         let r = Dual::variable(5.0);
         for f in PairRadial::new(5, 2.4, 5.0).terms(r, r.recip(), Dual::splat(1.0)) {

@@ -31,24 +31,14 @@ impl Recursion {
         let mut previous = vec![0.0; NODES];
         let mut current: Vec<f64> = t.iter().map(|&t| weight(t)).collect();
         let mut a = mean(&|k| current[k] * current[k]).sqrt();
-        steps.push(Step {
-            slope: 0.0,
-            shift: 1.0 / a,
-            back: 0.0,
-        });
+        steps.push(Step { slope: 0.0, shift: 1.0 / a, back: 0.0 });
         current.iter_mut().for_each(|f| *f /= a);
         let mut a_before = 0.0;
         while steps.len() < n {
             let b = mean(&|k| t[k] * current[k] * current[k]);
-            let next: Vec<f64> = (0..NODES)
-                .map(|k| (t[k] - b) * current[k] - a_before * previous[k])
-                .collect();
+            let next: Vec<f64> = (0..NODES).map(|k| (t[k] - b) * current[k] - a_before * previous[k]).collect();
             a = mean(&|k| next[k] * next[k]).sqrt();
-            steps.push(Step {
-                slope: 1.0 / a,
-                shift: -b / a,
-                back: -a_before / a,
-            });
+            steps.push(Step { slope: 1.0 / a, shift: -b / a, back: -a_before / a });
             previous = std::mem::replace(&mut current, next.iter().map(|f| f / a).collect());
             a_before = a;
         }
@@ -58,20 +48,13 @@ impl Recursion {
     /// The values `f_1(t), f_2(t), …`, given that of the weight function.
     #[inline(always)]
     pub(crate) fn terms<T: Number>(&self, t: T, weight: T) -> Terms<'_, T> {
-        Terms {
-            steps: self.steps.iter(),
-            t,
-            previous: T::splat(0.0),
-            current: weight,
-        }
+        Terms { steps: self.steps.iter(), t, previous: T::splat(0.0), current: weight }
     }
 }
 
 /// The nodes of the inner product.
 pub(crate) fn midpoints(low: f64, high: f64) -> Vec<f64> {
-    (0..NODES)
-        .map(|k| low + (high - low) * (2 * k + 1) as f64 / (2 * NODES) as f64)
-        .collect()
+    (0..NODES).map(|k| low + (high - low) * (2 * k + 1) as f64 / (2 * NODES) as f64).collect()
 }
 
 /// Iterator over the values of a family of functions at one place.

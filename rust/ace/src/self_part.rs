@@ -45,10 +45,7 @@ pub(crate) struct Products {
 impl Products {
     /// For products of functions that `envelope` holds, with all k they reach.
     pub(crate) fn new(envelope: &Envelope) -> Self {
-        Self {
-            nodes: envelope.at_nodes(),
-            known: HashMap::new(),
-        }
+        Self { nodes: envelope.at_nodes(), known: HashMap::new() }
     }
 
     /// The product of R_n over the given n: p_k is the mean over the nodes of φ_k Π φ_n, which is exact.
@@ -58,23 +55,14 @@ impl Products {
         if let Some(expansion) = self.known.get(&key) {
             return expansion.clone();
         }
-        let products: Vec<f64> = self
-            .nodes
-            .iter()
-            .map(|f| key.iter().map(|&n| f[n - 1]).product())
-            .collect();
+        let products: Vec<f64> = self.nodes.iter().map(|f| key.iter().map(|&n| f[n - 1]).product()).collect();
         let last = last_radial(key.iter().sum(), key.len());
         // φ_k(-x) = (-1)^(k-1) φ_k(x), so only k of the parity of the last one occur.
         let start = if last % 2 == 0 { 2 } else { 1 };
         let mut first = start;
         let mut coefficients = Vec::new();
         for k in (start..=last).step_by(2) {
-            let sum: f64 = self
-                .nodes
-                .iter()
-                .zip(&products)
-                .map(|(f, p)| f[k - 1] * p)
-                .sum();
+            let sum: f64 = self.nodes.iter().zip(&products).map(|(f, p)| f[k - 1] * p).sum();
             let p = sum / self.nodes.len() as f64;
             let p = if p.abs() < NEGLIGIBLE { 0.0 } else { p };
             if p == 0.0 && coefficients.is_empty() {
@@ -86,10 +74,7 @@ impl Products {
         while coefficients.last() == Some(&0.0) {
             coefficients.pop();
         }
-        let expansion = Expansion {
-            first,
-            coefficients,
-        };
+        let expansion = Expansion { first, coefficients };
         self.known.insert(key, expansion.clone());
         expansion
     }
@@ -103,19 +88,11 @@ mod tests {
     fn expansions_are_the_reference_numbers() {
         let mut products = Products::new(&Envelope::new(30));
         let square = [1.316_423_118_67, -0.283_022_466_362, 0.031_571_202_317_1];
-        let cube = [
-            1.814_068_284_66,
-            -0.615_809_940_375,
-            0.166_827_555_589,
-            -0.028_366_265_516_4,
-            0.002_242_550_193_62,
-        ];
+        let cube =
+            [1.814_068_284_66, -0.615_809_940_375, 0.166_827_555_589, -0.028_366_265_516_4, 0.002_242_550_193_62];
         for (n, expected) in [(vec![1, 1], &square[..]), (vec![1, 1, 1], &cube[..])] {
             let expansion = products.expand(&n);
-            assert_eq!(
-                (expansion.first, expansion.coefficients.len()),
-                (1, expected.len())
-            );
+            assert_eq!((expansion.first, expansion.coefficients.len()), (1, expected.len()));
             for (p, e) in expansion.coefficients.iter().zip(expected) {
                 assert!((p - e).abs() < 6e-12, "{p} is not {e}");
             }
@@ -126,17 +103,8 @@ mod tests {
     fn expansions_reproduce_the_products() {
         let envelope = Envelope::new(30);
         let mut products = Products::new(&envelope);
-        for n in [
-            vec![1, 1],
-            vec![2, 7],
-            vec![1, 2, 3],
-            vec![4, 4, 4],
-            vec![1, 5, 9],
-        ] {
-            let Expansion {
-                first,
-                coefficients,
-            } = products.expand(&n);
+        for n in [vec![1, 1], vec![2, 7], vec![1, 2, 3], vec![4, 4, 4], vec![1, 5, 9]] {
+            let Expansion { first, coefficients } = products.expand(&n);
             for x in [-0.99, -0.3, 0.0, 0.77] {
                 let f: Vec<f64> = envelope.terms(x, 1.0).collect();
                 let product: f64 = n.iter().map(|&n| f[n - 1]).product();

@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use crate::basis::{Basis, Parameters};
 use crate::error::{Error, StructureProblem};
+use crate::lanes::{LANES, Pack};
 use crate::neighbours::{CellList, Hits};
-use crate::number::LANES;
 use crate::structure::Structure;
 use crate::values::{Evaluator, Slot, Workspace};
 
@@ -46,10 +46,7 @@ impl AceBasis {
     ///
     /// A parameter is out of its range; the message says which and why.
     pub fn new(parameters: &Parameters) -> Result<Self, Error> {
-        Ok(Self {
-            evaluator: Evaluator::new(Basis::new(parameters)?),
-            idle: Mutex::new(Vec::new()),
-        })
+        Ok(Self { evaluator: Evaluator::new(Basis::new(parameters)?), idle: Mutex::new(Vec::new()) })
     }
 
     /// Number of features.
@@ -69,10 +66,26 @@ impl AceBasis {
     ///
     /// [`Error::Structure`] for the first structure that cannot be described.
     pub fn site_features(&self, structures: &[Structure<'_>]) -> Result<Vec<f64>, Error> {
+        let n_atoms: usize = structures.iter().map(Structure::len).sum();
+        let mut rows = vec![0.0; n_atoms * self.n_features()];
+        self.site_features_into(structures, &mut rows)?;
+        Ok(rows)
+    }
+
+    /// As [`Self::site_features`], into memory that the caller has; what was there does not matter.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Structure`] for the first structure that cannot be described; then some rows are written and some not.
+    ///
+    /// # Panics
+    ///
+    /// `rows` does not hold one row per atom.
+    pub fn site_features_into(&self, structures: &[Structure<'_>], rows: &mut [f64]) -> Result<(), Error> {
         let d = self.n_features();
         let n_atoms: usize = structures.iter().map(Structure::len).sum();
-        let mut rows = vec![0.0; n_atoms * d];
-        let mut rest = rows.as_mut_slice();
+        assert_eq!(rows.len(), n_atoms * d, "expected {n_atoms} rows of {d} numbers");
+        let mut rest = rows;
         let mut jobs = Vec::with_capacity(structures.len());
         for structure in structures {
             let (rows, others) = rest.split_at_mut(structure.len() * d);
@@ -90,14 +103,14 @@ impl AceBasis {
                     self.describe(&elements, &cells, atoms, |lane_atoms, centre, workspace| {
                         for (lane, atom) in lane_atoms.iter().enumerate() {
                             let row = &mut rows[(atom - first) * d..][..d];
+                            row.fill(0.0);
                             self.write(centre, workspace, row, |pack| pack.0[lane]);
                         }
                     })
                 })
                 .collect();
             chunks.into_iter().collect()
-        }))?;
-        Ok(rows)
+        }))
     }
 
     /// The mean row of each structure; rows of atoms are not kept.
@@ -111,10 +124,7 @@ impl AceBasis {
         let d = self.n_features();
         let mut rows = vec![0.0; structures.len() * d];
         first_error(
-            structures
-                .par_iter()
-                .zip(rows.par_chunks_mut(d))
-                .map(|(structure, row)| self.mean(structure, row)),
+            structures.par_iter().zip(rows.par_chunks_mut(d)).map(|(structure, row)| self.mean(structure, row)),
         )?;
         Ok(rows)
     }
@@ -145,10 +155,7 @@ impl AceBasis {
     }
 
     /// The element of each atom, and the atoms sorted into bins.
-    fn prepare(
-        &self,
-        structure: &Structure<'_>,
-    ) -> Result<(Vec<usize>, CellList), StructureProblem> {
+    fn prepare(&self, structure: &Structure<'_>) -> Result<(Vec<usize>, CellList), StructureProblem> {
         if structure.is_empty() {
             return Err(StructureProblem::Empty);
         }
@@ -160,13 +167,11 @@ impl AceBasis {
         }
         let known = &self.basis().elements;
         let element = |(atom, &given): (usize, &i64)| {
-            known
-                .binary_search(&given)
-                .map_err(|_| StructureProblem::UnknownElement {
-                    atom,
-                    given,
-                    known: known.clone(),
-                })
+            known.binary_search(&given).map_err(|_| StructureProblem::UnknownElement {
+                atom,
+                given,
+                known: known.clone(),
+            })
         };
         let numbers = structure.atomic_numbers.iter().enumerate();
         let elements = numbers.map(element).collect::<Result<_, _>>()?;
@@ -205,12 +210,7 @@ impl AceBasis {
         lane_atoms: &[usize],
         scratch: &mut Scratch,
     ) -> Result<(), StructureProblem> {
-        let Scratch {
-            workspace,
-            hits,
-            filled,
-            ..
-        } = scratch;
+        let Scratch { workspace, hits, filled, .. } = scratch;
         workspace.slots.iter_mut().for_each(Vec::clear);
         let mut closest = None;
         for (lane, &atom) in lane_atoms.iter().enumerate() {
@@ -236,23 +236,14 @@ impl AceBasis {
         }
         match closest {
             None => Ok(()),
-            Some((first, second, distance)) => Err(StructureProblem::Coincident {
-                first,
-                second,
-                distance,
-                least: MIN_DISTANCE,
-            }),
+            Some((first, second, distance)) => {
+                Err(StructureProblem::Coincident { first, second, distance, least: MIN_DISTANCE })
+            }
         }
     }
 
     /// Adds one number of each function to its column.
-    fn write(
-        &self,
-        centre: usize,
-        workspace: &Workspace,
-        row: &mut [f64],
-        number: impl Fn(&crate::number::Pack) -> f64,
-    ) {
+    fn write(&self, centre: usize, workspace: &Workspace, row: &mut [f64], number: impl Fn(&Pack) -> f64) {
         let basis = self.basis();
         for (element, sums) in workspace.pair_sums.chunks_exact(basis.n_pair).enumerate() {
             let columns = &mut row[basis.pair_column(centre, element)..][..basis.n_pair];
@@ -278,9 +269,7 @@ impl AceBasis {
 
     fn idle_scratch(&self) -> std::sync::MutexGuard<'_, Vec<Scratch>> {
         // Nothing is ever half done under the lock, so a thread that died holding it left it whole.
-        self.idle
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -290,11 +279,7 @@ where
     J: IndexedParallelIterator<Item = Result<(), StructureProblem>>,
 {
     let results: Vec<_> = jobs.collect();
-    match results
-        .into_iter()
-        .enumerate()
-        .find_map(|(index, result)| Some((index, result.err()?)))
-    {
+    match results.into_iter().enumerate().find_map(|(index, result)| Some((index, result.err()?))) {
         Some((index, problem)) => Err(problem.at(index)),
         None => Ok(()),
     }

@@ -9,13 +9,8 @@ pub(crate) fn three_j(l: [usize; 3], m: [i64; 3]) -> f64 {
     if outside || m.iter().sum::<i64>() != 0 || c < (a - b).abs() || c > a + b {
         return 0.0;
     }
-    let triangle = factorial(a + b - c) * factorial(a - b + c) * factorial(-a + b + c)
-        / factorial(a + b + c + 1);
-    let columns: f64 = l
-        .iter()
-        .zip(m)
-        .map(|(&l, m)| factorial(l as i64 + m) * factorial(l as i64 - m))
-        .product();
+    let triangle = factorial(a + b - c) * factorial(a - b + c) * factorial(-a + b + c) / factorial(a + b + c + 1);
+    let columns: f64 = l.iter().zip(m).map(|(&l, m)| factorial(l as i64 + m) * factorial(l as i64 - m)).product();
     let first = 0.max(b - c - m[0]).max(a - c + m[1]);
     let last = (a + b - c).min(a - m[0]).min(b + m[1]);
     let sum: f64 = (first..=last)
@@ -46,7 +41,7 @@ pub(crate) fn sign(n: i64) -> f64 {
 pub(crate) struct Term {
     pub(crate) factor: f64,
     /// `p1 (2 l2 + 1) + p2` for the product of number p1 of the first set and p2 of the second.
-    pub(crate) product: u32,
+    pub(crate) product: usize,
 }
 
 /// Σ_{m1+m2+m3=0} (l1 l2 l3; m1 m2 m3) A_{m1} B_{m2} C_{m3}, written in the real numbers that hold A, B and C.
@@ -84,12 +79,7 @@ impl Coupling {
             .chunks_exact(sizes[0] * sizes[1])
             .map(|row| {
                 let terms = row.iter().enumerate().filter(|(_, f)| f.abs() > 1e-13);
-                terms
-                    .map(|(product, &factor)| Term {
-                        factor,
-                        product: product as u32,
-                    })
-                    .collect()
+                terms.map(|(product, &factor)| Term { factor, product }).collect()
             })
             .collect();
         Self { rows }
@@ -104,11 +94,7 @@ fn multiply(a: Complex, b: Complex) -> Complex {
 
 /// A_m as a complex combination of the real numbers stored for A.
 fn real_parts(m: i64) -> impl Iterator<Item = (usize, Complex)> {
-    let units = if m >= 0 {
-        [(1.0, 0.0), (0.0, 1.0)]
-    } else {
-        [(sign(m), 0.0), (0.0, -sign(m))]
-    };
+    let units = if m >= 0 { [(1.0, 0.0), (0.0, 1.0)] } else { [(sign(m), 0.0), (0.0, -sign(m))] };
     parts(m.unsigned_abs() as usize).zip(units)
 }
 
@@ -151,24 +137,12 @@ mod tests {
     /// Against the complex sum, on numbers without structure.
     #[test]
     fn the_real_form_is_the_complex_sum() {
-        let numbers = |l: usize, seed: f64| -> Vec<f64> {
-            (0..2 * l + 1)
-                .map(|k| (seed + 1.7 * k as f64).sin())
-                .collect()
-        };
+        let numbers =
+            |l: usize, seed: f64| -> Vec<f64> { (0..2 * l + 1).map(|k| (seed + 1.7 * k as f64).sin()).collect() };
         let complex = |a: &[f64], m: i64| -> Complex {
-            real_parts(m).fold((0.0, 0.0), |sum, (p, unit)| {
-                (sum.0 + unit.0 * a[p], sum.1 + unit.1 * a[p])
-            })
+            real_parts(m).fold((0.0, 0.0), |sum, (p, unit)| (sum.0 + unit.0 * a[p], sum.1 + unit.1 * a[p]))
         };
-        for l in [
-            [0, 0, 0],
-            [1, 1, 0],
-            [1, 1, 2],
-            [2, 3, 1],
-            [3, 3, 4],
-            [5, 4, 3],
-        ] {
+        for l in [[0, 0, 0], [1, 1, 0], [1, 1, 2], [2, 3, 1], [3, 3, 4], [5, 4, 3]] {
             let (a, b, c) = (numbers(l[0], 0.3), numbers(l[1], 1.1), numbers(l[2], 2.9));
             let (l1, l2) = (l[0] as i64, l[1] as i64);
             let mut expected = (0.0, 0.0);
@@ -186,10 +160,7 @@ mod tests {
             let mut value = 0.0;
             for (q, row) in Coupling::new(l).rows.iter().enumerate() {
                 for term in row {
-                    let (p1, p2) = (
-                        term.product as usize / b.len(),
-                        term.product as usize % b.len(),
-                    );
+                    let (p1, p2) = (term.product / b.len(), term.product % b.len());
                     value += term.factor * a[p1] * b[p2] * c[q];
                 }
             }

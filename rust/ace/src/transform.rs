@@ -16,9 +16,7 @@ impl<const P: u32, const Q: u32> Agnesi<P, Q> {
     };
 
     pub(crate) fn new(r0: f64) -> Self {
-        Self {
-            inverse_r0: 1.0 / r0,
-        }
+        Self { inverse_r0: 1.0 / r0 }
     }
 
     /// Transformed distance.
@@ -64,9 +62,7 @@ mod tests {
             let g = transform.evaluate(Dual::variable(r));
             let s: f64 = r / r0;
             let t = 1.0 + s.powf(q - p);
-            let slope_h = 10.0 / 13.0
-                * (q * s.powf(q - 1.0) / t - (q - p) * s.powf(2.0 * q - p - 1.0) / (t * t))
-                / r0;
+            let slope_h = 10.0 / 13.0 * (q * s.powf(q - 1.0) / t - (q - p) * s.powf(2.0 * q - p - 1.0) / (t * t)) / r0;
             assert!((g.slope + g.value * g.value * slope_h).abs() < 1e-14);
         }
     }

@@ -14,27 +14,15 @@ fn silicon(totaldegree: f64) -> AceBasis {
 }
 
 fn close(value: f64, expected: f64, tolerance: f64) {
-    assert!(
-        (value - expected).abs() <= tolerance,
-        "{value} is not {expected}"
-    );
+    assert!((value - expected).abs() <= tolerance, "{value} is not {expected}");
 }
 
-const CENTRE_AND_THREE: [[f64; 3]; 4] = [
-    [0.0, 0.0, 0.0],
-    [2.0, 0.3, -0.4],
-    [-0.7, 2.1, 1.0],
-    [0.5, -1.5, 2.6],
-];
+const CENTRE_AND_THREE: [[f64; 3]; 4] = [[0.0, 0.0, 0.0], [2.0, 0.3, -0.4], [-0.7, 2.1, 1.0], [0.5, -1.5, 2.6]];
 
 fn centre_row(positions: &[[f64; 3]]) -> Vec<f64> {
     let basis = silicon(12.0);
-    let cluster = Structure {
-        positions,
-        atomic_numbers: &vec![14; positions.len()],
-        cell: [[0.0; 3]; 3],
-        pbc: [false; 3],
-    };
+    let cluster =
+        Structure { positions, atomic_numbers: &vec![14; positions.len()], cell: [[0.0; 3]; 3], pbc: [false; 3] };
     basis.site_features(&[cluster]).unwrap()[..basis.n_features()].to_vec()
 }
 
@@ -83,16 +71,12 @@ fn differences_of_the_values_are_the_gradients() {
             positions[1][axis] += h;
             centre_row(&positions)
         };
-        let (far, near) = (
-            [shifted(-2.0 * h), shifted(2.0 * h)],
-            [shifted(-h), shifted(h)],
-        );
+        let (far, near) = ([shifted(-2.0 * h), shifted(2.0 * h)], [shifted(-h), shifted(h)]);
         for (column, _, gradient, _) in LINES {
             if let Some(gradient) = gradient {
                 // Fourth order in h.
-                let slope = (8.0 * (near[1][column] - near[0][column])
-                    - (far[1][column] - far[0][column]))
-                    / (12.0 * h);
+                let slope =
+                    (8.0 * (near[1][column] - near[0][column]) - (far[1][column] - far[0][column])) / (12.0 * h);
                 close(slope, gradient[axis], 2e-10);
             }
         }
@@ -103,11 +87,7 @@ fn differences_of_the_values_are_the_gradients() {
 fn prior_of_silicon() {
     let prior = silicon(12.0).smoothness_prior(4.0).unwrap();
     for (column, _, _, expected) in LINES {
-        close(
-            prior[column],
-            expected,
-            last_digit(expected, 9).min(last_digit(expected, 8).max(1e-12)),
-        );
+        close(prior[column], expected, last_digit(expected, 9).min(last_digit(expected, 8).max(1e-12)));
     }
 }
 
@@ -135,30 +115,9 @@ fn ideal_diamond() {
     let norm = |numbers: &[f64]| numbers.iter().map(|x| x * x).sum::<f64>().sqrt();
     let logs = |prior: &[f64]| prior.iter().map(|p| p.ln()).sum::<f64>();
     for (degree, all, pair, logs_4, largest, logs_5) in [
-        (
-            12.0,
-            (2358.30207163, 6e-9),
-            (3.27925932339, 6e-12),
-            (1407.43848, 6e-6),
-            20737.0,
-            (1820.94827, 6e-6),
-        ),
-        (
-            16.0,
-            (2705.98676532, 6e-9),
-            (3.9257719538, 6e-11),
-            (5029.84885, 6e-6),
-            65537.0,
-            (6468.11885, 6e-6),
-        ),
-        (
-            19.0,
-            (3177.70544146, 6e-9),
-            (4.20345966336, 6e-12),
-            (11524.1454, 6e-5),
-            130322.0,
-            (14772.4733, 6e-5),
-        ),
+        (12.0, (2358.30207163, 6e-9), (3.27925932339, 6e-12), (1407.43848, 6e-6), 20737.0, (1820.94827, 6e-6)),
+        (16.0, (2705.98676532, 6e-9), (3.9257719538, 6e-11), (5029.84885, 6e-6), 65537.0, (6468.11885, 6e-6)),
+        (19.0, (3177.70544146, 6e-9), (4.20345966336, 6e-12), (11524.1454, 6e-5), 130322.0, (14772.4733, 6e-5)),
     ] {
         let basis = silicon(degree);
         let row = basis.site_features(&[diamond]).unwrap();
@@ -167,11 +126,7 @@ fn ideal_diamond() {
         let prior = basis.smoothness_prior(4.0).unwrap();
         close(logs(&prior), logs_4.0, logs_4.1);
         close(prior.iter().copied().fold(0.0, f64::max), largest, 1e-9);
-        close(
-            logs(&basis.smoothness_prior(5.0).unwrap()),
-            logs_5.0,
-            logs_5.1,
-        );
+        close(logs(&basis.smoothness_prior(5.0).unwrap()), logs_5.0, logs_5.1);
     }
 }
 
@@ -191,12 +146,7 @@ fn aluminium_and_titanium() {
     for (value, expected) in prior.iter().zip([2.0, 17.0, 82.0, 257.0, 626.0, 1297.0]) {
         close(*value, expected, 1e-12);
     }
-    let last = [
-        (29.9748, 6e-5),
-        (101.908, 6e-4),
-        (154.616, 6e-4),
-        (331.982, 6e-4),
-    ];
+    let last = [(29.9748, 6e-5), (101.908, 6e-4), (154.616, 6e-4), (331.982, 6e-4)];
     for (value, (expected, tolerance)) in prior[186..].iter().zip(last) {
         close(*value, expected, tolerance);
     }

@@ -1,40 +1,11 @@
 //! The ACE descriptor and the neighbour list, for Python.
 
 use mlipselect_ace as ace;
-use numpy::{
-    IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2,
-    PyReadonlyArray3,
-};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
 use pyo3::prelude::*;
-use rayon::ThreadPoolBuilder;
 
-pyo3::import_exception!(mlipselect.exceptions, InvalidInputError);
-pyo3::import_exception!(mlipselect.exceptions, StructureError);
-
-fn to_python(error: ace::Error) -> PyErr {
-    match error {
-        ace::Error::Structure { index, problem } => {
-            StructureError::new_err((problem.to_string(), index))
-        }
-        other => InvalidInputError::new_err(other.to_string()),
-    }
-}
-
-/// Runs on a number of threads of its own, or on all of the common ones.
-fn with_threads<T: Send>(n_threads: Option<usize>, work: impl FnOnce() -> T + Send) -> PyResult<T> {
-    let Some(n) = n_threads else {
-        return Ok(work());
-    };
-    if n == 0 {
-        return Err(InvalidInputError::new_err(
-            "n_threads must be at least 1, but 0 was given",
-        ));
-    }
-    let pool = ThreadPoolBuilder::new().num_threads(n).build();
-    let pool =
-        pool.map_err(|e| InvalidInputError::new_err(format!("cannot start {n} threads: {e}")))?;
-    Ok(pool.install(work))
-}
+use crate::errors::{from_ace, from_structure, invalid};
+use crate::threads::detached;
 
 /// Structures one after another in flat arrays: `offsets[s]` is the first atom of structure s.
 struct Batch {
@@ -57,13 +28,11 @@ impl Batch {
         let (n, s) = (positions.nrows(), pbc.nrows());
         let atomic_numbers = atomic_numbers.as_array().to_vec();
         let offsets = offsets.as_array().to_vec();
-        let ascending = offsets.is_sorted()
-            && offsets.first() == Some(&0)
-            && offsets.last() == Some(&(n as i64));
+        let ascending = offsets.is_sorted() && offsets.first() == Some(&0) && offsets.last() == Some(&(n as i64));
         let widths = [positions.ncols(), cells.dim().1, cells.dim().2, pbc.ncols()];
         let fits = cells.dim().0 == s && offsets.len() == s + 1 && atomic_numbers.len() == n;
         if widths != [3; 4] || !fits || !ascending {
-            return Err(InvalidInputError::new_err(format!(
+            return Err(invalid(format!(
                 "expected positions (N, 3), atomic numbers (N,), cells (S, 3, 3), pbc (S, 3) and S + 1 ascending \
                  offsets from 0 to N, but the shapes are {:?}, ({},), {:?}, {:?} and ({},)",
                 positions.dim(),
@@ -74,16 +43,9 @@ impl Batch {
             )));
         }
         Ok(Self {
-            positions: positions
-                .rows()
-                .into_iter()
-                .map(|r| [r[0], r[1], r[2]])
-                .collect(),
+            positions: positions.rows().into_iter().map(|r| [r[0], r[1], r[2]]).collect(),
             atomic_numbers,
-            cells: cells
-                .outer_iter()
-                .map(|c| [0, 1, 2].map(|i| [0, 1, 2].map(|j| c[[i, j]])))
-                .collect(),
+            cells: cells.outer_iter().map(|c| [0, 1, 2].map(|i| [0, 1, 2].map(|j| c[[i, j]]))).collect(),
             pbc: pbc.rows().into_iter().map(|r| [r[0], r[1], r[2]]).collect(),
             offsets: offsets.into_iter().map(|offset| offset as usize).collect(),
         })
@@ -127,9 +89,7 @@ impl AceBasis {
             rcut,
             r0: r0.as_array().iter().copied().collect(),
         };
-        let inner = py
-            .detach(|| ace::AceBasis::new(&parameters))
-            .map_err(to_python)?;
+        let inner = py.detach(|| ace::AceBasis::new(&parameters)).map_err(from_ace)?;
         Ok(Self { inner })
     }
 
@@ -151,10 +111,16 @@ impl AceBasis {
         n_threads: Option<usize>,
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let batch = Batch::new(&positions, &atomic_numbers, &cells, &pbc, &offsets)?;
-        let rows = py
-            .detach(|| with_threads(n_threads, || self.inner.site_features(&batch.structures())))?;
         let shape = [batch.positions.len(), self.inner.n_features()];
-        rows.map_err(to_python)?.into_pyarray(py).reshape(shape)
+        // numpy has its memory in huge pages, which saves more time than the calculation takes.
+        // SAFETY: no element is read before all are written, and on an error the array is dropped.
+        let rows = unsafe { PyArray2::<f64>::new(py, shape, false) };
+        {
+            let mut rows = rows.readwrite();
+            let rows = rows.as_slice_mut()?;
+            detached(py, n_threads, || self.inner.site_features_into(&batch.structures(), rows))?.map_err(from_ace)?;
+        }
+        Ok(rows)
     }
 
     #[pyo3(signature = (positions, atomic_numbers, cells, pbc, offsets, n_threads=None))]
@@ -170,44 +136,26 @@ impl AceBasis {
         n_threads: Option<usize>,
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let batch = Batch::new(&positions, &atomic_numbers, &cells, &pbc, &offsets)?;
-        let rows = py.detach(|| {
-            with_threads(n_threads, || {
-                self.inner.structure_features(&batch.structures())
-            })
-        })?;
+        let rows = detached(py, n_threads, || self.inner.structure_features(&batch.structures()))?;
         let shape = [batch.pbc.len(), self.inner.n_features()];
-        rows.map_err(to_python)?.into_pyarray(py).reshape(shape)
+        rows.map_err(from_ace)?.into_pyarray(py).reshape(shape)
     }
 
-    fn smoothness_prior<'py>(
-        &self,
-        py: Python<'py>,
-        power: f64,
-    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let diagonal = py
-            .detach(|| self.inner.smoothness_prior(power))
-            .map_err(to_python)?;
+    fn smoothness_prior<'py>(&self, py: Python<'py>, power: f64) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let diagonal = py.detach(|| self.inner.smoothness_prior(power)).map_err(from_ace)?;
         Ok(diagonal.into_pyarray(py))
     }
 }
 
 /// Number of features of a basis, without making it.
 #[pyfunction]
-pub(crate) fn ace_length(
-    n_elements: usize,
-    order: usize,
-    totaldegree: PyReadonlyArray1<'_, f64>,
-) -> PyResult<usize> {
-    let degrees = ace::Degrees::new(order, &totaldegree.as_array().to_vec()).map_err(to_python)?;
-    degrees.length(n_elements).map_err(to_python)
+pub(crate) fn ace_length(n_elements: usize, order: usize, totaldegree: PyReadonlyArray1<'_, f64>) -> PyResult<usize> {
+    let degrees = ace::Degrees::new(order, &totaldegree.as_array().to_vec()).map_err(from_ace)?;
+    degrees.length(n_elements).map_err(from_ace)
 }
 
 /// Index of the first atom, index of the second, and the periodic image of the second, for each pair.
-type Pairs<'py> = (
-    Bound<'py, PyArray1<i64>>,
-    Bound<'py, PyArray1<i64>>,
-    Bound<'py, PyArray2<i64>>,
-);
+type Pairs<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray2<i64>>);
 
 /// All ordered pairs of atoms closer than the cutoff, sorted by first atom, second atom and image.
 #[pyfunction]
@@ -220,36 +168,26 @@ pub(crate) fn neighbor_list<'py>(
 ) -> PyResult<Pairs<'py>> {
     let (positions, cell) = (positions.as_array(), cell.as_array());
     if positions.ncols() != 3 || cell.dim() != (3, 3) {
-        return Err(InvalidInputError::new_err(format!(
+        return Err(invalid(format!(
             "expected positions (N, 3) and a cell (3, 3), but the shapes are {:?} and {:?}",
             positions.dim(),
             cell.dim(),
         )));
     }
-    let positions: Vec<_> = positions
-        .rows()
-        .into_iter()
-        .map(|r| [r[0], r[1], r[2]])
-        .collect();
+    let positions: Vec<_> = positions.rows().into_iter().map(|r| [r[0], r[1], r[2]]).collect();
     let structure = ace::Structure {
         positions: &positions,
         atomic_numbers: &[],
         cell: [0, 1, 2].map(|i| [0, 1, 2].map(|j| cell[[i, j]])),
         pbc,
     };
-    let pairs = py
-        .detach(|| ace::neighbor_list(&structure, cutoff))
-        .map_err(|error| match error {
-            ace::Error::Structure { problem, .. } => StructureError::new_err(problem.to_string()),
-            other => to_python(other),
-        })?;
+    let pairs = py.detach(|| ace::neighbor_list(&structure, cutoff)).map_err(|error| match error {
+        ace::Error::Structure { problem, .. } => from_structure(&problem),
+        other => from_ace(other),
+    })?;
     let n = pairs.len();
     let first: Vec<i64> = pairs.iter().map(|pair| pair.0 as i64).collect();
     let second: Vec<i64> = pairs.iter().map(|pair| pair.1.atom as i64).collect();
     let shifts: Vec<i64> = pairs.iter().flat_map(|pair| pair.1.shift).collect();
-    Ok((
-        first.into_pyarray(py),
-        second.into_pyarray(py),
-        shifts.into_pyarray(py).reshape([n, 3])?,
-    ))
+    Ok((first.into_pyarray(py), second.into_pyarray(py), shifts.into_pyarray(py).reshape([n, 3])?))
 }

@@ -1,5 +1,6 @@
-//! The core's errors as Python exceptions.
+//! The errors of the Rust crates as Python exceptions.
 
+use mlipselect_ace as ace;
 use mlipselect_core::Error;
 use pyo3::prelude::*;
 
@@ -23,4 +24,17 @@ pub(crate) fn from_core(error: Error) -> PyErr {
         Error::Memory { .. } => python::MemoryLimitError::new_err(error.to_string()),
         other => invalid(other.to_string()),
     }
+}
+
+/// What the descriptor refused; where it was a structure, its index is data of the exception.
+pub(crate) fn from_ace(error: ace::Error) -> PyErr {
+    match error {
+        ace::Error::Structure { index, problem } => python::StructureError::new_err((problem.to_string(), index)),
+        other => invalid(other.to_string()),
+    }
+}
+
+/// What was wrong with the one structure there was.
+pub(crate) fn from_structure(problem: &ace::StructureProblem) -> PyErr {
+    python::StructureError::new_err(problem.to_string())
 }

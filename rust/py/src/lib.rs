@@ -1,5 +1,6 @@
 //! Python bindings of mlipselect: they convert, release the GIL and call.
 
+mod ace;
 mod arrays;
 mod bayesian;
 mod errors;
@@ -8,19 +9,16 @@ mod threads;
 
 use pyo3::prelude::*;
 
-mod ace;
-
 /// The compiled part of mlipselect.
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use super::ace::{AceBasis, ace_length, neighbor_list};
     #[pymodule_export]
     use super::bayesian::BayesianSelection;
     #[pymodule_export]
     use super::posterior::{Posterior, mean_square};
     use super::*;
-
-    #[pymodule_export]
-    use super::ace::{AceBasis, ace_length, neighbor_list};
 
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -1,0 +1,88 @@
+"""Time of ACE per atom, with one thread and two, and against SOAP of quippy-ase on the same structures.
+
+    python benches/python/ace_speed.py [surface_pool.xyz] [--repeats 7] [--every 16]
+
+Rows of atoms are computed, not means. Whatever is compared is measured in turns and the ratio is the median over the
+turns, so that other work on the machine weighs on both sides alike. SOAP takes every 16th structure only, being slow,
+and ACE the same ones. The descriptors differ in length and in what they resolve: this says what a row costs, not what
+it is worth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from functools import partial
+from time import perf_counter
+
+import numpy as np
+from ase import Atoms
+from ase.io import read
+
+from mlipselect import ACE
+
+POOL = "../shared/data/silicon/surface_pool.xyz"
+SOAP = "soap l_max=12 n_max=10 cutoff=5.0 atom_sigma=0.5 cutoff_transition_width=1.0"
+
+
+def seconds(work) -> float:
+    start = perf_counter()
+    work()
+    return perf_counter() - start
+
+
+def microseconds_per_atom(times: list[float], structures: list[Atoms]) -> float:
+    return 1e6 * float(np.median(times)) / sum(map(len, structures))
+
+
+def threads(structures: list[Atoms], repeats: int) -> None:
+    print(f"ACE rows of {len(structures)} structures, {sum(map(len, structures))} atoms")
+    print("degree  features   1 thread  2 threads   1 / 2 threads")
+    for degree in (12, 16, 19):
+        descriptor = ACE(["Si"], totaldegree=degree, rcut=5.0)
+        descriptor.site_features(structures, n_threads=2)
+        turns = [[seconds(partial(descriptor.site_features, structures, n)) for n in (1, 2)] for _ in range(repeats)]
+        one, two = (microseconds_per_atom(times, structures) for times in zip(*turns, strict=True))
+        ratios = [one / two for one, two in turns]
+        print(
+            f"{degree:6} {descriptor.n_features:9} {one:7.2f} µs {two:7.2f} µs   "
+            f"{np.median(ratios):.2f} (best {max(ratios):.2f})"
+        )
+
+
+def against_soap(structures: list[Atoms], repeats: int) -> None:
+    # Read when the library is loaded.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    from quippy.descriptors import Descriptor
+
+    soap, ace = Descriptor(SOAP), ACE(["Si"], totaldegree=16, rcut=5.0)
+    rows = [soap.calc(atoms)["data"] for atoms in structures[:1]]
+    turns = [
+        [
+            seconds(lambda: [soap.calc(atoms)["data"] for atoms in structures]),
+            seconds(lambda: ace.site_features(structures, n_threads=1)),
+        ]
+        for _ in range(repeats)
+    ]
+    slow, fast = (microseconds_per_atom(times, structures) for times in zip(*turns, strict=True))
+    ratios = [soap / ace for soap, ace in turns]
+    print(f"\n{len(structures)} structures, {sum(map(len, structures))} atoms, one thread")
+    print(f"SOAP, {rows[0].shape[1]} features: {slow:.1f} µs an atom")
+    print(f"ACE, {ace.n_features} features: {fast:.2f} µs an atom")
+    print(f"ACE is {np.median(ratios):.0f} times faster an atom ({min(ratios):.0f} to {max(ratios):.0f})")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pool", nargs="?", default=POOL, help="structures of silicon (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=7, help="turns of each comparison (default: %(default)s)")
+    parser.add_argument("--every", type=int, default=16, help="SOAP takes one structure in so many (default: 16)")
+    arguments = parser.parse_args()
+
+    structures = read(arguments.pool, ":")
+    threads(structures, arguments.repeats)
+    against_soap(structures[:: arguments.every], arguments.repeats)
+
+
+if __name__ == "__main__":
+    main()

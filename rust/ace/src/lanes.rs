@@ -1,0 +1,137 @@
+//! Several numbers at once, in plain arrays that the compiler turns into vector instructions.
+
+use std::marker::PhantomData;
+use std::ops::{Add, Mul, Sub};
+
+use crate::number::Number;
+
+/// How many numbers the kernels handle at once: two 256-bit registers, so that one chain of sums hides the other's latency.
+pub(crate) const LANES: usize = 8;
+
+/// One number per lane, as it lies in memory.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C, align(32))]
+pub(crate) struct Pack(pub(crate) [f64; LANES]);
+
+impl Pack {
+    pub(crate) const ZERO: Self = Self([0.0; LANES]);
+
+    /// Sum over the lanes, first to last.
+    #[inline(always)]
+    pub(crate) fn sum(self) -> f64 {
+        self.0.iter().sum()
+    }
+}
+
+/// How a product is added: in one rounding where the processor has the instruction, in two elsewhere.
+pub(crate) trait Arithmetic: Copy {
+    fn mul_add(a: f64, b: f64, c: f64) -> f64;
+}
+
+/// Fused multiply-add; only fast inside functions compiled for a processor that has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fused;
+
+impl Arithmetic for Fused {
+    #[inline(always)]
+    fn mul_add(a: f64, b: f64, c: f64) -> f64 {
+        a.mul_add(b, c)
+    }
+}
+
+/// A multiplication, then an addition.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Separate;
+
+impl Arithmetic for Separate {
+    #[inline(always)]
+    fn mul_add(a: f64, b: f64, c: f64) -> f64 {
+        a * b + c
+    }
+}
+
+/// One number per lane, to calculate with.
+#[derive(Debug, Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct Lanes<A>(pub(crate) Pack, PhantomData<A>);
+
+impl<A: Arithmetic> Lanes<A> {
+    #[inline(always)]
+    fn new(values: [f64; LANES]) -> Self {
+        Self(Pack(values), PhantomData)
+    }
+
+    /// The same memory, to calculate with.
+    #[inline(always)]
+    pub(crate) fn of(packs: &mut [Pack]) -> &mut [Self] {
+        // SAFETY: `Lanes` is a transparent wrapper of `Pack`, and the borrow is handed on whole.
+        unsafe { &mut *(std::ptr::from_mut(packs) as *mut [Self]) }
+    }
+
+    #[inline(always)]
+    fn zip(self, other: Self, f: impl Fn(f64, f64) -> f64) -> Self {
+        let (a, b) = (self.0.0, other.0.0);
+        let mut out = [0.0; LANES];
+        for k in 0..LANES {
+            out[k] = f(a[k], b[k]);
+        }
+        Self::new(out)
+    }
+
+    /// Square root.
+    #[inline(always)]
+    pub(crate) fn sqrt(self) -> Self {
+        self.zip(self, |a, _| a.sqrt())
+    }
+}
+
+impl<A> From<Pack> for Lanes<A> {
+    #[inline(always)]
+    fn from(pack: Pack) -> Self {
+        Self(pack, PhantomData)
+    }
+}
+
+impl<A: Arithmetic> Add for Lanes<A> {
+    type Output = Self;
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        self.zip(other, |a, b| a + b)
+    }
+}
+
+impl<A: Arithmetic> Sub for Lanes<A> {
+    type Output = Self;
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        self.zip(other, |a, b| a - b)
+    }
+}
+
+impl<A: Arithmetic> Mul for Lanes<A> {
+    type Output = Self;
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        self.zip(other, |a, b| a * b)
+    }
+}
+
+impl<A: Arithmetic> Number for Lanes<A> {
+    #[inline(always)]
+    fn splat(value: f64) -> Self {
+        Self::new([value; LANES])
+    }
+    #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        let (a, b, c) = (self.0.0, factor.0.0, term.0.0);
+        let mut out = [0.0; LANES];
+        for k in 0..LANES {
+            out[k] = A::mul_add(a[k], b[k], c[k]);
+        }
+        Self::new(out)
+    }
+    #[inline(always)]
+    fn recip(self) -> Self {
+        self.zip(self, |a, _| 1.0 / a)
+    }
+}
