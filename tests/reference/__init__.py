@@ -1,1 +1,1 @@
-"""Slow, obvious numpy versions of what the package computes: the oracles of the other tests."""
+"""Slow and obvious versions of what the package computes: the definitions, in numpy."""

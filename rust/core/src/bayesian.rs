@@ -4,6 +4,7 @@ use crate::conditioned::Conditioned;
 use crate::error::{Error, Result};
 use crate::greedy::{Engine, Lazy, Pick, Score, naive};
 use crate::posterior::Posterior;
+use crate::prior::mean_square;
 use crate::rows::{Pool, Rows};
 use crate::scores::{BayesianScore, Energy, Informative, LogDet, PoolStd, PoolVariance};
 
@@ -79,6 +80,9 @@ impl Bayesian {
         pool.check_observed()?;
         if target.dim() != posterior.dim() {
             return Err(Error::Dimension { what: "the target", expected: posterior.dim(), given: target.dim() });
+        }
+        if matches!(score, BayesianScore::PoolVariance | BayesianScore::PoolStd { .. }) {
+            mean_square(&[("the pool", pool.structures()), ("the target", target)])?;
         }
         let mut report: fn(f64, f64) -> f64 = |score, _| score;
         let informative: Box<dyn Informative> = match *score {

@@ -94,6 +94,17 @@ fn full_factor(matrix: &[f64], dim: usize) -> Result<Mat<f64>> {
     Ok(Mat::from_fn(dim, dim, |i, j| if i <= j { lower[(j, i)] } else { 0.0 }))
 }
 
+/// In a few independent sums, which a processor adds up side by side.
+fn sum_of_squares(row: &[f64]) -> f64 {
+    let mut sums = [0.0; 8];
+    for part in row.chunks(sums.len()) {
+        for (sum, x) in sums.iter_mut().zip(part) {
+            *sum += x * x;
+        }
+    }
+    sums.iter().sum()
+}
+
 /// Mean square of the elements of several matrices together: `tr(X^T X) / (rows * dim)`.
 ///
 /// # Errors
@@ -110,7 +121,7 @@ pub fn mean_square(matrices: &[(&'static str, &dyn Rows)]) -> Result<f64> {
                 || vec![0.0; dim],
                 |row, index| {
                     rows.read(index, row);
-                    row.iter().map(|x| x * x).sum::<f64>()
+                    sum_of_squares(row)
                 },
             )
             .collect();

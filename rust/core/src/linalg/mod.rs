@@ -3,9 +3,11 @@
 mod block;
 mod kernel;
 mod panels;
+mod sketch;
 mod triangular;
 
 pub(crate) use block::{Block, project, quadratic_forms};
 pub(crate) use kernel::{GROUP, LANES};
 pub(crate) use panels::Panels;
+pub(crate) use sketch::{ROWS, Sketch};
 pub(crate) use triangular::{append_rows, invert};

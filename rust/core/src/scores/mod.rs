@@ -1,6 +1,8 @@
 //! What a candidate is worth: one file a score.
 
+mod catchup;
 mod energy;
+mod estimate;
 mod logdet;
 mod pool_std;
 mod pool_variance;

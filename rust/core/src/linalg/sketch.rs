@@ -1,0 +1,291 @@
+//! Vectors rounded to 16-bit integers, for bounds on their products at a quarter of the memory traffic.
+//!
+//! A vector `y` is stored as integers `q` and a scale, `y = scale * q + delta`, together with the length of the rounding
+//! error `delta`, so that whoever uses a product can bound what it misses. The integers are scaled to a Euclidean norm
+//! at which no product, nor any partial sum of one, leaves 32 bits (Cauchy-Schwarz).
+
+use rayon::prelude::*;
+
+use super::block::Block;
+use super::kernel::{GROUP, LANES};
+use super::panels::Panels;
+use crate::rows::Rows;
+
+/// Euclidean norm that the integers of a vector are scaled to: its square stays below 2^31, with room for rounding.
+const NORM: f64 = 46_000.0;
+/// Vectors are padded to a multiple of this many elements: one 256-bit register.
+const WIDTH: usize = 16;
+/// Rows of one call of the kernel.
+pub(crate) const ROWS: usize = 3;
+/// Directions of one call: 12 accumulators, 3 rows and a direction fill 16 registers.
+const DIRECTIONS: usize = 4;
+
+/// Many rounded vectors of the same length.
+#[derive(Clone, Debug)]
+pub(crate) struct Sketch {
+    padded: usize,
+    integers: Vec<i16>,
+    roundings: Vec<Rounding>,
+}
+
+/// How a vector was rounded: its scale, and the length of the error.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rounding {
+    scale: f32,
+    error: f32,
+}
+
+impl Sketch {
+    pub(crate) fn new(dim: usize) -> Self {
+        Self { padded: dim.next_multiple_of(WIDTH), integers: Vec::new(), roundings: Vec::new() }
+    }
+
+    /// The products of every row with the directions, and the sum of the squares of each row's.
+    pub(crate) fn of_products(rows: &dyn Rows, directions: &Panels) -> (Self, Vec<f64>) {
+        let (dim, len, width) = (rows.dim(), rows.len(), directions.len());
+        let padded = width.next_multiple_of(WIDTH);
+        let mut integers = vec![0; len * padded];
+        let mut roundings = vec![Rounding::default(); len];
+        let mut squares = vec![0.0; len];
+        let capacity = (Block::capacity(dim) / 2).next_multiple_of(GROUP);
+        integers
+            .par_chunks_mut(capacity * padded)
+            .zip(roundings.par_chunks_mut(capacity))
+            .zip(squares.par_chunks_mut(capacity))
+            .enumerate()
+            .for_each_init(
+                || (Block::new(dim), vec![0.0; capacity * padded]),
+                |(block, products), (chunk, ((integers, roundings), squares))| {
+                    let first = chunk * capacity;
+                    block.load(rows, first..first + squares.len());
+                    for p in 0..directions.count() {
+                        let lanes = LANES.min(width - p * LANES);
+                        for (group, squares) in squares.chunks_mut(GROUP).enumerate() {
+                            let dots = block.dots(group, directions.panel(p));
+                            for (r, (square, dots)) in squares.iter_mut().zip(dots).enumerate() {
+                                *square += dots.iter().map(|d| d * d).sum::<f64>();
+                                let start = (group * GROUP + r) * padded + p * LANES;
+                                products[start..start + lanes].copy_from_slice(&dots[..lanes]);
+                            }
+                        }
+                    }
+                    let rounded = integers.chunks_exact_mut(padded).zip(products.chunks_exact(padded));
+                    for ((integers, products), (rounding, square)) in
+                        rounded.zip(roundings.iter_mut().zip(squares.iter()))
+                    {
+                        *rounding = round(&products[..width], square.sqrt(), integers);
+                    }
+                },
+            );
+        (Self { padded, integers, roundings }, squares)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.roundings.len()
+    }
+
+    pub(crate) fn push(&mut self, y: &[f64]) {
+        let start = self.integers.len();
+        self.integers.resize(start + self.padded, 0);
+        let norm = y.iter().map(|y| y * y).sum::<f64>().sqrt();
+        self.roundings.push(round(y, norm, &mut self.integers[start..]));
+    }
+
+    /// Length of the rounding error of a vector.
+    pub(crate) fn error(&self, index: usize) -> f64 {
+        f64::from(self.roundings[index].error)
+    }
+
+    fn vector(&self, index: usize) -> &[i16] {
+        &self.integers[index * self.padded..(index + 1) * self.padded]
+    }
+
+    /// Add to `sums` the squared products of three rows with the directions from `first` on, each row from its own
+    /// first direction.
+    pub(crate) fn add_squares(
+        &self,
+        rows: [usize; ROWS],
+        directions: &Sketch,
+        firsts: [usize; ROWS],
+        sums: &mut [f64; ROWS],
+    ) {
+        let vectors = rows.map(|row| self.vector(row));
+        let scales = rows.map(|row| f64::from(self.roundings[row].scale));
+        let first = firsts.into_iter().min().unwrap_or(0);
+        for start in (first..directions.len()).step_by(DIRECTIONS) {
+            let count = DIRECTIONS.min(directions.len() - start);
+            // The last direction stands in for those that are not there.
+            let others = std::array::from_fn(|d| directions.vector(start + d.min(count - 1)));
+            let dots = dots(vectors, others);
+            for d in 0..count {
+                let scale = f64::from(directions.roundings[start + d].scale);
+                for r in 0..ROWS {
+                    if start + d >= firsts[r] {
+                        sums[r] += (f64::from(dots[r][d]) * (scale * scales[r])).powi(2);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ask for a vector to be brought into the cache.
+    #[inline]
+    pub(crate) fn prefetch(&self, index: usize) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            for line in self.vector(index).chunks(32) {
+                // SAFETY: a prefetch reads nothing and faults on nothing.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = index;
+    }
+}
+
+/// Round `y`, whose length is `norm`, to integers.
+fn round(y: &[f64], norm: f64, integers: &mut [i16]) -> Rounding {
+    if norm < 1e-30 {
+        // Its integers are all zero, and so is the product that they give.
+        return Rounding { scale: 0.0, error: above(norm) };
+    }
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        // SAFETY: the processor has the features that the function is compiled for.
+        return unsafe { round_avx2(y, norm, integers) };
+    }
+    round_body(y, norm, integers)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn round_avx2(y: &[f64], norm: f64, integers: &mut [i16]) -> Rounding {
+    round_body(y, norm, integers)
+}
+
+#[inline(always)]
+fn round_body(y: &[f64], norm: f64, integers: &mut [i16]) -> Rounding {
+    // Adding 1.5 * 2^52 rounds to the nearest integer, which is then in the low bits.
+    const MAGIC: f64 = 6_755_399_441_055_744.0;
+    const PARTS: usize = 8;
+    let mut largest = [0.0_f64; PARTS];
+    for y in y.chunks(PARTS) {
+        for (largest, y) in largest.iter_mut().zip(y) {
+            *largest = if y.abs() > *largest { y.abs() } else { *largest };
+        }
+    }
+    let largest = largest.into_iter().fold(0.0, f64::max);
+    let scale = f64::from((norm / NORM).max(largest / f64::from(i16::MAX - 1)) as f32);
+    let inverse = 1.0 / scale;
+    let mut errors = [0.0; PARTS];
+    for (q, y) in integers.chunks_mut(PARTS).zip(y.chunks(PARTS)) {
+        for ((q, y), error) in q.iter_mut().zip(y).zip(&mut errors) {
+            let shifted = y * inverse + MAGIC;
+            *q = shifted.to_bits() as i16;
+            let missed = y - (shifted - MAGIC) * scale;
+            *error += missed * missed;
+        }
+    }
+    Rounding { scale: scale as f32, error: above(errors.iter().sum::<f64>().sqrt()) }
+}
+
+/// A float32 that is not below `x`, which is not negative, even after the rounding errors made in computing it.
+fn above(x: f64) -> f32 {
+    (x * (1.0 + 1e-6) + 1e-30) as f32
+}
+
+#[inline]
+fn dots(rows: [&[i16]; ROWS], directions: [&[i16]; DIRECTIONS]) -> [[i32; DIRECTIONS]; ROWS] {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has the feature that the function is compiled for.
+        return unsafe { dots_avx2(rows, directions) };
+    }
+    dots_body(rows, directions)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+unsafe fn dots_avx2(rows: [&[i16]; ROWS], directions: [&[i16]; DIRECTIONS]) -> [[i32; DIRECTIONS]; ROWS] {
+    use std::arch::x86_64::{
+        __m256i, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_setzero_si256, _mm256_storeu_si256,
+    };
+    let steps = rows.iter().chain(&directions).map(|v| v.len()).min().unwrap_or(0) / WIDTH;
+    // SAFETY: every load is of the WIDTH elements of a step, and each slice has that many steps.
+    unsafe {
+        let mut sums = [[_mm256_setzero_si256(); DIRECTIONS]; ROWS];
+        for step in 0..steps {
+            let mut x = [_mm256_setzero_si256(); ROWS];
+            for r in 0..ROWS {
+                x[r] = _mm256_loadu_si256(rows[r].as_ptr().add(step * WIDTH).cast());
+            }
+            for d in 0..DIRECTIONS {
+                let w: __m256i = _mm256_loadu_si256(directions[d].as_ptr().add(step * WIDTH).cast());
+                for r in 0..ROWS {
+                    sums[r][d] = _mm256_add_epi32(sums[r][d], _mm256_madd_epi16(x[r], w));
+                }
+            }
+        }
+        let mut out = [[0; DIRECTIONS]; ROWS];
+        for r in 0..ROWS {
+            for d in 0..DIRECTIONS {
+                let mut lanes = [0_i32; 8];
+                _mm256_storeu_si256(lanes.as_mut_ptr().cast(), sums[r][d]);
+                out[r][d] = lanes.iter().sum();
+            }
+        }
+        out
+    }
+}
+
+fn dots_body(rows: [&[i16]; ROWS], directions: [&[i16]; DIRECTIONS]) -> [[i32; DIRECTIONS]; ROWS] {
+    let dot = |x: &[i16], w: &[i16]| x.iter().zip(w).map(|(&x, &w)| i32::from(x) * i32::from(w)).sum();
+    rows.map(|x| directions.map(|w| dot(x, w)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn products_are_within_the_errors_that_are_stated(
+            dim in 1_usize..70, count in 1_usize..9, seed in 0_u32..1000, size in -12..12_i32, peaked in any::<bool>(),
+        ) {
+            let vector = |v: usize| -> Vec<f64> {
+                let value = |k: usize| (f64::from(seed) + v as f64 * 91.7 + k as f64 * 1.3).sin();
+                let value = |k: usize| if peaked && k > 0 { 1e-3 * value(k) } else { value(k) };
+                (0..dim).map(|k| value(k) * 10_f64.powi(size)).collect()
+            };
+            let norm = |y: &[f64]| y.iter().map(|y| y * y).sum::<f64>().sqrt();
+            let (mut rows, mut directions) = (Sketch::new(dim), Sketch::new(dim));
+            (0..ROWS).for_each(|r| rows.push(&vector(r)));
+            (0..count).for_each(|d| directions.push(&vector(100 + d)));
+            let firsts = [0, count / 2, count];
+            let mut sums = [0.0; ROWS];
+            rows.add_squares([0, 1, 2], &directions, firsts, &mut sums);
+            for r in 0..ROWS {
+                let y = vector(r);
+                let (mut exact, mut errors) = (0.0, 0.0);
+                for d in firsts[r]..count {
+                    let w = vector(100 + d);
+                    exact += y.iter().zip(&w).map(|(a, b)| a * b).sum::<f64>().powi(2);
+                    errors += norm(&y) * directions.error(d) + rows.error(r) * (norm(&w) + directions.error(d));
+                }
+                prop_assert!((sums[r].sqrt() - exact.sqrt()).abs() <= errors * (1.0 + 1e-9) + 1e-12 * exact.sqrt());
+                prop_assert!(rows.error(r) <= norm(&y) * 0.5 * (dim as f64).sqrt() / 32_000.0 + 1e-29);
+            }
+        }
+    }
+
+    #[test]
+    fn both_kernels_agree_at_the_largest_values() {
+        let vector = |sign: i16| -> Vec<i16> { (0..WIDTH).map(|k| if k == 3 { sign * 32_000 } else { sign * 7_000 }).collect() };
+        let (a, b) = (vector(1), vector(-1));
+        let (rows, directions) = ([&a[..], &b, &a], [&b[..], &a, &b, &a]);
+        assert_eq!(dots(rows, directions), dots_body(rows, directions));
+    }
+}

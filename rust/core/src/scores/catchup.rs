@@ -1,0 +1,105 @@
+//! Bringing variances up to date exactly, from the rows of the candidates.
+
+use crate::conditioned::{Conditioned, dot};
+use crate::linalg::{Block, GROUP, LANES};
+
+/// A variance that fell below this fraction of what it was when last computed from the factor is computed anew: what
+/// is left of it after so much was subtracted has lost a digit.
+const CANCELLED: f64 = 0.1;
+/// Rounding errors of a subtraction, as a fraction of the number that was subtracted from.
+const ROUNDING: f64 = 1e-14;
+
+/// The variance of a candidate as far as it is known.
+#[derive(Clone, Copy)]
+pub(crate) struct Known {
+    /// `x^T Sigma x` after the first `applied` directions.
+    pub(crate) variance: f64,
+    /// The variance when it was last computed from the factor.
+    reference: f64,
+    /// Directions accounted for.
+    pub(crate) applied: u32,
+}
+
+impl Known {
+    pub(crate) fn new(variance: f64) -> Self {
+        Self { variance, reference: variance, applied: 0 }
+    }
+}
+
+/// Makes variances exact, or less than a threshold.
+pub(crate) struct Catchup<'a> {
+    pub(crate) posterior: &'a Conditioned,
+    pub(crate) threshold: f64,
+}
+
+impl Catchup<'_> {
+    /// Bring the candidates in a block up to date.
+    pub(crate) fn run(&self, block: &Block, known: &mut [Known]) {
+        for (group, known) in known.chunks_mut(GROUP).enumerate() {
+            if known.iter().any(|known| self.is_far_behind(known)) {
+                self.start_afresh(block, group, known);
+            }
+            self.subtract(block, group, known);
+            for (row, known) in known.iter_mut().enumerate() {
+                if known.variance < CANCELLED * known.reference {
+                    known.variance = known.variance.max(0.0) + ROUNDING * known.reference;
+                    if known.variance >= self.threshold {
+                        let q = self.posterior.whiten(block.row(group * GROUP + row));
+                        *known = Known { applied: self.posterior.count() as u32, ..Known::new(dot(&q, &q)) };
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether it takes fewer products to start from the factor than from the directions that were missed.
+    fn is_far_behind(&self, known: &Known) -> bool {
+        let (factor, base_count) = self.posterior.base();
+        let (_, first) = self.posterior.directions();
+        let since_base = self.posterior.count() - base_count;
+        let missed = self.posterior.count() - known.applied as usize;
+        (known.applied as usize) < first || missed > factor.dim() / 2 + since_base
+    }
+
+    fn start_afresh(&self, block: &Block, group: usize, known: &mut [Known]) {
+        let (factor, base_count) = self.posterior.base();
+        let mut variances = [0.0; GROUP];
+        for p in 0..factor.count() {
+            for (v, dots) in variances.iter_mut().zip(block.dots(group, factor.panel(p))) {
+                *v += dots.iter().map(|d| d * d).sum::<f64>();
+            }
+        }
+        for (known, variance) in known.iter_mut().zip(variances) {
+            *known = Known { applied: base_count as u32, ..Known::new(variance) };
+        }
+    }
+
+    /// Subtract the squared products with the missed directions, panel by panel, while anybody's variance is too high.
+    fn subtract(&self, block: &Block, group: usize, known: &mut [Known]) {
+        let (directions, first) = self.posterior.directions();
+        let count = self.posterior.count();
+        let from = known.iter().map(|known| known.applied as usize).min().unwrap_or(count);
+        for p in (from - first) / LANES..directions.count() {
+            let start = first + p * LANES;
+            let end = count.min(start + LANES);
+            // A panel that is still being filled is left until it is, unless somebody may win.
+            let full = end == start + LANES;
+            let wanted = |known: &Known| known.variance >= self.threshold && (known.applied as usize) < end;
+            if known.iter().all(|known| known.variance < self.threshold) {
+                break;
+            }
+            if !known.iter().any(wanted) {
+                continue;
+            }
+            for (known, dots) in known.iter_mut().zip(block.dots(group, directions.panel(p))) {
+                let applied = known.applied as usize;
+                if (start..end).contains(&applied) && (full || wanted(known)) {
+                    for dot in &dots[applied - start..end - start] {
+                        known.variance -= dot * dot;
+                    }
+                    known.applied = end as u32;
+                }
+            }
+        }
+    }
+}
