@@ -2,7 +2,6 @@
 
 from mlipselect._core import Posterior, __version__
 from mlipselect.descriptors import ACE
-<<<<<<< HEAD
 from mlipselect.exceptions import (
     InvalidInputError,
     MemoryLimitError,
@@ -37,8 +36,3 @@ __all__ = [
     "read",
     "select",
 ]
-=======
-from mlipselect.selectors import BayesianSelector
-
-__all__ = ["ACE", "BayesianSelector", "Posterior", "__version__"]
->>>>>>> ace
