@@ -2,6 +2,37 @@
 
 from mlipselect._core import Posterior, __version__
 from mlipselect.descriptors import ACE
+from mlipselect.exceptions import (
+    InvalidInputError,
+    MemoryLimitError,
+    MissingExtraError,
+    MlipselectError,
+    NotFittedError,
+    StructureError,
+)
+from mlipselect.features import Features, balance_composition, featurize
+from mlipselect.io import Frame, iter_frames, read
+from mlipselect.select import select
+from mlipselect.selection import Selection
 from mlipselect.selectors import BayesianSelector
 
-__all__ = ["ACE", "BayesianSelector", "Posterior", "__version__"]
+__all__ = [
+    "ACE",
+    "BayesianSelector",
+    "Features",
+    "Frame",
+    "InvalidInputError",
+    "MemoryLimitError",
+    "MissingExtraError",
+    "MlipselectError",
+    "NotFittedError",
+    "Posterior",
+    "Selection",
+    "StructureError",
+    "__version__",
+    "balance_composition",
+    "featurize",
+    "iter_frames",
+    "read",
+    "select",
+]

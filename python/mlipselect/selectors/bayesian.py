@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from typing import Any, Literal
 
@@ -25,8 +26,8 @@ class BayesianSelector(Selector):
     n_to_select : int
         Structures to pick.
     score : {"energy", "logdet", "pool_variance", "pool_std"}, default="energy"
-        What a candidate is worth: the variance of its energy, the information in the rows it adds, or by how much it
-        lowers the mean variance or the mean standard deviation over the target.
+        What a candidate is worth: the variance of its energy, the information in the rows it adds, or by
+        how much it lowers the mean variance or the mean standard deviation over the target.
     update : {"structure", "atoms"}, default="structure"
         What a pick adds to the posterior: its structure row, or the rows of its atoms.
     ridge : float, default=1e-5
@@ -38,15 +39,15 @@ class BayesianSelector(Selector):
     posterior : Posterior, optional
         Where to start from, instead of a prior: for instance the `posterior_` of an earlier selection.
     target : ndarray of shape (t, d), optional
-        Rows whose uncertainty the scores ``pool_*`` are to lower; by default the pool, of which ``pool_std`` draws
-        2048 rows.
+        Rows whose uncertainty the scores ``pool_*`` are to lower; by default the pool, of which
+        ``pool_std`` draws 2048 rows.
     max_memory : int, default=4 GiB
         Bytes that ``pool_std`` may take.
     random_state : int, default=0
         Seed of that draw, the only random part.
     engine : {"lazy", "naive"}, default="lazy"
-        How the best candidate is found. Both return the same picks; the second one evaluates every score from its
-        definition before every pick.
+        How the best candidate is found. Both return the same picks; the second one evaluates every score
+        from its definition before every pick.
     progress_bar : bool, default=False
         Show progress on standard error.
     n_threads : int, optional
@@ -63,12 +64,11 @@ class BayesianSelector(Selector):
     posterior_ : Posterior
         Knows the core and the picks.
 
-    Notes
-    -----
-    The posterior covariance obeys :math:`\Sigma^{-1} = \Sigma_0^{-1} + \beta\Psi^T\Psi`, where the rows of
-    :math:`\Psi` are those of the core and of the picks: no label enters [1]_. Scores `energy` and `logdet` never
-    increase as picks are added, so old values bound new ones and few have to be brought up to date. With one row a
-    structure, both give the same order, and the picks are within :math:`1 - 1/e` of the most informative set.
+    Notes ----- The posterior covariance obeys :math:`\Sigma^{-1} = \Sigma_0^{-1} + \beta\Psi^T\Psi`, where
+    the rows of :math:`\Psi` are those of the core and of the picks: no label enters [1]_. Scores `energy`
+    and `logdet` never increase as picks are added, so old values bound new ones and few have to be brought
+    up to date. With one row a structure, both give the same order, and the picks are within :math:`1 - 1/e`
+    of the most informative set.
 
     References
     ----------
@@ -84,7 +84,6 @@ class BayesianSelector(Selector):
     """
 
     information_: NDArray[np.float64]
-    posterior_: Posterior
 
     def __init__(
         self,
@@ -136,8 +135,8 @@ class BayesianSelector(Selector):
         exclude : sequence of int, default=()
             Indices of structures of the pool that must not be picked.
         warm_start : bool, default=False
-            Continue the selection of the last call, on the same pool, up to a larger `n_to_select`. The result is
-            that of one selection of as many. The posterior and the core are those of that call.
+            Continue the selection of the last call, on the same pool, up to a larger `n_to_select`. The
+            result is that of one selection of as many. The posterior and the core are those of that call.
 
         Returns
         -------
@@ -147,8 +146,8 @@ class BayesianSelector(Selector):
         Raises
         ------
         InvalidInputError
-            If the pool is empty, smaller than `n_to_select`, not finite or not as wide as the core, if the prior is
-            singular, or a parameter out of its range.
+            If the pool is empty, smaller than `n_to_select`, not finite or not as wide as the core, if the
+            prior is singular, or a parameter out of its range.
         """
         n = self._checked_n_to_select()
         if warm_start:
@@ -165,12 +164,21 @@ class BayesianSelector(Selector):
         selection = self._selection
         if len(exclude):
             selection.exclude([int(i) for i in exclude])
+        if n - done > selection.remaining:
+            raise InvalidInputError(
+                f"cannot pick {n - done} more structures: the pool has {selection.remaining} left to pick from"
+            )
         self._advance(n - done)
         self.selected_idx_ = selection.indices
         self.scores_ = selection.scores
         self.information_ = selection.information
-        self.posterior_ = selection.posterior()
         return self
+
+    @property
+    def posterior_(self) -> Posterior:
+        """The posterior that knows the core and the picks, a new one each time."""
+        self._check_fitted()
+        return self._selection.posterior()
 
     def _begin(self, X: Any, core: Any) -> None:
         pool = structure_rows(X)
@@ -234,13 +242,16 @@ class BayesianSelector(Selector):
         return pool[np.sort(drawn)]
 
     def _advance(self, count: int) -> None:
-        # Short steps let Ctrl-C through and move the bar.
-        step = max(1, min(10, count // 50))
+        # Steps of about a tenth of a second let Ctrl-C through and move the bar.
+        step = 1
         with tqdm(total=count, desc="selecting", unit="structure", delay=1.0, disable=not self.progress_bar) as bar:
-            for start in range(0, count, step):
-                part = min(step, count - start)
+            while count > 0:
+                began = time.perf_counter()
+                part = min(step, count)
                 self._selection.advance(part)
                 bar.update(part)
+                count -= part
+                step = max(1, step // 2) if time.perf_counter() - began > 0.1 else 2 * step
 
     def _checked_n_to_select(self) -> int:
         if isinstance(self.n_to_select, bool) or not isinstance(self.n_to_select, (int, np.integer)):

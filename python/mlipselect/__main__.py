@@ -1,0 +1,7 @@
+"""Make ``python -m mlipselect`` the command `mlipselect`."""
+
+import sys
+
+from mlipselect.cli import main
+
+sys.exit(main())

@@ -1,0 +1,67 @@
+"""`mlipselect featurize`: compute the features of structures and keep them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from mlipselect.cli.common import (
+    add_descriptor_options,
+    add_general_options,
+    add_verb,
+    descriptor_from,
+    progress_from,
+)
+from mlipselect.features import featurize
+from mlipselect.io.collection import Structures
+from mlipselect.io.output import Output
+
+SUMMARY = """\
+Compute the features of structures and write them to an .npz archive.
+
+The archive holds the array 'structure' with one row per structure (the mean over its atoms), 'n_atoms', and
+for each row the file it came from ('source') and the 0-based frame in it ('index'); with --rows atoms also
+'atoms', one row per
+atom, and 'offsets'. numpy.load reads it, and so does mlipselect.Features.load."""
+
+EXAMPLES = """\
+  mlipselect featurize pool.xyz -o pool.npz
+  mlipselect featurize a.xyz b.traj --elements Si O --totaldegree 10 --rows atoms -o features.npz
+"""
+
+
+def add_parser(verbs: Any) -> None:
+    """Describe the verb."""
+    parser = add_verb(verbs, "featurize", SUMMARY, EXAMPLES)
+    parser.add_argument("structures", nargs="+", metavar="STRUCTURES", help="files with structures")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="archive to write, such as features.npz")
+    parser.add_argument(
+        "--rows",
+        choices=["structure", "atoms"],
+        default="structure",
+        help="what to keep: means over structures, or the rows of all atoms too (default: %(default)s)",
+    )
+    add_descriptor_options(parser)
+    add_general_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Compute, write, and say what was written."""
+    structures = Structures(options.structures)
+    with Output(options.output, inputs=structures.paths) as output:
+        descriptor = descriptor_from(options)
+        features = featurize(
+            structures.survey(progress_from(options)),
+            descriptor,
+            rows=options.rows,
+            dtype=options.dtype,
+            n_threads=options.threads,
+            progress=progress_from(options),
+        )
+        features.write_to(output.temporary[0])
+        output.publish()
+    if not options.quiet:
+        print(f"{descriptor!r}")
+        print(f"{features.shape[0]} structures, {int(features.n_atoms.sum())} atoms, {features.shape[1]} features")
+        print(f"wrote {options.output}")

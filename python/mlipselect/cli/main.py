@@ -1,0 +1,120 @@
+"""Parse the command line, run the verb, and turn what goes wrong into one line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+from mlipselect._core import __version__
+from mlipselect.cli import demo, featurize, select
+from mlipselect.exceptions import MlipselectError
+
+OK, BAD_INPUT, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
+
+DESCRIPTION = """\
+Choose the atomic structures worth a DFT calculation.
+
+  mlipselect select pool.xyz --core core.xyz -n 20 -o selected.xyz
+  mlipselect demo
+"""
+EPILOG = """\
+exit codes:
+  0    done
+  1    bad input, or a file that cannot be read or written; nothing was written
+  2    the command line was not understood
+  130  interrupted; nothing was written
+
+'mlipselect VERB --help' explains a verb, with examples.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What follows the name of the command; by default what the shell gave.
+
+    Returns
+    -------
+    int
+        The exit code: 0 done, 1 bad input, 2 bad usage, 130 interrupted.
+    """
+    try:
+        options = build_parser().parse_args(arguments)
+    except SystemExit as stop:  # argparse has said what is wrong, or shown the help
+        return int(stop.code or 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = _show_warning
+        _set_up_logging(options.verbose - options.quiet)
+        try:
+            options.run(options)
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            print("mlipselect: interrupted", file=sys.stderr)
+            return INTERRUPTED
+        except BrokenPipeError:  # whoever read the output has had enough, as `head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return OK
+        except (MlipselectError, OSError, MemoryError) as error:
+            if options.verbose > 1:
+                traceback.print_exc()
+            print(f"mlipselect: error: {_one_line(error)}", file=sys.stderr)
+            return BAD_INPUT
+    return OK
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parser = argparse.ArgumentParser(
+        prog="mlipselect",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"mlipselect {__version__}")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    for verb in (select, featurize, demo):
+        verb.add_parser(verbs)
+    return parser
+
+
+def _set_up_logging(level: int) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Formatter())
+    logger = logging.getLogger("mlipselect")
+    logger.handlers[:] = [handler]
+    logger.propagate = False
+    logger.setLevel({-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}.get(level, logging.DEBUG))
+
+
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        kind = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
+        return f"mlipselect: {kind}{record.getMessage()}"
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],  # noqa: ARG001
+    filename: str,  # noqa: ARG001
+    lineno: int,  # noqa: ARG001
+    file: TextIO | None = None,  # noqa: ARG001
+    line: str | None = None,  # noqa: ARG001
+) -> None:
+    logging.getLogger("mlipselect").warning("%s", " ".join(str(message).split()))
+
+
+def _one_line(error: BaseException) -> str:
+    text: Any = str(error)
+    if isinstance(error, MemoryError):
+        text = f"not enough memory: {text or 'try fewer features or --dtype float32'}"
+    return " ".join(text.split())

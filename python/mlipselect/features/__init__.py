@@ -1,0 +1,7 @@
+"""From structures to the matrix that selectors work on."""
+
+from mlipselect.features.composition import balance_composition
+from mlipselect.features.container import Features
+from mlipselect.features.matrix import featurize
+
+__all__ = ["Features", "balance_composition", "featurize"]

@@ -1,0 +1,120 @@
+"""Columns of element fractions, so that offsets between compositions do not count as information.
+
+The energy of an atom alone differs between elements by far more than anything that depends on its
+surroundings. A linear model takes it up with one weight per element, multiplying the fraction of that
+element in the structure (the fractions sum to one, so a common intercept is among what they span). Without
+such columns the same offsets have to be imitated by the descriptor, and structures of an unusual
+composition look informative for that alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_numbers
+
+from mlipselect.exceptions import InvalidInputError, StructureError
+from mlipselect.features.container import Features
+
+BLOCK_ROWS = 4096
+
+
+def one_hot(atoms: Atoms, elements: tuple[str, ...]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Mark the element of each atom.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        A structure.
+    elements : tuple of str
+        One column each.
+
+    Returns
+    -------
+    ndarray of shape (n_atoms, n_elements)
+        One where the atom is of the column's element, else zero; the mean over atoms gives element fractions.
+
+    Raises
+    ------
+    StructureError
+        An element of the structure is not among `elements`.
+    """
+    numbers = np.array([atomic_numbers[symbol] for symbol in elements])
+    marks: np.ndarray[Any, np.dtype[np.bool_]] = atoms.numbers[:, None] == numbers
+    if not marks.any(axis=1).all():
+        unknown = sorted(set(atoms.symbols) - set(elements))
+        raise StructureError(f"unknown element {', '.join(unknown)}: expected only {', '.join(elements)}")
+    return marks.astype(np.float64)
+
+
+def balance_composition(*features: Features) -> float:
+    r"""Scale the columns of element fractions, in place, to the size of the descriptor's columns.
+
+    All element columns are multiplied by one number, chosen so that the mean square of their entries over
+    all the structures given equals that of the descriptor's entries. An isotropic prior then expects as
+    much of an average element column as of an average descriptor column, it treats the elements alike, and
+    the mean square entry of the matrix, which `ridge` refers to, is what it would be without these columns.
+
+    Parameters
+    ----------
+    *features : Features
+        The sets that go into one selection (pool and core), made with the same `composition`. Sets that were
+        balanced before are balanced anew.
+
+    Returns
+    -------
+    float
+        The scale: what a pure element has in its column.
+
+    Raises
+    ------
+    InvalidInputError
+        Sets with different element columns, or with none.
+
+    Notes
+    -----
+    With :math:`x` the descriptor's entries and :math:`f` the fractions, the scale is
+    :math:`\sqrt{\langle x^2\rangle / \langle f^2\rangle}`.
+
+    Examples
+    --------
+    >>> import numpy as np, ase.build, mlipselect as ms
+    >>> pool = [ase.build.bulk(name, "fcc", a=4.0) for name in ("Cu", "Ag", "Cu")]
+    >>> X = ms.featurize(pool, lambda atoms: np.full((len(atoms), 6), 3.0), composition=["Cu", "Ag"])
+    >>> round(ms.balance_composition(X), 3)
+    4.243
+    >>> X.structure[0, 6:].round(3)
+    array([4.243, 0.   ])
+    """
+    elements = {item.composition for item in features}
+    if len(elements) != 1 or elements == {()}:
+        given = "; ".join(", ".join(names) or "none" for names in sorted(elements)) or "none"
+        raise InvalidInputError(f"expected features with the same element columns, got {given}")
+    width = len(elements.pop())
+    descriptor_sum = fraction_sum = 0.0
+    rows = 0
+    for item in features:
+        n_described = item.shape[1] - width
+        rows += len(item)
+        for block in _blocks(item.structure):
+            described = block[:, :n_described].astype(np.float64)
+            fractions = block[:, n_described:].astype(np.float64) / item.composition_scale
+            descriptor_sum += float(np.einsum("ij,ij->", described, described))
+            fraction_sum += float(np.einsum("ij,ij->", fractions, fractions))
+    n_described = features[0].shape[1] - width
+    if descriptor_sum == 0.0 or fraction_sum == 0.0:
+        scale = 1.0
+    else:
+        scale = float(np.sqrt((descriptor_sum / n_described) / (fraction_sum / width)))
+    for item in features:
+        item.structure[:, n_described:] *= scale / item.composition_scale
+        if item.atoms is not None:
+            item.atoms[:, n_described:] *= scale / item.composition_scale
+        item.composition_scale = scale
+    return scale
+
+
+def _blocks(matrix: np.ndarray[Any, Any]) -> Any:
+    return (matrix[start : start + BLOCK_ROWS] for start in range(0, len(matrix), BLOCK_ROWS))

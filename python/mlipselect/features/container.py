@@ -1,0 +1,147 @@
+"""The features of a set of structures, with what is needed to trace each row back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from mlipselect.exceptions import InvalidInputError
+
+Rows: TypeAlias = Literal["structure", "atoms"]
+
+
+@dataclass
+class Features:
+    """Structure features, and atomic ones if asked for.
+
+    An instance stands for the matrix of structure features wherever an array is taken, without a copy.
+
+    Attributes
+    ----------
+    structure : ndarray of shape (n_structures, n_features)
+        Mean of the atomic features of each structure: the design row of the energy per atom.
+    n_atoms : ndarray of int64, shape (n_structures,)
+        Number of atoms of each structure.
+    atoms : ndarray of shape (n_atoms, n_features) or None
+        Features of every atom, structure after structure.
+    offsets : ndarray of int64, shape (n_structures + 1,), or None
+        The atomic rows of structure `s` are ``atoms[offsets[s]:offsets[s + 1]]``.
+    sources : list of (str or None, int)
+        File and 0-based index in it of each structure; None for a structure given in memory.
+    composition : tuple of str
+        Elements whose fractions are the last columns; empty if there are no such columns.
+    composition_scale : float
+        What the element fractions are multiplied by.
+
+    Examples
+    --------
+    >>> import numpy as np, ase.build, mlipselect as ms
+    >>> pool = [ase.build.bulk("Si", a=a) for a in (5.3, 5.4, 5.5)]
+    >>> X = ms.featurize(pool, lambda atoms: np.full((len(atoms), 4), atoms.cell.volume))
+    >>> X.shape, np.asarray(X) is X.structure
+    ((3, 4), True)
+    """
+
+    structure: NDArray[np.floating[Any]]
+    n_atoms: NDArray[np.int64]
+    atoms: NDArray[np.floating[Any]] | None = None
+    offsets: NDArray[np.int64] | None = None
+    sources: list[tuple[str | None, int]] = field(default_factory=list)
+    composition: tuple[str, ...] = ()
+    composition_scale: float = 1.0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of structures and of features."""
+        return self.structure.shape[0], self.structure.shape[1]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the entries."""
+        return self.structure.dtype
+
+    def __len__(self) -> int:
+        return len(self.structure)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        if dtype is not None and np.dtype(dtype) != self.structure.dtype:
+            if copy is False:
+                raise ValueError(f"converting {self.structure.dtype} features to {np.dtype(dtype)} takes a copy")
+            return self.structure.astype(dtype)
+        return self.structure.copy() if copy else self.structure
+
+    def where(self, row: int) -> str:
+        """Say which structure a row describes."""
+        source, index = self.sources[row] if self.sources else (None, row)
+        return f"{source}, frame {index}" if source else f"structure {index}"
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write an ``.npz`` archive that `numpy.load` and `Features.load` read.
+
+        Arrays in it: ``structure``, ``n_atoms``, ``source`` (empty text for structures given in memory),
+        ``index``, ``composition``, ``composition_scale`` and, where they exist, ``atoms`` and ``offsets``.
+
+        Parameters
+        ----------
+        path : path
+            File to write, complete or not at all.
+
+        Raises
+        ------
+        InvalidInputError
+            The file cannot be written.
+        """
+        from mlipselect.io.output import Output
+
+        with Output(path) as output:
+            self.write_to(output.temporary[0])
+            output.publish()
+
+    def write_to(self, path: Path) -> None:
+        """Write the archive of `save` to an open place, under exactly this name."""
+        arrays: dict[str, Any] = {
+            "structure": self.structure,
+            "n_atoms": self.n_atoms,
+            "source": np.array([source or "" for source, _ in self.sources], dtype=np.str_),
+            "index": np.array([index for _, index in self.sources], dtype=np.int64),
+            "composition": np.array(self.composition, dtype=np.str_),
+            "composition_scale": np.float64(self.composition_scale),
+        }
+        if self.atoms is not None and self.offsets is not None:
+            arrays |= {"atoms": self.atoms, "offsets": self.offsets}
+        with path.open("wb") as stream:
+            np.savez(stream, **arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Features:
+        """Read an archive written by `save`.
+
+        Raises
+        ------
+        InvalidInputError
+            The file is missing or is not such an archive.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                has_atoms = "atoms" in archive
+                return cls(
+                    structure=archive["structure"],
+                    n_atoms=archive["n_atoms"],
+                    atoms=archive["atoms"] if has_atoms else None,
+                    offsets=archive["offsets"] if has_atoms else None,
+                    sources=_sources(archive["source"], archive["index"]),
+                    composition=tuple(str(symbol) for symbol in archive["composition"]),
+                    composition_scale=float(archive["composition_scale"]),
+                )
+        except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError) as error:
+            raise InvalidInputError(f"{os.fspath(path)}: expected features saved by mlipselect: {error}") from error
+
+
+def _sources(source: Sequence[str], index: Sequence[int]) -> list[tuple[str | None, int]]:
+    return [(str(name) or None, int(frame)) for name, frame in zip(source, index, strict=True)]

@@ -1,0 +1,154 @@
+"""Describe structures: one row each, and one per atom if asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from mlipselect.exceptions import InvalidInputError, StructureError
+from mlipselect.features.composition import one_hot
+from mlipselect.features.container import Features, Rows
+from mlipselect.features.describe import Describer, DescriptorLike, batches, mean_rows
+from mlipselect.features.rows import RowBuffer
+from mlipselect.io.collection import Structures, StructuresLike, separate
+from mlipselect.io.frames import Frame, iter_frames
+from mlipselect.progress import progress_bar
+
+
+def featurize(
+    structures: StructuresLike,
+    descriptor: DescriptorLike,
+    *,
+    rows: Rows = "structure",
+    composition: Sequence[str] = (),
+    dtype: DTypeLike = np.float64,
+    n_threads: int | None = None,
+    progress: bool | None = None,
+) -> Features:
+    """Compute the features of structures.
+
+    Parameters
+    ----------
+    structures : path, iterable of paths, ase.Atoms or iterable of ase.Atoms
+        What to describe. Files and generators are worked through in batches and never held whole, unless the
+        descriptor has to see all the structures first (`ACE` without elements).
+    descriptor : object or callable
+        Anything with ``features(atoms) -> (n_atoms, d)``, or a callable that returns that array. Where it
+        also has ``site_features(list_of_atoms, n_threads=None)`` or ``structure_features(list_of_atoms,
+        n_threads=None)`` (features of all atoms, and their means per structure), those are called on whole
+        batches.
+    rows : {"structure", "atoms"}, default "structure"
+        What to keep: the mean over the atoms of each structure, or the atomic rows as well.
+    composition : sequence of str, optional
+        Elements whose fractions are appended as columns; see `balance_composition`, which scales them.
+    dtype : dtype, default float64
+        Type of the result, float64 or float32.
+    n_threads : int, optional
+        Threads for descriptors that work on batches; all cores by default.
+    progress : bool, optional
+        Show a progress bar on the standard error, after one second; by default where that is a terminal.
+
+    Returns
+    -------
+    Features
+        Features of shape (n_structures, d), or (n_structures, d + n_elements) with element columns.
+
+    Raises
+    ------
+    StructureError
+        A structure that cannot be read or described (no atoms, positions that are not finite, ``pbc``
+        without a cell vector, features that are not finite or of another length than before); the message
+        says which.
+    InvalidInputError
+        No structures at all, or an argument out of its range.
+
+    Notes ----- Where the number of structures is known beforehand (a list, say) the result is allocated
+    once; otherwise it grows in place by a quarter at a time. There is never a second copy of it.
+
+    Examples
+    --------
+    >>> import ase.build, mlipselect as ms
+    >>> pool = [ase.build.bulk("Si", a=a) for a in (5.3, 5.4, 5.5)]
+    >>> def pair_distance(atoms):
+    ...     return atoms.get_all_distances(mic=True).sum(axis=1, keepdims=True)
+    >>> ms.featurize(pool, pair_distance).structure.round(2).T
+    array([[2.29, 2.34, 2.38]])
+    """
+    if rows not in get_args(Rows):
+        raise InvalidInputError(f"rows: expected one of {', '.join(get_args(Rows))}, got {rows!r}")
+    if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise InvalidInputError(f"dtype: expected float32 or float64, got {np.dtype(dtype)}")
+    structures, descriptor = _bound(structures, descriptor)
+    frames, n_structures, n_atoms = _counted(structures)
+    describer = Describer(descriptor, n_threads)
+    elements = tuple(composition)
+    keeps_atoms = rows == "atoms"
+
+    means: RowBuffer | None = None
+    sites: RowBuffer | None = None
+    counts: list[int] = []
+    sources: list[tuple[str | None, int]] = []
+    with progress_bar(progress, total=n_structures, unit="structure", desc="features") as bar:
+        for batch in batches(frames):
+            sizes = [len(frame.atoms) for frame in batch]
+            site_rows = describer.sites(batch) if keeps_atoms else None
+            mean = describer.means(batch) if site_rows is None else mean_rows(site_rows, sizes)
+            width = mean.shape[1]
+            if means is None:
+                means = RowBuffer(width + len(elements), dtype, n_structures)
+                sites = RowBuffer(width + len(elements), dtype, n_atoms) if keeps_atoms else None
+            marks = np.concatenate([_one_hot(frame, elements) for frame in batch]) if elements else None
+            _fill(means.extend(len(batch)), mean, None if marks is None else mean_rows(marks, sizes))
+            if sites is not None and site_rows is not None:
+                _fill(sites.extend(len(site_rows)), site_rows, marks)
+            counts += sizes
+            sources += [(frame.source, frame.index) for frame in batch]
+            bar.update(len(batch))
+    if means is None:
+        raise InvalidInputError("expected at least one structure, got none")
+    return Features(
+        structure=means.finish(),
+        n_atoms=np.array(counts, dtype=np.int64),
+        atoms=None if sites is None else sites.finish(),
+        offsets=None if sites is None else np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        sources=sources,
+        composition=elements,
+    )
+
+
+def _fill(block: np.ndarray[Any, Any], described: np.ndarray[Any, Any], fractions: np.ndarray[Any, Any] | None) -> None:
+    width = described.shape[1]
+    block[:, :width] = described
+    if fractions is not None:
+        block[:, width:] = fractions
+
+
+def _one_hot(frame: Frame, elements: tuple[str, ...]) -> np.ndarray[Any, Any]:
+    try:
+        return one_hot(frame.atoms, elements)
+    except StructureError as error:
+        raise StructureError(error.problem, frame.index, frame.source) from None
+
+
+def _bound(structures: StructuresLike, descriptor: DescriptorLike) -> tuple[StructuresLike, DescriptorLike]:
+    """Let a descriptor that adapts itself to the structures see them first."""
+    bind = getattr(descriptor, "bind", None)
+    if bind is None:
+        return structures, descriptor
+    structures = structures if isinstance(structures, Structures) else Structures(structures).survey()
+    return structures, bind(structures.examples) or descriptor
+
+
+def _counted(structures: StructuresLike) -> tuple[Iterable[Frame], int | None, int | None]:
+    """Give the frames, and the numbers of structures and atoms where they are known without reading."""
+    if isinstance(structures, Structures):
+        return structures.iter_candidates(), len(structures.candidates), structures.n_atoms
+    paths, in_memory = separate(structures)
+    if paths:
+        return iter_frames(paths), None, None
+    if isinstance(in_memory, list):
+        return in_memory, len(in_memory), sum(len(frame.atoms) for frame in in_memory)
+    return in_memory, None, None

@@ -1,0 +1,8 @@
+"""Structures in and out: streamed reading with provenance, exact and atomic writing."""
+
+from mlipselect.io.collection import Structures
+from mlipselect.io.exact import differences
+from mlipselect.io.frames import Frame, iter_frames, read
+from mlipselect.io.output import Output, write_exact
+
+__all__ = ["Frame", "Output", "Structures", "differences", "iter_frames", "read", "write_exact"]

@@ -1,0 +1,229 @@
+"""Structures that can be gone through more than once without holding a large file in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from ase import Atoms
+from ase.data import chemical_symbols
+
+from mlipselect.exceptions import InvalidInputError, StructureError
+from mlipselect.io.frames import Frame, PathLike, as_frames, as_paths, iter_frames, raw_frames
+from mlipselect.progress import progress_bar
+
+StructuresLike: TypeAlias = "PathLike | Iterable[PathLike] | Atoms | Iterable[Atoms | Frame]"
+"""A file, several files, or structures in memory."""
+
+HELD_ATOMS = 1_000_000
+"""Files are held in memory up to this many atoms (some 100 MB) and read again beyond."""
+
+
+@dataclass(frozen=True, slots=True)
+class Isolated:
+    """Which structures are isolated atoms: those whose `atoms.info[key]` reads `value`.
+
+    They carry the reference energies of the elements. They belong in a training set whatever a selector
+    thinks, and hold nothing that a descriptor of surroundings could describe.
+    """
+
+    key: str
+    value: str
+
+    @classmethod
+    def parse(cls, text: str) -> Isolated:
+        """Understand ``KEY=VALUE``."""
+        key, equals, value = text.partition("=")
+        if not (key and equals and value):
+            raise InvalidInputError(
+                f"isolated atoms: expected KEY=VALUE such as config_type=isolated_atom, got {text!r}"
+            )
+        return cls(key, value)
+
+    def matches(self, frame: Frame) -> bool:
+        """Say whether a frame is marked as an isolated atom.
+
+        Raises
+        ------
+        StructureError
+            A frame that is marked and holds more than one atom.
+        """
+        if str(frame.atoms.info.get(self.key)) != self.value:
+            return False
+        if len(frame.atoms) != 1:
+            problem = f"{self.key}={self.value} marks it as an isolated atom, but it holds {len(frame.atoms)} atoms"
+            raise StructureError(problem, frame.index, frame.source)
+        return True
+
+
+class Structures:
+    """Structures from files or from memory, gone through once by `survey` and then as often as needed.
+
+    Files of up to `held_atoms` atoms are held; of larger ones each pass parses the files again, so memory
+    stays bounded. Structures given in memory are kept as they are.
+
+    Parameters
+    ----------
+    given : path, iterable of paths, ase.Atoms or iterable of ase.Atoms
+        Where the structures are.
+    isolated : Isolated, optional
+        What marks isolated atoms.
+    held_atoms : int, optional
+        Largest number of atoms to hold of files.
+
+    Attributes
+    ----------
+    paths : list of str
+        Files that the structures are read from; empty for structures in memory.
+    digests : dict of str
+        SHA-256 of each file, in hexadecimal.
+    candidates : list of int
+        Positions, among all structures, of those that are not isolated atoms.
+    isolated_positions : list of int
+        Positions of the isolated atoms.
+    elements : tuple of str
+        Chemical symbols that occur outside isolated atoms, by atomic number.
+    examples : list of ase.Atoms
+        A few structures in which every element occurs.
+    n_atoms : int
+        Number of atoms outside isolated atoms.
+    several_compositions : bool
+        Whether the candidates differ in their element fractions.
+    """
+
+    def __init__(self, given: StructuresLike, isolated: Isolated | None = None, held_atoms: int = HELD_ATOMS):
+        self.isolated = isolated
+        self.held_atoms = held_atoms
+        self.paths, in_memory = separate(given)
+        self._held: list[Frame] | None = None if self.paths else list(in_memory)
+        self.digests: dict[str, str] = {}
+        self.candidates: list[int] = []
+        self.isolated_positions: list[int] = []
+        self.elements: tuple[str, ...] = ()
+        self.examples: list[Atoms] = []
+        self.n_atoms = 0
+        self.several_compositions = False
+
+    def __len__(self) -> int:
+        return len(self.candidates) + len(self.isolated_positions)
+
+    def __iter__(self) -> Iterator[Frame]:
+        if self._held is not None:
+            yield from self._held
+        else:
+            yield from iter_frames(self.paths)
+
+    def survey(self, progress: bool | None = False) -> Structures:
+        """Go through all structures once and find out what the attributes tell.
+
+        Parameters
+        ----------
+        progress : bool or None, default False
+            Show a progress bar; None shows it where the standard error is a terminal.
+
+        Returns
+        -------
+        Structures
+            Itself.
+
+        Raises
+        ------
+        StructureError
+            A structure that cannot be read.
+        """
+        self.digests = {path: sha256(path) for path in self.paths}
+        symbols: dict[int, str] = {}
+        compositions: set[frozenset[tuple[int, float]]] = set()
+        held: list[Frame] | None = []
+        for position, frame in enumerate(progress_bar(progress, iterable=iter(self), desc="reading", unit="structure")):
+            if self.isolated is not None and self.isolated.matches(frame):
+                self.isolated_positions.append(position)
+            else:
+                self.candidates.append(position)
+                self.n_atoms += len(frame.atoms)
+                numbers, counts = np.unique(frame.atoms.numbers, return_counts=True)
+                if len(compositions) < 2:
+                    fractions = (counts / len(frame.atoms)).tolist()
+                    compositions.add(frozenset(zip(numbers.tolist(), fractions, strict=True)))
+                if not symbols.keys() >= set(numbers.tolist()):
+                    symbols.update((number, chemical_symbols[number]) for number in numbers.tolist())
+                    self.examples.append(frame.atoms)
+            if held is not None:
+                held.append(frame)
+                held = held if self.n_atoms <= self.held_atoms else None
+        if self._held is None:
+            self._held = held
+        self.elements = tuple(symbols[number] for number in sorted(symbols))
+        self.several_compositions = len(compositions) > 1
+        return self
+
+    def iter_candidates(self) -> Iterator[Frame]:
+        """Go through the structures that are not isolated atoms."""
+        isolated = set(self.isolated_positions)
+        for position, frame in enumerate(self):
+            if position not in isolated:
+                yield frame
+
+    def take(self, positions: Iterable[int]) -> list[Frame]:
+        """Give the structures at some positions, in the order asked for.
+
+        Parameters
+        ----------
+        positions : iterable of int
+            Positions among all structures.
+
+        Raises
+        ------
+        StructureError
+            A file that is read again and has changed since it was surveyed.
+        """
+        positions = list(positions)
+        if self._held is not None:
+            return [self._held[position] for position in positions]
+        for path, digest in self.digests.items():
+            if sha256(path) != digest:
+                raise StructureError("the file has changed since the selection began", source=path)
+        wanted = set(positions)
+        raws = (raw for path in self.paths for raw in raw_frames(path))
+        found = {position: raw.parse() for position, raw in enumerate(raws) if position in wanted}
+        return [found[position] for position in positions]
+
+
+def sha256(path: str) -> str:
+    """Digest a file, in hexadecimal."""
+    try:
+        with Path(path).open("rb") as stream:
+            digest = hashlib.sha256()
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise StructureError(f"cannot be read: {error.strerror}", source=path) from error
+    return digest.hexdigest()
+
+
+def separate(given: StructuresLike) -> tuple[list[str], Iterable[Frame]]:
+    """Tell paths from structures in memory: the paths, or the structures, as a list where they were one."""
+    if isinstance(given, (str, os.PathLike)):
+        return [os.fspath(given)], []
+    if isinstance(given, Atoms):
+        return [], list(as_frames(given))
+    first, items = _peek(given)
+    if isinstance(first, (str, os.PathLike)):
+        return as_paths(items), []
+    frames = as_frames(items)
+    return [], list(frames) if isinstance(given, (list, tuple)) else frames
+
+
+def _peek(items: Iterable[Any]) -> tuple[Any, Iterable[Any]]:
+    """Look at the first of some things without losing it."""
+    if isinstance(items, Sequence):
+        return (items[0] if items else None), items
+    iterator = iter(items)
+    first = next(iterator, None)
+    return first, iterator if first is None else itertools.chain([first], iterator)

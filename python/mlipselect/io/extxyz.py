@@ -1,0 +1,125 @@
+"""Extended XYZ that keeps every bit: any reader of the format gets back the numbers that were written.
+
+ASE's own writer rounds positions and other real columns to eight decimals. Here every floating-point number
+is written in the fewest digits that read back as the same number.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.io.extxyz import key_val_str_to_dict
+
+from mlipselect.io.exact import fixed_components, labels, same
+
+COLUMN_TYPES = {"f": "R", "i": "I", "u": "I", "b": "L", "U": "S", "S": "S", "O": "S"}
+COLUMN_NAMES = {"charges": "charge"}
+MATRIX_KEYS = ("virial", "stress")
+
+
+def format_frame(atoms: Atoms) -> str:
+    """Write one structure as a frame of extended XYZ.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        The structure; its `info`, `arrays`, fixed components and calculator results are written.
+
+    Returns
+    -------
+    str
+        The frame, ending in a newline.
+
+    Raises
+    ------
+    ValueError
+        Something that the format has no place for; the message names it.
+    """
+    whole, per_atom = labels(atoms)
+    columns: dict[str, np.ndarray[Any, Any]] = {"species": np.array(list(atoms.symbols), dtype=object)}
+    columns["pos"] = atoms.positions
+    fixed = fixed_components(atoms)
+    if fixed.any():
+        whole_atoms = (fixed.all(axis=1) | ~fixed.any(axis=1)).all()
+        columns["move_mask"] = ~fixed[:, 0] if whole_atoms else ~fixed
+    for key, array in per_atom.items():
+        columns[COLUMN_NAMES.get(key, key)] = np.asarray(array)
+
+    cell = np.asarray(atoms.cell)
+    lattice = f'Lattice="{_numbers(cell.ravel())}" ' if cell.any() else ""
+    properties = ":".join(f"{name}:{_column_type(name, array)}" for name, array in columns.items())
+    pairs = "".join(f" {_quote(str(key))}={_encode(key, value)}" for key, value in whole.items())
+    pbc = " ".join("T" if periodic else "F" for periodic in atoms.pbc)
+    header = f'{lattice}Properties={_quote(properties)}{pairs} pbc="{pbc}"'
+
+    text = [_column_text(array) for array in columns.values()]
+    rows = [" ".join(row) for row in zip(*(column for block in text for column in block), strict=True)]
+    return "\n".join([str(len(atoms)), header, *rows, ""])
+
+
+def _column_type(name: str, array: np.ndarray[Any, Any]) -> str:
+    if array.dtype.kind not in COLUMN_TYPES or array.ndim not in (1, 2) or ":" in name:
+        raise ValueError(f"the format has no place for arrays[{name!r}] of type {array.dtype} and shape {array.shape}")
+    return f"{COLUMN_TYPES[array.dtype.kind]}:{1 if array.ndim == 1 else array.shape[1]}"
+
+
+def _column_text(array: np.ndarray[Any, Any]) -> list[list[str]]:
+    """Give the text of each column of an array."""
+    columns = [array] if array.ndim == 1 else list(array.T)
+    if array.dtype.kind == "b":
+        return [["T" if value else "F" for value in column] for column in columns]
+    if array.dtype.kind == "f":
+        return [[repr(value) for value in column.astype(np.float64).tolist()] for column in columns]
+    return [[str(value) for value in column.tolist()] for column in columns]
+
+
+def _encode(key: str, value: Any) -> str:
+    """Write the value of a key of the comment line."""
+    if not isinstance(key, str):
+        raise ValueError(f"the format has no place for the key {key!r} of info")
+    if key in MATRIX_KEYS:
+        matrix = np.asarray(value)
+        if matrix.shape != (3, 3) or matrix.dtype.kind not in "fi":
+            raise ValueError(f"the format has no place for info[{key!r}] that is not a 3 x 3 matrix of numbers")
+        return _quote(_numbers(matrix.ravel(order="F")))
+    plain = _plain(value)
+    if plain is not None:
+        text = _quote(plain)
+        read_back = key_val_str_to_dict(f"{_quote(key)}={text}").get(key)  # type: ignore[no-untyped-call]
+        if same(read_back, value):
+            return text
+    try:
+        return _quote("_JSON " + json.dumps(value, default=_as_json))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the format has no place for info[{key!r}] of type {type(value).__name__}") from error
+
+
+def _plain(value: Any) -> str | None:
+    """Write a value the way that every reader of the format knows; None where there is no such way."""
+    if isinstance(value, str):
+        return value if value.isprintable() else None
+    array = np.asarray(value, dtype=object if value is None else None)
+    if array.ndim > 1 or array.size == 0 or array.dtype.kind not in "fiub":
+        return None
+    return _numbers(np.atleast_1d(array))
+
+
+def _numbers(values: np.ndarray[Any, Any]) -> str:
+    return " ".join(_column_text(values)[0])
+
+
+def _as_json(value: Any) -> Any:
+    """Turn what numpy holds into what JSON knows."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+def _quote(text: str) -> str:
+    """Quote where the reader would not take the text as one word."""
+    if text and not set(text) & set(" \t\"'{}[]\\=,"):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,222 @@
+"""Read structures one at a time, each with the file and the frame it came from."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TypeAlias
+
+import ase.io
+from ase import Atoms
+from ase.io.formats import filetype, open_with_compression
+
+from mlipselect.exceptions import InvalidInputError, StructureError
+
+PathLike: TypeAlias = str | os.PathLike[str]
+"""One file of structures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A structure and where it came from.
+
+    Attributes
+    ----------
+    atoms : ase.Atoms
+        The structure.
+    source : str or None
+        The file it was read from, as it was named; None for a structure that was given in memory.
+    index : int
+        0-based index in `source`, or in the sequence that was given.
+    """
+
+    atoms: Atoms
+    source: str | None
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class RawFrame:
+    """A frame found in a file and not parsed yet."""
+
+    source: str
+    index: int
+    build: Callable[[], Atoms]
+
+    def parse(self) -> Frame:
+        """Parse the frame; one that cannot be parsed is a `StructureError`."""
+        try:
+            atoms = self.build()
+        except Exception as error:
+            raise StructureError(f"the frame cannot be read: {_reason(error)}", self.index, self.source) from error
+        return Frame(atoms, self.source, self.index)
+
+
+def read(paths: PathLike | Iterable[PathLike]) -> list[Atoms]:
+    """Read every structure of one or several files.
+
+    Parameters
+    ----------
+    paths : path or iterable of paths
+        Files in any format that ASE reads; compressed ones too (``.gz``, ``.bz2``, ``.xz``).
+
+    Returns
+    -------
+    list of ase.Atoms
+        The structures, file after file. Labels that ASE recognises (``energy``, ``forces``, ...) are
+        results of ``atoms.calc``; other keys are in ``atoms.info`` and ``atoms.arrays``.
+
+    Raises
+    ------
+    StructureError
+        A file that is missing, empty, truncated or not readable; the message names the file and the frame.
+
+    Examples
+    --------
+    >>> import ase.build, ase.io, mlipselect as ms
+    >>> ase.io.write("two.xyz", [ase.build.bulk("Si"), ase.build.bulk("Ge")])
+    >>> [str(atoms.symbols) for atoms in ms.read("two.xyz")]
+    ['Si2', 'Ge2']
+    """
+    return [frame.atoms for frame in iter_frames(paths)]
+
+
+def iter_frames(paths: PathLike | Iterable[PathLike]) -> Iterator[Frame]:
+    """Go through the structures of one or several files, one at a time.
+
+    Parameters
+    ----------
+    paths : path or iterable of paths
+        Files in any format that ASE reads.
+
+    Yields
+    ------
+    Frame
+        A structure with its file and its 0-based index in that file.
+
+    Raises
+    ------
+    StructureError
+        As for `read`, when the faulty frame is reached.
+    """
+    for path in as_paths(paths):
+        for raw in raw_frames(path):
+            yield raw.parse()
+
+
+def as_paths(paths: PathLike | Iterable[PathLike]) -> list[str]:
+    """Give the names of one or several files as strings."""
+    if isinstance(paths, (str, os.PathLike)):
+        return [os.fspath(paths)]
+    named = list(paths)
+    for path in named:
+        if not isinstance(path, (str, os.PathLike)):
+            raise InvalidInputError(f"expected paths, got {type(path).__name__}")
+    return [os.fspath(path) for path in named]
+
+
+def as_frames(structures: Iterable[Atoms | Frame] | Atoms) -> Iterator[Frame]:
+    """Give structures in memory a number each; frames keep the provenance they have."""
+    if isinstance(structures, Atoms):
+        structures = [structures]
+    for index, item in enumerate(structures):
+        if isinstance(item, Frame):
+            yield item
+        elif isinstance(item, Atoms):
+            yield Frame(item, None, index)
+        else:
+            given = type(item).__name__
+            raise InvalidInputError(f"structure {index}: expected ase.Atoms or the path of a file, got {given}")
+
+
+def raw_frames(source: str) -> Iterator[RawFrame]:
+    """Find the frames of a file, parsing only what finding them takes.
+
+    Extended XYZ is cut into frames here, so that a truncated file, or text after a blank line (where ASE
+    stops without a word), is an error with a frame number; each frame is then parsed by ASE.
+    """
+    try:
+        if Path(source).is_dir():
+            raise IsADirectoryError("Is a directory")
+        if Path(source).stat().st_size == 0:
+            raise ValueError("the file is empty")
+        format_name = filetype(source)
+    except Exception as error:
+        raise StructureError(f"cannot be read: {_reason(error)}", source=source) from error
+    found = _extxyz_frames(source) if format_name == "extxyz" else _ase_frames(source, format_name)
+    first = next(found, None)
+    if first is None:
+        raise StructureError("the file holds no structure", source=source)
+    yield from itertools.chain([first], found)
+
+
+def _ase_frames(source: str, format_name: str) -> Iterator[RawFrame]:
+    frames = ase.io.iread(source, index=":", format=format_name, do_not_split_by_at_sign=True)
+    for index in itertools.count():
+        try:
+            atoms = next(frames)
+        except StopIteration:
+            return
+        except Exception as error:
+            problem = f"cannot be read as {format_name}: {_reason(error)}"
+            raise StructureError(problem, index, source) from error
+        yield RawFrame(source, index, lambda atoms=atoms: atoms)  # type: ignore[misc]
+
+
+def _extxyz_frames(source: str) -> Iterator[RawFrame]:
+    index = 0
+    try:
+        with open_text(source) as stream:
+            header = stream.readline()
+            while header.strip():
+                body, following = _extxyz_body(header, stream, index, source)
+                yield RawFrame(source, index, lambda text=header + body: _parse_extxyz(text))  # type: ignore[misc]
+                header = following
+                index += 1
+            if any(line.strip() for line in stream):
+                raise StructureError("expected a number of atoms, got a blank line with text after it", index, source)
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise StructureError(f"cannot be read: {_reason(error)}", index, source) from error
+
+
+def _extxyz_body(header: str, stream: IO[str], index: int, source: str) -> tuple[str, str]:
+    """Give the lines of a frame that come after its header, and the line after them."""
+    try:
+        n_atoms = int(header)
+    except ValueError:
+        problem = f"expected a number of atoms, got {header.strip()[:40]!r}"
+        raise StructureError(problem, index, source) from None
+    if n_atoms < 0:
+        raise StructureError(f"expected a number of atoms, got {n_atoms}", index, source)
+    lines = list(itertools.islice(stream, n_atoms + 1))
+    if len(lines) <= n_atoms:
+        present = max(len(lines) - 1, 0)
+        problem = f"the file is truncated: it ends after {present} of the {n_atoms} atoms of this frame"
+        raise StructureError(problem, index, source)
+    following = stream.readline()
+    while following.lstrip().startswith("VEC"):  # cell vectors written as pseudo-atoms
+        lines.append(following)
+        following = stream.readline()
+    return "".join(lines), following
+
+
+def _parse_extxyz(text: str) -> Atoms:
+    return next(ase.io.iread(io.StringIO(text), index=slice(0, 1), format="extxyz"))
+
+
+def open_text(source: str) -> IO[str]:
+    """Open a possibly compressed file of text, in UTF-8 whatever the locale."""
+    return io.TextIOWrapper(open_with_compression(source, "rb"), encoding="utf-8")
+
+
+def _reason(error: Exception) -> str:
+    """Say in one line what an exception says."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, KeyError):
+        return f"unknown name {error}"
+    return " ".join(str(error).split()) or type(error).__name__

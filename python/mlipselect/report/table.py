@@ -1,0 +1,77 @@
+"""Tables of plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlipselect.selection import Selection
+
+HEAD, TAIL = 15, 5
+
+
+def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> str:
+    """Align rows of text in columns.
+
+    Parameters
+    ----------
+    header : sequence of str
+        Names of the columns.
+    rows : sequence of sequences of str
+        The cells.
+    left : sequence of int, optional
+        Columns that are aligned to the left; the others are aligned to the right.
+    """
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (
+            cell.ljust(width) if column in left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        )
+        return "  ".join(padded).rstrip()
+
+    return "\n".join(line(row) for row in [header, *rows])
+
+
+def selection_table(selection: Selection) -> str:
+    """Show a selection: its picks, the first and the last of them where they are many, and what they amount to.
+
+    Parameters
+    ----------
+    selection : Selection
+        What `select` returned.
+
+    Returns
+    -------
+    str
+        A table of rank, index in the pool, source, `config_type` where there is one, score and cumulative
+        information, and lines on the whole.
+    """
+    kinds = [str(frame.atoms.info.get("config_type", "")) for frame in selection.frames]
+    has_sources = any(frame.source for frame in selection.frames)
+    header = ["rank", "index", *(["file", "frame"] if has_sources else []), *(["config_type"] if any(kinds) else [])]
+    left = [column for column, name in enumerate(header) if name in ("file", "config_type")]
+    header += ["score", "information"]
+    rows = []
+    for rank, frame in enumerate(selection.frames, start=1):
+        place = [Path(frame.source or "").name, str(frame.index)] if has_sources else []
+        kind = [kinds[rank - 1]] if any(kinds) else []
+        numbers = [f"{selection.scores[rank - 1]:.4g}", f"{selection.information[rank - 1]:.2f}"]
+        rows.append([str(rank), str(selection.indices[rank - 1]), *place, *kind, *numbers])
+    if len(rows) > HEAD + TAIL:
+        skipped = ["...", *[""] * (len(header) - 1)]
+        rows = [*rows[:HEAD], skipped, *rows[-TAIL:]]
+    return "\n".join([text_table(header, rows, left), "", *_summary(selection)])
+
+
+def _summary(selection: Selection) -> list[str]:
+    pool, core = selection.inputs["pool"], selection.inputs["core"]
+    lines = [f"selected {len(selection)} of {pool['candidates']} candidates, given {core['candidates'] if core else 0}"]
+    lines[0] += f" structures in the core, by {selection.parameters['score']}"
+    if selection.isolated:
+        lines.append(f"kept {len(selection.isolated)} isolated atoms of the pool")
+    lines.append(f"information gained: {selection.information[-1]:.2f} nat")
+    lines.append(f"effective dimension: {selection.effective_dimension:.1f} of {selection.posterior.dim} features")
+    lines.append(", ".join(f"{name} {seconds:.2f} s" for name, seconds in selection.seconds.items()))
+    return lines

@@ -1,0 +1,251 @@
+"""The whole way in one call: a pool in, a chosen set out."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from ase.data import atomic_numbers
+from numpy.typing import DTypeLike, NDArray
+
+from mlipselect.descriptors import ACE
+from mlipselect.exceptions import InvalidInputError, StructureError
+from mlipselect.features import Features, balance_composition, featurize
+from mlipselect.features.describe import DescriptorLike
+from mlipselect.io.collection import Isolated, Structures, StructuresLike
+from mlipselect.io.output import Output, write_exact
+from mlipselect.progress import shown
+from mlipselect.selection import Selection, output_for, traced
+from mlipselect.selectors import BayesianSelector
+
+_LOGGER = logging.getLogger("mlipselect")
+
+
+def select(
+    pool: StructuresLike,
+    n: int = 20,
+    core: StructuresLike | None = None,
+    descriptor: DescriptorLike | None = None,
+    *,
+    score: Literal["energy", "logdet", "pool_variance", "pool_std"] = "energy",
+    update: Literal["structure", "atoms"] = "structure",
+    ridge: float = 1e-5,
+    prior_precision: float | NDArray[np.float64] | None = None,
+    noise_precision: float = 1.0,
+    composition: bool | None = None,
+    isolated: str | None = None,
+    dtype: DTypeLike = np.float64,
+    random_state: int = 0,
+    n_threads: int | None = None,
+    progress: bool | None = None,
+    output: str | os.PathLike[str] | None = None,
+    save_posterior: str | os.PathLike[str] | None = None,
+) -> Selection:
+    """Select the structures of a pool that are worth a calculation, given those that are calculated already.
+
+    Parameters
+    ----------
+    pool : path, iterable of paths, ase.Atoms or iterable of ase.Atoms
+        Candidates. No labels are used.
+    n : int, default 20
+        Number of structures to select.
+    core : like `pool`, optional
+        Structures that are in the training set already.
+    descriptor : object or callable, optional
+        See `featurize`; by default ``ACE()``, which adapts itself to the elements of pool and core.
+    score : {"energy", "logdet", "pool_variance", "pool_std"}, default "energy"
+        What a candidate is worth; see `BayesianSelector`.
+    update : {"structure", "atoms"}, default "structure"
+        What a pick tells the posterior: the mean of its atomic features, or the features of all its atoms.
+    ridge : float, default 1e-5
+        Precision of the prior relative to the noise, in units of the mean square feature.
+    prior_precision : float or ndarray of shape (d,) or (d, d), optional
+        Precision of the prior, instead of `ridge`.
+    noise_precision : float, default 1.0
+        Inverse variance of the noise of what a row stands for.
+    composition : bool, optional
+        Append columns of element fractions, scaled by `balance_composition`; by default where the pool has
+        more than one composition.
+    isolated : str, optional
+        ``"KEY=VALUE"`` that marks isolated atoms, such as ``"config_type=isolated_atom"``. They are not
+        candidates and not part of the core's rows. Those of the pool are kept in the result, before the
+        selected structures.
+    dtype : dtype, default float64
+        Type of the features, float64 or float32.
+    random_state : int, default 0
+        Seed of whatever is random (the targets that `pool_std` draws).
+    n_threads : int, optional
+        Number of threads, by default all cores. Results do not depend on it.
+    progress : bool, optional
+        Show progress bars on the standard error; by default where that is a terminal.
+    output : path, optional
+        Write the selected structures there and the record of the selection beside it, as `Selection.write`
+        does. That the file can be written is made sure before the work.
+    save_posterior : path, optional
+        Write the posterior after the last pick there; only together with `output`.
+
+    Returns
+    -------
+    Selection
+        The selected structures in pick order with their scores, the curve, and the posterior.
+
+    Raises
+    ------
+    StructureError
+        A structure that cannot be read or described; the message names its file and frame.
+    InvalidInputError
+        An empty pool, `n` out of range, or another argument that cannot be worked with. No output is left
+        behind.
+
+    Examples
+    --------
+    >>> import ase.build, mlipselect as ms
+    >>> pool = [ase.build.bulk("Si", a=a) for a in (5.2, 5.3, 5.4, 5.5, 5.6)]
+    >>> core = [ase.build.bulk("Si", a=5.4)]
+    >>> selection = ms.select(pool, n=2, core=core, descriptor=ms.ACE(["Si"], totaldegree=8))
+    >>> selection.indices
+    array([0, 4])
+    >>> selection.structures[0].info["mlipselect_rank"]
+    1
+    """
+    marker = None if isolated is None else Isolated.parse(isolated)
+    candidates = Structures(pool, marker)
+    known = None if core is None else Structures(core, marker)
+    inputs = candidates.paths + (known.paths if known is not None else [])
+    if save_posterior is not None and output is None:
+        raise InvalidInputError("save_posterior: expected `output` with it, got none")
+    with contextlib.ExitStack() as stack:
+        files: Output | None = None
+        if output is not None:
+            files = stack.enter_context(output_for(output, inputs, save_posterior))
+        times = [time.perf_counter()]
+        _survey(candidates, known, n, progress)
+        if files is not None:
+            _check_format(candidates, n, files)
+        times.append(time.perf_counter())
+        descriptor = _bound(ACE() if descriptor is None else descriptor, candidates, known)
+        if composition is None:
+            composition = candidates.several_compositions
+        elements = _elements(candidates, known) if composition else ()
+        rows = "atoms" if update == "atoms" else "structure"
+        options = {"rows": rows, "dtype": dtype, "n_threads": n_threads, "progress": progress}
+        X, X_core = _features(candidates, known, descriptor, elements, **options)
+        times.append(time.perf_counter())
+        selector = BayesianSelector(
+            n,
+            score=score,
+            update=update,
+            ridge=ridge,
+            prior_precision=prior_precision,
+            noise_precision=noise_precision,
+            random_state=random_state,
+            progress_bar=shown(progress),
+            n_threads=n_threads,
+        ).fit(X, core=X_core)
+        positions = [candidates.candidates[index] for index in selector.selected_idx_]
+        times.append(time.perf_counter())
+        result = Selection(
+            frames=candidates.take(positions),
+            indices=np.array(positions, dtype=np.int64),
+            scores=selector.scores_,
+            information=selector.information_,
+            effective_dimension=selector.posterior_.effective_dimension(),
+            posterior=selector.posterior_,
+            descriptor=descriptor,
+            features=X,
+            core_features=X_core,
+            isolated=candidates.take(candidates.isolated_positions),
+            parameters={
+                "n": n,
+                "score": score,
+                "update": update,
+                "ridge": ridge if prior_precision is None else None,
+                "prior_precision": prior_precision,
+                "noise_precision": noise_precision,
+                "composition": list(elements),
+                "composition_scale": X.composition_scale if elements else None,
+                "isolated": isolated,
+                "dtype": np.dtype(dtype).name,
+                "random_state": random_state,
+            },
+            inputs={"pool": _inputs(candidates), "core": None if known is None else _inputs(known)},
+            seconds=dict(zip(("reading", "features", "selection"), np.diff(times).tolist(), strict=True)),
+        )
+        _warn_beyond(result)
+        if files is not None:
+            result.write_to(files)
+            files.publish()
+    return result
+
+
+def _survey(pool: Structures, core: Structures | None, n: int, progress: bool | None) -> None:
+    pool.survey(progress)
+    if core is not None:
+        core.survey(progress)
+    marked = len(pool.isolated_positions) + (0 if core is None else len(core.isolated_positions))
+    if pool.isolated is not None and marked == 0:
+        _LOGGER.warning("no structure has %s=%s: there are no isolated atoms", pool.isolated.key, pool.isolated.value)
+    available = len(pool.candidates)
+    if available == 0:
+        raise InvalidInputError("expected at least one candidate in the pool, got none")
+    if not 1 <= n <= available:
+        raise InvalidInputError(f"n: expected between 1 and {available}, the number of candidates in the pool, got {n}")
+    _LOGGER.info(
+        "%d candidates of %d atoms, %d structures in the core, %d isolated atoms",
+        available, pool.n_atoms, 0 if core is None else len(core.candidates), marked,
+    )  # fmt: skip
+
+
+def _check_format(pool: Structures, n: int, files: Output) -> None:
+    """Find out before the work whether the format of the output keeps what the structures carry."""
+    first = [traced(frame, rank=1, score=0.0) for frame in pool.take(range(min(n, 2, len(pool))))]
+    write_exact(files.temporary[0], first, name=str(files.targets[0]))
+
+
+def _bound(descriptor: DescriptorLike, pool: Structures, core: Structures | None) -> DescriptorLike:
+    """Let a descriptor that adapts itself see structures with all the elements."""
+    bind = getattr(descriptor, "bind", None)
+    if bind is not None:
+        descriptor = bind(pool.examples + ([] if core is None else core.examples)) or descriptor
+    _LOGGER.info("descriptor: %r", descriptor)
+    return descriptor
+
+
+def _elements(pool: Structures, core: Structures | None) -> tuple[str, ...]:
+    found = set(pool.elements) | set(() if core is None else core.elements)
+    return tuple(sorted(found, key=lambda symbol: atomic_numbers[symbol]))
+
+
+def _features(
+    pool: Structures, core: Structures | None, descriptor: DescriptorLike, elements: Sequence[str], **options: Any
+) -> tuple[Features, Features | None]:
+    X = featurize(pool, descriptor, composition=elements, **options)
+    X_core = None
+    if core is not None and core.candidates:
+        X_core = featurize(core, descriptor, composition=elements, **options)
+        if X_core.shape[1] != X.shape[1]:
+            problem = f"expected {X.shape[1]} features as for the pool, got {X_core.shape[1]}"
+            source, index = X_core.sources[0]
+            raise StructureError(problem, index, source)
+    if elements:
+        scale = balance_composition(*(features for features in (X, X_core) if features is not None))
+        _LOGGER.info("element fractions of %s, scaled by %.3g", ", ".join(elements), scale)
+    return X, X_core
+
+
+def _inputs(structures: Structures) -> dict[str, Any]:
+    files = [{"path": path, "sha256": structures.digests[path]} for path in structures.paths]
+    return {"files": files, "candidates": len(structures.candidates), "isolated": len(structures.isolated_positions)}
+
+
+def _warn_beyond(result: Selection) -> None:
+    if len(result) > 2 * result.effective_dimension:
+        _LOGGER.warning(
+            "%d structures are far more than the effective dimension of the data, %.1f: the last ones add little",
+            len(result), result.effective_dimension,
+        )  # fmt: skip

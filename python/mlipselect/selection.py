@@ -1,0 +1,188 @@
+"""The result of a selection: which structures, why, and where they came from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io.formats import get_compression
+from numpy.typing import NDArray
+
+from mlipselect._core import __version__
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.features import Features
+from mlipselect.io.exact import results
+from mlipselect.io.frames import Frame
+from mlipselect.io.output import Output, write_exact
+
+if TYPE_CHECKING:
+    from mlipselect._core import Posterior
+
+PREFIX = "mlipselect_"
+"""Begins every key that mlipselect adds to `Atoms.info`."""
+
+
+@dataclass
+class Selection:
+    """The structures that were selected from a pool, in the order in which they were picked.
+
+    Attributes
+    ----------
+    frames : list of Frame
+        The selected structures as they were read.
+    indices : ndarray of int64, shape (n,)
+        Their 0-based positions in the pool, counted over all its files.
+    scores : ndarray of shape (n,)
+        Score of each structure when it was picked.
+    information : ndarray of shape (n,)
+        What all picks so far have told: the fall of the log determinant of the posterior covariance, in nat.
+    effective_dimension : float
+        Number of combinations of features that core and picks together determine; picking far more
+        structures than that gains little.
+    posterior : Posterior
+        What is known after the last pick.
+    descriptor : object
+        The descriptor, with what it settled by itself.
+    features, core_features : Features
+        What was selected from, one row per candidate, and the rows of the core, None without one.
+    isolated : list of Frame
+        Isolated atoms of the pool; they belong in the training set and were not scored.
+    parameters : dict
+        Parameters of the selection.
+    inputs : dict
+        The files of pool and core with their SHA-256 digests, and the numbers of structures.
+    seconds : dict of float
+        Time that reading, features and selection took.
+    """
+
+    frames: list[Frame]
+    indices: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    information: NDArray[np.float64]
+    effective_dimension: float
+    posterior: Posterior
+    descriptor: Any
+    features: Features
+    core_features: Features | None = None
+    isolated: list[Frame] = field(default_factory=list)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    inputs: dict[str, Any] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @property
+    def structures(self) -> list[Atoms]:
+        """The selected structures, copies with their provenance in `info`, in pick order.
+
+        Keys are ``mlipselect_rank`` (1 for the first pick), ``mlipselect_score``, ``mlipselect_source``
+        (the file, if there is one) and ``mlipselect_index`` (0-based, in that file).
+        """
+        ranked = zip(self.frames, self.scores.tolist(), strict=True)
+        return [traced(frame, rank=rank, score=score) for rank, (frame, score) in enumerate(ranked, start=1)]
+
+    @property
+    def output_structures(self) -> list[Atoms]:
+        """What is written: isolated atoms of the pool, marked by ``mlipselect_isolated``, then the selected ones."""
+        return [traced(frame, isolated=True) for frame in self.isolated] + self.structures
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the structures, and beside them a JSON file that says how they were selected.
+
+        Parameters
+        ----------
+        path : path
+            File for the structures, usually ``.xyz``; the record has the same name with ``.json``. Both
+            appear complete or not at all.
+
+        Raises
+        ------
+        InvalidInputError
+            A file that cannot be written, that is an input of the selection, or whose format cannot keep
+            every label of the structures exactly.
+        """
+        with output_for(path, self.input_paths) as output:
+            self.write_to(output)
+            output.publish()
+
+    def write_to(self, output: Output) -> None:
+        """Write to the temporary files of an `Output` made by `output_for`."""
+        write_exact(output.temporary[0], self.output_structures, name=str(output.targets[0]))
+        lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in self.record().items()]
+        output.temporary[1].write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+        for path in output.temporary[2:]:
+            self.posterior.save(path)
+
+    @property
+    def input_paths(self) -> list[str]:
+        """The files that pool and core were read from."""
+        return [item["path"] for part in ("pool", "core") for item in self.inputs.get(part, {}).get("files", [])]
+
+    def record(self) -> dict[str, Any]:
+        """Tell how the selection was made, ready for JSON."""
+        return {
+            "mlipselect": __version__,
+            "parameters": {key: _jsonable(value) for key, value in self.parameters.items()},
+            "descriptor": describe_descriptor(self.descriptor),
+            "inputs": self.inputs,
+            "effective_dimension": self.effective_dimension,
+            "indices": self.indices.tolist(),
+            "sources": [[frame.source, frame.index] for frame in self.frames],
+            "scores": self.scores.tolist(),
+            "information": self.information.tolist(),
+            "isolated": [[frame.source, frame.index] for frame in self.isolated],
+        }
+
+
+def record_path(path: str | os.PathLike[str]) -> Path:
+    """Give the name of the record beside a file of selected structures."""
+    root, _ = get_compression(os.fspath(path))
+    return Path(root).with_suffix(".json")
+
+
+def output_for(
+    path: str | os.PathLike[str], inputs: list[str], posterior: str | os.PathLike[str] | None = None
+) -> Output:
+    """Prepare the files of a selection: the structures, the record beside them, and the posterior if wanted."""
+    record = record_path(path)
+    if record == Path(path):
+        raise InvalidInputError(f"{path}: the record of the selection goes there; choose a name such as selected.xyz")
+    return Output(path, record, *([] if posterior is None else [posterior]), inputs=inputs)
+
+
+def traced(frame: Frame, *, rank: int | None = None, score: float | None = None, isolated: bool | None = None) -> Atoms:
+    """Copy a structure with all it carries, and say in `info` where it came from and why it was selected.
+
+    Keys that an earlier selection left are replaced.
+    """
+    atoms = frame.atoms.copy()  # type: ignore[no-untyped-call]
+    known = results(frame.atoms)
+    if known:
+        atoms.calc = SinglePointCalculator(atoms, **known)  # type: ignore[no-untyped-call]
+    atoms.info = {key: value for key, value in atoms.info.items() if not str(key).startswith(PREFIX)}
+    added = {"rank": rank, "score": score, "isolated": isolated, "source": frame.source, "index": frame.index}
+    atoms.info |= {PREFIX + key: value for key, value in added.items() if value is not None}
+    return atoms  # type: ignore[no-any-return]
+
+
+def describe_descriptor(descriptor: Any) -> dict[str, Any]:
+    """Give the resolved parameters of a descriptor, or at least its name."""
+    parameters = getattr(descriptor, "parameters", None)
+    if isinstance(parameters, dict):
+        return parameters
+    return {"name": getattr(descriptor, "__qualname__", type(descriptor).__qualname__)}
+
+
+def _jsonable(value: Any) -> Any:
+    """Keep numbers and text; of an array, its shape and digest."""
+    if isinstance(value, np.ndarray):
+        return {"shape": list(value.shape), "sha256": hashlib.sha256(value.tobytes()).hexdigest()}
+    return value.item() if isinstance(value, np.generic) else value

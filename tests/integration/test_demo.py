@@ -1,0 +1,72 @@
+"""The embedded demonstration: what it builds, what it writes, and that its numbers are honest."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+import mlipselect as ms
+from mlipselect.cli import main
+from mlipselect.demo import compare_with_random, silicon_core, silicon_pool
+from mlipselect.io import differences
+
+
+def test_structures_come_from_the_seed():
+    for build in (silicon_core, silicon_pool):
+        first, again, other = build(1), build(1), build(2)
+        assert not any(differences(a, b) for a, b in zip(first, again, strict=True))
+        assert all(differences(a, b) for a, b in zip(first, other, strict=True))
+
+
+def test_the_pool_is_what_it_says():
+    pool = silicon_pool()
+    assert 180 <= len(pool) <= 220
+    assert {atoms.info["config_type"] for atoms in pool} == {"surface_100", "surface_110", "surface_111"}
+    assert len({(len(atoms), atoms.info["config_type"]) for atoms in pool}) >= 6
+    for before, atoms in itertools.pairwise(pool):
+        if atoms.info["near_duplicate"]:
+            assert 0.0 < np.abs(atoms.positions - before.positions).max() < 0.1
+        lengths = atoms.get_all_distances(mic=True)[np.triu_indices(len(atoms), 1)]
+        assert lengths.min() > 1.2
+
+
+def test_demo_runs_and_writes(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo", "-o", "here/selected.xyz", "--seed", "3"]) == 0
+    text = capsys.readouterr().out
+    for word in ("surface_100", "near-duplicates", "information gained", "largest sd left over the pool", "time:"):
+        assert word in text
+    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == [
+        "demo-core.xyz",
+        "demo-pool.xyz",
+        "selected.json",
+        "selected.xyz",
+    ]
+    chosen = ms.read("here/selected.xyz")
+    assert [atoms.info["mlipselect_rank"] for atoms in chosen] == list(range(1, 21))
+    command = text.splitlines()[-1].split()
+    before = (tmp_path / "here" / "selected.xyz").read_bytes()
+    assert main(command[1:]) == 0
+    assert (tmp_path / "here" / "selected.xyz").read_bytes() == before
+    assert main(["demo", "-o", "there", "-q"]) == 0
+    assert (tmp_path / "there" / "selected.xyz").exists()
+
+
+def test_the_comparison_measures_what_it_says():
+    core, pool = silicon_core()[:10], silicon_pool()[:60:3]
+    selection = ms.select(pool, 4, core, ms.ACE(["Si"], totaldegree=6))
+    comparison = compare_with_random(selection, 30)
+    assert comparison.information == pytest.approx(selection.information[-1], rel=1e-8)
+    assert comparison.before == pytest.approx(np.sqrt(selection.scores[0]), rel=1e-8)
+    assert comparison.random_draws.shape == (30, 4)
+    assert all(len(set(draw)) == 4 for draw in comparison.random_draws.tolist())
+
+    X, X_core = selection.features.structure, selection.core_features.structure
+    alpha = 1e-5 * np.mean(np.concatenate([X, X_core]) ** 2)
+    rows = np.concatenate([X_core, X[comparison.random_draws[0]]])
+    covariance = np.linalg.inv(alpha * np.eye(X.shape[1]) + rows.T @ rows)
+    deviations = np.sqrt(np.einsum("ij,jk,ik->i", X, covariance, X))
+    assert comparison.random_largest_sd[0] == pytest.approx(deviations.max(), rel=1e-6)
+    assert comparison.random_mean_sd[0] == pytest.approx(deviations.mean(), rel=1e-6)

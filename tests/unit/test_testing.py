@@ -1,0 +1,104 @@
+"""The conformance kits accept what conforms and name what does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import mlipselect as ms
+from mlipselect.testing import check_descriptor, check_selector
+
+
+def distances(atoms):
+    """Sorted distances to the three nearest other atoms."""
+    away = np.sort(atoms.get_all_distances(mic=True), axis=1)
+    return np.pad(away, ((0, 0), (0, 3)))[:, 1:4]
+
+
+class Selector:
+    """Longest rows first."""
+
+    def __init__(self, n):
+        self.n = n
+
+    def fit(self, X):
+        if self.n > len(X):
+            raise ValueError("too many")
+        lengths = np.linalg.norm(X, axis=1)
+        self._mask = np.zeros(len(X), dtype=bool)
+        self.selected_idx_ = np.argsort(-lengths, kind="stable")[: self.n]
+        self._mask[self.selected_idx_] = True
+        self.scores_ = lengths[self.selected_idx_]
+        return self
+
+    def get_support(self):
+        return self._mask
+
+
+def test_conforming_ones_pass():
+    check_descriptor(distances)
+    check_descriptor(ms.ACE(["Si"], totaldegree=10))
+    check_selector(Selector)
+    for score in ("energy", "logdet", "pool_variance", "pool_std"):
+        check_selector(lambda n, score=score: ms.BayesianSelector(n, score=score))
+
+
+@pytest.mark.parametrize(
+    ("descriptor", "promise"),
+    [
+        (lambda atoms: distances(atoms)[:-1], r"shape \(8, d\), got \(7, 3\)"),
+        (lambda atoms: distances(atoms)[:, : 1 + (len(atoms) > 5)], "2 features as before, got 1"),
+        (lambda atoms: np.full((len(atoms), 2), np.nan), "finite features"),
+        (lambda atoms: atoms.positions.astype(int), "float32 or float64, got int64"),
+        (lambda atoms: atoms.positions, "a rotation leaves alone"),
+        (lambda atoms: np.random.default_rng().random((len(atoms), 2)), "same on a second call"),
+        (lambda atoms: np.arange(1.0, 1.0 + len(atoms))[:, None], "follow reordered atoms"),
+        (lambda atoms: (atoms.positions.fill(0.0), np.zeros((len(atoms), 1)))[1], "untouched structure"),
+    ],
+)
+def test_faults_of_descriptors_are_named(descriptor, promise):
+    with pytest.raises(AssertionError, match=promise):
+        check_descriptor(descriptor)
+
+
+def test_batch_methods_must_agree():
+    class Wrong:
+        features = staticmethod(distances)
+
+        def site_features(self, structures, n_threads=None):  # noqa: ARG002
+            return np.concatenate([distances(atoms) for atoms in structures]) + 1e-3
+
+    with pytest.raises(AssertionError, match="site_features: what features"):
+        check_descriptor(Wrong())
+
+
+@pytest.mark.parametrize(
+    ("change", "promise"),
+    [
+        (lambda s: setattr(s, "selected_idx_", s.selected_idx_ * 0), "every row once"),
+        (lambda s: setattr(s, "selected_idx_", s.selected_idx_ + 1), "indices below 60"),
+        (lambda s: setattr(s, "selected_idx_", s.selected_idx_[1:]), "of shape"),
+        (lambda s: setattr(s, "selected_idx_", s.selected_idx_.astype(np.int32)), "int64"),
+        (lambda s: setattr(s, "scores_", None), "scores_ of shape"),
+        (lambda s: setattr(s, "_mask", s._mask & False), "get_support"),
+        (lambda s: setattr(s, "selected_idx_", s.selected_idx_[::-1].copy()), "of more picks"),
+    ],
+)
+def test_faults_of_selectors_are_named(change, promise):
+    class Faulty(Selector):
+        def fit(self, X):
+            super().fit(X)
+            change(self)
+            return self
+
+    with pytest.raises(AssertionError, match=promise):
+        check_selector(Faulty)
+
+
+def test_too_many_picks_must_be_refused():
+    class Lenient(Selector):
+        def __init__(self, n):
+            super().__init__(min(n, 60))
+
+    with pytest.raises(AssertionError, match="expected a ValueError"):
+        check_selector(Lenient)
