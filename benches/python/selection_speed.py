@@ -119,9 +119,9 @@ def main() -> None:
             del data
             for n in picks:
                 for threads in args.threads:
-                    pairs = []
-                    for _ in range(max(args.repeats, 5 if n_rows < 10_000 else 1)):
-                        pairs.append([measure(engine, folder, n, threads) for engine in ("numpy", "ours")])
+                    repeats = max(args.repeats, 5 if n_rows < 10_000 else 1)
+                    engines = ("numpy", "ours")
+                    pairs = [[measure(engine, folder, n, threads) for engine in engines] for _ in range(repeats)]
                     theirs, ours = (float(np.median([p[k]["seconds"] for p in pairs])) for k in (0, 1))
                     ratio = float(np.median([p[0]["seconds"] / p[1]["seconds"] for p in pairs]))
                     a, b = pairs[0][0]["picks"], pairs[0][1]["picks"]

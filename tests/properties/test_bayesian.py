@@ -236,7 +236,7 @@ def test_bad_features_are_refused():
         for prior in (None, 1.0):
             with pytest.raises(StructureError, match="structure 4: the pool has a feature that is not finite"):
                 BayesianSelector(2, score=score, prior_precision=prior).fit(bad)
-            with pytest.raises(StructureError, match="structure 4: the (core|observed rows) has a feature"):
+            with pytest.raises(StructureError, match=r"structure 4: the (core|observed rows) has a feature"):
                 BayesianSelector(2, score=score, prior_precision=prior).fit(X, core=bad)
     with pytest.raises(InvalidInputError, match="core has 2 per structure, the pool 3"):
         BayesianSelector(2).fit(X, core=X[:, :2])

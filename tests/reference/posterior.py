@@ -85,7 +85,7 @@ def scores_along(
 
 
 def greedy(n: int, X: np.ndarray, prior: np.ndarray, **how: object) -> tuple[np.ndarray, np.ndarray]:
-    """Picks and their scores; `how` as in `scores_along`."""
+    """Return picks and their scores; `how` as in `scores_along`."""
     picks, values = np.empty(0, np.int64), []
     for _ in range(n):
         scores = scores_along(np.append(picks, 0), X, prior, **how)[-1]
