@@ -26,7 +26,7 @@ class Rows:
 
 @st.composite
 def pools(draw, max_rows=40, max_dim=12):
-    """Draw a pool with a decaying spectrum, sometimes with duplicates, zero rows and zero columns, and perhaps a core."""
+    """Draw a pool with a decaying spectrum, perhaps with duplicates and zero rows and columns, and perhaps a core."""
     n, d = draw(st.integers(1, max_rows)), draw(st.integers(1, max_dim))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     sizes = rng.integers(1, 5, n)
