@@ -33,7 +33,7 @@ EXAMPLES = """\
   mlipselect demo -o somewhere/ --seed 7
 """
 
-N_TO_SELECT, N_DRAWS = 20, 100
+N_TO_SELECT, N_DRAWS = 20, 50
 
 
 def add_parser(verbs: Any) -> None:
