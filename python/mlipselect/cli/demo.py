@@ -25,8 +25,7 @@ SUMMARY = """\
 Select silicon slabs made on the spot, and show what the selection is worth.
 
 Builds a core (strained, rattled bulk silicon) and a pool of about 200 slabs, writes both, selects 20 slabs
-that the
-core says least about, and compares them with random draws. Takes less than a minute."""
+that the core says least about, and compares them with random draws. Takes less than a minute."""
 
 EXAMPLES = """\
   mlipselect demo
