@@ -98,6 +98,20 @@ def test_picks_are_those_of_the_definition(score, update, dtype):
         np.testing.assert_allclose(selector.scores_, scores, rtol=1e-8)
 
 
+@pytest.mark.parametrize("score", ["energy", "logdet"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_pool_beyond_the_cache_gives_the_same_picks(score, dtype):
+    rng = np.random.default_rng(7)
+    X = (rng.standard_normal((70_000, 60)) / np.arange(1, 61) @ np.linalg.qr(rng.standard_normal((60, 60)))[0]).astype(
+        dtype
+    )
+    X[1_000:2_000] = X[:1_000]
+    lazy = BayesianSelector(60, score=score).fit(X, core=X[:100])
+    naive = BayesianSelector(60, score=score, engine="naive").fit(X, core=X[:100])
+    np.testing.assert_array_equal(lazy.selected_idx_, naive.selected_idx_)
+    np.testing.assert_allclose(lazy.scores_, naive.scores_, rtol=1e-8)
+
+
 @given(pools(max_rows=200, max_dim=30), st.sampled_from(sorted(SCORES)), st.data())
 @settings(max_examples=40, deadline=None)
 def test_threads_steps_and_restarts_change_nothing(case, score, data):
@@ -247,6 +261,8 @@ def test_a_selection_that_cannot_go_on_says_so():
         selector.fit(X, warm_start=True)
     with pytest.raises(InvalidInputError, match="cannot pick 10 more structures: the pool has 9 left"):
         BayesianSelector(10).fit(X, exclude=[3])
+    with pytest.raises(InvalidInputError, match="candidate 10 cannot be excluded: the pool has 10 candidates"):
+        BayesianSelector(1).fit(X, exclude=[10])
 
 
 def test_memory_is_asked_for_and_limited():

@@ -130,6 +130,7 @@ def test_no_structures_are_no_rows():
         ({"rcut": 0.0}, "cutoff radius must be positive and finite, but 0 was given"),
         ({"rcut": np.inf}, "cutoff radius must be positive and finite, but inf was given"),
         ({"r0": -1.0}, "r0 must be a positive length in Å, but -1.0 was given"),
+        ({"r0": 60.0}, "lengths between 0.05 and 50 Å, 1/100 and 10 times the cutoff, but .* are 60 and 60"),
         ({"r0": {"Si": "long"}}, "r0 must be a positive length in Å, but 'long' was given"),
         ({"r0": {"Silicon": 2.4}}, "r0 must map chemical symbols to lengths, but has 'Silicon'"),
     ],
@@ -140,7 +141,7 @@ def test_wrong_parameters_are_refused_at_once(elements, arguments, message):
         ACE(elements, **arguments)
 
 
-@pytest.mark.parametrize("wrong", ["Unobtainium", 0, 300])
+@pytest.mark.parametrize("wrong", ["Unobtainium", 0, 300, 14.5])
 def test_wrong_elements_are_refused(wrong):
     with pytest.raises(InvalidInputError, match=f"chemical symbols or atomic numbers, but {wrong!r} was given"):
         ACE(["Si", wrong])

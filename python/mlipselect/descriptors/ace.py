@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -327,7 +328,10 @@ def _largest_degree(n_elements: int, order: int) -> float:
 def _atomic_numbers(elements: Sequence[str | int]) -> list[int]:
     numbers = set()
     for element in [elements] if isinstance(elements, str) else elements:
-        number = atomic_numbers.get(element, 0) if isinstance(element, str) else int(element)
+        try:
+            number = atomic_numbers.get(element, 0) if isinstance(element, str) else operator.index(element)
+        except TypeError:
+            number = 0
         if not 1 <= number < len(chemical_symbols):
             raise InvalidInputError(f"elements must be chemical symbols or atomic numbers, but {element!r} was given")
         numbers.add(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from typing import Any, Literal
 
@@ -83,7 +84,6 @@ class BayesianSelector(Selector):
     """
 
     information_: NDArray[np.float64]
-    posterior_: Posterior
 
     def __init__(
         self,
@@ -164,12 +164,21 @@ class BayesianSelector(Selector):
         selection = self._selection
         if len(exclude):
             selection.exclude([int(i) for i in exclude])
+        if n - done > selection.remaining:
+            raise InvalidInputError(
+                f"cannot pick {n - done} more structures: the pool has {selection.remaining} left to pick from"
+            )
         self._advance(n - done)
         self.selected_idx_ = selection.indices
         self.scores_ = selection.scores
         self.information_ = selection.information
-        self.posterior_ = selection.posterior()
         return self
+
+    @property
+    def posterior_(self) -> Posterior:
+        """The posterior that knows the core and the picks, a new one each time."""
+        self._check_fitted()
+        return self._selection.posterior()
 
     def _begin(self, X: Any, core: Any) -> None:
         pool = structure_rows(X)
@@ -233,13 +242,16 @@ class BayesianSelector(Selector):
         return pool[np.sort(drawn)]
 
     def _advance(self, count: int) -> None:
-        # Short steps let Ctrl-C through and move the bar.
-        step = max(1, min(10, count // 50))
+        # Steps of about a tenth of a second let Ctrl-C through and move the bar.
+        step = 1
         with tqdm(total=count, desc="selecting", unit="structure", delay=1.0, disable=not self.progress_bar) as bar:
-            for start in range(0, count, step):
-                part = min(step, count - start)
+            while count > 0:
+                began = time.perf_counter()
+                part = min(step, count)
                 self._selection.advance(part)
                 bar.update(part)
+                count -= part
+                step = max(1, step // 2) if time.perf_counter() - began > 0.1 else 2 * step
 
     def _checked_n_to_select(self) -> int:
         if isinstance(self.n_to_select, bool) or not isinstance(self.n_to_select, (int, np.integer)):

@@ -63,7 +63,7 @@ impl Basis {
         if !(rcut.is_finite() && *rcut > 0.0) {
             return Err(Error::Cutoff { given: *rcut });
         }
-        check_length_scales(r0, elements.len())?;
+        check_length_scales(r0, elements.len(), *rcut)?;
         let n_features = degrees.length(elements.len())?;
 
         let labels = degrees.labels(elements.len());
@@ -132,15 +132,16 @@ fn check_elements(elements: &[i64]) -> Result<(), Error> {
     Ok(())
 }
 
-fn check_length_scales(r0: &[f64], n: usize) -> Result<(), Error> {
-    let wrong = |given: String| Err(Error::LengthScale { expected: n, given });
+/// Beyond a hundredth of the cutoff and ten times it the transforms keep too few digits of a distance.
+fn check_length_scales(r0: &[f64], n: usize, rcut: f64) -> Result<(), Error> {
+    let wrong = |given: String| Err(Error::LengthScale { expected: n, least: 0.01 * rcut, most: 10.0 * rcut, given });
     if r0.len() != n * n {
         return wrong(format!("{} numbers were given", r0.len()));
     }
     for i in 0..n {
         for j in 0..n {
             let (value, mirrored) = (r0[i * n + j], r0[j * n + i]);
-            if !(value.is_finite() && value > 0.0) || value != mirrored {
+            if !(0.01 * rcut..=10.0 * rcut).contains(&value) || value != mirrored {
                 return wrong(format!("entries ({i}, {j}) and ({j}, {i}) are {value} and {mirrored}"));
             }
         }
@@ -213,5 +214,7 @@ mod tests {
         assert!(matches!(refused(|p| p.rcut = f64::NAN), Error::Cutoff { .. }));
         assert!(matches!(refused(|p| p.r0 = vec![-1.0]), Error::LengthScale { .. }));
         assert!(matches!(refused(|p| p.r0 = vec![1.0, 2.0]), Error::LengthScale { .. }));
+        assert!(matches!(refused(|p| p.r0 = vec![51.0]), Error::LengthScale { .. }));
+        assert!(matches!(refused(|p| p.r0 = vec![f64::NAN]), Error::LengthScale { .. }));
     }
 }

@@ -55,11 +55,18 @@ pub enum Error {
         /// The atomic numbers that came.
         given: Vec<i64>,
     },
-    /// The length scales r0 must be a symmetric matrix of lengths.
-    #[error("r0 must be a symmetric {expected} x {expected} matrix of positive lengths, but {given}")]
+    /// The length scales r0 must be a symmetric matrix of lengths that the cutoff can be compared with.
+    #[error(
+        "r0 must be a symmetric {expected} x {expected} matrix of lengths between {least} and {most} Å, 1/100 and 10 \
+         times the cutoff, but {given}"
+    )]
     LengthScale {
         /// Number of elements.
         expected: usize,
+        /// The smallest length that is accepted, in Å.
+        least: f64,
+        /// The largest length that is accepted, in Å.
+        most: f64,
         /// What came instead.
         given: String,
     },

@@ -106,6 +106,12 @@ impl BayesianSelection {
         self.inner.exclude(&candidates).map_err(from_core)
     }
 
+    /// Candidates that are neither picked nor excluded.
+    #[getter]
+    fn remaining(&self) -> usize {
+        self.inner.remaining()
+    }
+
     /// The picks so far, int64, in order.
     #[getter]
     fn indices<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {

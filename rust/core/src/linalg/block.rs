@@ -1,5 +1,7 @@
 //! Rows of a pool, brought together for the kernel, and what is computed of many of them at once.
 
+use std::cell::RefCell;
+
 use rayon::prelude::*;
 
 use super::kernel::{GROUP, LANES, dots};
@@ -9,10 +11,21 @@ use crate::rows::Rows;
 /// Bytes of rows that are worked on together: they stay in the second level cache while the directions stream past.
 const BLOCK_BYTES: usize = 256 << 10;
 
-/// A reusable buffer for a few groups of rows.
+thread_local! {
+    /// What the last block of a thread leaves to the next: fresh pages cost more than small blocks do.
+    static SPARE: RefCell<Vec<f64>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A few groups of rows.
 pub(crate) struct Block {
     dim: usize,
     data: Vec<f64>,
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        SPARE.set(std::mem::take(&mut self.data));
+    }
 }
 
 impl Block {
@@ -22,7 +35,7 @@ impl Block {
     }
 
     pub(crate) fn new(dim: usize) -> Self {
-        Self { dim, data: Vec::new() }
+        Self { dim, data: SPARE.take() }
     }
 
     /// Read rows into the block; the last group is filled up with zeros.

@@ -283,7 +283,8 @@ mod tests {
 
     #[test]
     fn both_kernels_agree_at_the_largest_values() {
-        let vector = |sign: i16| -> Vec<i16> { (0..WIDTH).map(|k| if k == 3 { sign * 32_000 } else { sign * 7_000 }).collect() };
+        let vector =
+            |sign: i16| -> Vec<i16> { (0..WIDTH).map(|k| if k == 3 { sign * 32_000 } else { sign * 7_000 }).collect() };
         let (a, b) = (vector(1), vector(-1));
         let (rows, directions) = ([&a[..], &b, &a], [&b[..], &a, &b, &a]);
         assert_eq!(dots(rows, directions), dots_body(rows, directions));

@@ -15,7 +15,7 @@ pub(crate) fn append_rows(factor: &mut Mat<f64>, rows: &mut [f64]) {
         rows.chunks_exact_mut(dim).for_each(|row| rotate_in(factor, row));
     } else {
         // Taller blocks waste less work on the triangle on top of them, shorter ones less memory.
-        for block in rows.chunks(4 * dim * dim) {
+        for block in rows.chunks((4 * dim).max(2048) * dim) {
             let block = faer::MatRef::from_row_major_slice(block, block.len() / dim, dim);
             refactor(factor, block);
         }

@@ -17,17 +17,17 @@ use crate::rows::Pool;
 pub(crate) struct Energy {
     bounds: Vec<f64>,
     known: Vec<Known>,
-    /// Where a pick is one row: with several, products with them are no longer what most time goes to.
     estimate: Option<Estimate>,
 }
 
 impl Energy {
-    pub(crate) fn new(pool: &Pool<'_>, posterior: &Posterior) -> Self {
-        let (estimate, bounds) = if pool.has_groups() {
-            (None, quadratic_forms(pool.structures(), posterior.inverse()))
-        } else {
+    /// `estimated`: whether bounds are lowered by an estimate first, which takes two bytes for each number in the pool.
+    pub(crate) fn new(pool: &Pool<'_>, posterior: &Posterior, estimated: bool) -> Self {
+        let (estimate, bounds) = if estimated {
             let (estimate, bounds) = Estimate::new(pool, posterior);
             (Some(estimate), bounds)
+        } else {
+            (None, quadratic_forms(pool.structures(), posterior.inverse()))
         };
         let known = bounds.iter().map(|&variance| Known::new(variance)).collect();
         Self { bounds, known, estimate }
