@@ -26,7 +26,7 @@ class Rows:
 
 @st.composite
 def pools(draw, max_rows=40, max_dim=12):
-    """A pool with a decaying spectrum, sometimes with duplicates, zero rows and zero columns, and perhaps a core."""
+    """Draw a pool with a decaying spectrum, sometimes with duplicates, zero rows and zero columns, and perhaps a core."""
     n, d = draw(st.integers(1, max_rows)), draw(st.integers(1, max_dim))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     sizes = rng.integers(1, 5, n)
@@ -47,7 +47,7 @@ def pools(draw, max_rows=40, max_dim=12):
 
 
 def reference(pool, core, n, score, update, ridge):
-    """Picks and scores by definition."""
+    """Return the prior and the rest of what the definition needs."""
     X = pool.structure
     prior = prior_precision(ridge, X, *([] if core is None else [core])) or ridge
     groups = pool.groups() if update == "atoms" else None
@@ -62,10 +62,7 @@ def test_every_pick_is_the_best_there_was(case, score, update, data):
     n = data.draw(st.integers(1, len(pool.structure)))
     ridge = data.draw(st.sampled_from([1e-2, 1e-3]))
     prior, how = reference(pool, core, n, score, update, ridge)
-    if core is not None and update == "atoms":
-        core_features = Rows(core, core, np.arange(len(core) + 1))
-    else:
-        core_features = core
+    core_features = Rows(core, core, np.arange(len(core) + 1)) if core is not None and update == "atoms" else core
     engine = data.draw(st.sampled_from(["lazy", "naive"]))
     selector = BayesianSelector(n, score=score, update=update, ridge=ridge, engine=engine).fit(pool, core_features)
     picks = selector.selected_idx_

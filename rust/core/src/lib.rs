@@ -25,6 +25,7 @@ mod posterior;
 mod posterior_file;
 mod prior;
 mod rows;
+mod scaling;
 mod scores;
 
 pub use bayesian::Bayesian;
@@ -34,4 +35,5 @@ pub use groups::Groups;
 pub use posterior::Posterior;
 pub use prior::{Prior, mean_square};
 pub use rows::{Element, Pool, Rows, View};
+pub use scaling::{Scaled, standard_scales};
 pub use scores::BayesianScore;
