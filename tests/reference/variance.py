@@ -19,10 +19,14 @@ def variances(X: np.ndarray, R: np.ndarray) -> np.ndarray:
 def energy_scores_along(picks: np.ndarray, X: np.ndarray, alpha: float, core: np.ndarray) -> np.ndarray:
     """Variance of every candidate before each of the given picks, -inf for those taken; shape (picks, n).
 
-    The prior precision is ``alpha I``, the noise has precision one; each factor starts from core and prior.
+    The prior precision is ``alpha I``, the noise has precision one. The weights are rotated and scaled first such that
+    core and prior together have the precision I and only as many weights are left as there are candidates; that leaves
+    all variances as they are.
     """
     start = precision_factor(np.sqrt(alpha) * np.eye(X.shape[1]), core)
-    scores = np.array([variances(X, precision_factor(start, X[picks[:k]])) for k in range(len(picks))])
+    Z = np.linalg.qr(solve_triangular(start, X.T, trans="T"), mode="r").T
+    identity = np.eye(Z.shape[1])
+    scores = np.array([variances(Z, precision_factor(identity, Z[picks[:k]])) for k in range(len(picks))])
     for k in range(len(picks)):
         scores[k, picks[:k]] = -np.inf
     return scores

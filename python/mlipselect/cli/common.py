@@ -22,8 +22,7 @@ def add_verb(verbs: Any, name: str, summary: str, examples: str) -> argparse.Arg
 
 def add_descriptor_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that define the descriptor."""
-    group = parser.add_argument_group("descriptor")
-    group.add_argument("--descriptor", choices=["ace"], default="ace", help="which descriptor (default: %(default)s)")
+    group = parser.add_argument_group("descriptor (ACE)")
     group.add_argument(
         "--elements",
         nargs="+",

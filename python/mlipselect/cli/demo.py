@@ -25,15 +25,14 @@ SUMMARY = """\
 Select silicon slabs made on the spot, and show what the selection is worth.
 
 Builds a core (strained, rattled bulk silicon) and a pool of about 200 slabs, writes both, selects 20 slabs
-that the
-core says least about, and compares them with random draws. Takes less than a minute."""
+that the core says least about, and compares them with random draws. Takes less than a minute."""
 
 EXAMPLES = """\
   mlipselect demo
   mlipselect demo -o somewhere/ --seed 7
 """
 
-N_TO_SELECT, N_DRAWS = 20, 100
+N_TO_SELECT, N_DRAWS = 20, 50
 
 
 def add_parser(verbs: Any) -> None:

@@ -21,8 +21,7 @@ Compute the features of structures and write them to an .npz archive.
 
 The archive holds the array 'structure' with one row per structure (the mean over its atoms), 'n_atoms', and
 for each row the file it came from ('source') and the 0-based frame in it ('index'); with --rows atoms also
-'atoms', one row per
-atom, and 'offsets'. numpy.load reads it, and so does mlipselect.Features.load."""
+'atoms', one row per atom, and 'offsets'. numpy.load reads it, and so does mlipselect.Features.load."""
 
 EXAMPLES = """\
   mlipselect featurize pool.xyz -o pool.npz

@@ -20,9 +20,8 @@ SUMMARY = """\
 Select structures of a pool and write them in the order in which they were picked.
 
 Reads any format that ASE reads. Labels are not used. Writes the selected structures unchanged, with the
-keys mlipselect_rank, mlipselect_score, mlipselect_source and mlipselect_index added, and beside them a JSON
-file that
-says how they were selected."""
+keys mlipselect_rank, mlipselect_score, mlipselect_source and mlipselect_index added, and beside them a
+JSON file that says how they were selected."""
 
 EXAMPLES = """\
   # 20 of a pool, given what is in the training set
@@ -42,7 +41,11 @@ def add_parser(verbs: Any) -> None:
     parser = add_verb(verbs, "select", SUMMARY, EXAMPLES)
     parser.add_argument("pool", nargs="+", metavar="POOL", help="files with the candidates")
     parser.add_argument(
-        "--core", nargs="+", metavar="FILE", help="files with the structures that are calculated already"
+        "--core",
+        nargs="+",
+        action="extend",
+        metavar="FILE",
+        help="files with the structures that are calculated already",
     )
     parser.add_argument("-n", type=int, default=20, metavar="N", help="number of structures to select (default: 20)")
     parser.add_argument(
