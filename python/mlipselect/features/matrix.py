@@ -65,7 +65,9 @@ def featurize(
     InvalidInputError
         No structures at all, or an argument out of its range.
 
-    Notes ----- Where the number of structures is known beforehand (a list, say) the result is allocated
+    Notes
+    -----
+    Where the number of structures is known beforehand (a list, say) the result is allocated
     once; otherwise it grows in place by a quarter at a time. There is never a second copy of it.
 
     Examples
