@@ -48,5 +48,5 @@ $(VENV)/tools: pyproject.toml .ci/make-venv
 
 # Editable for the Python part; the Rust part is rebuilt when a source of it changed.
 $(VENV)/installed: $(VENV)/tools Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
-	$(BIN)/maturin develop --release --quiet
+	PIP_QUIET=1 $(BIN)/maturin develop --release --quiet
 	@touch $@

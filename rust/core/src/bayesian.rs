@@ -255,8 +255,10 @@ mod tests {
             let atoms = rows(2 * count, dim, seed + 1);
             let view = View::new(&data, count, dim).unwrap();
             let pool = if grouped {
-                let groups = Groups::new((0..=count).map(|i| 2 * i).collect()).unwrap();
-                Pool::with_groups(view, View::new(&atoms, 2 * count, dim).unwrap(), groups).unwrap()
+                // Groups of one, two and three rows in turn.
+                let offsets: Vec<usize> = (0..=count).map(|i| i / 3 * 6 + [0, 1, 3][i % 3]).collect();
+                let atoms = View::new(&atoms[..offsets[count] * dim], offsets[count], dim).unwrap();
+                Pool::with_groups(view, atoms, Groups::new(offsets).unwrap()).unwrap()
             } else {
                 Pool::new(view)
             };

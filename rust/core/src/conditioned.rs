@@ -64,9 +64,10 @@ impl Conditioned {
         (&self.directions, self.first)
     }
 
-    /// The direction that came last.
-    pub(crate) fn last_direction(&self) -> Vec<f64> {
-        self.directions.direction(self.directions.len() - 1)
+    /// What came after the first `count` directions, if that is one direction.
+    pub(crate) fn only_direction_since(&self, count: usize) -> Option<Vec<f64>> {
+        let one = self.count() == count + 1 && self.directions.len() > 0;
+        one.then(|| self.directions.direction(self.directions.len() - 1))
     }
 
     /// Number of directions so far.

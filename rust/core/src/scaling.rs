@@ -29,7 +29,7 @@ pub fn standard_scales(matrices: &[(&'static str, &dyn Rows)]) -> Result<Vec<f64
         if rows.dim() != dim {
             return Err(Error::Dimension { what, expected: dim, given: rows.dim() });
         }
-        let chunks: Vec<std::result::Result<(Vec<f64>, Vec<f64>), usize>> = (0..rows.len().div_ceil(CHUNK))
+        let chunks: Vec<SumsOrBadRow> = (0..rows.len().div_ceil(CHUNK))
             .into_par_iter()
             .map(|chunk| {
                 let last = rows.len().min((chunk + 1) * CHUNK);
@@ -46,11 +46,10 @@ pub fn standard_scales(matrices: &[(&'static str, &dyn Rows)]) -> Result<Vec<f64
     Ok(sums.iter().zip(&squares).map(|(sum, square)| inverse_deviation(sum / count, square / count)).collect())
 }
 
-fn sum_up(
-    rows: &dyn Rows,
-    range: std::ops::Range<usize>,
-    origin: &[f64],
-) -> std::result::Result<(Vec<f64>, Vec<f64>), usize> {
+/// Sums of the deviations from the origin and of their squares, or the first row that is not finite.
+type SumsOrBadRow = std::result::Result<(Vec<f64>, Vec<f64>), usize>;
+
+fn sum_up(rows: &dyn Rows, range: std::ops::Range<usize>, origin: &[f64]) -> SumsOrBadRow {
     let mut row = vec![0.0; origin.len()];
     let (mut sums, mut squares) = (row.clone(), row.clone());
     for index in range {

@@ -81,8 +81,9 @@ impl Informative for Energy {
     }
 
     fn observed(&mut self, _pool: &Pool<'_>, posterior: &Conditioned) {
-        if let Some(estimate) = &mut self.estimate {
-            estimate.observed(&posterior.last_direction());
+        let Some(estimate) = &mut self.estimate else { return };
+        if let Some(w) = posterior.only_direction_since(estimate.count()) {
+            estimate.observed(&w);
         }
     }
 

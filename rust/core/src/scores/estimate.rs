@@ -55,6 +55,11 @@ impl Estimate {
         (out, variances)
     }
 
+    /// Directions accounted for.
+    pub(crate) fn count(&self) -> usize {
+        self.directions.len()
+    }
+
     /// Account for a new direction `w`.
     pub(crate) fn observed(&mut self, w: &[f64]) {
         let mut zeta = vec![0.0; w.len()];

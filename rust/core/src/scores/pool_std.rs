@@ -116,11 +116,12 @@ impl Informative for PoolStd {
     fn tighten(&mut self, _pool: &Pool<'_>, _posterior: &Conditioned, _candidates: &[usize], _threshold: f64) {}
 
     fn observed(&mut self, pool: &Pool<'_>, posterior: &Conditioned) {
-        if posterior.count() == self.applied + 1 {
-            self.follow(pool, &posterior.last_direction(), 1.0 / posterior.noise_precision());
+        let step = posterior.only_direction_since(self.applied);
+        if let Some(w) = &step {
+            self.follow(pool, w, 1.0 / posterior.noise_precision());
         }
         let best = self.scores.iter().copied().fold(0.0, f64::max);
-        if posterior.count() != self.applied + 1 || best < CANCELLED * self.reference {
+        if step.is_none() || best < CANCELLED * self.reference {
             self.evaluate(pool, &posterior.posterior());
         }
         self.applied = posterior.count();

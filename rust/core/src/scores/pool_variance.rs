@@ -104,10 +104,11 @@ impl Informative for PoolVariance {
     fn tighten(&mut self, _pool: &Pool<'_>, _posterior: &Conditioned, _candidates: &[usize], _threshold: f64) {}
 
     fn observed(&mut self, pool: &Pool<'_>, posterior: &Conditioned) {
-        if posterior.count() == self.applied + 1 {
-            self.follow(pool, posterior, &posterior.last_direction());
+        let step = posterior.only_direction_since(self.applied);
+        if let Some(w) = &step {
+            self.follow(pool, posterior, w);
         }
-        if posterior.count() != self.applied + 1 || maximum(&self.scores) < CANCELLED * self.reference {
+        if step.is_none() || maximum(&self.scores) < CANCELLED * self.reference {
             self.evaluate(pool, &posterior.posterior());
         }
         self.applied = posterior.count();
