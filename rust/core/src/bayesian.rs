@@ -2,7 +2,7 @@
 
 use crate::conditioned::Conditioned;
 use crate::error::{Error, Result};
-use crate::greedy::{Engine, Lazy, Pick, Score, naive};
+use crate::greedy::{Engine, Pick, Picks, Score};
 use crate::posterior::Posterior;
 use crate::prior::mean_square;
 use crate::rows::{Pool, Rows};
@@ -13,13 +13,9 @@ use crate::scores::{BayesianScore, Energy, Informative, LogDet, PoolStd, PoolVar
 /// The pool is passed to every call and must be the same each time; nothing of it is kept but scores.
 pub struct Bayesian {
     state: State,
-    engine: Engine,
-    lazy: Lazy,
+    picks: Picks,
     /// Turns the score that is maximised into the one that was asked for.
     report: fn(f64, f64) -> f64,
-    taken: Vec<bool>,
-    open: usize,
-    indices: Vec<usize>,
     scores: Vec<f64>,
     information: Vec<f64>,
 }
@@ -116,12 +112,8 @@ impl Bayesian {
         }
         Ok(Self {
             state: State { posterior: Conditioned::new(posterior), score: informative, rows: Vec::new() },
-            engine,
-            lazy: Lazy::default(),
+            picks: Picks::new(engine, pool.len()),
             report,
-            taken: vec![false; pool.len()],
-            open: pool.len(),
-            indices: Vec::new(),
             scores: Vec::new(),
             information: Vec::new(),
         })
@@ -132,16 +124,7 @@ impl Bayesian {
     /// # Errors
     /// [`Error::Shape`] if one is not in the pool; none is then excluded.
     pub fn exclude(&mut self, candidates: &[usize]) -> Result<()> {
-        if let Some(out) = candidates.iter().find(|&&c| c >= self.taken.len()) {
-            return Err(Error::Shape(format!(
-                "candidate {out} cannot be excluded: the pool has {} candidates",
-                self.taken.len()
-            )));
-        }
-        for &candidate in candidates {
-            self.open -= usize::from(!std::mem::replace(&mut self.taken[candidate], true));
-        }
-        Ok(())
+        self.picks.exclude(candidates)
     }
 
     /// Pick `count` more candidates.
@@ -150,30 +133,13 @@ impl Bayesian {
     /// [`Error::TooMany`] if fewer are left, [`Error::Shape`] or [`Error::Dimension`] if the pool is another one;
     /// nothing is picked then.
     pub fn advance(&mut self, pool: &Pool<'_>, count: usize) -> Result<()> {
-        pool.check(self.state.posterior.dim())?;
-        if pool.len() != self.taken.len() {
-            return Err(Error::Shape(format!(
-                "the selection began with {} candidates, given {}",
-                self.taken.len(),
-                pool.len()
-            )));
-        }
-        if count > self.open {
-            return Err(Error::TooMany { asked: count, available: self.open });
-        }
+        self.picks.check(pool, self.state.posterior.dim(), count)?;
         for _ in 0..count {
-            let found = match self.engine {
-                Engine::Lazy => self.lazy.next(&mut self.state, pool, &self.taken),
-                Engine::Naive => naive(&self.state, pool, &self.taken),
-            };
-            let Some(Pick { index, score }) = found else {
+            let noise_precision = self.state.posterior.noise_precision();
+            let Some(Pick { score, .. }) = self.picks.next(&mut self.state, pool) else {
                 break;
             };
-            self.taken[index] = true;
-            self.open -= 1;
-            self.indices.push(index);
-            self.scores.push((self.report)(score, self.state.posterior.noise_precision()));
-            self.state.observe(pool, index);
+            self.scores.push((self.report)(score, noise_precision));
             self.information.push(self.state.posterior.information());
         }
         Ok(())
@@ -181,12 +147,12 @@ impl Bayesian {
 
     /// Candidates that are neither picked nor excluded.
     pub fn remaining(&self) -> usize {
-        self.open
+        self.picks.remaining()
     }
 
     /// The picks so far, in order.
     pub fn indices(&self) -> &[usize] {
-        &self.indices
+        self.picks.indices()
     }
 
     /// The score of each pick when it was picked.

@@ -9,6 +9,10 @@ use crate::rows::Pool;
 
 /// The first guess of how much of the best score is lost between two picks.
 const FIRST_DECLINE: f64 = 1e-3;
+/// Candidates whose scores give the first guess of the best one, where there are no bounds yet.
+const SAMPLE: usize = 1024;
+/// Bounds that are looked at together; most such parts hold none that is high enough.
+const PART: usize = 16;
 
 /// Finds the best candidate, and remembers how the best score develops.
 #[derive(Default)]
@@ -21,22 +25,17 @@ pub(crate) struct Lazy {
 impl Lazy {
     /// The open candidate with the largest score, the first of those that tie.
     pub(crate) fn next(&mut self, score: &mut dyn Score, pool: &Pool<'_>, taken: &[bool]) -> Option<Pick> {
-        let open = |score: &dyn Score, limit: f64| -> Vec<usize> {
-            let bounds = score.bounds().iter().enumerate();
-            bounds.filter(|&(i, &bound)| bound >= limit && !taken[i]).map(|(i, _)| i).collect()
-        };
         let (last, mut step) = match self.last {
             Some(last) => (last, self.decline),
-            None => (f64::INFINITY, f64::INFINITY),
+            None => (first_guess(score, pool, taken), 0.0),
         };
         // Every candidate that is left out has a bound below the guess, so a best score above it is the best of all.
         let (contenders, best) = loop {
             let guess = if step.is_finite() { last - step } else { f64::NEG_INFINITY };
-            let contenders = open(score, tie_limit(guess));
+            let contenders = open_above(score.bounds(), taken, tie_limit(guess));
             let stale: Vec<usize> = contenders.iter().copied().filter(|&i| !score.is_exact(i)).collect();
             score.tighten(pool, &stale, tie_limit(guess));
-            let exact = contenders.iter().filter(|&&i| score.is_exact(i));
-            let best = exact.map(|&i| score.bounds()[i]).fold(f64::NEG_INFINITY, f64::max);
+            let best = best_exact(score, &contenders);
             if best >= guess {
                 break (contenders, best);
             }
@@ -51,4 +50,35 @@ impl Lazy {
         self.last = Some(best);
         Some(Pick { index, score: score.bounds()[index] })
     }
+}
+
+/// What the best score may be: the largest bound or, where some are infinite, the best score of a sample.
+fn first_guess(score: &mut dyn Score, pool: &Pool<'_>, taken: &[bool]) -> f64 {
+    let open: Vec<usize> = (0..taken.len()).filter(|&i| !taken[i]).collect();
+    let largest = open.iter().map(|&i| score.bounds()[i]).fold(f64::NEG_INFINITY, f64::max);
+    if largest < f64::INFINITY {
+        return largest;
+    }
+    let sample: Vec<usize> = open.iter().copied().step_by(open.len().div_ceil(SAMPLE).max(1)).collect();
+    let stale: Vec<usize> = sample.iter().copied().filter(|&i| !score.is_exact(i)).collect();
+    score.tighten(pool, &stale, f64::NEG_INFINITY);
+    best_exact(score, &sample)
+}
+
+fn best_exact(score: &dyn Score, candidates: &[usize]) -> f64 {
+    let exact = candidates.iter().filter(|&&i| score.is_exact(i));
+    exact.map(|&i| score.bounds()[i]).fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// The open candidates whose bound is at least `limit`.
+fn open_above(bounds: &[f64], taken: &[bool], limit: f64) -> Vec<usize> {
+    let mut out = Vec::new();
+    for (part, values) in bounds.chunks(PART).enumerate() {
+        // Without a branch for each, so that the compiler compares several at a time.
+        if values.iter().fold(false, |any, &bound| any | (bound >= limit)) {
+            let indices = part * PART..part * PART + values.len();
+            out.extend(indices.filter(|&i| bounds[i] >= limit && !taken[i]));
+        }
+    }
+    out
 }

@@ -2,9 +2,11 @@
 
 mod lazy;
 mod naive;
+mod picks;
 
-pub(crate) use lazy::Lazy;
-pub(crate) use naive::naive;
+use lazy::Lazy;
+use naive::naive;
+pub(crate) use picks::Picks;
 
 use crate::rows::Pool;
 
@@ -28,7 +30,8 @@ pub(crate) trait Score {
     /// Whether the bound of a candidate is its score.
     fn is_exact(&self, candidate: usize) -> bool;
 
-    /// Lower the bounds of candidates until each is its score, or below `threshold`.
+    /// Lower the bounds of candidates until each is its score, or below `threshold`, or too low to tie with the best of
+    /// them.
     fn tighten(&mut self, pool: &Pool<'_>, candidates: &[usize], threshold: f64);
 
     /// Account for a pick.

@@ -1,0 +1,101 @@
+//! The picks of a greedy selection under way: which candidates are open, and what was picked so far.
+
+use super::{Engine, Lazy, Pick, Score, naive};
+use crate::error::{Error, Result};
+use crate::rows::Pool;
+
+pub(crate) struct Picks {
+    engine: Engine,
+    lazy: Lazy,
+    taken: Vec<bool>,
+    open: usize,
+    indices: Vec<usize>,
+    scores: Vec<f64>,
+}
+
+impl Picks {
+    pub(crate) fn new(engine: Engine, candidates: usize) -> Self {
+        Self {
+            engine,
+            lazy: Lazy::default(),
+            taken: vec![false; candidates],
+            open: candidates,
+            indices: Vec::new(),
+            scores: Vec::new(),
+        }
+    }
+
+    /// Never pick these candidates.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if one is not in the pool; none is then excluded.
+    pub(crate) fn exclude(&mut self, candidates: &[usize]) -> Result<()> {
+        if let Some(out) = candidates.iter().find(|&&c| c >= self.taken.len()) {
+            return Err(Error::Shape(format!(
+                "candidate {out} cannot be excluded: the pool has {} candidates",
+                self.taken.len()
+            )));
+        }
+        for &candidate in candidates {
+            self.open -= usize::from(!std::mem::replace(&mut self.taken[candidate], true));
+        }
+        Ok(())
+    }
+
+    /// Refuse another pool than the one that the selection began with, and more picks than there are candidates.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Dimension`] or [`Error::TooMany`].
+    pub(crate) fn check(&self, pool: &Pool<'_>, dim: usize, count: usize) -> Result<()> {
+        pool.check(dim)?;
+        if pool.len() != self.taken.len() {
+            return Err(Error::Shape(format!(
+                "the selection began with {} candidates, given {}",
+                self.taken.len(),
+                pool.len()
+            )));
+        }
+        match count > self.open {
+            true => Err(Error::TooMany { asked: count, available: self.open }),
+            false => Ok(()),
+        }
+    }
+
+    /// The open candidate with the largest score, which is not open any more then; the score observed it already.
+    pub(crate) fn next(&mut self, score: &mut dyn Score, pool: &Pool<'_>) -> Option<Pick> {
+        let pick = match self.engine {
+            Engine::Lazy => self.lazy.next(score, pool, &self.taken),
+            Engine::Naive => naive(score, pool, &self.taken),
+        }?;
+        self.take(pick);
+        score.observe(pool, pick.index);
+        Some(pick)
+    }
+
+    /// Pick a candidate that is open.
+    pub(crate) fn take(&mut self, pick: Pick) {
+        self.taken[pick.index] = true;
+        self.open -= 1;
+        self.indices.push(pick.index);
+        self.scores.push(pick.score);
+    }
+
+    /// Candidates that are neither picked nor excluded.
+    pub(crate) fn remaining(&self) -> usize {
+        self.open
+    }
+
+    pub(crate) fn is_open(&self, candidate: usize) -> bool {
+        !self.taken[candidate]
+    }
+
+    /// The picks so far, in order.
+    pub(crate) fn indices(&self) -> &[usize] {
+        &self.indices
+    }
+
+    /// What was maximised, for each pick when it was picked.
+    pub(crate) fn scores(&self) -> &[f64] {
+        &self.scores
+    }
+}
