@@ -30,6 +30,16 @@ pub enum Error {
         /// The first such row.
         row: usize,
     },
+    /// A row that cannot be worked with, for another reason.
+    #[error("row {row} of {what}: {problem}")]
+    Row {
+        /// The matrix at fault.
+        what: &'static str,
+        /// The first such row.
+        row: usize,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// More picks than candidates.
     #[error("cannot pick {asked} more structures: the pool has {available} left to pick from")]
     TooMany {

@@ -17,7 +17,9 @@
 
 mod bayesian;
 mod conditioned;
+mod distance;
 mod error;
+mod fps;
 mod greedy;
 mod groups;
 mod linalg;
@@ -29,7 +31,9 @@ mod scaling;
 mod scores;
 
 pub use bayesian::Bayesian;
+pub use distance::{Distance, Metric, Scale};
 pub use error::{Error, Result};
+pub use fps::Fps;
 pub use greedy::Engine;
 pub use groups::Groups;
 pub use posterior::Posterior;

@@ -21,6 +21,21 @@ pub trait Rows: Sync {
     fn read(&self, index: usize, out: &mut [f64]);
 }
 
+/// A matrix without rows.
+pub(crate) struct NoRows;
+
+impl Rows for NoRows {
+    fn len(&self) -> usize {
+        0
+    }
+
+    fn dim(&self) -> usize {
+        0
+    }
+
+    fn read(&self, _index: usize, _out: &mut [f64]) {}
+}
+
 /// An element type that features are stored in.
 pub trait Element: Copy + Into<f64> + Send + Sync {}
 impl Element for f32 {}

@@ -1,10 +1,11 @@
 //! Bayesian selection in steps that Python drives.
 
-use mlipselect_core::{Bayesian, BayesianScore, Engine, Groups, Pool};
+use mlipselect_core::{Bayesian, BayesianScore, Groups, Pool};
 use numpy::{PyArray1, PyReadonlyArray1, ToPyArray};
 use pyo3::prelude::*;
 
 use crate::arrays::Matrix;
+use crate::choices::engine;
 use crate::errors::{from_core, invalid};
 use crate::posterior::Posterior;
 use crate::threads::detached;
@@ -67,13 +68,7 @@ impl BayesianSelection {
                 )));
             }
         };
-        let engine = match engine {
-            "lazy" => Engine::Lazy,
-            "naive" => Engine::Naive,
-            other => {
-                return Err(invalid(format!("engine must be 'lazy' or 'naive', given '{other}'")));
-            }
-        };
+        let engine = self::engine(engine)?;
         let observed = match (atoms, offsets) {
             (Some(atoms), Some(offsets)) => Some((atoms, groups(&offsets)?)),
             (None, None) => None,

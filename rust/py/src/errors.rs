@@ -21,6 +21,7 @@ pub(crate) fn from_core(error: Error) -> PyErr {
         Error::NotFinite { what, row } => {
             python::StructureError::new_err((format!("{what} has a feature that is not finite"), row))
         }
+        Error::Row { what, row, problem } => python::StructureError::new_err((format!("{what}: {problem}"), row)),
         Error::Memory { .. } => python::MemoryLimitError::new_err(error.to_string()),
         other => invalid(other.to_string()),
     }

@@ -3,7 +3,9 @@
 mod ace;
 mod arrays;
 mod bayesian;
+mod choices;
 mod errors;
+mod fps;
 mod posterior;
 mod threads;
 
@@ -16,6 +18,8 @@ mod _core {
     use super::ace::{AceBasis, ace_length, neighbor_list};
     #[pymodule_export]
     use super::bayesian::BayesianSelection;
+    #[pymodule_export]
+    use super::fps::FpsSelection;
     #[pymodule_export]
     use super::posterior::{Posterior, mean_square};
     use super::*;

@@ -52,3 +52,10 @@ pub(crate) struct Pick {
     pub(crate) index: usize,
     pub(crate) score: f64,
 }
+
+/// The first of the open candidates whose value ties with the largest.
+pub(crate) fn first_largest(values: &[f64], is_open: impl Fn(usize) -> bool) -> Option<usize> {
+    let open = || (0..values.len()).filter(|&i| is_open(i));
+    let best = open().map(|i| values[i]).fold(f64::NEG_INFINITY, f64::max);
+    open().find(|&i| values[i] >= tie_limit(best))
+}

@@ -10,19 +10,11 @@ pub(crate) struct Picks {
     taken: Vec<bool>,
     open: usize,
     indices: Vec<usize>,
-    scores: Vec<f64>,
 }
 
 impl Picks {
     pub(crate) fn new(engine: Engine, candidates: usize) -> Self {
-        Self {
-            engine,
-            lazy: Lazy::default(),
-            taken: vec![false; candidates],
-            open: candidates,
-            indices: Vec::new(),
-            scores: Vec::new(),
-        }
+        Self { engine, lazy: Lazy::default(), taken: vec![false; candidates], open: candidates, indices: Vec::new() }
     }
 
     /// Never pick these candidates.
@@ -67,17 +59,16 @@ impl Picks {
             Engine::Lazy => self.lazy.next(score, pool, &self.taken),
             Engine::Naive => naive(score, pool, &self.taken),
         }?;
-        self.take(pick);
+        self.take(pick.index);
         score.observe(pool, pick.index);
         Some(pick)
     }
 
     /// Pick a candidate that is open.
-    pub(crate) fn take(&mut self, pick: Pick) {
-        self.taken[pick.index] = true;
+    pub(crate) fn take(&mut self, candidate: usize) {
+        self.taken[candidate] = true;
         self.open -= 1;
-        self.indices.push(pick.index);
-        self.scores.push(pick.score);
+        self.indices.push(candidate);
     }
 
     /// Candidates that are neither picked nor excluded.
@@ -92,10 +83,5 @@ impl Picks {
     /// The picks so far, in order.
     pub(crate) fn indices(&self) -> &[usize] {
         &self.indices
-    }
-
-    /// What was maximised, for each pick when it was picked.
-    pub(crate) fn scores(&self) -> &[f64] {
-        &self.scores
     }
 }

@@ -9,5 +9,5 @@ mod triangular;
 pub(crate) use block::{Block, project, quadratic_forms};
 pub(crate) use kernel::{GROUP, LANES};
 pub(crate) use panels::Panels;
-pub(crate) use sketch::{ROWS, Sketch};
+pub(crate) use sketch::{DIRECTIONS, ROWS, Sketch};
 pub(crate) use triangular::{append_rows, invert};

@@ -18,7 +18,7 @@ const WIDTH: usize = 16;
 /// Rows of one call of the kernel.
 pub(crate) const ROWS: usize = 3;
 /// Directions of one call: 12 accumulators, 3 rows and a direction fill 16 registers.
-const DIRECTIONS: usize = 4;
+pub(crate) const DIRECTIONS: usize = 4;
 
 /// Many rounded vectors of the same length.
 #[derive(Clone, Debug)]
@@ -38,6 +38,23 @@ struct Rounding {
 impl Sketch {
     pub(crate) fn new(dim: usize) -> Self {
         Self { padded: dim.next_multiple_of(WIDTH), integers: Vec::new(), roundings: Vec::new() }
+    }
+
+    /// As many vectors, all zero.
+    pub(crate) fn zeros(dim: usize, len: usize) -> Self {
+        let padded = dim.next_multiple_of(WIDTH);
+        Self { padded, integers: vec![0; len * padded], roundings: vec![Rounding::default(); len] }
+    }
+
+    /// Disjoint parts of `size` vectors each, to be set by several threads.
+    pub(crate) fn parts_mut(&mut self, size: usize) -> impl Iterator<Item = SketchPart<'_>> {
+        let padded = self.padded;
+        let integers = self.integers.chunks_mut(size * padded);
+        integers.zip(self.roundings.chunks_mut(size)).map(move |(integers, roundings)| SketchPart {
+            padded,
+            integers,
+            roundings,
+        })
     }
 
     /// The products of every row with the directions, and the sum of the squares of each row's.
@@ -91,6 +108,12 @@ impl Sketch {
         self.roundings.push(round(y, norm, &mut self.integers[start..]));
     }
 
+    /// Append a vector of another sketch.
+    pub(crate) fn push_from(&mut self, other: &Self, index: usize) {
+        self.integers.extend_from_slice(other.vector(index));
+        self.roundings.push(other.roundings[index]);
+    }
+
     /// Length of the rounding error of a vector.
     pub(crate) fn error(&self, index: usize) -> f64 {
         f64::from(self.roundings[index].error)
@@ -98,6 +121,20 @@ impl Sketch {
 
     fn vector(&self, index: usize) -> &[i16] {
         &self.integers[index * self.padded..(index + 1) * self.padded]
+    }
+
+    /// The squared length of a rounded vector.
+    pub(crate) fn square(&self, index: usize) -> f64 {
+        let square: i32 = self.vector(index).iter().map(|&q| i32::from(q) * i32::from(q)).sum();
+        f64::from(square) * f64::from(self.roundings[index].scale).powi(2)
+    }
+
+    /// Products of a rounded vector with a few others.
+    #[inline]
+    pub(crate) fn products(&self, index: usize, other: &Self, others: [usize; DIRECTIONS]) -> [f64; DIRECTIONS] {
+        let [dots] = dots([self.vector(index)], others.map(|other_index| other.vector(other_index)));
+        let scale = f64::from(self.roundings[index].scale);
+        std::array::from_fn(|d| f64::from(dots[d]) * (scale * f64::from(other.roundings[others[d]].scale)))
     }
 
     /// Add to `sums` the squared products of three rows with the directions from `first` on, each row from its own
@@ -144,10 +181,25 @@ impl Sketch {
     }
 }
 
+/// Consecutive vectors of a sketch.
+pub(crate) struct SketchPart<'a> {
+    padded: usize,
+    integers: &'a mut [i16],
+    roundings: &'a mut [Rounding],
+}
+
+impl SketchPart<'_> {
+    /// Round `y`, whose length is `norm`, into a vector that was zero.
+    pub(crate) fn set(&mut self, index: usize, y: &[f64], norm: f64) {
+        let integers = &mut self.integers[index * self.padded..(index + 1) * self.padded];
+        self.roundings[index] = round(y, norm, integers);
+    }
+}
+
 /// Round `y`, whose length is `norm`, to integers.
 fn round(y: &[f64], norm: f64, integers: &mut [i16]) -> Rounding {
-    if norm < 1e-30 {
-        // Its integers are all zero, and so is the product that they give.
+    if !(1e-30..1e40).contains(&norm) {
+        // A scale of float32 cannot express it. Its integers are all zero, and so is the product that they give.
         return Rounding { scale: 0.0, error: above(norm) };
     }
     #[cfg(target_arch = "x86_64")]
@@ -196,7 +248,7 @@ fn above(x: f64) -> f32 {
 }
 
 #[inline]
-fn dots(rows: [&[i16]; ROWS], directions: [&[i16]; DIRECTIONS]) -> [[i32; DIRECTIONS]; ROWS] {
+fn dots<const R: usize>(rows: [&[i16]; R], directions: [&[i16]; DIRECTIONS]) -> [[i32; DIRECTIONS]; R] {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") {
         // SAFETY: the processor has the feature that the function is compiled for.
@@ -207,39 +259,39 @@ fn dots(rows: [&[i16]; ROWS], directions: [&[i16]; DIRECTIONS]) -> [[i32; DIRECT
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-unsafe fn dots_avx2(rows: [&[i16]; ROWS], directions: [&[i16]; DIRECTIONS]) -> [[i32; DIRECTIONS]; ROWS] {
+unsafe fn dots_avx2<const R: usize>(rows: [&[i16]; R], directions: [&[i16]; DIRECTIONS]) -> [[i32; DIRECTIONS]; R] {
     use std::arch::x86_64::{
-        __m256i, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_setzero_si256, _mm256_storeu_si256,
+        __m256i, _mm_add_epi32, _mm_storeu_si128, _mm256_add_epi32, _mm256_castsi256_si128, _mm256_extracti128_si256,
+        _mm256_hadd_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_setzero_si256,
     };
     let steps = rows.iter().chain(&directions).map(|v| v.len()).min().unwrap_or(0) / WIDTH;
-    // SAFETY: every load is of the WIDTH elements of a step, and each slice has that many steps.
+    // SAFETY: every load is of the WIDTH elements of a step, and each slice has that many steps; every store is of the
+    // four sums of a row.
     unsafe {
-        let mut sums = [[_mm256_setzero_si256(); DIRECTIONS]; ROWS];
+        let mut sums = [[_mm256_setzero_si256(); DIRECTIONS]; R];
         for step in 0..steps {
-            let mut x = [_mm256_setzero_si256(); ROWS];
-            for r in 0..ROWS {
+            let mut x = [_mm256_setzero_si256(); R];
+            for r in 0..R {
                 x[r] = _mm256_loadu_si256(rows[r].as_ptr().add(step * WIDTH).cast());
             }
             for d in 0..DIRECTIONS {
                 let w: __m256i = _mm256_loadu_si256(directions[d].as_ptr().add(step * WIDTH).cast());
-                for r in 0..ROWS {
+                for r in 0..R {
                     sums[r][d] = _mm256_add_epi32(sums[r][d], _mm256_madd_epi16(x[r], w));
                 }
             }
         }
-        let mut out = [[0; DIRECTIONS]; ROWS];
-        for r in 0..ROWS {
-            for d in 0..DIRECTIONS {
-                let mut lanes = [0_i32; 8];
-                _mm256_storeu_si256(lanes.as_mut_ptr().cast(), sums[r][d]);
-                out[r][d] = lanes.iter().sum();
-            }
+        let mut out = [[0; DIRECTIONS]; R];
+        for (out, [a, b, c, d]) in out.iter_mut().zip(sums) {
+            let pairs = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+            let total = _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256::<1>(pairs));
+            _mm_storeu_si128(out.as_mut_ptr().cast(), total);
         }
         out
     }
 }
 
-fn dots_body(rows: [&[i16]; ROWS], directions: [&[i16]; DIRECTIONS]) -> [[i32; DIRECTIONS]; ROWS] {
+fn dots_body<const R: usize>(rows: [&[i16]; R], directions: [&[i16]; DIRECTIONS]) -> [[i32; DIRECTIONS]; R] {
     let dot = |x: &[i16], w: &[i16]| x.iter().zip(w).map(|(&x, &w)| i32::from(x) * i32::from(w)).sum();
     rows.map(|x| directions.map(|w| dot(x, w)))
 }

@@ -1,0 +1,11 @@
+//! Distances between rows: how they are measured, bounded from rounded rows, and followed while centres are added.
+
+mod centres;
+mod nearest;
+mod points;
+mod rounded;
+
+pub(crate) use nearest::Nearest;
+pub(crate) use points::Space;
+pub use points::{Distance, Metric, Scale};
+pub(crate) use rounded::Rounded;

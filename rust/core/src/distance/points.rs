@@ -1,0 +1,185 @@
+//! Rows as points, and the distance between two of them.
+
+use crate::error::{Error, Result};
+use crate::rows::Rows;
+use crate::scaling::standard_scales;
+
+/// What a distance is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Metric {
+    /// The length of the difference.
+    #[default]
+    Euclidean,
+    /// One minus the cosine of the angle.
+    Cosine,
+}
+
+/// What columns are divided by before distances are measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scale {
+    /// Their standard deviation over core and pool together.
+    #[default]
+    Standard,
+    /// Nothing.
+    None,
+}
+
+/// How distances between rows are measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Distance {
+    /// What a distance is.
+    pub metric: Metric,
+    /// What columns are divided by.
+    pub scale: Scale,
+}
+
+/// Directions closer than this are the same but for rounding.
+const SAME_DIRECTION: f64 = 1e-14;
+
+/// Turns rows into points whose Euclidean distance orders pairs as the distance asked for does.
+///
+/// For the cosine they lie on the unit sphere, where the chord `|x - y|` and the angle between `x` and `y` obey
+/// `1 - cos = |x - y|^2 / 2`.
+#[derive(Clone, Debug)]
+pub(crate) struct Space {
+    metric: Metric,
+    factors: Option<Vec<f64>>,
+    dim: usize,
+}
+
+impl Space {
+    /// The space that the rows of pool and core span.
+    pub(crate) fn new(distance: Distance, pool: &dyn Rows, core: &dyn Rows) -> Result<Self> {
+        if pool.is_empty() {
+            return Err(Error::EmptyPool);
+        }
+        if !core.is_empty() && core.dim() != pool.dim() {
+            return Err(Error::Dimension { what: "the core", expected: pool.dim(), given: core.dim() });
+        }
+        if pool.dim() == 0 {
+            return Err(Error::Shape("the pool has rows without features: expected at least one feature".into()));
+        }
+        let factors = match distance.scale {
+            Scale::None => None,
+            Scale::Standard if core.is_empty() => Some(standard_scales(&[("the pool", pool)])?),
+            Scale::Standard => Some(standard_scales(&[("the pool", pool), ("the core", core)])?),
+        };
+        Ok(Self { metric: distance.metric, factors, dim: pool.dim() })
+    }
+
+    pub(crate) fn dim(&self) -> usize {
+        self.dim
+    }
+
+    pub(crate) fn points<'a>(&'a self, rows: &'a dyn Rows) -> Points<'a> {
+        Points { space: self, rows }
+    }
+
+    /// The distance between points, from that of `distance`.
+    pub(crate) fn reported(&self, chord: f64) -> f64 {
+        match self.metric {
+            Metric::Euclidean => chord,
+            Metric::Cosine => 0.5 * chord * chord,
+        }
+    }
+
+    /// The Euclidean distance between two points.
+    #[inline]
+    pub(crate) fn between(&self, a: &[f64], b: &[f64]) -> f64 {
+        let chord = distance(a, b);
+        if self.metric == Metric::Cosine && chord < SAME_DIRECTION { 0.0 } else { chord }
+    }
+
+    fn place(&self, x: &mut [f64]) {
+        if let Some(factors) = &self.factors {
+            x.iter_mut().zip(factors).for_each(|(x, factor)| *x *= factor);
+        }
+        if self.metric == Metric::Cosine {
+            // Dividing by the largest element first keeps squares from leaving the range of float64.
+            let largest = x.iter().fold(0.0_f64, |largest, x| largest.max(x.abs()));
+            if largest > 0.0 {
+                x.iter_mut().for_each(|x| *x /= largest);
+                let length = x.iter().map(|x| x * x).sum::<f64>().sqrt();
+                x.iter_mut().for_each(|x| *x /= length);
+            }
+        }
+    }
+}
+
+/// Rows that are read as points.
+#[derive(Clone, Copy)]
+pub(crate) struct Points<'a> {
+    space: &'a Space,
+    rows: &'a dyn Rows,
+}
+
+impl Points<'_> {
+    /// Refuse a row that no distance can be measured from.
+    pub(crate) fn check(&self, what: &'static str, row: usize, point: &[f64]) -> Result<()> {
+        let square: f64 = point.iter().map(|x| x * x).sum();
+        if square.is_finite() && 4.0 * square < f64::INFINITY && (square > 0.0 || self.space.metric != Metric::Cosine) {
+            return Ok(());
+        }
+        let mut features = vec![0.0; self.dim()];
+        self.rows.read(row, &mut features);
+        if features.iter().any(|x| !x.is_finite()) {
+            return Err(Error::NotFinite { what, row });
+        }
+        let problem = match self.space.metric {
+            Metric::Cosine => "expected a direction to measure angles from, but all its features are zero",
+            Metric::Euclidean => "has features so large that the squares of distances are not finite",
+        };
+        Err(Error::Row { what, row, problem })
+    }
+}
+
+impl Rows for Points<'_> {
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn dim(&self) -> usize {
+        self.space.dim
+    }
+
+    #[inline]
+    fn read(&self, index: usize, out: &mut [f64]) {
+        self.rows.read(index, out);
+        self.space.place(out);
+    }
+}
+
+/// The length of `a - b`, summed in an order that depends on nothing but the number of elements.
+#[inline]
+fn distance(a: &[f64], b: &[f64]) -> f64 {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        // SAFETY: the processor has the features that the function is compiled for.
+        return unsafe { square_avx2(a, b) }.sqrt();
+    }
+    square_body::<false>(a, b).sqrt()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn square_avx2(a: &[f64], b: &[f64]) -> f64 {
+    square_body::<true>(a, b)
+}
+
+#[inline(always)]
+fn square_body<const FUSED: bool>(a: &[f64], b: &[f64]) -> f64 {
+    const PARTS: usize = 16;
+    let add = |sum: f64, a: f64, b: f64| {
+        let difference = a - b;
+        if FUSED { difference.mul_add(difference, sum) } else { sum + difference * difference }
+    };
+    let mut sums = [0.0; PARTS];
+    let (a, b) = (a.chunks_exact(PARTS), b.chunks_exact(PARTS));
+    let rest = a.remainder().iter().zip(b.remainder()).fold(0.0, |sum, (&a, &b)| add(sum, a, b));
+    for (a, b) in a.zip(b) {
+        for k in 0..PARTS {
+            sums[k] = add(sums[k], a[k], b[k]);
+        }
+    }
+    sums.iter().sum::<f64>() + rest
+}

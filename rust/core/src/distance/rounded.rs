@@ -1,0 +1,122 @@
+//! Points rounded to 16-bit integers: distances between them bound the distances between the points themselves.
+//!
+//! A point is `x = o + x' + delta`, with an origin `o` that all share and a rounded `x'`. By the triangle inequality the
+//! distance of two points differs from that of the rounded ones by at most `|delta_x| + |delta_y|`.
+
+use rayon::prelude::*;
+
+use super::points::Points;
+use crate::error::Result;
+use crate::linalg::{DIRECTIONS, Sketch};
+use crate::rows::Rows;
+
+/// Rounding errors of float64 in a distance, as a fraction of the lengths of the two points: `|x - y|^2` is computed as
+/// a difference of squares, and what it loses is under a root.
+const FLOAT_ERROR: f64 = 1e-7;
+/// Points that are rounded by one thread at a time.
+const CHUNK: usize = 256;
+
+/// What bounds a distance from both sides.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) lower: f64,
+    pub(crate) upper: f64,
+}
+
+/// Rounded points around a common origin.
+pub(crate) struct Rounded {
+    sketch: Sketch,
+    extents: Vec<Extent>,
+}
+
+/// The squared length of a rounded point, and how far the point may be from it.
+#[derive(Clone, Copy, Default)]
+struct Extent {
+    square: f64,
+    error: f64,
+}
+
+impl Rounded {
+    /// Round every point; the lengths of `x - o` come along.
+    ///
+    /// # Errors
+    /// Of [`Points::check`], for the first point that fails it.
+    pub(crate) fn new(what: &'static str, points: Points<'_>, origin: &[f64]) -> Result<(Self, Vec<f64>)> {
+        let len = points.len();
+        let (mut sketch, mut lengths) = (Sketch::zeros(origin.len(), len), vec![0.0; len]);
+        let parts: Vec<_> = sketch.parts_mut(CHUNK).zip(lengths.chunks_mut(CHUNK)).enumerate().collect();
+        let checks: Vec<Result<()>> = parts
+            .into_par_iter()
+            .map_init(
+                || vec![0.0; origin.len()],
+                |point, (chunk, (mut sketch, lengths))| {
+                    for (k, length) in lengths.iter_mut().enumerate() {
+                        let index = chunk * CHUNK + k;
+                        points.read(index, point);
+                        points.check(what, index, point)?;
+                        *length = subtract(point, origin);
+                        sketch.set(k, point, *length);
+                    }
+                    Ok(())
+                },
+            )
+            .collect();
+        checks.into_iter().collect::<Result<()>>()?;
+        let extents = (0..len).into_par_iter().with_min_len(CHUNK).map(|i| Extent::new(&sketch, i)).collect();
+        Ok((Self { sketch, extents }, lengths))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.extents.len()
+    }
+
+    /// Append a point of another set that has the same origin.
+    pub(crate) fn push(&mut self, other: &Self, index: usize) {
+        self.sketch.push_from(&other.sketch, index);
+        self.extents.push(other.extents[index]);
+    }
+
+    /// Bounds of the distances between a point and a few of another set that has the same origin.
+    #[inline]
+    pub(crate) fn between(&self, index: usize, other: &Self, others: [usize; DIRECTIONS]) -> [Bounds; DIRECTIONS] {
+        let products = self.sketch.products(index, &other.sketch, others);
+        let x = self.extents[index];
+        std::array::from_fn(|k| {
+            let y = other.extents[others[k]];
+            let estimate = (x.square + y.square - 2.0 * products[k]).max(0.0).sqrt();
+            let error = x.error + y.error;
+            Bounds { lower: estimate - error, upper: estimate + error }
+        })
+    }
+
+    /// The width of the bounds of a distance.
+    pub(crate) fn width(&self, index: usize, other: &Self, another: usize) -> f64 {
+        2.0 * (self.extents[index].error + other.extents[another].error)
+    }
+
+    /// Ask for a point to be brought into the cache.
+    #[inline]
+    pub(crate) fn prefetch(&self, index: usize) {
+        self.sketch.prefetch(index);
+    }
+}
+
+impl Extent {
+    fn new(sketch: &Sketch, index: usize) -> Self {
+        let square = sketch.square(index);
+        Self { square, error: sketch.error(index) + FLOAT_ERROR * square.sqrt() }
+    }
+}
+
+/// Subtract the origin from a point and return the length of what is left.
+fn subtract(point: &mut [f64], origin: &[f64]) -> f64 {
+    const PARTS: usize = 8;
+    let mut squares = [0.0; PARTS];
+    for (point, origin) in point.chunks_mut(PARTS).zip(origin.chunks(PARTS)) {
+        for ((x, o), square) in point.iter_mut().zip(origin).zip(&mut squares) {
+            *x -= o;
+            *square += *x * *x;
+        }
+    }
+    squares.iter().sum::<f64>().sqrt()
+}

@@ -1,0 +1,206 @@
+//! Farthest point sampling: the pick that is farthest from everything that is there already, then the next one.
+
+use rayon::prelude::*;
+
+use crate::distance::{Distance, Nearest, Rounded, Space};
+use crate::error::{Error, Result};
+use crate::greedy::{Engine, Picks, Score, first_largest};
+use crate::rows::{NoRows, Pool, Rows};
+
+/// Rows that are summed up together: fixed, so that the sums do not depend on the number of threads.
+const CHUNK: usize = 1024;
+
+/// A farthest point sampling under way: it can be advanced by any number of picks, with the same result as in one go.
+///
+/// Pool and core are passed to every call and must be the same each time. Of the pool a rounded copy is kept, two bytes
+/// a number, and no other.
+///
+/// ```
+/// use mlipselect_core::{Distance, Engine, Fps, Metric, Pool, Scale, View};
+///
+/// let pool = Pool::new(View::new(&[0.0, 1.0, 5.0, 6.0], 4, 1)?);
+/// let distance = Distance { metric: Metric::Euclidean, scale: Scale::None };
+/// let mut selection = Fps::new(&pool, None, distance, Some(1), Engine::Lazy)?;
+/// selection.advance(&pool, None, 3)?;
+/// assert_eq!(selection.indices(), [1, 3, 0]);
+/// assert_eq!(selection.scores(), [f64::INFINITY, 5.0, 1.0]);
+/// # Ok::<(), mlipselect_core::Error>(())
+/// ```
+pub struct Fps {
+    nearest: Nearest,
+    start: Start,
+    picks: Picks,
+    scores: Vec<f64>,
+}
+
+/// Where a selection begins.
+enum Start {
+    /// At the candidates farthest from the core.
+    Core,
+    /// At a given candidate.
+    Candidate(usize),
+    /// At the candidate that is farthest from the mean, with these distances from it.
+    Mean(Vec<f64>),
+}
+
+impl Fps {
+    /// Begin with the rows of a core or, without any, with the candidate `initialize` or, without that, with the one
+    /// that is farthest from the mean of the pool.
+    ///
+    /// # Errors
+    /// [`Error::EmptyPool`], [`Error::Dimension`], [`Error::NotFinite`], [`Error::Row`] for a row that is zero where
+    /// angles are asked for, [`Error::Shape`] if `initialize` is not in the pool or there is a core as well.
+    pub fn new(
+        pool: &Pool<'_>,
+        core: Option<&dyn Rows>,
+        distance: Distance,
+        initialize: Option<usize>,
+        engine: Engine,
+    ) -> Result<Self> {
+        let (rows, core) = (pool.structures(), core.unwrap_or(&NoRows));
+        if let Some(start) = initialize {
+            if !core.is_empty() {
+                return Err(Error::Shape("a core is where the selection begins: leave initialize out".into()));
+            }
+            if start >= pool.len() {
+                return Err(Error::Shape(format!(
+                    "initialize must be a candidate: the pool has {} candidates, given {start}",
+                    pool.len()
+                )));
+            }
+        }
+        let space = Space::new(distance, rows, core)?;
+        let origin = mean(&space.points(rows), space.dim());
+        let (rounded, lengths) = Rounded::new("the pool", space.points(rows), &origin)?;
+        let (rounded_core, _) = Rounded::new("the core", space.points(core), &origin)?;
+        let start = match initialize {
+            _ if !core.is_empty() => Start::Core,
+            Some(start) => Start::Candidate(start),
+            None => Start::Mean(lengths),
+        };
+        Ok(Self {
+            nearest: Nearest::new(space, rounded, rounded_core),
+            start,
+            picks: Picks::new(engine, pool.len()),
+            scores: Vec::new(),
+        })
+    }
+
+    /// Never pick these candidates.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if one is not in the pool or is where the selection will begin; none is then excluded.
+    pub fn exclude(&mut self, candidates: &[usize]) -> Result<()> {
+        match self.start {
+            Start::Candidate(start) if self.nearest.centres() == 0 && candidates.contains(&start) => {
+                Err(Error::Shape(format!("candidate {start} cannot be excluded: the selection begins with it")))
+            }
+            _ => self.picks.exclude(candidates),
+        }
+    }
+
+    /// Pick `count` more candidates.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`] if fewer are left, [`Error::Shape`] or [`Error::Dimension`] if pool or core is another one;
+    /// nothing is picked then.
+    pub fn advance(&mut self, pool: &Pool<'_>, core: Option<&dyn Rows>, count: usize) -> Result<()> {
+        let core = core.unwrap_or(&NoRows);
+        self.picks.check(pool, self.nearest.space().dim(), count)?;
+        self.nearest.check_core(core)?;
+        for _ in 0..count {
+            if self.nearest.centres() == 0 {
+                self.begin();
+            } else if let Some(pick) = self.picks.next(&mut Distances { nearest: &mut self.nearest, core }, pool) {
+                self.scores.push(self.nearest.space().reported(pick.score));
+            }
+        }
+        Ok(())
+    }
+
+    /// The first pick where there is nothing to be far from.
+    fn begin(&mut self) {
+        let index = match &self.start {
+            Start::Candidate(start) => Some(*start),
+            Start::Mean(lengths) => first_largest(lengths, |i| self.picks.is_open(i)),
+            Start::Core => None,
+        };
+        if let Some(index) = index {
+            self.picks.take(index);
+            self.scores.push(f64::INFINITY);
+            self.nearest.observe(index);
+        }
+        self.start = Start::Core;
+    }
+
+    /// Candidates that are neither picked nor excluded.
+    pub fn remaining(&self) -> usize {
+        self.picks.remaining()
+    }
+
+    /// The picks so far, in order.
+    pub fn indices(&self) -> &[usize] {
+        self.picks.indices()
+    }
+
+    /// The distance of each pick, when it was picked, from the core and the picks before it: infinite for the first
+    /// one if there is no core. They never increase.
+    pub fn scores(&self) -> &[f64] {
+        &self.scores
+    }
+}
+
+/// The score of a candidate: its distance to the nearest centre.
+struct Distances<'a> {
+    nearest: &'a mut Nearest,
+    core: &'a dyn Rows,
+}
+
+impl Score for Distances<'_> {
+    fn bounds(&self) -> &[f64] {
+        self.nearest.bounds()
+    }
+
+    fn is_exact(&self, candidate: usize) -> bool {
+        self.nearest.is_exact(candidate)
+    }
+
+    fn tighten(&mut self, pool: &Pool<'_>, candidates: &[usize], threshold: f64) {
+        self.nearest.tighten(pool.structures(), self.core, candidates, threshold);
+    }
+
+    fn observe(&mut self, _pool: &Pool<'_>, pick: usize) {
+        self.nearest.observe(pick);
+    }
+
+    fn definition(&self, pool: &Pool<'_>) -> Vec<f64> {
+        self.nearest.definition(pool.structures(), self.core)
+    }
+}
+
+/// The mean row, as the first one plus the mean deviation from it, which loses less to rounding.
+fn mean(rows: &dyn Rows, dim: usize) -> Vec<f64> {
+    let mut first = vec![0.0; dim];
+    rows.read(0, &mut first);
+    let chunks: Vec<Vec<f64>> = (0..rows.len().div_ceil(CHUNK))
+        .into_par_iter()
+        .map_init(
+            || vec![0.0; dim],
+            |row, chunk| {
+                let mut sums = vec![0.0; dim];
+                for index in chunk * CHUNK..rows.len().min((chunk + 1) * CHUNK) {
+                    rows.read(index, row);
+                    for k in 0..dim {
+                        sums[k] += row[k] - first[k];
+                    }
+                }
+                sums
+            },
+        )
+        .collect();
+    let mut sums = vec![0.0; dim];
+    for chunk in chunks {
+        sums.iter_mut().zip(chunk).for_each(|(a, b)| *a += b);
+    }
+    first.iter().zip(sums).map(|(first, sum)| first + sum / rows.len() as f64).collect()
+}

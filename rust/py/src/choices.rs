@@ -1,0 +1,28 @@
+//! Names of alternatives in Python as the core's enums.
+
+use mlipselect_core::{Distance, Engine, Metric, Scale};
+use pyo3::PyResult;
+
+use crate::errors::invalid;
+
+pub(crate) fn engine(name: &str) -> PyResult<Engine> {
+    match name {
+        "lazy" => Ok(Engine::Lazy),
+        "naive" => Ok(Engine::Naive),
+        other => Err(invalid(format!("engine must be 'lazy' or 'naive', given '{other}'"))),
+    }
+}
+
+pub(crate) fn distance(metric: &str, scale: &str) -> PyResult<Distance> {
+    let metric = match metric {
+        "euclidean" => Metric::Euclidean,
+        "cosine" => Metric::Cosine,
+        other => return Err(invalid(format!("metric must be 'euclidean' or 'cosine', given '{other}'"))),
+    };
+    let scale = match scale {
+        "standard" => Scale::Standard,
+        "none" => Scale::None,
+        other => return Err(invalid(format!("scale must be 'standard' or 'none', given '{other}'"))),
+    };
+    Ok(Distance { metric, scale })
+}
