@@ -18,7 +18,21 @@ def progress_bar(show: bool | None, **options: Any) -> Any:
     **options
         What `tqdm` takes.
     """
-    return tqdm(delay=1.0, disable=not shown(show), **options)
+    # Even a disabled bar of tqdm sets up locks, which takes longer than a small selection.
+    return tqdm(delay=1.0, **options) if shown(show) else _NoBar()
+
+
+class _NoBar:
+    """Takes what a bar takes and shows nothing."""
+
+    def __enter__(self) -> _NoBar:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def update(self, count: int) -> None:
+        pass
 
 
 def shown(show: bool | None) -> bool:

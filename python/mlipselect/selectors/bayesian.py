@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from mlipselect._core import BayesianSelection, Posterior, mean_square
 from mlipselect.exceptions import InvalidInputError, NotFittedError
+from mlipselect.progress import progress_bar
 from mlipselect.selectors.base import FloatMatrix, HasStructureRows, Selector, structure_rows
 
 #: Target rows that `pool_std` draws from a larger pool.
@@ -248,7 +248,7 @@ class BayesianSelector(Selector):
     def _advance(self, count: int) -> None:
         # Steps of about a tenth of a second let Ctrl-C through and move the bar.
         step = 1
-        with tqdm(total=count, desc="selecting", unit="structure", delay=1.0, disable=not self.progress_bar) as bar:
+        with progress_bar(self.progress_bar, total=count, desc="selecting", unit="structure") as bar:
             while count > 0:
                 began = time.perf_counter()
                 part = min(step, count)

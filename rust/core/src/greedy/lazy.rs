@@ -4,7 +4,7 @@
 //! date many at a time, so that the work runs at the speed of matrix products rather than of memory. Which ones is
 //! guessed from how the best score fell so far; a wrong guess costs time and changes no pick.
 
-use super::{Pick, Score, tie_limit};
+use super::{Pick, Score, near_tie_limit, tie_limit};
 use crate::rows::Pool;
 
 /// The first guess of how much of the best score is lost between two picks.
@@ -32,9 +32,9 @@ impl Lazy {
         // Every candidate that is left out has a bound below the guess, so a best score above it is the best of all.
         let (contenders, best) = loop {
             let guess = if step.is_finite() { last - step } else { f64::NEG_INFINITY };
-            let contenders = open(score, tie_limit(guess));
+            let contenders = open(score, near_tie_limit(guess));
             let stale: Vec<usize> = contenders.iter().copied().filter(|&i| !score.is_exact(i)).collect();
-            score.tighten(pool, &stale, tie_limit(guess));
+            score.tighten(pool, &stale, near_tie_limit(guess));
             let exact = contenders.iter().filter(|&&i| score.is_exact(i));
             let best = exact.map(|&i| score.bounds()[i]).fold(f64::NEG_INFINITY, f64::max);
             if best >= guess {
@@ -42,8 +42,20 @@ impl Lazy {
             }
             step = if step > 0.0 { 2.0 * step } else { FIRST_DECLINE * last.abs() + f64::MIN_POSITIVE };
         };
-        let limit = tie_limit(best);
-        let index = contenders.into_iter().find(|&i| score.bounds()[i] >= limit && score.is_exact(i))?;
+        let limit = near_tie_limit(best);
+        let near: Vec<usize> =
+            contenders.into_iter().filter(|&i| score.bounds()[i] >= limit && score.is_exact(i)).collect();
+        let (index, best) = match near[..] {
+            [] => return None,
+            [only] => (only, best),
+            // Nothing to compute anew: zeros have no last digits.
+            [first, ..] if best == 0.0 => (first, best),
+            _ => {
+                score.settle(pool, &near);
+                let best = near.iter().map(|&i| score.bounds()[i]).fold(f64::NEG_INFINITY, f64::max);
+                (near.into_iter().find(|&i| score.bounds()[i] >= tie_limit(best))?, best)
+            }
+        };
         self.decline = match self.last {
             Some(last) => 0.5 * (self.decline + (last - best).max(0.0)),
             None => FIRST_DECLINE * best.abs(),

@@ -31,6 +31,10 @@ pub(crate) trait Score {
     /// Lower the bounds of candidates until each is its score, or below `threshold`.
     fn tighten(&mut self, pool: &Pool<'_>, candidates: &[usize], threshold: f64);
 
+    /// Compute the scores of candidates that nearly tie so that equal candidates get equal bits, whenever they were
+    /// looked at before.
+    fn settle(&mut self, pool: &Pool<'_>, candidates: &[usize]);
+
     /// Account for a pick.
     fn observe(&mut self, pool: &Pool<'_>, pick: usize);
 
@@ -38,9 +42,18 @@ pub(crate) trait Score {
     fn definition(&self, pool: &Pool<'_>) -> Vec<f64>;
 }
 
+/// Scores within this fraction of the best are computed anew, in the same way, before ties are looked for: the order of
+/// earlier updates shows in the last digits.
+const NEAR_TIE: f64 = 1e-9;
+
 /// The lowest score that ties with `best`.
 fn tie_limit(best: f64) -> f64 {
     best - TIE * best.abs()
+}
+
+/// The lowest score that may tie with `best` for all that rounding leaves to say.
+fn near_tie_limit(best: f64) -> f64 {
+    best - NEAR_TIE * best.abs()
 }
 
 /// A candidate and its score at the time.

@@ -4,6 +4,8 @@
 //! error `delta`, so that whoever uses a product can bound what it misses. The integers are scaled to a Euclidean norm
 //! at which no product, nor any partial sum of one, leaves 32 bits (Cauchy-Schwarz).
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::block::Block;
@@ -100,20 +102,21 @@ impl Sketch {
         &self.integers[index * self.padded..(index + 1) * self.padded]
     }
 
-    /// Add to `sums` the squared products of three rows with the directions from `first` on, each row from its own
-    /// first direction.
+    /// Add to `sums` the squared products of three rows with a range of directions, each row from its own first
+    /// direction on.
     pub(crate) fn add_squares(
         &self,
         rows: [usize; ROWS],
         directions: &Sketch,
+        range: Range<usize>,
         firsts: [usize; ROWS],
         sums: &mut [f64; ROWS],
     ) {
         let vectors = rows.map(|row| self.vector(row));
         let scales = rows.map(|row| f64::from(self.roundings[row].scale));
-        let first = firsts.into_iter().min().unwrap_or(0);
-        for start in (first..directions.len()).step_by(DIRECTIONS) {
-            let count = DIRECTIONS.min(directions.len() - start);
+        let first = firsts.into_iter().fold(range.end, usize::min).max(range.start);
+        for start in (first..range.end).step_by(DIRECTIONS) {
+            let count = DIRECTIONS.min(range.end - start);
             // The last direction stands in for those that are not there.
             let others = std::array::from_fn(|d| directions.vector(start + d.min(count - 1)));
             let dots = dots(vectors, others);
@@ -209,7 +212,8 @@ fn dots(rows: [&[i16]; ROWS], directions: [&[i16]; DIRECTIONS]) -> [[i32; DIRECT
 #[target_feature(enable = "avx2")]
 unsafe fn dots_avx2(rows: [&[i16]; ROWS], directions: [&[i16]; DIRECTIONS]) -> [[i32; DIRECTIONS]; ROWS] {
     use std::arch::x86_64::{
-        __m256i, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_setzero_si256, _mm256_storeu_si256,
+        __m256i, _mm_add_epi32, _mm_storeu_si128, _mm256_add_epi32, _mm256_castsi256_si128, _mm256_extracti128_si256,
+        _mm256_hadd_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_setzero_si256,
     };
     let steps = rows.iter().chain(&directions).map(|v| v.len()).min().unwrap_or(0) / WIDTH;
     // SAFETY: every load is of the WIDTH elements of a step, and each slice has that many steps.
@@ -229,11 +233,10 @@ unsafe fn dots_avx2(rows: [&[i16]; ROWS], directions: [&[i16]; DIRECTIONS]) -> [
         }
         let mut out = [[0; DIRECTIONS]; ROWS];
         for r in 0..ROWS {
-            for d in 0..DIRECTIONS {
-                let mut lanes = [0_i32; 8];
-                _mm256_storeu_si256(lanes.as_mut_ptr().cast(), sums[r][d]);
-                out[r][d] = lanes.iter().sum();
-            }
+            let [a, b, c, d] = sums[r];
+            let pairs = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+            let halves = _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256::<1>(pairs));
+            _mm_storeu_si128(out[r].as_mut_ptr().cast(), halves);
         }
         out
     }
@@ -266,7 +269,7 @@ mod tests {
             (0..count).for_each(|d| directions.push(&vector(100 + d)));
             let firsts = [0, count / 2, count];
             let mut sums = [0.0; ROWS];
-            rows.add_squares([0, 1, 2], &directions, firsts, &mut sums);
+            rows.add_squares([0, 1, 2], &directions, 0..count, firsts, &mut sums);
             for r in 0..ROWS {
                 let y = vector(r);
                 let (mut exact, mut errors) = (0.0, 0.0);
