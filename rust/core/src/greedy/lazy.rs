@@ -21,10 +21,6 @@ pub(crate) struct Lazy {
 impl Lazy {
     /// The open candidate with the largest score, the first of those that tie.
     pub(crate) fn next(&mut self, score: &mut dyn Score, pool: &Pool<'_>, taken: &[bool]) -> Option<Pick> {
-        let open = |score: &dyn Score, limit: f64| -> Vec<usize> {
-            let bounds = score.bounds().iter().enumerate();
-            bounds.filter(|&(i, &bound)| bound >= limit && !taken[i]).map(|(i, _)| i).collect()
-        };
         let (last, mut step) = match self.last {
             Some(last) => (last, self.decline),
             None => (f64::INFINITY, f64::INFINITY),
@@ -32,7 +28,7 @@ impl Lazy {
         // Every candidate that is left out has a bound below the guess, so a best score above it is the best of all.
         let (contenders, best) = loop {
             let guess = if step.is_finite() { last - step } else { f64::NEG_INFINITY };
-            let contenders = open(score, near_tie_limit(guess));
+            let contenders = at_least(score.bounds(), near_tie_limit(guess), taken);
             let stale: Vec<usize> = contenders.iter().copied().filter(|&i| !score.is_exact(i)).collect();
             score.tighten(pool, &stale, near_tie_limit(guess));
             let exact = contenders.iter().filter(|&&i| score.is_exact(i));
@@ -63,4 +59,18 @@ impl Lazy {
         self.last = Some(best);
         Some(Pick { index, score: score.bounds()[index] })
     }
+}
+
+/// Open candidates whose bound is not below the limit, of which there are few.
+fn at_least(bounds: &[f64], limit: f64, taken: &[bool]) -> Vec<usize> {
+    const PART: usize = 16;
+    let mut out = Vec::new();
+    for (part, bounds) in bounds.chunks(PART).enumerate() {
+        // Without branches for each candidate, so that several are compared at a time.
+        if bounds.iter().fold(false, |any, &bound| any | (bound >= limit)) {
+            let first = part * PART;
+            out.extend((first..first + bounds.len()).filter(|&i| bounds[i - first] >= limit && !taken[i]));
+        }
+    }
+    out
 }
