@@ -14,7 +14,7 @@ from mlipselect.features import Features, balance_composition, featurize
 from mlipselect.io import Frame, iter_frames, read
 from mlipselect.select import select
 from mlipselect.selection import Selection
-from mlipselect.selectors import BayesianSelector
+from mlipselect.selectors import BayesianSelector, KMedoids
 
 __all__ = [
     "ACE",
@@ -22,6 +22,7 @@ __all__ = [
     "Features",
     "Frame",
     "InvalidInputError",
+    "KMedoids",
     "MemoryLimitError",
     "MissingExtraError",
     "MlipselectError",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 __all__ = [
     "AceBasis",
     "BayesianSelection",
+    "MedoidSwaps",
     "Posterior",
     "__version__",
     "ace_length",
@@ -67,6 +68,35 @@ class BayesianSelection:
     @property
     def information(self) -> NDArray[np.float64]: ...
     def posterior(self) -> Posterior: ...
+
+@final
+class MedoidSwaps:
+    def __new__(
+        cls,
+        pool: _Matrix,
+        n_to_select: int,
+        *,
+        core: _Matrix | None = None,
+        init: str = "build",
+        seed: int = 0,
+        scale: str = "standard",
+        max_memory: int = ...,
+        n_threads: int | None = None,
+    ) -> MedoidSwaps: ...
+    @staticmethod
+    def row_bytes(pool: int, core: int, dim: int) -> int: ...
+    @property
+    def list_bytes(self) -> int: ...
+    @property
+    def window(self) -> int: ...
+    def advance(self, count: int) -> None: ...
+    @property
+    def is_done(self) -> bool: ...
+    @property
+    def visited(self) -> int: ...
+    @property
+    def swaps(self) -> int: ...
+    def result(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], float]: ...
 
 def mean_square(pool: _Matrix, core: _Matrix | None, n_threads: int | None = None) -> float: ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tqdm import tqdm
@@ -19,11 +20,17 @@ def progress_bar(show: bool | None, **options: Any) -> Any:
         What `tqdm` takes.
     """
     # Even a disabled bar of tqdm sets up locks, which takes longer than a small selection.
-    return tqdm(delay=1.0, **options) if shown(show) else _NoBar()
+    return tqdm(delay=1.0, **options) if shown(show) else _NoBar(options.get("iterable", ()))
 
 
 class _NoBar:
-    """Takes what a bar takes and shows nothing."""
+    """Does what a bar does, but shows nothing."""
+
+    def __init__(self, iterable: Iterable[Any]):
+        self._iterable = iterable
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._iterable)
 
     def __enter__(self) -> _NoBar:
         return self

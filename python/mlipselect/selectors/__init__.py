@@ -2,5 +2,6 @@
 
 from mlipselect.selectors.base import Selector
 from mlipselect.selectors.bayesian import BayesianSelector
+from mlipselect.selectors.kmedoids import KMedoids
 
-__all__ = ["BayesianSelector", "Selector"]
+__all__ = ["BayesianSelector", "KMedoids", "Selector"]

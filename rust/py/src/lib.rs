@@ -4,6 +4,7 @@ mod ace;
 mod arrays;
 mod bayesian;
 mod errors;
+mod kmedoids;
 mod posterior;
 mod threads;
 
@@ -16,6 +17,8 @@ mod _core {
     use super::ace::{AceBasis, ace_length, neighbor_list};
     #[pymodule_export]
     use super::bayesian::BayesianSelection;
+    #[pymodule_export]
+    use super::kmedoids::MedoidSwaps;
     #[pymodule_export]
     use super::posterior::{Posterior, mean_square};
     use super::*;

@@ -39,6 +39,7 @@ impl PoolStd {
                 what: "the candidates-by-targets covariance of pool_std",
                 needed,
                 allowed: max_memory,
+                advice: "raise max_memory or make the target smaller",
             });
         }
         let mut rows = vec![0.0; target.len() * target.dim()];
