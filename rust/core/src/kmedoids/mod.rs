@@ -45,7 +45,7 @@ pub enum Start {
 /// use mlipselect_core::{KMedoids, Start, View};
 ///
 /// let rows = [0.0, 1.0, 2.0, 10.0, 11.0, 12.0];
-/// let (pool, core) = (View::new(&rows, 6, 1)?, View::new(&[], 0, 1)?);
+/// let (pool, core) = (View::new(&rows, 6, 1)?, View::<f64>::new(&[], 0, 1)?);
 /// let mut clustering = KMedoids::new(&pool, &core, 2, Start::Build, usize::MAX)?;
 /// while !clustering.is_done() {
 ///     clustering.advance(1000);
