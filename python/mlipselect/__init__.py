@@ -14,14 +14,17 @@ from mlipselect.features import Features, balance_composition, featurize
 from mlipselect.io import Frame, iter_frames, read
 from mlipselect.select import select
 from mlipselect.selection import Selection
-from mlipselect.selectors import BayesianSelector
+from mlipselect.selectors import FPS, BayesianSelector, FacilityLocation, KMedoids
 
 __all__ = [
     "ACE",
+    "FPS",
     "BayesianSelector",
+    "FacilityLocation",
     "Features",
     "Frame",
     "InvalidInputError",
+    "KMedoids",
     "MemoryLimitError",
     "MissingExtraError",
     "MlipselectError",

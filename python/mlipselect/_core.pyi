@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 __all__ = [
     "AceBasis",
     "BayesianSelection",
+    "FacilitySelection",
+    "FpsSelection",
+    "MedoidSwaps",
     "Posterior",
     "__version__",
     "ace_length",
@@ -67,6 +70,83 @@ class BayesianSelection:
     @property
     def information(self) -> NDArray[np.float64]: ...
     def posterior(self) -> Posterior: ...
+
+@final
+class MedoidSwaps:
+    def __new__(
+        cls,
+        pool: _Matrix,
+        n_to_select: int,
+        *,
+        core: _Matrix | None = None,
+        init: str = "build",
+        seed: int = 0,
+        scale: str = "standard",
+        max_memory: int = ...,
+        n_threads: int | None = None,
+    ) -> MedoidSwaps: ...
+    @staticmethod
+    def row_bytes(pool: int, core: int, dim: int) -> int: ...
+    @property
+    def list_bytes(self) -> int: ...
+    @property
+    def window(self) -> int: ...
+    def advance(self, count: int) -> None: ...
+    @property
+    def is_done(self) -> bool: ...
+    @property
+    def visited(self) -> int: ...
+    @property
+    def swaps(self) -> int: ...
+    def result(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], float]: ...
+
+@final
+class FacilitySelection:
+    def __new__(
+        cls,
+        pool: _Matrix,
+        core: _Matrix | None = None,
+        *,
+        metric: str = "euclidean",
+        scale: str = "standard",
+        engine: str = "lazy",
+        max_memory: int = ...,
+        n_threads: int | None = None,
+    ) -> FacilitySelection: ...
+    @staticmethod
+    def bytes(pool: int, core: int, dim: int) -> int: ...
+    def advance(self, count: int) -> None: ...
+    def exclude(self, candidates: Any) -> None: ...
+    @property
+    def remaining(self) -> int: ...
+    @property
+    def indices(self) -> NDArray[np.int64]: ...
+    @property
+    def scores(self) -> NDArray[np.float64]: ...
+    @property
+    def loss(self) -> float: ...
+
+@final
+class FpsSelection:
+    def __new__(
+        cls,
+        pool: _Matrix,
+        core: _Matrix | None = None,
+        *,
+        metric: str = "euclidean",
+        scale: str = "standard",
+        initialize: int | None = None,
+        engine: str = "lazy",
+        n_threads: int | None = None,
+    ) -> FpsSelection: ...
+    def advance(self, count: int) -> None: ...
+    def exclude(self, candidates: Any) -> None: ...
+    @property
+    def remaining(self) -> int: ...
+    @property
+    def indices(self) -> NDArray[np.int64]: ...
+    @property
+    def scores(self) -> NDArray[np.float64]: ...
 
 def mean_square(pool: _Matrix, core: _Matrix | None, n_threads: int | None = None) -> float: ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tqdm import tqdm
@@ -18,7 +19,27 @@ def progress_bar(show: bool | None, **options: Any) -> Any:
     **options
         What `tqdm` takes.
     """
-    return tqdm(delay=1.0, disable=not shown(show), **options)
+    # Even a disabled bar of tqdm sets up locks, which takes longer than a small selection.
+    return tqdm(delay=1.0, **options) if shown(show) else _NoBar(options.get("iterable", ()))
+
+
+class _NoBar:
+    """Does what a bar does, but shows nothing."""
+
+    def __init__(self, iterable: Iterable[Any]):
+        self._iterable = iterable
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._iterable)
+
+    def __enter__(self) -> _NoBar:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def update(self, count: int) -> None:
+        pass
 
 
 def shown(show: bool | None) -> bool:

@@ -2,5 +2,8 @@
 
 from mlipselect.selectors.base import Selector
 from mlipselect.selectors.bayesian import BayesianSelector
+from mlipselect.selectors.facility_location import FacilityLocation
+from mlipselect.selectors.fps import FPS
+from mlipselect.selectors.kmedoids import KMedoids
 
-__all__ = ["BayesianSelector", "Selector"]
+__all__ = ["FPS", "BayesianSelector", "FacilityLocation", "KMedoids", "Selector"]

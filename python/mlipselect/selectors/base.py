@@ -41,6 +41,28 @@ def structure_rows(X: Any) -> FloatMatrix:
     return matrix
 
 
+def core_rows(core: Any, pool: FloatMatrix) -> FloatMatrix | None:
+    """Return the structure rows of a core, where there is one, which must be as wide as the pool."""
+    if core is None:
+        return None
+    rows = structure_rows(core)
+    if rows.shape[1] != pool.shape[1]:
+        raise InvalidInputError(
+            f"core and pool must have the same features: core has {rows.shape[1]} per structure, "
+            f"the pool {pool.shape[1]}"
+        )
+    return rows
+
+
+def integer(name: str, value: Any, lowest: int) -> int:
+    """Return a parameter that must be an integer of at least `lowest`."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise InvalidInputError(f"{name} must be an integer, given {value!r}")
+    if value < lowest:
+        raise InvalidInputError(f"{name} must be at least {lowest}, given {value}")
+    return int(value)
+
+
 class Selector(ABC):
     """Base of the selectors: `fit` a pool, then read `selected_idx_`.
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from mlipselect._core import BayesianSelection, Posterior, mean_square
-from mlipselect.exceptions import InvalidInputError, NotFittedError
-from mlipselect.selectors.base import FloatMatrix, HasStructureRows, Selector, structure_rows
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.selectors.base import FloatMatrix, HasStructureRows, core_rows
+from mlipselect.selectors.greedy import GreedySelector
 
 #: Target rows that `pool_std` draws from a larger pool.
 POOL_STD_TARGETS = 2048
 
 
-class BayesianSelector(Selector):
+class BayesianSelector(GreedySelector):
     r"""Greedy selection by what Bayesian linear regression on the features does not know yet.
 
     Parameters
@@ -153,29 +152,8 @@ class BayesianSelector(Selector):
             If the pool is empty, smaller than `n_to_select`, not finite or not as wide as the core, if the
             prior is singular, or a parameter out of its range.
         """
-        n = self._checked_n_to_select()
-        if warm_start:
-            if not hasattr(self, "_selection"):
-                raise NotFittedError("there is no selection to continue: call fit without warm_start first")
-            if core is not None:
-                raise InvalidInputError("a warm start continues with the core it began with: leave core out")
-            done = len(self.selected_idx_)
-            if n < done:
-                raise InvalidInputError(f"n_to_select is {n}, but {done} structures are selected already")
-        else:
-            self._begin(X, core)
-            done = 0
-        selection = self._selection
-        if len(exclude):
-            selection.exclude([int(i) for i in exclude])
-        if n - done > selection.remaining:
-            raise InvalidInputError(
-                f"cannot pick {n - done} more structures: the pool has {selection.remaining} left to pick from"
-            )
-        self._advance(n - done)
-        self.selected_idx_ = selection.indices
-        self.scores_ = selection.scores
-        self.information_ = selection.information
+        super().fit(X, core, exclude=exclude, warm_start=warm_start)
+        self.information_ = self._selection.information
         return self
 
     @property
@@ -184,17 +162,11 @@ class BayesianSelector(Selector):
         self._check_fitted()
         return self._selection.posterior()
 
-    def _begin(self, X: Any, core: Any) -> None:
-        pool = structure_rows(X)
-        self._n_pool = len(pool)
-        if self.n_to_select > len(pool):
-            raise InvalidInputError(
-                f"cannot select {self.n_to_select} structures from a pool of {len(pool)}: lower n_to_select"
-            )
+    def _begin(self, X: Any, pool: FloatMatrix, core: Any) -> BayesianSelection:
         if self.update not in ("structure", "atoms"):
             raise InvalidInputError(f"update must be 'structure' or 'atoms', given {self.update!r}")
         atoms = self.update == "atoms"
-        self._selection = BayesianSelection(
+        return BayesianSelection(
             self._starting_posterior(pool, core, atoms),
             self.score,
             pool,
@@ -207,20 +179,15 @@ class BayesianSelector(Selector):
         )
 
     def _starting_posterior(self, pool: FloatMatrix, core: Any, atoms: bool) -> Posterior:
-        core_rows = None if core is None else structure_rows(core)
-        if core_rows is not None and core_rows.shape[1] != pool.shape[1]:
-            raise InvalidInputError(
-                f"core and pool must have the same features: core has {core_rows.shape[1]} per structure, "
-                f"the pool {pool.shape[1]}"
-            )
+        known = core_rows(core, pool)
         if self.posterior is not None:
             if self.prior_precision is not None:
                 raise InvalidInputError("give prior_precision or posterior, not both")
             posterior = self.posterior.copy()
         else:
-            posterior = Posterior(pool.shape[1], self._prior_precision(pool, core_rows), self.noise_precision)
-        if core_rows is not None:
-            rows = atomic_rows(core, "the core") if atoms else core_rows
+            posterior = Posterior(pool.shape[1], self._prior_precision(pool, known), self.noise_precision)
+        if known is not None:
+            rows = atomic_rows(core, "the core") if atoms else known
             posterior.update(rows, n_threads=self.n_threads)
         return posterior
 
@@ -233,7 +200,7 @@ class BayesianSelector(Selector):
             warnings.warn(
                 f"ridge {self.ridge} is so large that the prior outweighs the data: picks tend to be the structures "
                 "with the longest features; values from 1e-3 to 1e-9 serve",
-                stacklevel=4,
+                stacklevel=6,
             )
         scale = mean_square(pool, core, self.n_threads)
         # With no feature anywhere every ridge is the same: nothing can be learned.
@@ -244,25 +211,6 @@ class BayesianSelector(Selector):
             return self.target
         drawn = np.random.default_rng(self.random_state).choice(len(pool), POOL_STD_TARGETS, replace=False)
         return pool[np.sort(drawn)]
-
-    def _advance(self, count: int) -> None:
-        # Steps of about a tenth of a second let Ctrl-C through and move the bar.
-        step = 1
-        with tqdm(total=count, desc="selecting", unit="structure", delay=1.0, disable=not self.progress_bar) as bar:
-            while count > 0:
-                began = time.perf_counter()
-                part = min(step, count)
-                self._selection.advance(part)
-                bar.update(part)
-                count -= part
-                step = max(1, step // 2) if time.perf_counter() - began > 0.1 else 2 * step
-
-    def _checked_n_to_select(self) -> int:
-        if isinstance(self.n_to_select, bool) or not isinstance(self.n_to_select, (int, np.integer)):
-            raise InvalidInputError(f"n_to_select must be an integer, given {self.n_to_select!r}")
-        if self.n_to_select < 1:
-            raise InvalidInputError(f"n_to_select must be at least 1, given {self.n_to_select}")
-        return int(self.n_to_select)
 
 
 def atomic_rows(features: Any, what: str) -> FloatMatrix:

@@ -8,10 +8,10 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from mlipselect.exceptions import InvalidInputError, NotFittedError
-from mlipselect.selectors.base import FloatMatrix, Selector, structure_rows
+from mlipselect.progress import progress_bar
+from mlipselect.selectors.base import FloatMatrix, Selector, integer, structure_rows
 
 _Greedy = TypeVar("_Greedy", bound="GreedySelector")
 
@@ -80,7 +80,7 @@ class GreedySelector(Selector):
             If the pool is empty, smaller than `n_to_select`, not finite or not as wide as the core, or a
             parameter is out of its range.
         """
-        n = checked_count(self.n_to_select)
+        n = integer("n_to_select", self.n_to_select, 1)
         if warm_start:
             if not hasattr(self, "_selection"):
                 raise NotFittedError("there is no selection to continue: call fit without warm_start first")
@@ -117,7 +117,7 @@ class GreedySelector(Selector):
     def _advance(self, count: int) -> None:
         # Steps of about a tenth of a second let Ctrl-C through and move the bar.
         step = 1
-        with tqdm(total=count, desc="selecting", unit="structure", delay=1.0, disable=not self.progress_bar) as bar:
+        with progress_bar(self.progress_bar, total=count, desc="selecting", unit="structure") as bar:
             while count > 0:
                 began = time.perf_counter()
                 part = min(step, count)
@@ -125,12 +125,3 @@ class GreedySelector(Selector):
                 bar.update(part)
                 count -= part
                 step = max(1, step // 2) if time.perf_counter() - began > 0.1 else 2 * step
-
-
-def checked_count(n_to_select: Any) -> int:
-    """Return the number of structures to select, an integer of at least one."""
-    if isinstance(n_to_select, bool) or not isinstance(n_to_select, (int, np.integer)):
-        raise InvalidInputError(f"n_to_select must be an integer, given {n_to_select!r}")
-    if n_to_select < 1:
-        raise InvalidInputError(f"n_to_select must be at least 1, given {n_to_select}")
-    return int(n_to_select)

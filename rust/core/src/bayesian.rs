@@ -43,6 +43,10 @@ impl Score for State {
         self.score.tighten(pool, &self.posterior, candidates, threshold);
     }
 
+    fn settle(&mut self, pool: &Pool<'_>, candidates: &[usize]) {
+        self.score.settle(pool, &self.posterior, candidates);
+    }
+
     fn observe(&mut self, pool: &Pool<'_>, pick: usize) {
         pool.observed(pick, &mut self.rows);
         self.posterior.observe(&self.rows);

@@ -65,9 +65,7 @@ pub enum Error {
     #[error("{0}")]
     Shape(String),
     /// More memory needed than allowed.
-    #[error(
-        "{what} needs {needed} bytes, more than the {allowed} allowed: raise max_memory or make the target smaller"
-    )]
+    #[error("{what} needs {needed} bytes, more than the {allowed} allowed: {advice}")]
     Memory {
         /// What the memory is for.
         what: &'static str,
@@ -75,6 +73,8 @@ pub enum Error {
         needed: usize,
         /// Bytes allowed.
         allowed: usize,
+        /// What can be done about it.
+        advice: &'static str,
     },
     /// A file that cannot be read or written.
     #[error("{}: {problem}", path.display())]

@@ -1,14 +1,9 @@
 //! Farthest point sampling: the pick that is farthest from everything that is there already, then the next one.
 
-use rayon::prelude::*;
-
-use crate::distance::{Distance, Nearest, Rounded, Space};
+use crate::distance::{Distance, Nearest, Rounded, Space, mean};
 use crate::error::{Error, Result};
 use crate::greedy::{Engine, Picks, Score, first_largest};
 use crate::rows::{NoRows, Pool, Rows};
-
-/// Rows that are summed up together: fixed, so that the sums do not depend on the number of threads.
-const CHUNK: usize = 1024;
 
 /// A farthest point sampling under way: it can be advanced by any number of picks, with the same result as in one go.
 ///
@@ -176,31 +171,4 @@ impl Score for Distances<'_> {
     fn definition(&self, pool: &Pool<'_>) -> Vec<f64> {
         self.nearest.definition(pool.structures(), self.core)
     }
-}
-
-/// The mean row, as the first one plus the mean deviation from it, which loses less to rounding.
-fn mean(rows: &dyn Rows, dim: usize) -> Vec<f64> {
-    let mut first = vec![0.0; dim];
-    rows.read(0, &mut first);
-    let chunks: Vec<Vec<f64>> = (0..rows.len().div_ceil(CHUNK))
-        .into_par_iter()
-        .map_init(
-            || vec![0.0; dim],
-            |row, chunk| {
-                let mut sums = vec![0.0; dim];
-                for index in chunk * CHUNK..rows.len().min((chunk + 1) * CHUNK) {
-                    rows.read(index, row);
-                    for k in 0..dim {
-                        sums[k] += row[k] - first[k];
-                    }
-                }
-                sums
-            },
-        )
-        .collect();
-    let mut sums = vec![0.0; dim];
-    for chunk in chunks {
-        sums.iter_mut().zip(chunk).for_each(|(a, b)| *a += b);
-    }
-    first.iter().zip(sums).map(|(first, sum)| first + sum / rows.len() as f64).collect()
 }

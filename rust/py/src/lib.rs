@@ -5,7 +5,9 @@ mod arrays;
 mod bayesian;
 mod choices;
 mod errors;
+mod facility;
 mod fps;
+mod kmedoids;
 mod posterior;
 mod threads;
 
@@ -19,7 +21,11 @@ mod _core {
     #[pymodule_export]
     use super::bayesian::BayesianSelection;
     #[pymodule_export]
+    use super::facility::FacilitySelection;
+    #[pymodule_export]
     use super::fps::FpsSelection;
+    #[pymodule_export]
+    use super::kmedoids::MedoidSwaps;
     #[pymodule_export]
     use super::posterior::{Posterior, mean_square};
     use super::*;

@@ -40,6 +40,11 @@ struct Separations {
 }
 
 impl Centres {
+    /// Bytes of the table of separations of a core.
+    pub(crate) fn bytes(core: usize) -> usize {
+        if core * core / 2 <= TABLE { core * core / 2 * size_of::<f32>() } else { 0 }
+    }
+
     /// The rows of the core.
     pub(crate) fn new(core: Rounded) -> Self {
         Self::with_table(core, TABLE)

@@ -1,10 +1,14 @@
 //! Distances between rows: how they are measured, bounded from rounded rows, and followed while centres are added.
 
 mod centres;
+mod coverage;
+mod mean;
 mod nearest;
 mod points;
 mod rounded;
 
+pub(crate) use coverage::Coverage;
+pub(crate) use mean::mean;
 pub(crate) use nearest::Nearest;
 pub(crate) use points::Space;
 pub use points::{Distance, Metric, Scale};

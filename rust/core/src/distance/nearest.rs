@@ -62,6 +62,16 @@ impl Nearest {
         Self { space, rounded: pool, centres: Centres::new(core), bounds, known }
     }
 
+    /// Bytes that are taken beside those of the points.
+    pub(crate) fn bytes(pool: usize, core: usize) -> usize {
+        pool * (size_of::<Known>() + size_of::<f64>() + size_of::<Candidate>()) + Centres::bytes(core)
+    }
+
+    /// The space, the points of the pool, and the bounds.
+    pub(crate) fn into_parts(self) -> (Space, Rounded, Vec<f64>) {
+        (self.space, self.rounded, self.bounds)
+    }
+
     pub(crate) fn space(&self) -> &Space {
         &self.space
     }

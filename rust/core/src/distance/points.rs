@@ -75,6 +75,10 @@ impl Space {
         Points { space: self, rows }
     }
 
+    pub(crate) fn is_cosine(&self) -> bool {
+        self.metric == Metric::Cosine
+    }
+
     /// The distance between points, from that of `distance`.
     pub(crate) fn reported(&self, chord: f64) -> f64 {
         match self.metric {
@@ -114,22 +118,24 @@ pub(crate) struct Points<'a> {
 }
 
 impl Points<'_> {
-    /// Refuse a row that no distance can be measured from.
-    pub(crate) fn check(&self, what: &'static str, row: usize, point: &[f64]) -> Result<()> {
-        let square: f64 = point.iter().map(|x| x * x).sum();
-        if square.is_finite() && 4.0 * square < f64::INFINITY && (square > 0.0 || self.space.metric != Metric::Cosine) {
-            return Ok(());
-        }
+    /// Whether distances can be measured from a point, provided that it is finite.
+    #[inline]
+    pub(crate) fn is_usable(&self, point: &[f64]) -> bool {
+        self.space.metric != Metric::Cosine || point.iter().any(|&x| x != 0.0)
+    }
+
+    /// What is wrong with a row that no distance can be measured from.
+    pub(crate) fn problem(&self, what: &'static str, row: usize) -> Error {
         let mut features = vec![0.0; self.dim()];
         self.rows.read(row, &mut features);
         if features.iter().any(|x| !x.is_finite()) {
-            return Err(Error::NotFinite { what, row });
+            return Error::NotFinite { what, row };
         }
         let problem = match self.space.metric {
             Metric::Cosine => "expected a direction to measure angles from, but all its features are zero",
             Metric::Euclidean => "has features so large that the squares of distances are not finite",
         };
-        Err(Error::Row { what, row, problem })
+        Error::Row { what, row, problem }
     }
 }
 

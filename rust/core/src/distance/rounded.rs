@@ -40,7 +40,7 @@ impl Rounded {
     /// Round every point; the lengths of `x - o` come along.
     ///
     /// # Errors
-    /// Of [`Points::check`], for the first point that fails it.
+    /// [`crate::Error::NotFinite`] or [`crate::Error::Row`], for the first point that fails it.
     pub(crate) fn new(what: &'static str, points: Points<'_>, origin: &[f64]) -> Result<(Self, Vec<f64>)> {
         let len = points.len();
         let (mut sketch, mut lengths) = (Sketch::zeros(origin.len(), len), vec![0.0; len]);
@@ -53,17 +53,25 @@ impl Rounded {
                     for (k, length) in lengths.iter_mut().enumerate() {
                         let index = chunk * CHUNK + k;
                         points.read(index, point);
-                        points.check(what, index, point)?;
+                        let is_usable = points.is_usable(point);
                         *length = subtract(point, origin);
+                        if !is_usable || !length.is_finite() {
+                            return Err(points.problem(what, index));
+                        }
                         sketch.set(k, point, *length);
                     }
                     Ok(())
                 },
             )
             .collect();
-        checks.into_iter().collect::<Result<()>>()?;
+        checks.into_iter().collect::<Result<Vec<()>>>()?;
         let extents = (0..len).into_par_iter().with_min_len(CHUNK).map(|i| Extent::new(&sketch, i)).collect();
         Ok((Self { sketch, extents }, lengths))
+    }
+
+    /// Bytes that so many points take.
+    pub(crate) fn bytes(len: usize, dim: usize) -> usize {
+        Sketch::bytes(len, dim) + len * size_of::<Extent>()
     }
 
     pub(crate) fn len(&self) -> usize {

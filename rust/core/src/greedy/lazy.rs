@@ -4,15 +4,13 @@
 //! date many at a time, so that the work runs at the speed of matrix products rather than of memory. Which ones is
 //! guessed from how the best score fell so far; a wrong guess costs time and changes no pick.
 
-use super::{Pick, Score, tie_limit};
+use super::{Pick, Score, near_tie_limit, tie_limit};
 use crate::rows::Pool;
 
 /// The first guess of how much of the best score is lost between two picks.
 const FIRST_DECLINE: f64 = 1e-3;
 /// Candidates whose scores give the first guess of the best one, where there are no bounds yet.
 const SAMPLE: usize = 1024;
-/// Bounds that are looked at together; most such parts hold none that is high enough.
-const PART: usize = 16;
 
 /// Finds the best candidate, and remembers how the best score develops.
 #[derive(Default)]
@@ -32,17 +30,29 @@ impl Lazy {
         // Every candidate that is left out has a bound below the guess, so a best score above it is the best of all.
         let (contenders, best) = loop {
             let guess = if step.is_finite() { last - step } else { f64::NEG_INFINITY };
-            let contenders = open_above(score.bounds(), taken, tie_limit(guess));
+            let contenders = at_least(score.bounds(), near_tie_limit(guess), taken);
             let stale: Vec<usize> = contenders.iter().copied().filter(|&i| !score.is_exact(i)).collect();
-            score.tighten(pool, &stale, tie_limit(guess));
+            score.tighten(pool, &stale, near_tie_limit(guess));
             let best = best_exact(score, &contenders);
             if best >= guess {
                 break (contenders, best);
             }
             step = if step > 0.0 { 2.0 * step } else { FIRST_DECLINE * last.abs() + f64::MIN_POSITIVE };
         };
-        let limit = tie_limit(best);
-        let index = contenders.into_iter().find(|&i| score.bounds()[i] >= limit && score.is_exact(i))?;
+        let limit = near_tie_limit(best);
+        let near: Vec<usize> =
+            contenders.into_iter().filter(|&i| score.bounds()[i] >= limit && score.is_exact(i)).collect();
+        let (index, best) = match near[..] {
+            [] => return None,
+            [only] => (only, best),
+            // Nothing to compute anew: zeros have no last digits.
+            [first, ..] if best == 0.0 => (first, best),
+            _ => {
+                score.settle(pool, &near);
+                let best = near.iter().map(|&i| score.bounds()[i]).fold(f64::NEG_INFINITY, f64::max);
+                (near.into_iter().find(|&i| score.bounds()[i] >= tie_limit(best))?, best)
+            }
+        };
         self.decline = match self.last {
             Some(last) => 0.5 * (self.decline + (last - best).max(0.0)),
             None => FIRST_DECLINE * best.abs(),
@@ -70,14 +80,15 @@ fn best_exact(score: &dyn Score, candidates: &[usize]) -> f64 {
     exact.map(|&i| score.bounds()[i]).fold(f64::NEG_INFINITY, f64::max)
 }
 
-/// The open candidates whose bound is at least `limit`.
-fn open_above(bounds: &[f64], taken: &[bool], limit: f64) -> Vec<usize> {
+/// Open candidates whose bound is not below the limit, of which there are few.
+fn at_least(bounds: &[f64], limit: f64, taken: &[bool]) -> Vec<usize> {
+    const PART: usize = 16;
     let mut out = Vec::new();
-    for (part, values) in bounds.chunks(PART).enumerate() {
-        // Without a branch for each, so that the compiler compares several at a time.
-        if values.iter().fold(false, |any, &bound| any | (bound >= limit)) {
-            let indices = part * PART..part * PART + values.len();
-            out.extend(indices.filter(|&i| bounds[i] >= limit && !taken[i]));
+    for (part, bounds) in bounds.chunks(PART).enumerate() {
+        // Without branches for each candidate, so that several are compared at a time.
+        if bounds.iter().fold(false, |any, &bound| any | (bound >= limit)) {
+            let first = part * PART;
+            out.extend((first..first + bounds.len()).filter(|&i| bounds[i - first] >= limit && !taken[i]));
         }
     }
     out

@@ -34,6 +34,12 @@ pub(crate) trait Score {
     /// them.
     fn tighten(&mut self, pool: &Pool<'_>, candidates: &[usize], threshold: f64);
 
+    /// Compute the scores of candidates that nearly tie so that equal candidates get equal bits, whenever they were
+    /// looked at before.
+    ///
+    /// There is nothing to do where scores do not depend on the way that led to them.
+    fn settle(&mut self, _pool: &Pool<'_>, _candidates: &[usize]) {}
+
     /// Account for a pick.
     fn observe(&mut self, pool: &Pool<'_>, pick: usize);
 
@@ -41,9 +47,18 @@ pub(crate) trait Score {
     fn definition(&self, pool: &Pool<'_>) -> Vec<f64>;
 }
 
+/// Scores within this fraction of the best are computed anew, in the same way, before ties are looked for: the order of
+/// earlier updates shows in the last digits.
+const NEAR_TIE: f64 = 1e-9;
+
 /// The lowest score that ties with `best`.
 fn tie_limit(best: f64) -> f64 {
     best - TIE * best.abs()
+}
+
+/// The lowest score that may tie with `best` for all that rounding leaves to say.
+pub(crate) fn near_tie_limit(best: f64) -> f64 {
+    best - NEAR_TIE * best.abs()
 }
 
 /// A candidate and its score at the time.

@@ -64,6 +64,11 @@ impl Picks {
         Some(pick)
     }
 
+    /// Guess nothing from the scores of earlier picks.
+    pub(crate) fn forget_scores(&mut self) {
+        self.lazy = Lazy::default();
+    }
+
     /// Pick a candidate that is open.
     pub(crate) fn take(&mut self, candidate: usize) {
         self.taken[candidate] = true;

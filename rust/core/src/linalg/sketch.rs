@@ -4,6 +4,8 @@
 //! error `delta`, so that whoever uses a product can bound what it misses. The integers are scaled to a Euclidean norm
 //! at which no product, nor any partial sum of one, leaves 32 bits (Cauchy-Schwarz).
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::block::Block;
@@ -16,8 +18,8 @@ const NORM: f64 = 46_000.0;
 /// Vectors are padded to a multiple of this many elements: one 256-bit register.
 const WIDTH: usize = 16;
 /// Rows of one call of the kernel.
-pub(crate) const ROWS: usize = 3;
-/// Directions of one call: 12 accumulators, 3 rows and a direction fill 16 registers.
+pub(crate) const ROWS: usize = 2;
+/// Directions of one call. More accumulators would not stay in registers: one in memory doubles the time.
 pub(crate) const DIRECTIONS: usize = 4;
 
 /// Many rounded vectors of the same length.
@@ -38,6 +40,11 @@ struct Rounding {
 impl Sketch {
     pub(crate) fn new(dim: usize) -> Self {
         Self { padded: dim.next_multiple_of(WIDTH), integers: Vec::new(), roundings: Vec::new() }
+    }
+
+    /// Bytes that so many vectors take.
+    pub(crate) fn bytes(len: usize, dim: usize) -> usize {
+        len * (dim.next_multiple_of(WIDTH) * size_of::<i16>() + size_of::<Rounding>())
     }
 
     /// As many vectors, all zero.
@@ -137,20 +144,21 @@ impl Sketch {
         std::array::from_fn(|d| f64::from(dots[d]) * (scale * f64::from(other.roundings[others[d]].scale)))
     }
 
-    /// Add to `sums` the squared products of three rows with the directions from `first` on, each row from its own
-    /// first direction.
+    /// Add to `sums` the squared products of a few rows with a range of directions, each row from its own first
+    /// direction on.
     pub(crate) fn add_squares(
         &self,
         rows: [usize; ROWS],
         directions: &Sketch,
+        range: Range<usize>,
         firsts: [usize; ROWS],
         sums: &mut [f64; ROWS],
     ) {
         let vectors = rows.map(|row| self.vector(row));
         let scales = rows.map(|row| f64::from(self.roundings[row].scale));
-        let first = firsts.into_iter().min().unwrap_or(0);
-        for start in (first..directions.len()).step_by(DIRECTIONS) {
-            let count = DIRECTIONS.min(directions.len() - start);
+        let first = firsts.into_iter().fold(range.end, usize::min).max(range.start);
+        for start in (first..range.end).step_by(DIRECTIONS) {
+            let count = DIRECTIONS.min(range.end - start);
             // The last direction stands in for those that are not there.
             let others = std::array::from_fn(|d| directions.vector(start + d.min(count - 1)));
             let dots = dots(vectors, others);
@@ -222,22 +230,31 @@ fn round_body(y: &[f64], norm: f64, integers: &mut [i16]) -> Rounding {
     const MAGIC: f64 = 6_755_399_441_055_744.0;
     const PARTS: usize = 8;
     let mut largest = [0.0_f64; PARTS];
-    for y in y.chunks(PARTS) {
-        for (largest, y) in largest.iter_mut().zip(y) {
-            *largest = if y.abs() > *largest { y.abs() } else { *largest };
+    let parts = y.chunks_exact(PARTS);
+    let rest = parts.remainder();
+    for y in parts {
+        for k in 0..PARTS {
+            largest[k] = if y[k].abs() > largest[k] { y[k].abs() } else { largest[k] };
         }
     }
-    let largest = largest.into_iter().fold(0.0, f64::max);
+    let largest = largest.iter().chain(rest).fold(0.0, |largest: f64, y| largest.max(y.abs()));
     let scale = f64::from((norm / NORM).max(largest / f64::from(i16::MAX - 1)) as f32);
     let inverse = 1.0 / scale;
+    let round_one = |y: f64, error: &mut f64| {
+        let shifted = y * inverse + MAGIC;
+        let missed = y - (shifted - MAGIC) * scale;
+        *error += missed * missed;
+        shifted.to_bits() as i16
+    };
     let mut errors = [0.0; PARTS];
-    for (q, y) in integers.chunks_mut(PARTS).zip(y.chunks(PARTS)) {
-        for ((q, y), error) in q.iter_mut().zip(y).zip(&mut errors) {
-            let shifted = y * inverse + MAGIC;
-            *q = shifted.to_bits() as i16;
-            let missed = y - (shifted - MAGIC) * scale;
-            *error += missed * missed;
+    let (whole, last) = integers.split_at_mut(y.len() - rest.len());
+    for (q, y) in whole.chunks_exact_mut(PARTS).zip(y.chunks_exact(PARTS)) {
+        for k in 0..PARTS {
+            q[k] = round_one(y[k], &mut errors[k]);
         }
+    }
+    for ((q, &y), error) in last.iter_mut().zip(rest).zip(&mut errors) {
+        *q = round_one(y, error);
     }
     Rounding { scale: scale as f32, error: above(errors.iter().sum::<f64>().sqrt()) }
 }
@@ -282,10 +299,11 @@ unsafe fn dots_avx2<const R: usize>(rows: [&[i16]; R], directions: [&[i16]; DIRE
             }
         }
         let mut out = [[0; DIRECTIONS]; R];
-        for (out, [a, b, c, d]) in out.iter_mut().zip(sums) {
+        for r in 0..R {
+            let [a, b, c, d] = sums[r];
             let pairs = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
-            let total = _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256::<1>(pairs));
-            _mm_storeu_si128(out.as_mut_ptr().cast(), total);
+            let halves = _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256::<1>(pairs));
+            _mm_storeu_si128(out[r].as_mut_ptr().cast(), halves);
         }
         out
     }
@@ -316,9 +334,9 @@ mod tests {
             let (mut rows, mut directions) = (Sketch::new(dim), Sketch::new(dim));
             (0..ROWS).for_each(|r| rows.push(&vector(r)));
             (0..count).for_each(|d| directions.push(&vector(100 + d)));
-            let firsts = [0, count / 2, count];
+            let firsts = std::array::from_fn(|r| r * count / ROWS);
             let mut sums = [0.0; ROWS];
-            rows.add_squares([0, 1, 2], &directions, firsts, &mut sums);
+            rows.add_squares(std::array::from_fn(|r| r), &directions, 0..count, firsts, &mut sums);
             for r in 0..ROWS {
                 let y = vector(r);
                 let (mut exact, mut errors) = (0.0, 0.0);
@@ -338,7 +356,7 @@ mod tests {
         let vector =
             |sign: i16| -> Vec<i16> { (0..WIDTH).map(|k| if k == 3 { sign * 32_000 } else { sign * 7_000 }).collect() };
         let (a, b) = (vector(1), vector(-1));
-        let (rows, directions) = ([&a[..], &b, &a], [&b[..], &a, &b, &a]);
+        let (rows, directions) = ([&a[..], &b], [&b[..], &a, &b, &a]);
         assert_eq!(dots(rows, directions), dots_body(rows, directions));
     }
 }

@@ -21,8 +21,9 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    pub(crate) fn new(variance: f64) -> Self {
-        Self { variance, reference: variance, applied: 0 }
+    /// Computed from the factor, after so many directions.
+    pub(crate) fn at(variance: f64, applied: usize) -> Self {
+        Self { variance, reference: variance, applied: applied as u32 }
     }
 }
 
@@ -45,7 +46,7 @@ impl Catchup<'_> {
                     known.variance = known.variance.max(0.0) + ROUNDING * known.reference;
                     if known.variance >= self.threshold {
                         let q = self.posterior.whiten(block.row(group * GROUP + row));
-                        *known = Known { applied: self.posterior.count() as u32, ..Known::new(dot(&q, &q)) };
+                        *known = Known::at(dot(&q, &q), self.posterior.count());
                     }
                 }
             }
@@ -70,7 +71,7 @@ impl Catchup<'_> {
             }
         }
         for (known, variance) in known.iter_mut().zip(variances) {
-            *known = Known { applied: base_count as u32, ..Known::new(variance) };
+            *known = Known::at(variance, base_count);
         }
     }
 

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::Informative;
 use super::catchup::{Catchup, Known};
 use super::estimate::Estimate;
-use crate::conditioned::Conditioned;
+use crate::conditioned::{Conditioned, dot};
 use crate::linalg::{Block, quadratic_forms};
 use crate::posterior::Posterior;
 use crate::rows::Pool;
@@ -29,7 +29,7 @@ impl Energy {
         } else {
             (None, quadratic_forms(pool.structures(), posterior.inverse()))
         };
-        let known = bounds.iter().map(|&variance| Known::new(variance)).collect();
+        let known = bounds.iter().map(|&variance| Known::at(variance, 0)).collect();
         Self { bounds, known, estimate }
     }
 
@@ -78,6 +78,23 @@ impl Informative for Energy {
             left.retain(|&i| self.bounds[i] >= threshold);
         }
         self.compute(pool, posterior, left, threshold);
+    }
+
+    fn settle(&mut self, pool: &Pool<'_>, posterior: &Conditioned, candidates: &[usize]) {
+        let compute = |row: &mut Vec<f64>, &candidate: &usize| {
+            pool.structures().read(candidate, row);
+            let q = posterior.whiten(row);
+            dot(&q, &q)
+        };
+        let variances: Vec<f64> = candidates.par_iter().map_init(|| vec![0.0; pool.dim()], compute).collect();
+        for (&candidate, variance) in candidates.iter().zip(variances) {
+            let known = Known::at(variance, posterior.count());
+            self.bounds[candidate] = known.variance;
+            self.known[candidate] = known;
+            if let Some(estimate) = &mut self.estimate {
+                estimate.restart(candidate, known.applied);
+            }
+        }
     }
 
     fn observed(&mut self, _pool: &Pool<'_>, posterior: &Conditioned) {

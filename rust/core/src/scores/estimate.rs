@@ -15,6 +15,8 @@ use crate::rows::Pool;
 
 /// Rows that one thread takes at a time.
 const CHUNK: usize = 48;
+/// Directions that stay in the first level cache while the rows pass by.
+const TILE: usize = 16;
 /// Rounding errors of float64 in the directions, which are far below those of the integers.
 const FLOAT_ERROR: f64 = 1e-7;
 
@@ -80,25 +82,9 @@ impl Estimate {
     /// Lower the bounds of candidates by what they fell at least since their variance was computed. Reorders them.
     pub(crate) fn lower(&mut self, candidates: &mut [usize], variance: impl Fn(usize) -> f64, bounds: &mut [f64]) {
         candidates.sort_unstable_by_key(|&i| (self.progress[i].end, i));
-        let this = &*self;
-        let sums: Vec<[f64; ROWS]> = candidates
-            .par_chunks(CHUNK)
-            .flat_map_iter(|chunk| {
-                let groups = chunk.chunks(ROWS);
-                groups.enumerate().map(move |(g, group)| {
-                    for &next in chunk.iter().skip((g + 1) * ROWS).take(ROWS) {
-                        this.candidates.prefetch(next);
-                    }
-                    // The last candidate stands in for those that are not there.
-                    let rows = std::array::from_fn(|r| group[r.min(group.len() - 1)]);
-                    let mut sums = rows.map(|row| this.progress[row].sum);
-                    let firsts = rows.map(|row| this.progress[row].end as usize);
-                    this.candidates.add_squares(rows, &this.directions, firsts, &mut sums);
-                    sums
-                })
-            })
-            .collect();
-        for (group, sums) in candidates.chunks(CHUNK).flat_map(|chunk| chunk.chunks(ROWS)).zip(sums) {
+        let sums: Vec<Vec<[f64; ROWS]>> = candidates.par_chunks(CHUNK).map(|chunk| self.sums(chunk)).collect();
+        let groups = candidates.chunks(CHUNK).flat_map(|chunk| chunk.chunks(ROWS));
+        for (group, sums) in groups.zip(sums.into_iter().flatten()) {
             for (&candidate, sum) in group.iter().zip(sums) {
                 let progress = &mut self.progress[candidate];
                 progress.sum = sum;
@@ -107,6 +93,25 @@ impl Estimate {
                 bounds[candidate] = bounds[candidate].min(variance(candidate) - fall * fall);
             }
         }
+    }
+
+    /// Squared products of the candidates, in groups, with all directions that they were not followed along.
+    fn sums(&self, candidates: &[usize]) -> Vec<[f64; ROWS]> {
+        candidates.iter().for_each(|&candidate| self.candidates.prefetch(candidate));
+        // The last candidate stands in for those that are not there.
+        let rows = |group: &[usize]| std::array::from_fn(|r| group[r.min(group.len() - 1)]);
+        let groups: Vec<[usize; ROWS]> = candidates.chunks(ROWS).map(rows).collect();
+        let mut sums: Vec<_> = groups.iter().map(|rows| rows.map(|row| self.progress[row].sum)).collect();
+        let ends = candidates.iter().map(|&candidate| self.progress[candidate].end as usize);
+        let first = ends.min().unwrap_or(0);
+        for start in (first..self.directions.len()).step_by(TILE) {
+            let range = start..self.directions.len().min(start + TILE);
+            for (rows, sums) in groups.iter().zip(&mut sums) {
+                let firsts = rows.map(|row| self.progress[row].end as usize);
+                self.candidates.add_squares(*rows, &self.directions, range.clone(), firsts, sums);
+            }
+        }
+        sums
     }
 
     /// Square root of what the variance of a candidate fell at least.

@@ -49,6 +49,9 @@ impl Informative for LogDet {
         }
     }
 
+    // Equal candidates always went through the same operations.
+    fn settle(&mut self, _pool: &Pool<'_>, _posterior: &Conditioned, _candidates: &[usize]) {}
+
     fn observed(&mut self, _pool: &Pool<'_>, _posterior: &Conditioned) {}
 
     fn definition(&self, pool: &Pool<'_>, posterior: &Posterior) -> Vec<f64> {

@@ -40,6 +40,8 @@ pub(crate) trait Informative: Send + Sync {
 
     fn tighten(&mut self, pool: &Pool<'_>, posterior: &Conditioned, candidates: &[usize], threshold: f64);
 
+    fn settle(&mut self, pool: &Pool<'_>, posterior: &Conditioned, candidates: &[usize]);
+
     /// Follow the posterior, which just observed rows of the pool: one direction, or more than that.
     fn observed(&mut self, pool: &Pool<'_>, posterior: &Conditioned);
 

@@ -39,6 +39,7 @@ impl PoolStd {
                 what: "the candidates-by-targets covariance of pool_std",
                 needed,
                 allowed: max_memory,
+                advice: "raise max_memory or make the target smaller",
             });
         }
         let mut rows = vec![0.0; target.len() * target.dim()];
@@ -114,6 +115,9 @@ impl Informative for PoolStd {
     }
 
     fn tighten(&mut self, _pool: &Pool<'_>, _posterior: &Conditioned, _candidates: &[usize], _threshold: f64) {}
+
+    // Equal candidates always went through the same operations.
+    fn settle(&mut self, _pool: &Pool<'_>, _posterior: &Conditioned, _candidates: &[usize]) {}
 
     fn observed(&mut self, pool: &Pool<'_>, posterior: &Conditioned) {
         let step = posterior.only_direction_since(self.applied);

@@ -103,6 +103,9 @@ impl Informative for PoolVariance {
 
     fn tighten(&mut self, _pool: &Pool<'_>, _posterior: &Conditioned, _candidates: &[usize], _threshold: f64) {}
 
+    // Equal candidates always went through the same operations.
+    fn settle(&mut self, _pool: &Pool<'_>, _posterior: &Conditioned, _candidates: &[usize]) {}
+
     fn observed(&mut self, pool: &Pool<'_>, posterior: &Conditioned) {
         let step = posterior.only_direction_since(self.applied);
         if let Some(w) = &step {

@@ -1,0 +1,201 @@
+"""k-medoids: the structures that stand for the pool best, each for those that are nearest to it."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlipselect._core import MedoidSwaps
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.progress import progress_bar
+from mlipselect.selectors.base import FloatMatrix, Selector, integer, structure_rows
+
+logger = logging.getLogger("mlipselect")
+
+
+class KMedoids(Selector):
+    r"""Rows that minimise the sum, over the pool, of the distance to the nearest of them.
+
+    Parameters
+    ----------
+    n_to_select : int
+        Structures to pick: the number of medoids, those of a core not counted.
+    init : {"build", "lab", "k-medoids++"}, default="build"
+        First medoids: each the best of all rows [1]_, the best of a few random rows [2]_, or drawn with a probability
+        proportional to the distance to the nearest one so far.
+    metric : {"euclidean"}, default="euclidean"
+        What distance is.
+    scale : {"standard", "none"}, default="standard"
+        Divide every feature by its standard deviation over core and pool, or leave it as it is.
+    max_iter : int, default=100
+        Rounds over the pool at most. It takes few; if these are too few, a warning says so.
+    max_memory : int, default=4 GiB
+        Bytes to take beside the pool. What is needed is logged before it is taken, at the level INFO. Where it is
+        too little to remember the neighbours of all rows, they are found again in every round, which is slow.
+    random_state : int, default=0
+        Seed of ``init="lab"`` and ``init="k-medoids++"``; nothing else is random.
+    progress_bar : bool, default=False
+        Show progress on standard error.
+    n_threads : int, optional
+        Threads to use, by default one for each processor. The result does not depend on it.
+
+    Attributes
+    ----------
+    selected_idx_ : ndarray of int64
+        Medoids, those that stand for more rows first, of equal ones the lower index first.
+    scores_ : ndarray of float64
+        Rows of the pool that each medoid stands for, itself among them.
+    labels_ : ndarray of int64
+        For every row of the pool the position in `selected_idx_` of its nearest medoid, -1 where a row of the core is
+        as near or nearer.
+    loss_ : float
+        Sum over the pool of the distance to the nearest medoid or row of the core, in float64.
+    n_iter_ : int
+        Rounds over the pool, the last of which found nothing to swap.
+    n_swaps_ : int
+        Swaps of a medoid for another row.
+
+    Notes
+    -----
+    FasterPAM [2]_ visits the rows in the order of the pool, round and round, and swaps a row for a medoid as soon as
+    that lowers the loss, until no swap does. The core, where there is one, acts as medoids that cannot be swapped, so
+    picks go where it is far away. Picks for `n` are no part of picks for `m > n`.
+
+    Distances are computed from float32 rows, relative to the mean of the pool, so that a loss is a local minimum to
+    about one part in :math:`10^6`. No matrix of them is formed. The components of a row along a few leading directions,
+    with the length of the rest, give a lower bound on every distance; and whether a swap helps depends only on pairs
+    that are nearer than the second nearest medoid is, about two in every `n_to_select`. Those are remembered, eight
+    bytes each.
+
+    References
+    ----------
+    .. [1] L. Kaufman, P. J. Rousseeuw, Finding Groups in Data, Wiley (1990), chapter 2.
+    .. [2] E. Schubert, P. J. Rousseeuw, Information Systems 101, 101804 (2021).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mlipselect import KMedoids
+    >>> X = np.array([[0.0], [1.0], [2.0], [3.0], [10.0], [11.0], [12.0]])
+    >>> medoids = KMedoids(2, scale="none").fit(X)
+    >>> medoids.selected_idx_, medoids.loss_
+    (array([1, 5]), 6.0)
+    """
+
+    labels_: NDArray[np.int64]
+    loss_: float
+    n_iter_: int
+    n_swaps_: int
+
+    def __init__(
+        self,
+        n_to_select: int,
+        *,
+        init: Literal["build", "lab", "k-medoids++"] = "build",
+        metric: Literal["euclidean"] = "euclidean",
+        scale: Literal["standard", "none"] = "standard",
+        max_iter: int = 100,
+        max_memory: int = 4 << 30,
+        random_state: int = 0,
+        progress_bar: bool = False,
+        n_threads: int | None = None,
+    ):
+        self.n_to_select = n_to_select
+        self.init = init
+        self.metric = metric
+        self.scale = scale
+        self.max_iter = max_iter
+        self.max_memory = max_memory
+        self.random_state = random_state
+        self.progress_bar = progress_bar
+        self.n_threads = n_threads
+
+    def fit(self, X: Any, core: Any = None, *, warm_start: bool = False) -> KMedoids:
+        """Select `n_to_select` medoids of the pool.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d), or Features
+            The pool, one row a structure, float32 or float64.
+        core : ndarray of shape (m, d), or Features, optional
+            Structures that are in the training set already: medoids that stay.
+        warm_start : bool, default=False
+            Refused: medoids are chosen together, and those of a smaller selection are no part of a larger one.
+
+        Returns
+        -------
+        KMedoids
+            Itself.
+
+        Raises
+        ------
+        InvalidInputError
+            If the pool is empty, smaller than `n_to_select`, not finite or not as wide as the core, or a parameter
+            out of its range.
+        MemoryLimitError
+            If `max_memory` is too little for the rows and the neighbours of a few.
+        """
+        if warm_start:
+            raise InvalidInputError(
+                "k-medoids cannot be continued: give the picks so far as core, or start again without warm_start"
+            )
+        pool, core_rows = structure_rows(X), None if core is None else structure_rows(core)
+        n, max_iter, seed = self._checked(pool, core_rows)
+        n_core = 0 if core_rows is None else len(core_rows)
+        row_bytes = MedoidSwaps.row_bytes(len(pool), n_core, pool.shape[1])
+        logger.info("k-medoids: %d rows of pool and core take up to %.1f MB", len(pool) + n_core, row_bytes / 1e6)
+        swaps = MedoidSwaps(
+            pool,
+            n,
+            core=core_rows,
+            init=self.init,
+            seed=seed % (1 << 64),
+            scale=self.scale,
+            max_memory=self.max_memory,
+            n_threads=self.n_threads,
+        )
+        logger.info(
+            "k-medoids: the neighbours of %s rows take about %.1f MB",
+            "all" if swaps.window >= len(pool) else f"{swaps.window} of {len(pool)}",
+            swaps.list_bytes / 1e6,
+        )
+        self._swap(swaps, len(pool), max_iter)
+        self.selected_idx_, self.scores_, self.labels_, self.loss_ = swaps.result()
+        self.n_iter_, self.n_swaps_, self._n_pool = -(-swaps.visited // len(pool)), swaps.swaps, len(pool)
+        return self
+
+    def _swap(self, swaps: MedoidSwaps, n_pool: int, max_iter: int) -> None:
+        # Steps of about a tenth of a second let Ctrl-C through and move the bar.
+        step = 1024
+        limit = max_iter * n_pool
+        with progress_bar(self.progress_bar, desc="swapping", unit="row", unit_scale=True) as bar:
+            while not swaps.is_done and swaps.visited < limit:
+                began, visited = time.perf_counter(), swaps.visited
+                swaps.advance(min(step, limit - visited))
+                bar.update(swaps.visited - visited)
+                step = max(1024, step // 2) if time.perf_counter() - began > 0.1 else 2 * step
+        if not swaps.is_done:
+            warnings.warn(
+                f"k-medoids was stopped after {max_iter} rounds, and a swap may still lower the loss: raise max_iter",
+                stacklevel=3,
+            )
+
+    def _checked(self, pool: FloatMatrix, core: FloatMatrix | None) -> tuple[int, int, int]:
+        """Return the integer parameters, all parameters and the shapes being in order."""
+        n = integer("n_to_select", self.n_to_select, 1)
+        max_iter, seed = integer("max_iter", self.max_iter, 1), integer("random_state", self.random_state, 0)
+        if n > len(pool):
+            raise InvalidInputError(f"cannot select {n} structures from a pool of {len(pool)}: lower n_to_select")
+        if core is not None and core.shape[1] != pool.shape[1]:
+            raise InvalidInputError(
+                f"core and pool must have the same features: core has {core.shape[1]} per structure, "
+                f"the pool {pool.shape[1]}"
+            )
+        if self.metric != "euclidean":
+            raise InvalidInputError(f"metric must be 'euclidean', given {self.metric!r}")
+        return n, max_iter, seed

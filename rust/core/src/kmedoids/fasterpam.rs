@@ -1,0 +1,220 @@
+//! FasterPAM (Schubert and Rousseeuw 2021): exchange a medoid for another row as soon as that lowers the loss.
+//!
+//! Candidates are visited in the order of the pool, round and round. For each, one pass over the rows that it matters to
+//! gives the change of the loss for every medoid that it might replace. A round without a swap is the end.
+
+use rayon::prelude::*;
+
+use super::neighbours::Neighbours;
+use super::space::{CORE, Space, Two};
+
+/// Candidates that are looked at together, at first and at most. How many they are changes no result: all those after
+/// the first that improves are looked at again.
+const BATCH: std::ops::RangeInclusive<usize> = 16..=2048;
+/// A swap must lower the loss by more than this share of it, above what rounding does to the sums.
+const TOLERANCE: f64 = 1e-12;
+
+/// Medoids under improvement.
+pub(super) struct FasterPam {
+    medoids: Vec<u32>,
+    is_medoid: Vec<bool>,
+    /// Distance of every row to the core, infinite without one.
+    core: Vec<f32>,
+    nearest: Vec<Two>,
+    loss: f64,
+    /// What the loss would rise by if each medoid went without replacement.
+    removal: Vec<f64>,
+    neighbours: Neighbours,
+    /// Candidates whose lists are kept at a time.
+    window: usize,
+    next: usize,
+    batch: usize,
+    /// Candidates visited since the last swap, and in all.
+    unchanged: usize,
+    visited: usize,
+    swaps: usize,
+}
+
+/// A swap that lowers the loss.
+#[derive(Clone, Copy)]
+struct Swap {
+    position: usize,
+    candidate: usize,
+}
+
+impl FasterPam {
+    /// Start from `medoids`, one of which must not be all there is, core included.
+    pub(super) fn new(space: &Space, core: Vec<f32>, medoids: Vec<u32>) -> Self {
+        let mut is_medoid = vec![false; space.pool()];
+        medoids.iter().for_each(|&medoid| is_medoid[medoid as usize] = true);
+        let all: Vec<u32> = (0..space.pool() as u32).collect();
+        let nearest = space.two_nearest(&all, |row| core[row as usize], &medoids);
+        let mut state = Self {
+            removal: vec![0.0; medoids.len()],
+            medoids,
+            is_medoid,
+            core,
+            nearest,
+            loss: 0.0,
+            neighbours: Neighbours::new(space.pool()),
+            window: 0,
+            next: 0,
+            batch: *BATCH.start(),
+            unchanged: 0,
+            visited: 0,
+            swaps: 0,
+        };
+        state.sum_up();
+        state
+    }
+
+    /// Bytes that the lists of one candidate are expected to take.
+    pub(super) fn expected_bytes(&self, space: &Space) -> usize {
+        Neighbours::expected_bytes(space, &self.reach())
+    }
+
+    /// Keep the lists of so many candidates at a time.
+    pub(super) fn set_window(&mut self, window: usize) {
+        self.window = window;
+    }
+
+    /// Visit `count` candidates, or as many as it takes to know that no swap helps.
+    pub(super) fn advance(&mut self, space: &Space, count: usize) {
+        let last = self.visited.saturating_add(count);
+        while self.visited < last && !self.is_done() {
+            if !self.neighbours.window().contains(&self.next) {
+                let window = self.next..self.nearest.len().min(self.next + self.window);
+                let reach = self.reach();
+                self.neighbours.move_to(space, window, reach.into_iter());
+            }
+            let end = self.neighbours.window().end.min(self.next + self.batch.min(last - self.visited));
+            let swap = (self.next..end).into_par_iter().find_map_first(|candidate| self.improvement(candidate));
+            let visited = swap.map_or(end, |swap| swap.candidate + 1) - self.next;
+            self.batch = if swap.is_some() { 2 * visited } else { 2 * self.batch }.clamp(*BATCH.start(), *BATCH.end());
+            self.next = (self.next + visited) % self.nearest.len();
+            self.visited += visited;
+            self.unchanged += visited;
+            if let Some(swap) = swap {
+                self.swap(space, swap);
+                self.unchanged = 0;
+            }
+        }
+    }
+
+    /// Whether no swap lowers the loss any more.
+    pub(super) fn is_done(&self) -> bool {
+        self.unchanged >= self.nearest.len() || self.medoids.len() == self.nearest.len()
+    }
+
+    /// Candidates visited so far, each as often as it was its turn.
+    pub(super) fn visited(&self) -> usize {
+        self.visited
+    }
+
+    pub(super) fn swaps(&self) -> usize {
+        self.swaps
+    }
+
+    pub(super) fn medoids(&self) -> &[u32] {
+        &self.medoids
+    }
+
+    pub(super) fn nearest(&self) -> &[Two] {
+        &self.nearest
+    }
+
+    fn reach(&self) -> Vec<f32> {
+        self.nearest.iter().map(|two| two.second_distance).collect()
+    }
+
+    /// The swap with `candidate` that lowers the loss most, if any does.
+    fn improvement(&self, candidate: usize) -> Option<Swap> {
+        if self.is_medoid[candidate] {
+            return None;
+        }
+        let mut changes = self.removal.clone();
+        // What every swap with the candidate changes, whichever medoid goes.
+        let mut shared = 0.0;
+        for neighbour in self.neighbours.of(candidate) {
+            let two = self.nearest[neighbour.row as usize];
+            let (distance, near, second) =
+                (f64::from(neighbour.distance), f64::from(two.near_distance), f64::from(two.second_distance));
+            let change = if distance < near {
+                shared += distance - near;
+                near - second
+            } else if distance < second {
+                distance - second
+            } else {
+                continue;
+            };
+            // The core is never removed.
+            if two.near != CORE {
+                changes[two.near as usize] += change;
+            }
+        }
+        let (mut position, mut best) = (0, f64::INFINITY);
+        for (i, &change) in changes.iter().enumerate() {
+            if change < best {
+                (position, best) = (i, change);
+            }
+        }
+        (best + shared < -TOLERANCE * self.loss).then_some(Swap { position, candidate })
+    }
+
+    fn swap(&mut self, space: &Space, Swap { position, candidate }: Swap) {
+        self.is_medoid[self.medoids[position] as usize] = false;
+        self.is_medoid[candidate] = true;
+        self.medoids[position] = candidate as u32;
+        self.swaps += 1;
+        // Rows that are not in the list of the candidate are further from it than from their second nearest medoid.
+        let mut distances = vec![f32::INFINITY; self.nearest.len()];
+        for neighbour in self.neighbours.of(candidate) {
+            distances[neighbour.row as usize] = neighbour.distance;
+        }
+        let mut search = Vec::new();
+        for (row, (two, distance)) in self.nearest.iter_mut().zip(distances).enumerate() {
+            if !exchange(two, position as u32, distance) {
+                search.push(row as u32);
+            }
+        }
+        let found = space.two_nearest(&search, |row| self.core[row as usize], &self.medoids);
+        for (&row, two) in search.iter().zip(found) {
+            self.nearest[row as usize] = two;
+        }
+        search.retain(|&row| !self.neighbours.reaches(row as usize, self.nearest[row as usize].second_distance));
+        let reach: Vec<f32> = search.iter().map(|&row| self.nearest[row as usize].second_distance).collect();
+        self.neighbours.widen(space, &search, &reach);
+        self.sum_up();
+    }
+
+    /// The loss, and what it would rise by without each medoid.
+    fn sum_up(&mut self) {
+        self.loss = 0.0;
+        self.removal.fill(0.0);
+        for two in &self.nearest {
+            self.loss += f64::from(two.near_distance);
+            if two.near != CORE {
+                self.removal[two.near as usize] += f64::from(two.second_distance) - f64::from(two.near_distance);
+            }
+        }
+    }
+}
+
+/// Account for a new medoid at `distance` that takes the position of another one.
+///
+/// Returns false where the old one was among the two nearest and the new one is not: then others have to be looked at.
+fn exchange(two: &mut Two, position: u32, distance: f32) -> bool {
+    if two.near == position {
+        two.near_distance = distance;
+        distance < two.second_distance
+    } else if two.second == position {
+        let served = distance < two.second_distance;
+        // What it was at no longer counts.
+        two.second_distance = f32::INFINITY;
+        two.insert(position, distance);
+        served
+    } else {
+        two.insert(position, distance);
+        true
+    }
+}

@@ -1,0 +1,207 @@
+//! The innermost loops: squared distances of a few rows to many others in float32, and the distance of two rows.
+//!
+//! A tile is `ROWS` rows by `LANES` others. The others are packed as `-2 y`, element 0 of each, then element 1 of each,
+//! and so on; the sums start from a bias of each. With the bias `|y|^2` they end as `|x - y|^2 - |x|^2`.
+
+/// Rows of a tile.
+pub(super) const ROWS: usize = 6;
+/// Others of a tile. Six rows by sixteen lanes of float32 take 12 of the 16 vector registers of AVX2.
+pub(crate) const LANES: usize = 16;
+
+type Tile = [[f32; LANES]; ROWS];
+
+/// Compile a function twice, for AVX2 with FMA and for any processor, and call the one that this processor can run.
+macro_rules! for_this_processor {
+    ($(#[$doc:meta])* fn $name:ident / $avx2:ident ($($arg:ident: $type:ty),*) $(-> $out:ty)? = $body:ident) => {
+        $(#[$doc])*
+        #[inline]
+        pub(super) fn $name($($arg: $type),*) $(-> $out)? {
+            #[cfg(target_arch = "x86_64")]
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                // SAFETY: the processor has the features that the function is compiled for.
+                return unsafe { $avx2($($arg),*) };
+            }
+            $body::<{ cfg!(target_arch = "aarch64") }>($($arg),*)
+        }
+
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn $avx2($($arg: $type),*) $(-> $out)? {
+            $body::<true>($($arg),*)
+        }
+    };
+}
+
+for_this_processor! {
+    /// Which sums of a tile are below the limit of their row, a bit for each lane.
+    fn below / below_avx2(rows: [&[f32]; ROWS], panel: &[f32], bias: &[f32; LANES], limits: &[f32; ROWS]) -> [u16; ROWS]
+        = below_body
+}
+
+for_this_processor! {
+    /// Add to `sums`, lane by lane, by how much the distances of the rows fall short of the ceiling of each row.
+    ///
+    /// `squares` holds `|x|^2` of each row, so that sum and square are the squared distance.
+    fn shortfalls / shortfalls_avx2(
+        rows: [&[f32]; ROWS], panel: &[f32], bias: &[f32; LANES], squares: &[f32; ROWS], ceilings: &[f32; ROWS],
+        sums: &mut [f32; LANES]
+    ) = shortfalls_body
+}
+
+for_this_processor! {
+    /// The same for squared distances and the squares of the ceilings.
+    fn square_shortfalls / square_shortfalls_avx2(
+        rows: [&[f32]; ROWS], panel: &[f32], bias: &[f32; LANES], squares: &[f32; ROWS], ceilings: &[f32; ROWS],
+        sums: &mut [f32; LANES]
+    ) = square_shortfalls_body
+}
+
+for_this_processor! {
+    /// Euclidean distance of two rows of equal length: exactly zero where they are equal, and the same both ways round.
+    fn distance / distance_avx2(a: &[f32], b: &[f32]) -> f32 = distance_body
+}
+
+#[inline(always)]
+fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FUSED { a.mul_add(b, c) } else { a * b + c }
+}
+
+#[inline(always)]
+fn tile<const FUSED: bool>(rows: [&[f32]; ROWS], panel: &[f32], bias: &[f32; LANES]) -> Tile {
+    let width = panel.len() / LANES;
+    let rows: [&[f32]; ROWS] = std::array::from_fn(|r| &rows[r][..width]);
+    let mut sums = [*bias; ROWS];
+    for (k, y) in panel.chunks_exact(LANES).enumerate() {
+        for r in 0..ROWS {
+            // SAFETY: `panel` has `width` chunks, and each row `width` elements. A check here halves the speed.
+            let x = unsafe { *rows[r].get_unchecked(k) };
+            for l in 0..LANES {
+                sums[r][l] = multiply_add::<FUSED>(x, y[l], sums[r][l]);
+            }
+        }
+    }
+    sums
+}
+
+#[inline(always)]
+fn below_body<const FUSED: bool>(
+    rows: [&[f32]; ROWS],
+    panel: &[f32],
+    bias: &[f32; LANES],
+    limits: &[f32; ROWS],
+) -> [u16; ROWS] {
+    let sums = tile::<FUSED>(rows, panel, bias);
+    std::array::from_fn(|r| {
+        let mut mask = 0;
+        for l in 0..LANES {
+            mask |= u16::from(sums[r][l] < limits[r]) << l;
+        }
+        mask
+    })
+}
+
+#[inline(always)]
+fn shortfalls_body<const FUSED: bool>(
+    rows: [&[f32]; ROWS],
+    panel: &[f32],
+    bias: &[f32; LANES],
+    squares: &[f32; ROWS],
+    ceilings: &[f32; ROWS],
+    sums: &mut [f32; LANES],
+) {
+    let tile = tile::<FUSED>(rows, panel, bias);
+    for r in 0..ROWS {
+        for l in 0..LANES {
+            let square = tile[r][l] + squares[r];
+            let short = ceilings[r] - if square > 0.0 { square } else { 0.0 }.sqrt();
+            sums[l] += if short > 0.0 { short } else { 0.0 };
+        }
+    }
+}
+
+#[inline(always)]
+fn square_shortfalls_body<const FUSED: bool>(
+    rows: [&[f32]; ROWS],
+    panel: &[f32],
+    bias: &[f32; LANES],
+    squares: &[f32; ROWS],
+    ceilings: &[f32; ROWS],
+    sums: &mut [f32; LANES],
+) {
+    let tile = tile::<FUSED>(rows, panel, bias);
+    for r in 0..ROWS {
+        for l in 0..LANES {
+            let square = tile[r][l] + squares[r];
+            let short = ceilings[r] * ceilings[r] - if square > 0.0 { square } else { 0.0 };
+            sums[l] += if short > 0.0 { short } else { 0.0 };
+        }
+    }
+}
+
+#[inline(always)]
+fn distance_body<const FUSED: bool>(a: &[f32], b: &[f32]) -> f32 {
+    const WIDTH: usize = 32;
+    let mut sums = [0.0_f32; WIDTH];
+    let (a_chunks, b_chunks) = (a.chunks_exact(WIDTH), b.chunks_exact(WIDTH));
+    let rest = a_chunks.remainder().iter().zip(b_chunks.remainder());
+    for (sum, (a, b)) in sums.iter_mut().zip(rest) {
+        *sum = (a - b) * (a - b);
+    }
+    for (a, b) in a_chunks.zip(b_chunks) {
+        for l in 0..WIDTH {
+            let d = a[l] - b[l];
+            sums[l] = multiply_add::<FUSED>(d, d, sums[l]);
+        }
+    }
+    let mut half = WIDTH / 2;
+    while half > 0 {
+        for l in 0..half {
+            sums[l] += sums[l + half];
+        }
+        half /= 2;
+    }
+    sums[0].sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wave(count: usize, step: f32) -> Vec<f32> {
+        (0..count).map(|i| (i as f32 * step).sin()).collect()
+    }
+
+    #[test]
+    fn tiles_and_distances_equal_the_plain_sums() {
+        for width in [1, 7, 32, 45, 129] {
+            let (x, y) = (wave(ROWS * width, 0.7), wave(LANES * width, 1.3));
+            let row = |r: usize| &x[r * width..(r + 1) * width];
+            let other = |l: usize| &y[l * width..(l + 1) * width];
+            let square = |a: &[f32]| a.iter().map(|a| a * a).sum::<f32>();
+            let plain = |r: usize, l: usize| {
+                row(r).iter().zip(other(l)).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
+            };
+            let panel: Vec<f32> = (0..width * LANES).map(|i| -2.0 * other(i % LANES)[i / LANES]).collect();
+            let bias = std::array::from_fn(|l| square(other(l)));
+            let rows = std::array::from_fn(row);
+            let squares = std::array::from_fn(|r| square(row(r)));
+            let radius = (width as f32).sqrt();
+            let masks = below(rows, &panel, &bias, &squares.map(|s| radius * radius - s));
+            let mut sums = [0.0; LANES];
+            shortfalls(rows, &panel, &bias, &squares, &[radius; ROWS], &mut sums);
+            for l in 0..LANES {
+                for r in 0..ROWS {
+                    let d = plain(r, l);
+                    assert!((f64::from(distance(row(r), other(l))) - d).abs() <= 1e-6 * d);
+                    assert_eq!(distance(row(r), other(l)), distance(other(l), row(r)));
+                    assert!(
+                        (d - f64::from(radius)).abs() < 1e-4 || (masks[r] >> l & 1 == 1) == (d < f64::from(radius))
+                    );
+                }
+                let expected: f64 = (0..ROWS).map(|r| (f64::from(radius) - plain(r, l)).max(0.0)).sum();
+                assert!((f64::from(sums[l]) - expected).abs() < 1e-4 * (1.0 + expected));
+            }
+            assert_eq!(distance(row(0), row(0)), 0.0);
+        }
+    }
+}

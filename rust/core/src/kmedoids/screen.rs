@@ -1,0 +1,200 @@
+//! Lower bounds on distances, cheap enough for every pair of rows.
+//!
+//! A row becomes its components along a few directions and the length of the rest. That map brings no two rows further
+//! apart, so the distance of two images is a lower bound; a few per cent of the work of a distance rule most pairs out
+//! where the spectrum decays. Where it does not, the image is the row itself, and the bound all but the distance.
+
+use faer::Mat;
+use rayon::prelude::*;
+
+pub(crate) use super::kernel::LANES;
+use super::kernel::{ROWS, below, shortfalls, square_shortfalls};
+use super::subspace::leading_directions;
+use crate::linalg::{Panels, project};
+use crate::rows::Rows;
+
+/// Rows that the directions are found from, spread over the pool.
+const SAMPLE: usize = 1024;
+/// Bytes of images that a thread works on together: they stay in its second level cache.
+const BLOCK_BYTES: usize = 128 << 10;
+
+/// The images of the rows.
+pub(crate) struct Screen {
+    width: usize,
+    images: Vec<f32>,
+    /// Squared length of each image.
+    squares: Vec<f32>,
+    /// What squared lengths are lowered by, relatively, so that rounding never turns a lower bound into a wrong one.
+    margin: f32,
+}
+
+/// Some of the rows, side by side for the kernel.
+pub(crate) struct Packed {
+    indices: Vec<u32>,
+    panels: Vec<f32>,
+    squares: Vec<f32>,
+}
+
+impl Screen {
+    /// Bytes that the images of so many rows take at most.
+    pub(crate) fn bytes(len: usize, dim: usize) -> usize {
+        len * (dim + 1) * size_of::<f32>()
+    }
+
+    /// The images of centred points; float32 must be able to hold their squares.
+    pub(crate) fn new(points: &dyn Rows) -> Self {
+        let (dim, len) = (points.dim(), points.len());
+        let step = len.div_ceil(SAMPLE);
+        let mut sample = Mat::zeros(len.div_ceil(step), dim);
+        let mut point = vec![0.0; dim];
+        for i in 0..sample.nrows() {
+            points.read(i * step, &mut point);
+            (0..dim).for_each(|k| sample[(i, k)] = point[k]);
+        }
+        let directions = leading_directions(sample.as_ref());
+        let width = directions.as_ref().map_or(dim, |directions| directions.ncols() + 1);
+        let images = match directions {
+            None => read_all(points),
+            Some(directions) => project_rows(points, &directions),
+        };
+        let squares = images.par_chunks(width).map(|image| image.iter().map(|x| x * x).sum()).collect();
+        Self { width, images, squares, margin: 4.0 * (width + 8) as f32 * f32::EPSILON }
+    }
+
+    fn image(&self, index: usize) -> &[f32] {
+        &self.images[index * self.width..(index + 1) * self.width]
+    }
+
+    /// Rows that are worked on together by one thread.
+    pub(crate) fn block(&self) -> usize {
+        ROWS * (BLOCK_BYTES / (ROWS * self.width * size_of::<f32>())).clamp(1, 64)
+    }
+
+    /// Put some rows side by side.
+    pub(crate) fn pack(&self, indices: Vec<u32>) -> Packed {
+        let panel = LANES * self.width;
+        let mut panels = vec![0.0; indices.len().div_ceil(LANES) * panel];
+        let mut squares = vec![0.0; indices.len().next_multiple_of(LANES)];
+        for (i, &index) in indices.iter().enumerate() {
+            let start = i / LANES * panel + i % LANES;
+            for (k, x) in self.image(index as usize).iter().enumerate() {
+                panels[start + k * LANES] = -2.0 * x;
+            }
+            squares[i] = self.squares[index as usize] * (1.0 - self.margin);
+        }
+        Packed { indices, panels, squares }
+    }
+
+    /// Call `found` with each of `rows` and the position of each packed row whose bound is below the radius of the
+    /// row, or below that of the packed row. Radii must not be negative.
+    #[inline]
+    pub(crate) fn within(&self, rows: &[u32], packed: &Packed, radii: Radii<'_>, mut found: impl FnMut(usize, usize)) {
+        let panel = LANES * self.width;
+        for (p, data) in packed.panels.chunks_exact(panel).enumerate() {
+            let count = LANES.min(packed.indices.len() - p * LANES);
+            let mut bias: [f32; LANES] = std::array::from_fn(|l| packed.squares[p * LANES + l]);
+            if let Radii::OfPacked(radii) = radii {
+                for (bias, radius) in bias.iter_mut().zip(&radii[p * LANES..p * LANES + count]) {
+                    *bias -= radius * radius;
+                }
+            }
+            bias[count..].fill(f32::INFINITY);
+            for (g, group) in rows.chunks(ROWS).enumerate() {
+                let images = self.group(group);
+                let mut limits = [f32::NEG_INFINITY; ROWS];
+                for (r, (limit, &row)) in limits.iter_mut().zip(group).enumerate() {
+                    *limit = -self.squares[row as usize] * (1.0 - self.margin);
+                    if let Radii::OfRows(radii) = radii {
+                        *limit += radii[g * ROWS + r] * radii[g * ROWS + r];
+                    }
+                }
+                for (r, mut mask) in below(images, data, &bias, &limits).into_iter().enumerate() {
+                    while mask != 0 {
+                        found(g * ROWS + r, p * LANES + mask.trailing_zeros() as usize);
+                        mask &= mask - 1;
+                    }
+                }
+            }
+        }
+    }
+
+    /// For every row, an upper bound on the sum, over the first rows, of what their distance to it falls short of
+    /// their ceiling: of lengths or, if `squared`, of their squares.
+    pub(crate) fn shortfalls(&self, ceilings: &[f32], squared: bool) -> Vec<f64> {
+        let kernel = if squared { square_shortfalls } else { shortfalls };
+        let block = self.block();
+        let mut out = vec![0.0; ceilings.len()];
+        out.par_chunks_mut(4 * LANES).enumerate().for_each(|(chunk, out)| {
+            let first = chunk * 4 * LANES;
+            let packed = self.pack((first..first + out.len()).map(|i| i as u32).collect());
+            for start in (0..ceilings.len()).step_by(block) {
+                let rows: Vec<u32> = (start..ceilings.len().min(start + block)).map(|i| i as u32).collect();
+                let panels = packed.panels.chunks_exact(LANES * self.width).zip(packed.squares.chunks_exact(LANES));
+                for ((data, squares), out) in panels.zip(out.chunks_mut(LANES)) {
+                    let bias = std::array::from_fn(|l| squares[l]);
+                    let mut sums = [0.0; LANES];
+                    for group in rows.chunks(ROWS) {
+                        let (mut lowered, mut limits) = ([0.0; ROWS], [0.0; ROWS]);
+                        for (r, &row) in group.iter().enumerate() {
+                            lowered[r] = self.squares[row as usize] * (1.0 - self.margin);
+                            limits[r] = ceilings[row as usize];
+                        }
+                        kernel(self.group(group), data, &bias, &lowered, &limits, &mut sums);
+                    }
+                    // Few enough terms were added in float32 for their rounding to stay below a part in 10^4.
+                    out.iter_mut().zip(sums).for_each(|(out, sum)| *out += f64::from(sum) * (1.0 + 1e-4));
+                }
+            }
+        });
+        out
+    }
+
+    fn group(&self, group: &[u32]) -> [&[f32]; ROWS] {
+        std::array::from_fn(|r| self.image(group[r.min(group.len() - 1)] as usize))
+    }
+}
+
+impl Packed {
+    pub(crate) fn indices(&self) -> &[u32] {
+        &self.indices
+    }
+}
+
+/// Which side of the pairs says how near is near.
+#[derive(Clone, Copy)]
+pub(crate) enum Radii<'a> {
+    OfRows(&'a [f32]),
+    OfPacked(&'a [f32]),
+}
+
+fn read_all(points: &dyn Rows) -> Vec<f32> {
+    let dim = points.dim();
+    let mut out = vec![0.0; points.len() * dim];
+    let point = || vec![0.0; dim];
+    out.par_chunks_mut(dim).enumerate().for_each_init(point, |point, (i, out)| {
+        points.read(i, point);
+        out.iter_mut().zip(point.iter()).for_each(|(out, &x)| *out = x as f32);
+    });
+    out
+}
+
+/// Components of each row along the directions, then the length of the rest.
+fn project_rows(points: &dyn Rows, directions: &Mat<f64>) -> Vec<f32> {
+    let count = directions.ncols();
+    let mut components = vec![0.0; points.len() * count];
+    project(points, &Panels::dense(directions.as_ref()), &mut components);
+    let mut images = vec![0.0; points.len() * (count + 1)];
+    let rows = images.par_chunks_mut(count + 1).zip(components.par_chunks(count));
+    let point = || vec![0.0; points.dim()];
+    rows.enumerate().for_each_init(point, |point, (i, (image, components))| {
+        let square = |x: f64| x * x;
+        points.read(i, point);
+        let whole: f64 = point.iter().copied().map(square).sum();
+        let held: f64 = components.iter().copied().map(square).sum();
+        for (image, &component) in image.iter_mut().zip(components) {
+            *image = component as f32;
+        }
+        image[count] = (whole - held).max(0.0).sqrt() as f32;
+    });
+    images
+}
