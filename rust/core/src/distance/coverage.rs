@@ -222,7 +222,10 @@ impl Coverage {
         work: impl Fn(Range<usize>, &mut Ruler<'_>) -> T + Sync,
     ) -> Vec<T> {
         let ranges: Vec<Range<usize>> = self.ranges().collect();
-        ranges.into_par_iter().map_init(|| Ruler::new(self, pool, candidates), |ruler, rows| work(rows, ruler)).collect()
+        ranges
+            .into_par_iter()
+            .map_init(|| Ruler::new(self, pool, candidates), |ruler, rows| work(rows, ruler))
+            .collect()
     }
 }
 

@@ -115,8 +115,6 @@ impl Nearest {
     /// Lower the bounds of candidates until each is its distance, or below `threshold`.
     pub(crate) fn tighten(&mut self, pool: &dyn Rows, core: &dyn Rows, candidates: &[usize], threshold: f64) {
         let mut left: Vec<Candidate> = candidates.iter().map(|&i| self.candidate(i)).collect();
-        // Candidates with the same nearest centre may be near the same other ones, which then stay in the cache.
-        left.sort_unstable_by_key(|candidate| (candidate.known.nearest, candidate.index));
         left.par_chunks_mut(CHUNK).for_each(|chunk| {
             for k in 0..chunk.len() {
                 if let Some(next) = chunk.get(k + 1) {

@@ -12,9 +12,14 @@ const FIRST_DECLINE: f64 = 1e-3;
 /// Candidates whose scores give the first guess of the best one, where there are no bounds yet.
 const SAMPLE: usize = 1024;
 
+/// Bounds that the search passes over together if their largest is too low.
+const PART: usize = 16;
+
 /// Finds the best candidate, and remembers how the best score develops.
 #[derive(Default)]
 pub(crate) struct Lazy {
+    /// The largest bound of each part of the pool.
+    tops: Vec<f64>,
     last: Option<f64>,
     /// By how much the best score fell lately.
     decline: f64,
@@ -25,14 +30,20 @@ impl Lazy {
     pub(crate) fn next(&mut self, score: &mut dyn Score, pool: &Pool<'_>, taken: &[bool]) -> Option<Pick> {
         let (last, mut step) = match self.last {
             Some(last) => (last, self.decline),
-            None => (first_guess(score, pool, taken), 0.0),
+            None => {
+                let guess = first_guess(score, pool, taken);
+                self.tops = vec![f64::NEG_INFINITY; taken.len().div_ceil(PART)];
+                (0..self.tops.len()).for_each(|part| self.look_at(part, score.bounds(), taken));
+                (guess, 0.0)
+            }
         };
         // Every candidate that is left out has a bound below the guess, so a best score above it is the best of all.
         let (contenders, best) = loop {
             let guess = if step.is_finite() { last - step } else { f64::NEG_INFINITY };
-            let contenders = at_least(score.bounds(), near_tie_limit(guess), taken);
+            let contenders = self.at_least(score.bounds(), near_tie_limit(guess), taken);
             let stale: Vec<usize> = contenders.iter().copied().filter(|&i| !score.is_exact(i)).collect();
             score.tighten(pool, &stale, near_tie_limit(guess));
+            self.follow(score.bounds(), taken, &stale);
             let best = best_exact(score, &contenders);
             if best >= guess {
                 break (contenders, best);
@@ -49,6 +60,7 @@ impl Lazy {
             [first, ..] if best == 0.0 => (first, best),
             _ => {
                 score.settle(pool, &near);
+                self.follow(score.bounds(), taken, &near);
                 let best = near.iter().map(|&i| score.bounds()[i]).fold(f64::NEG_INFINITY, f64::max);
                 (near.into_iter().find(|&i| score.bounds()[i] >= tie_limit(best))?, best)
             }
@@ -60,14 +72,40 @@ impl Lazy {
         self.last = Some(best);
         Some(Pick { index, score: score.bounds()[index] })
     }
+
+    /// Open candidates whose bound is not below the limit, of which there are few.
+    fn at_least(&self, bounds: &[f64], limit: f64, taken: &[bool]) -> Vec<usize> {
+        let mut out = Vec::new();
+        for (part, _) in self.tops.iter().enumerate().filter(|&(_, &top)| top >= limit) {
+            let end = bounds.len().min((part + 1) * PART);
+            out.extend((part * PART..end).filter(|&i| bounds[i] >= limit && !taken[i]));
+        }
+        out
+    }
+
+    /// Look at the bounds of candidates, in ascending order, that may have changed.
+    fn follow(&mut self, bounds: &[f64], taken: &[bool], changed: &[usize]) {
+        let mut last = None;
+        for part in changed.iter().map(|i| i / PART) {
+            if last.replace(part) != Some(part) {
+                self.look_at(part, bounds, taken);
+            }
+        }
+    }
+
+    fn look_at(&mut self, part: usize, bounds: &[f64], taken: &[bool]) {
+        let range = part * PART..bounds.len().min((part + 1) * PART);
+        let open = bounds[range.clone()].iter().zip(&taken[range]).filter(|&(_, taken)| !taken);
+        self.tops[part] = open.fold(f64::NEG_INFINITY, |top, (&bound, _)| top.max(bound));
+    }
 }
 
-/// What the best score may be: the largest bound or, where some are infinite, the best score of a sample.
+/// What the best score may be: the largest bound of an open candidate or, where some are infinite, the best score of a sample.
 fn first_guess(score: &mut dyn Score, pool: &Pool<'_>, taken: &[bool]) -> f64 {
     let open: Vec<usize> = (0..taken.len()).filter(|&i| !taken[i]).collect();
-    let largest = open.iter().map(|&i| score.bounds()[i]).fold(f64::NEG_INFINITY, f64::max);
-    if largest < f64::INFINITY {
-        return largest;
+    let most = open.iter().map(|&i| score.bounds()[i]).fold(f64::NEG_INFINITY, f64::max);
+    if most < f64::INFINITY {
+        return most;
     }
     let sample: Vec<usize> = open.iter().copied().step_by(open.len().div_ceil(SAMPLE).max(1)).collect();
     let stale: Vec<usize> = sample.iter().copied().filter(|&i| !score.is_exact(i)).collect();
@@ -78,18 +116,4 @@ fn first_guess(score: &mut dyn Score, pool: &Pool<'_>, taken: &[bool]) -> f64 {
 fn best_exact(score: &dyn Score, candidates: &[usize]) -> f64 {
     let exact = candidates.iter().filter(|&&i| score.is_exact(i));
     exact.map(|&i| score.bounds()[i]).fold(f64::NEG_INFINITY, f64::max)
-}
-
-/// Open candidates whose bound is not below the limit, of which there are few.
-fn at_least(bounds: &[f64], limit: f64, taken: &[bool]) -> Vec<usize> {
-    const PART: usize = 16;
-    let mut out = Vec::new();
-    for (part, bounds) in bounds.chunks(PART).enumerate() {
-        // Without branches for each candidate, so that several are compared at a time.
-        if bounds.iter().fold(false, |any, &bound| any | (bound >= limit)) {
-            let first = part * PART;
-            out.extend((first..first + bounds.len()).filter(|&i| bounds[i - first] >= limit && !taken[i]));
-        }
-    }
-    out
 }
