@@ -6,7 +6,7 @@ import logging
 from typing import Any, Literal
 
 from mlipselect._core import FacilitySelection
-from mlipselect.selectors.base import FloatMatrix, core_rows
+from mlipselect.selectors.base import FloatMatrix, core_rows, integer
 from mlipselect.selectors.greedy import GreedySelector
 
 logger = logging.getLogger("mlipselect")
@@ -146,6 +146,6 @@ class FacilityLocation(GreedySelector):
             metric=self.metric,
             scale=self.scale,
             engine=self.engine,
-            max_memory=self.max_memory,
+            max_memory=integer("max_memory", self.max_memory, 0),
             n_threads=self.n_threads,
         )
