@@ -65,7 +65,7 @@ impl Fps {
             }
         }
         let space = Space::new(distance, rows, core)?;
-        let origin = mean(&space.points(rows), space.dim());
+        let origin = mean("the pool", space.points(rows))?;
         let (rounded, lengths) = Rounded::new("the pool", space.points(rows), &origin)?;
         let (rounded_core, _) = Rounded::new("the core", space.points(core), &origin)?;
         let start = match initialize {

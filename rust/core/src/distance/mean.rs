@@ -1,34 +1,54 @@
-//! The mean of many rows.
+//! The mean of many points.
 
 use rayon::prelude::*;
 
+use super::points::Points;
+use crate::error::Result;
 use crate::rows::Rows;
 
-/// Rows that are summed up together: fixed, so that the sums do not depend on the number of threads.
+/// Points that are summed up together: fixed, so that the sums do not depend on the number of threads.
 const CHUNK: usize = 1024;
 
-/// The mean row, as the first one plus the mean deviation from it, which loses less to rounding.
-pub(crate) fn mean(rows: &dyn Rows, dim: usize) -> Vec<f64> {
-    let mut first = vec![0.0; dim];
-    rows.read(0, &mut first);
-    let chunks: Vec<Vec<f64>> = (0..rows.len().div_ceil(CHUNK))
+/// The mean, as the first point plus the mean deviation from it, which loses less to rounding.
+///
+/// # Errors
+/// [`crate::Error::NotFinite`] or [`crate::Error::Row`], for the first row whose deviation is not finite.
+pub(crate) fn mean(what: &'static str, points: Points<'_>) -> Result<Vec<f64>> {
+    let mut first = vec![0.0; points.dim()];
+    points.read(0, &mut first);
+    let chunks: Vec<Result<Vec<f64>>> = (0..points.len().div_ceil(CHUNK))
         .into_par_iter()
         .map_init(
-            || vec![0.0; dim],
-            |row, chunk| {
-                let mut sums = vec![0.0; dim];
-                for index in chunk * CHUNK..rows.len().min((chunk + 1) * CHUNK) {
-                    rows.read(index, row);
-                    let deviations = row.iter().zip(&first).map(|(x, first)| x - first);
-                    sums.iter_mut().zip(deviations).for_each(|(sum, deviation)| *sum += deviation);
+            || vec![0.0; first.len()],
+            |point, chunk| {
+                let rows = chunk * CHUNK..points.len().min((chunk + 1) * CHUNK);
+                let sums = deviations(points, rows.clone(), &first, point);
+                if sums.iter().all(|sum| sum.is_finite()) {
+                    return Ok(sums);
                 }
-                sums
+                let is_bad = |&row: &usize| {
+                    let sums = deviations(points, row..row + 1, &first, point);
+                    !sums.iter().all(|sum| sum.is_finite())
+                };
+                let row = rows.clone().find(is_bad).unwrap_or(rows.start);
+                Err(points.problem(what, row))
             },
         )
         .collect();
-    let mut sums = vec![0.0; dim];
+    let mut sums = vec![0.0; first.len()];
     for chunk in chunks {
-        sums.iter_mut().zip(chunk).for_each(|(a, b)| *a += b);
+        sums.iter_mut().zip(chunk?).for_each(|(a, b)| *a += b);
     }
-    first.iter().zip(sums).map(|(first, sum)| first + sum / rows.len() as f64).collect()
+    Ok(first.iter().zip(sums).map(|(first, sum)| first + sum / points.len() as f64).collect())
+}
+
+/// The sum of what points deviate from `first` by.
+fn deviations(points: Points<'_>, rows: std::ops::Range<usize>, first: &[f64], point: &mut [f64]) -> Vec<f64> {
+    let mut sums = vec![0.0; first.len()];
+    for row in rows {
+        points.read(row, point);
+        let deviations = point.iter().zip(first).map(|(x, first)| x - first);
+        sums.iter_mut().zip(deviations).for_each(|(sum, deviation)| *sum += deviation);
+    }
+    sums
 }
