@@ -1,10 +1,11 @@
 """Farthest point sampling against the plain numpy loop and scikit-matter, in one run.
 
-The loop is what one would write with numpy: one matrix-vector product a pick. Every run is in a process of its own with
-the threads asked for, on the same rows (a Gaussian mixture with a decaying spectrum, made from a seed) and from the same
-first pick. Printed: wall times, how many times ours each of the others takes, on how many leading picks all agree with
-the loop, and peak memory over that of the data. Absolute times drift from run to run on a shared machine; the ratios are
-what counts. The loop works in the element type of the pool, so its rounding may decide between near-equals.
+The loop is what one would write with numpy: one matrix-vector product a pick. Every run is in a process of its own
+with the threads asked for, on the same rows (a Gaussian mixture with a decaying spectrum, made from a seed) and from
+the same first pick. Printed: wall times, how many times ours each of the others takes, on how many leading picks all
+agree with the loop, and peak memory over that of the data. Absolute times drift from run to run on a shared machine;
+the ratios are what counts. The loop works in the element type of the pool, so its rounding may decide between
+near-equals.
 """
 
 from __future__ import annotations

@@ -14,22 +14,35 @@ from mlipselect.features import Features, balance_composition, featurize
 from mlipselect.io import Frame, iter_frames, read
 from mlipselect.select import select
 from mlipselect.selection import Selection
-from mlipselect.selectors import FPS, BayesianSelector, FacilityLocation, KMedoids
+from mlipselect.selectors import (
+    FPS,
+    BayesianSelector,
+    Budget,
+    Constraint,
+    FacilityLocation,
+    KMedoids,
+    MinDistance,
+    Quota,
+)
 
 __all__ = [
     "ACE",
     "FPS",
     "BayesianSelector",
+    "Budget",
+    "Constraint",
     "FacilityLocation",
     "Features",
     "Frame",
     "InvalidInputError",
     "KMedoids",
     "MemoryLimitError",
+    "MinDistance",
     "MissingExtraError",
     "MlipselectError",
     "NotFittedError",
     "Posterior",
+    "Quota",
     "Selection",
     "StructureError",
     "__version__",

@@ -53,6 +53,16 @@ def test_picks_are_those_of_the_definition(case, scale, data):
     np.testing.assert_allclose(selector.scores_, gains, rtol=1e-8, atol=floor)
 
 
+def test_a_core_may_be_farther_away_than_the_pool_is_wide():
+    pool = np.array([[-1.6], [-2.0], [1.6], [1.1], [0.3], [-2.9], [-0.1]])
+    for distance in (2.2, 20.0, 1e6):
+        core = np.array([[distance]])
+        picks, gains = reference.greedy(3, pool, core, scale="none")
+        selector = FacilityLocation(3, scale="none").fit(pool, core)
+        np.testing.assert_array_equal(selector.selected_idx_, picks)
+        np.testing.assert_allclose(selector.scores_, gains, rtol=1e-8, atol=1e-10)
+
+
 @given(clustered_pools(max_rows=150, max_dim=60, zeros=False), METRICS, SCALES, st.data())
 @settings(max_examples=60, deadline=None)
 def test_engines_threads_and_steps_change_nothing(case, metric, scale, data):

@@ -2,8 +2,21 @@
 
 from mlipselect.selectors.base import Selector
 from mlipselect.selectors.bayesian import BayesianSelector
+from mlipselect.selectors.constraints import Budget, Constraint, MinDistance, Quota
 from mlipselect.selectors.facility_location import FacilityLocation
 from mlipselect.selectors.fps import FPS
+from mlipselect.selectors.greedy import GreedySelector
 from mlipselect.selectors.kmedoids import KMedoids
 
-__all__ = ["FPS", "BayesianSelector", "FacilityLocation", "KMedoids", "Selector"]
+__all__ = [
+    "FPS",
+    "BayesianSelector",
+    "Budget",
+    "Constraint",
+    "FacilityLocation",
+    "GreedySelector",
+    "KMedoids",
+    "MinDistance",
+    "Quota",
+    "Selector",
+]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mlipselect._core import BayesianSelection, Posterior, mean_square
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.selectors.base import FloatMatrix, HasStructureRows, core_rows
+from mlipselect.selectors.base import FloatMatrix, HasStructureRows, core_rows, structure_rows
 from mlipselect.selectors.greedy import GreedySelector
 
 #: Target rows that `pool_std` draws from a larger pool.
@@ -44,6 +44,8 @@ class BayesianSelector(GreedySelector):
         Bytes that ``pool_std`` may take.
     random_state : int, default=0
         Seed of that draw, the only random part.
+    stop_gain : float, optional
+        Stop before a pick whose score is less than this fraction of the first one's.
     engine : {"lazy", "naive"}, default="lazy"
         How the best candidate is found. Both return the same picks; the second one evaluates every score
         from its definition before every pick.
@@ -87,6 +89,7 @@ class BayesianSelector(GreedySelector):
     """
 
     information_: NDArray[np.float64]
+    _selection: BayesianSelection
 
     def __init__(
         self,
@@ -101,6 +104,7 @@ class BayesianSelector(GreedySelector):
         target: FloatMatrix | None = None,
         max_memory: int = 4 << 30,
         random_state: int = 0,
+        stop_gain: float | None = None,
         engine: Literal["lazy", "naive"] = "lazy",
         progress_bar: bool = False,
         n_threads: int | None = None,
@@ -115,46 +119,13 @@ class BayesianSelector(GreedySelector):
         self.target = target
         self.max_memory = max_memory
         self.random_state = random_state
+        self.stop_gain = stop_gain
         self.engine = engine
         self.progress_bar = progress_bar
         self.n_threads = n_threads
 
-    def fit(
-        self,
-        X: Any,
-        core: Any = None,
-        *,
-        exclude: Any = (),
-        warm_start: bool = False,
-    ) -> BayesianSelector:
-        """Select `n_to_select` structures of the pool.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, d), or Features
-            The pool, one row a structure, float32 or float64. It is neither copied nor converted.
-        core : ndarray of shape (m, d), or Features, optional
-            Structures that are in the training set already. With ``update="atoms"`` their atoms are observed.
-        exclude : sequence of int, default=()
-            Indices of structures of the pool that must not be picked.
-        warm_start : bool, default=False
-            Continue the selection of the last call, on the same pool, up to a larger `n_to_select`. The
-            result is that of one selection of as many. The posterior and the core are those of that call.
-
-        Returns
-        -------
-        BayesianSelector
-            Itself.
-
-        Raises
-        ------
-        InvalidInputError
-            If the pool is empty, smaller than `n_to_select`, not finite or not as wide as the core, if the
-            prior is singular, or a parameter out of its range.
-        """
-        super().fit(X, core, exclude=exclude, warm_start=warm_start)
+    def _ended(self) -> None:
         self.information_ = self._selection.information
-        return self
 
     @property
     def posterior_(self) -> Posterior:
@@ -162,10 +133,10 @@ class BayesianSelector(GreedySelector):
         self._check_fitted()
         return self._selection.posterior()
 
-    def _begin(self, X: Any, pool: FloatMatrix, core: Any) -> BayesianSelection:
+    def _begin(self, X: Any, core: Any) -> BayesianSelection:
         if self.update not in ("structure", "atoms"):
             raise InvalidInputError(f"update must be 'structure' or 'atoms', given {self.update!r}")
-        atoms = self.update == "atoms"
+        pool, atoms = structure_rows(X), self.update == "atoms"
         return BayesianSelection(
             self._starting_posterior(pool, core, atoms),
             self.score,

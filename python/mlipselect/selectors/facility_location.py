@@ -6,14 +6,14 @@ import logging
 from typing import Any, Literal
 
 from mlipselect._core import FacilitySelection
-from mlipselect.selectors.base import FloatMatrix, core_rows, integer
+from mlipselect.selectors.base import core_rows, integer, structure_rows
 from mlipselect.selectors.greedy import GreedySelector
 
 logger = logging.getLogger("mlipselect")
 
 
 class FacilityLocation(GreedySelector):
-    r"""Greedy k-medoids: each pick lowers most the sum, over the pool, of the distance to the nearest of core and picks.
+    r"""Greedy k-medoids: each pick lowers most the sum, over the pool, of the distance to the nearest pick or core.
 
     Unlike the medoids of `KMedoids` the picks have an order, and those for `n` are the first of those for `m > n`.
 
@@ -28,6 +28,8 @@ class FacilityLocation(GreedySelector):
         Divide every feature by its standard deviation over core and pool, or leave it as it is.
     max_memory : int, default=4 GiB
         Bytes to take beside the pool. What is needed is logged before it is taken, at the level INFO.
+    stop_gain : float, optional
+        Stop before a pick whose score is less than this fraction of the first one's.
     engine : {"lazy", "naive"}, default="lazy"
         How the best candidate is found. Both return the same picks; the second one computes every distance between two
         structures of the pool before every pick.
@@ -51,9 +53,10 @@ class FacilityLocation(GreedySelector):
 
     .. math:: \sum_{y} \max\left(0, \min_{s \in S} d(y, s) - d(y, x)\right).
 
-    Without a core the first pick is the medoid of the pool, the structure with the smallest sum of distances. Structures
-    that are excluded cannot be picked but still count in the sum. The loss is what `KMedoids` lowers; its swaps reach a
-    lower one, typically by a few per cent. The picks are within :math:`1 - 1/e` of the best possible fall of the loss [1]_.
+    Without a core the first pick is the medoid of the pool, the structure with the smallest sum of distances.
+    Structures that are excluded cannot be picked but still count in the sum. The loss is what `KMedoids` lowers; its
+    swaps reach a lower one, typically by a few per cent. The picks are within :math:`1 - 1/e` of the best possible
+    fall of the loss [1]_.
 
     Gains only ever fall, so those of earlier bound those of now, and few are computed anew for a pick. No matrix of
     distances is kept: bounds from a few leading directions rule most pairs out, bounds from a copy of the pool that is
@@ -76,6 +79,7 @@ class FacilityLocation(GreedySelector):
     """
 
     loss_: float
+    _selection: FacilitySelection
 
     def __init__(
         self,
@@ -84,6 +88,7 @@ class FacilityLocation(GreedySelector):
         metric: Literal["euclidean", "cosine"] = "euclidean",
         scale: Literal["standard", "none"] = "standard",
         max_memory: int = 4 << 30,
+        stop_gain: float | None = None,
         engine: Literal["lazy", "naive"] = "lazy",
         progress_bar: bool = False,
         n_threads: int | None = None,
@@ -92,50 +97,16 @@ class FacilityLocation(GreedySelector):
         self.metric = metric
         self.scale = scale
         self.max_memory = max_memory
+        self.stop_gain = stop_gain
         self.engine = engine
         self.progress_bar = progress_bar
         self.n_threads = n_threads
 
-    def fit(
-        self,
-        X: Any,
-        core: Any = None,
-        *,
-        exclude: Any = (),
-        warm_start: bool = False,
-    ) -> FacilityLocation:
-        """Select `n_to_select` structures of the pool.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, d), or Features
-            The pool, one row a structure, float32 or float64. It is neither copied nor converted.
-        core : ndarray of shape (m, d), or Features, optional
-            Structures that are in the training set already.
-        exclude : sequence of int, default=()
-            Indices of structures of the pool that must not be picked.
-        warm_start : bool, default=False
-            Continue the selection of the last call, on the same pool, up to a larger `n_to_select`. The result is that
-            of one selection of as many. The core is that of that call.
-
-        Returns
-        -------
-        FacilityLocation
-            Itself.
-
-        Raises
-        ------
-        InvalidInputError
-            If the pool is empty, smaller than `n_to_select`, not finite or not as wide as the core, or a parameter is
-            out of its range.
-        MemoryLimitError
-            If more than `max_memory` is needed.
-        """
-        super().fit(X, core, exclude=exclude, warm_start=warm_start)
+    def _ended(self) -> None:
         self.loss_ = self._selection.loss
-        return self
 
-    def _begin(self, X: Any, pool: FloatMatrix, core: Any) -> FacilitySelection:
+    def _begin(self, X: Any, core: Any) -> FacilitySelection:
+        pool = structure_rows(X)
         known = core_rows(core, pool)
         n_core = 0 if known is None else len(known)
         needed = FacilitySelection.bytes(len(pool), n_core, pool.shape[1])

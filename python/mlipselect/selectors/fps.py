@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from mlipselect._core import FpsSelection
-from mlipselect.selectors.base import FloatMatrix, core_rows, integer
+from mlipselect.selectors.base import core_rows, integer, structure_rows
 from mlipselect.selectors.greedy import GreedySelector
 
 
@@ -24,6 +24,8 @@ class FPS(GreedySelector):
         descriptors differ in size by orders of magnitude, and distances see a handful of large ones otherwise.
     initialize : int, optional
         Index of the first pick where there is no core. By default that is the structure farthest from the mean.
+    stop_gain : float, optional
+        Stop before a pick whose score is less than this fraction of the first one's.
     engine : {"lazy", "naive"}, default="lazy"
         How the farthest candidate is found. Both return the same picks; the second one computes every distance before
         every pick.
@@ -37,8 +39,8 @@ class FPS(GreedySelector):
     selected_idx_ : ndarray of int64
         Picks, in order.
     scores_ : ndarray of float64
-        Distance of each pick, when it was picked, from the nearest of the core and the picks before it. The first one is
-        infinite where there is no core. They never increase, and no structure of the pool is farther from core and
+        Distance of each pick, when it was picked, from the nearest of the core and the picks before it. The first one
+        is infinite where there is no core. They never increase, and no structure of the pool is farther from core and
         picks than the last of them.
 
     Notes
@@ -46,11 +48,11 @@ class FPS(GreedySelector):
     Every pool is covered within twice the radius that the best choice of as many structures would reach [1]_.
 
     Distances to the nearest pick only ever fall, so those of earlier bound those of now, and few candidates have to be
-    brought up to date. The triangle inequality rules out most of the picks that such a candidate has missed: with ``c``
-    its nearest pick so far, at a distance ``d``, another pick is no nearer if it is ``2 d`` or more from ``c``. Distances to
-    the others are bounded with a copy of the pool that is rounded to 16-bit integers, two bytes a number, and what is
-    still in doubt is computed in float64 from the features as they are. So the picks are those of the definition in
-    float64, where candidates that agree to one part in :math:`10^{12}` go in the order of the pool.
+    brought up to date. The triangle inequality rules out most of the picks that such a candidate has missed: with
+    ``c`` its nearest pick so far, at a distance ``d``, another pick is no nearer if it is ``2 d`` or more from ``c``.
+    Distances to the others are bounded with a copy of the pool that is rounded to 16-bit integers, two bytes a number,
+    and what is still in doubt is computed in float64 from the features as they are. So the picks are those of the
+    definition in float64, where candidates that agree to one part in :math:`10^{12}` go in the order of the pool.
 
     References
     ----------
@@ -73,6 +75,7 @@ class FPS(GreedySelector):
         metric: Literal["euclidean", "cosine"] = "euclidean",
         scale: Literal["standard", "none"] = "standard",
         initialize: int | None = None,
+        stop_gain: float | None = None,
         engine: Literal["lazy", "naive"] = "lazy",
         progress_bar: bool = False,
         n_threads: int | None = None,
@@ -81,11 +84,13 @@ class FPS(GreedySelector):
         self.metric = metric
         self.scale = scale
         self.initialize = initialize
+        self.stop_gain = stop_gain
         self.engine = engine
         self.progress_bar = progress_bar
         self.n_threads = n_threads
 
-    def _begin(self, X: Any, pool: FloatMatrix, core: Any) -> FpsSelection:
+    def _begin(self, X: Any, core: Any) -> FpsSelection:
+        pool = structure_rows(X)
         return FpsSelection(
             pool,
             core_rows(core, pool),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -11,13 +12,17 @@ from numpy.typing import NDArray
 
 from mlipselect.exceptions import InvalidInputError, NotFittedError
 from mlipselect.progress import progress_bar
-from mlipselect.selectors.base import FloatMatrix, Selector, integer, structure_rows
+from mlipselect.selectors.base import Selector, core_rows, integer, structure_rows
+from mlipselect.selectors.constraints import Constraint
 
 _Greedy = TypeVar("_Greedy", bound="GreedySelector")
 
 
 class GreedySelection(Protocol):
     """A selection under way, as the compiled part gives it."""
+
+    def propose(self) -> tuple[int, float] | None:
+        """Return what would be picked next and its score, or None if none is left."""
 
     def advance(self, count: int) -> None:
         """Pick `count` more."""
@@ -42,17 +47,31 @@ class GreedySelector(Selector):
     """Base of the selectors that pick the best candidate, account for it, and pick again.
 
     A selection of few is the beginning of one of more.
+
+    Attributes
+    ----------
+    selected_idx_ : ndarray of int64
+        Picks, in order.
+    scores_ : ndarray of float64
+        Score of each pick when it was picked.
+    stop_reason_ : str or None
+        Why there are fewer picks than asked for: ``"stop_gain"``, or ``"constraints"`` that no candidate meets any
+        more. None if there are as many.
     """
 
+    stop_gain: float | None
     progress_bar: bool
-    _selection: Any
+    stop_reason_: str | None
+    _selection: GreedySelection
+    _constraints: tuple[Constraint, ...]
 
     def fit(
         self: _Greedy,
         X: Any,
         core: Any = None,
         *,
-        exclude: Any = (),
+        exclude: Sequence[int] | NDArray[np.integer[Any]] = (),
+        constraints: Sequence[Constraint] = (),
         warm_start: bool = False,
     ) -> _Greedy:
         """Select `n_to_select` structures of the pool.
@@ -65,63 +84,117 @@ class GreedySelector(Selector):
             Structures that are in the training set already.
         exclude : sequence of int, default=()
             Indices of structures of the pool that must not be picked.
+        constraints : sequence of Constraint, default=()
+            What the picks must obey together, such as a `Quota`, a `Budget` or a `MinDistance`: the best candidate that
+            fits is picked.
         warm_start : bool, default=False
-            Continue the selection of the last call, on the same pool, up to a larger `n_to_select`. The
-            result is that of one selection of as many. The core is that of that call.
+            Continue the selection of the last call, on the same pool, up to a larger `n_to_select`. The result is that
+            of one selection of as many. The core is that of that call. A selection with constraints, some of which
+            depend on how many are to be picked, cannot be continued.
 
         Returns
         -------
-        GreedySelector
+        Selector
             Itself.
 
         Raises
         ------
         InvalidInputError
-            If the pool is empty, smaller than `n_to_select`, not finite or not as wide as the core, or a
-            parameter is out of its range.
+            If the pool is empty, smaller than `n_to_select`, not finite or not as wide as the core, if constraints
+            cannot be met, or a parameter is out of its range.
+        MemoryLimitError
+            If more than `max_memory` is needed, for those selectors that have such a limit.
         """
         n = integer("n_to_select", self.n_to_select, 1)
-        if warm_start:
-            if not hasattr(self, "_selection"):
-                raise NotFittedError("there is no selection to continue: call fit without warm_start first")
-            if core is not None:
-                raise InvalidInputError("a warm start continues with the core it began with: leave core out")
-            done = len(self.selected_idx_)
-            if n < done:
-                raise InvalidInputError(f"n_to_select is {n}, but {done} structures are selected already")
-        else:
+        if self.stop_gain is not None and not 0 < self.stop_gain < 1:
+            raise InvalidInputError(f"stop_gain must be a fraction between 0 and 1, given {self.stop_gain}")
+        done = self._continued(n, core, constraints) if warm_start else 0
+        if not warm_start:
             pool = structure_rows(X)
             self._n_pool = len(pool)
             if n > len(pool):
-                raise InvalidInputError(
-                    f"cannot select {n} structures from a pool of {len(pool)}: lower n_to_select"
-                )
-            self._selection = self._begin(X, pool, core)
-            done = 0
-        selection: GreedySelection = self._selection
+                raise InvalidInputError(f"cannot select {n} structures from a pool of {len(pool)}: lower n_to_select")
+            self._constraints = tuple(constraints)
+            self._selection = self._begin(X, core)
+        selection = self._selection
         if len(exclude):
             selection.exclude([int(i) for i in exclude])
         if n - done > selection.remaining:
             raise InvalidInputError(
                 f"cannot pick {n - done} more structures: the pool has {selection.remaining} left to pick from"
             )
-        self._advance(n - done)
+        if not warm_start:
+            for constraint in self._constraints:
+                selection.exclude(list(constraint.begin(pool, core_rows(core, pool), n)))
+        self.stop_reason_ = self._advance(n - done)
+        for constraint in self._constraints:
+            constraint.ended()
         self.selected_idx_ = selection.indices
         self.scores_ = selection.scores
+        self._ended()
         return self
 
     @abstractmethod
-    def _begin(self, X: Any, pool: FloatMatrix, core: Any) -> GreedySelection:
-        """Begin a selection from what `fit` was given, and the structure rows of the pool."""
+    def _begin(self, X: Any, core: Any) -> GreedySelection:
+        """Begin a selection from what `fit` was given."""
 
-    def _advance(self, count: int) -> None:
-        # Steps of about a tenth of a second let Ctrl-C through and move the bar.
-        step = 1
+    def _ended(self) -> None:
+        """Set the attributes that not all selectors have."""
+
+    def _continued(self, n: int, core: Any, constraints: Sequence[Constraint]) -> int:
+        """Return how many picks a selection that is to be continued has."""
+        if not hasattr(self, "_selection"):
+            raise NotFittedError("there is no selection to continue: call fit without warm_start first")
+        if core is not None:
+            raise InvalidInputError("a warm start continues with the core it began with: leave core out")
+        if constraints or self._constraints:
+            raise InvalidInputError(
+                "a selection with constraints cannot be continued: select the larger number at once, or give the "
+                "picks so far as core"
+            )
+        done = len(self.selected_idx_)
+        if n < done:
+            raise InvalidInputError(f"n_to_select is {n}, but {done} structures are selected already")
+        return done
+
+    def _advance(self, count: int) -> str | None:
+        """Pick `count` more, or as many as there are reasons for; say why they are fewer."""
         with progress_bar(self.progress_bar, total=count, desc="selecting", unit="structure") as bar:
-            while count > 0:
-                began = time.perf_counter()
-                part = min(step, count)
-                self._selection.advance(part)
-                bar.update(part)
-                count -= part
-                step = max(1, step // 2) if time.perf_counter() - began > 0.1 else 2 * step
+            if self.stop_gain is None and not self._constraints:
+                # Steps of about a tenth of a second let Ctrl-C through and move the bar.
+                step = 1
+                while count > 0:
+                    began = time.perf_counter()
+                    part = min(step, count)
+                    self._selection.advance(part)
+                    bar.update(part)
+                    count -= part
+                    step = max(1, step // 2) if time.perf_counter() - began > 0.1 else 2 * step
+                return None
+            for _ in range(count):
+                reason = self._pick_one()
+                if reason is not None:
+                    return reason
+                bar.update(1)
+        return None
+
+    def _pick_one(self) -> str | None:
+        """Pick the best candidate that fits, or say why not."""
+        selection = self._selection
+        while True:
+            proposed = selection.propose()
+            if proposed is None:
+                return "constraints"
+            index, score = proposed
+            if all(constraint.fits(index) for constraint in self._constraints):
+                break
+            selection.exclude([index])
+        if self.stop_gain is not None:
+            # Where nothing is there to be far from, the first pick gains infinitely much.
+            known = selection.scores[np.isfinite(selection.scores)]
+            if len(known) and score < self.stop_gain * known[0]:
+                return "stop_gain"
+        selection.advance(1)
+        for constraint in self._constraints:
+            selection.exclude(list(constraint.picked(index)))
+        return None

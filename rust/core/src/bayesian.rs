@@ -131,6 +131,17 @@ impl Bayesian {
         self.picks.exclude(candidates)
     }
 
+    /// The candidate that [`Bayesian::advance`] would pick next and its score, or nothing if none is left.
+    ///
+    /// # Errors
+    /// As [`Bayesian::advance`].
+    pub fn propose(&mut self, pool: &Pool<'_>) -> Result<Option<(usize, f64)>> {
+        self.picks.check(pool, self.state.posterior.dim(), 0)?;
+        let noise_precision = self.state.posterior.noise_precision();
+        let pick = self.picks.propose(&mut self.state, pool);
+        Ok(pick.map(|pick| (pick.index, (self.report)(pick.score, noise_precision))))
+    }
+
     /// Pick `count` more candidates.
     ///
     /// # Errors

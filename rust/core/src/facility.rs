@@ -81,6 +81,17 @@ impl FacilityLocation {
         self.picks.exclude(candidates)
     }
 
+    /// The candidate that [`FacilityLocation::advance`] would pick next and its score, or nothing if none is left.
+    ///
+    /// # Errors
+    /// As [`FacilityLocation::advance`].
+    pub fn propose(&mut self, pool: &Pool<'_>) -> Result<Option<(usize, f64)>> {
+        self.picks.check(pool, self.coverage.space().dim(), 0)?;
+        let first = self.coverage.is_bare();
+        let pick = self.picks.propose(&mut Gains(&mut self.coverage), pool);
+        Ok(pick.map(|pick| (pick.index, if first { f64::INFINITY } else { pick.score })))
+    }
+
     /// Pick `count` more candidates.
     ///
     /// # Errors

@@ -94,6 +94,20 @@ impl Fps {
         }
     }
 
+    /// The candidate that [`Fps::advance`] would pick next and its score, or nothing if none is left.
+    ///
+    /// # Errors
+    /// As [`Fps::advance`].
+    pub fn propose(&mut self, pool: &Pool<'_>, core: Option<&dyn Rows>) -> Result<Option<(usize, f64)>> {
+        let core = core.unwrap_or(&NoRows);
+        self.check(pool, core, 0)?;
+        if self.nearest.centres() == 0 {
+            return Ok(self.first().map(|index| (index, f64::INFINITY)));
+        }
+        let pick = self.picks.propose(&mut Distances { nearest: &mut self.nearest, core }, pool);
+        Ok(pick.map(|pick| (pick.index, self.nearest.space().reported(pick.score))))
+    }
+
     /// Pick `count` more candidates.
     ///
     /// # Errors
@@ -101,8 +115,7 @@ impl Fps {
     /// nothing is picked then.
     pub fn advance(&mut self, pool: &Pool<'_>, core: Option<&dyn Rows>, count: usize) -> Result<()> {
         let core = core.unwrap_or(&NoRows);
-        self.picks.check(pool, self.nearest.space().dim(), count)?;
-        self.nearest.check_core(core)?;
+        self.check(pool, core, count)?;
         for _ in 0..count {
             if self.nearest.centres() == 0 {
                 self.begin();
@@ -113,14 +126,22 @@ impl Fps {
         Ok(())
     }
 
+    fn check(&self, pool: &Pool<'_>, core: &dyn Rows, count: usize) -> Result<()> {
+        self.picks.check(pool, self.nearest.space().dim(), count)?;
+        self.nearest.check_core(core)
+    }
+
     /// The first pick where there is nothing to be far from.
-    fn begin(&mut self) {
-        let index = match &self.start {
+    fn first(&self) -> Option<usize> {
+        match &self.start {
             Start::Candidate(start) => Some(*start),
             Start::Mean(lengths) => first_largest(lengths, |i| self.picks.is_open(i)),
             Start::Core => None,
-        };
-        if let Some(index) = index {
+        }
+    }
+
+    fn begin(&mut self) {
+        if let Some(index) = self.first() {
             self.picks.take(index);
             self.scores.push(f64::INFINITY);
             self.nearest.observe(index);

@@ -90,6 +90,12 @@ impl BayesianSelection {
         Ok(Self { inner, arrays, n_threads })
     }
 
+    /// The candidate that would be picked next and its score, or None if none is left.
+    fn propose(&mut self, py: Python<'_>) -> PyResult<Option<(usize, f64)>> {
+        let (inner, n_threads) = (&mut self.inner, self.n_threads);
+        self.arrays.with_pool(py, |pool| detached(py, n_threads, || inner.propose(pool))?.map_err(from_core))
+    }
+
     /// Pick `count` more.
     fn advance(&mut self, py: Python<'_>, count: usize) -> PyResult<()> {
         let (inner, n_threads) = (&mut self.inner, self.n_threads);

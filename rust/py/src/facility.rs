@@ -51,6 +51,14 @@ impl FacilitySelection {
         FacilityLocation::bytes(pool, core, dim)
     }
 
+    /// The candidate that would be picked next and its score, or None if none is left.
+    fn propose(&mut self, py: Python<'_>) -> PyResult<Option<(usize, f64)>> {
+        let (inner, n_threads) = (&mut self.inner, self.n_threads);
+        let matrix = Matrix::extract(self.pool.bind(py), "the pool")?;
+        let pool = Pool::new(matrix.rows("the pool")?);
+        detached(py, n_threads, || inner.propose(&pool))?.map_err(from_core)
+    }
+
     /// Pick `count` more.
     fn advance(&mut self, py: Python<'_>, count: usize) -> PyResult<()> {
         let (inner, n_threads) = (&mut self.inner, self.n_threads);

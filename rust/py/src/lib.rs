@@ -9,6 +9,7 @@ mod facility;
 mod fps;
 mod kmedoids;
 mod posterior;
+mod scaling;
 mod threads;
 
 use pyo3::prelude::*;
@@ -28,6 +29,8 @@ mod _core {
     use super::kmedoids::MedoidSwaps;
     #[pymodule_export]
     use super::posterior::{Posterior, mean_square};
+    #[pymodule_export]
+    use super::scaling::standard_scales;
     use super::*;
 
     #[pymodule_init]

@@ -105,8 +105,7 @@ impl Coverage {
         self.picks += 1;
         if was_bare {
             // What is known is how much loss a candidate leaves alone, which says nothing of what it gains now.
-            let longest = self.nearest.iter().copied().fold(0.0, f64::max);
-            self.bound_all(longest);
+            self.bound_all(0.0);
         }
     }
 
@@ -170,10 +169,11 @@ impl Coverage {
         if nearest == f64::INFINITY { -distance } else { (self.space.reported(nearest) - distance).max(0.0) }
     }
 
-    /// Bounds for every candidate, from the screen alone; no row is farther than `longest` from its nearest centre or,
-    /// without any, from another row.
+    /// Bounds for every candidate, from the screen alone; where there is no centre yet, no row is farther than `longest`
+    /// from another.
     fn bound_all(&mut self, longest: f64) {
-        let ceiling = |nearest: f64| ((nearest.min(longest) / self.unit) * (1.0 + 1e-6)) as f32;
+        let finite = |nearest: f64| if nearest == f64::INFINITY { longest } else { nearest };
+        let ceiling = |nearest: f64| ((finite(nearest) / self.unit) * (1.0 + 1e-6)) as f32;
         let ceilings: Vec<f32> = self.nearest.iter().map(|&m| ceiling(m)).collect();
         let (unit, total) = match self.space.is_cosine() {
             true => (0.5 * self.unit * self.unit, ceilings.iter().map(|&c| f64::from(c).powi(2)).sum::<f64>()),

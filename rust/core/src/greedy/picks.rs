@@ -10,11 +10,20 @@ pub(crate) struct Picks {
     taken: Vec<bool>,
     open: usize,
     indices: Vec<usize>,
+    /// What was found to be the best, while nothing was picked since.
+    proposed: Option<Pick>,
 }
 
 impl Picks {
     pub(crate) fn new(engine: Engine, candidates: usize) -> Self {
-        Self { engine, lazy: Lazy::default(), taken: vec![false; candidates], open: candidates, indices: Vec::new() }
+        Self {
+            engine,
+            lazy: Lazy::default(),
+            taken: vec![false; candidates],
+            open: candidates,
+            indices: Vec::new(),
+            proposed: None,
+        }
     }
 
     /// Never pick these candidates.
@@ -53,12 +62,20 @@ impl Picks {
         }
     }
 
+    /// The open candidate with the largest score.
+    pub(crate) fn propose(&mut self, score: &mut dyn Score, pool: &Pool<'_>) -> Option<Pick> {
+        if self.proposed.is_none_or(|pick| self.taken[pick.index]) {
+            self.proposed = match self.engine {
+                Engine::Lazy => self.lazy.next(score, pool, &self.taken),
+                Engine::Naive => naive(score, pool, &self.taken),
+            };
+        }
+        self.proposed
+    }
+
     /// The open candidate with the largest score, which is not open any more then; the score observed it already.
     pub(crate) fn next(&mut self, score: &mut dyn Score, pool: &Pool<'_>) -> Option<Pick> {
-        let pick = match self.engine {
-            Engine::Lazy => self.lazy.next(score, pool, &self.taken),
-            Engine::Naive => naive(score, pool, &self.taken),
-        }?;
+        let pick = self.propose(score, pool)?;
         self.take(pick.index);
         score.observe(pool, pick.index);
         Some(pick)
@@ -74,6 +91,7 @@ impl Picks {
         self.taken[candidate] = true;
         self.open -= 1;
         self.indices.push(candidate);
+        self.proposed = None;
     }
 
     /// Candidates that are neither picked nor excluded.

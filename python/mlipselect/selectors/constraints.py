@@ -1,0 +1,248 @@
+"""What a selection may contain: quotas for groups, a budget, a distance to keep.
+
+Greedy selection takes the best candidate that still fits. A candidate that no longer fits never fits again, so each
+constraint only has to name those that a pick rules out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlipselect._core import standard_scales
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.selectors.base import FloatMatrix
+
+#: Rows that a candidate is compared with at a time.
+_BLOCK = 512
+
+
+class Constraint:
+    """Rules candidates out as picks are made. This one rules out none: inherit and say what differs."""
+
+    def begin(
+        self,
+        pool: FloatMatrix,  # noqa: ARG002 - for those who inherit
+        core: FloatMatrix | None,  # noqa: ARG002
+        n_to_select: int,  # noqa: ARG002
+    ) -> Iterable[int]:
+        """Forget earlier picks; return the candidates of a pool that do not fit at all."""
+        return ()
+
+    def fits(self, index: int) -> bool:  # noqa: ARG002
+        """Tell whether a candidate that was not ruled out may be picked next; if not, it never will be."""
+        return True
+
+    def picked(self, index: int) -> Iterable[int]:  # noqa: ARG002
+        """Account for a pick; return the candidates that do not fit any more, named before or not."""
+        return ()
+
+    def ended(self) -> None:
+        """Raise `InvalidInputError` if what was asked for could not be kept."""
+
+
+class Quota(Constraint):
+    """So many of each group, at least and at most.
+
+    Parameters
+    ----------
+    labels : sequence of length n
+        Group of each candidate of the pool: a ``config_type``, a composition, a number.
+    minimum : int, default=0
+        Picks that each group gets at least, or all of its candidates where it has fewer.
+    maximum : int, optional
+        Picks that each group gets at most.
+
+    Notes
+    -----
+    Minima are met by leaving out every group that has enough as soon as the picks that are left are needed for the
+    others; until then the best candidate wins whatever its group.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mlipselect import BayesianSelector, Quota
+    >>> X = np.diag([5.0, 4.0, 3.0, 2.0, 1.0])
+    >>> BayesianSelector(3).fit(X, constraints=[Quota("aaabb", minimum=1, maximum=2)]).selected_idx_
+    array([0, 1, 3])
+    """
+
+    def __init__(self, labels: Sequence[Any], *, minimum: int = 0, maximum: int | None = None):
+        if minimum < 0 or (maximum is not None and (maximum < 1 or maximum < minimum)):
+            raise InvalidInputError(
+                f"a quota needs 0 <= minimum <= maximum and a maximum of at least 1, given {minimum} and {maximum}"
+            )
+        self.minimum, self.maximum = minimum, maximum
+        names: dict[Any, int] = {}
+        self._group = np.array([names.setdefault(label, len(names)) for label in labels], dtype=np.int64)
+        self._names = list(names)
+        self._members = [np.flatnonzero(self._group == group) for group in range(len(names))]
+
+    def begin(self, pool: FloatMatrix, core: FloatMatrix | None, n_to_select: int) -> Iterable[int]:  # noqa: ARG002
+        """Check that the quota can be met."""
+        if len(self._group) != len(pool):
+            raise InvalidInputError(
+                f"a quota needs one label a candidate: expected {len(pool)}, given {len(self._group)}"
+            )
+        sizes = np.array([len(members) for members in self._members])
+        self._wanted = np.minimum(self.minimum, sizes)
+        self._count = np.zeros(len(sizes), dtype=np.int64)
+        self._left = n_to_select
+        if self._wanted.sum() > n_to_select:
+            raise InvalidInputError(
+                f"{len(sizes)} groups with a minimum of {self.minimum} need {self._wanted.sum()} picks, "
+                f"more than the {n_to_select} asked for"
+            )
+        most = sizes if self.maximum is None else np.minimum(sizes, self.maximum)
+        if most.sum() < n_to_select:
+            raise InvalidInputError(
+                f"{len(sizes)} groups with a maximum of {self.maximum} allow {most.sum()} picks, "
+                f"fewer than the {n_to_select} asked for"
+            )
+        return self._reserve()
+
+    def picked(self, index: int) -> Iterable[int]:
+        """Close the group of a pick if it is full, and others if the rest is needed for minima."""
+        group = self._group[index]
+        self._count[group] += 1
+        self._left -= 1
+        if self._count[group] == self.maximum:
+            return np.concatenate([self._members[group], self._reserve()])
+        return self._reserve()
+
+    def ended(self) -> None:
+        """Refuse a selection in which a group has fewer than its minimum."""
+        for name, count, wanted in zip(self._names, self._count, self._wanted, strict=True):
+            if count < wanted:
+                raise InvalidInputError(
+                    f"group {name!r} got {count} of at least {wanted} picks before others ran out: lower its minimum, "
+                    "or loosen what else the picks must obey"
+                )
+
+    def _reserve(self) -> NDArray[np.int64]:
+        missing = np.maximum(self._wanted - self._count, 0)
+        if 0 < self._left <= missing.sum():
+            return np.concatenate([np.empty(0, np.int64), *(self._members[g] for g in np.flatnonzero(missing == 0))])
+        return np.empty(0, np.int64)
+
+
+class Budget(Constraint):
+    """A limit to what the picks cost together.
+
+    Parameters
+    ----------
+    costs : array_like of shape (n,)
+        Cost of each candidate, not negative: its number of atoms, or a power of it.
+    limit : float
+        What the picks may cost together.
+
+    Notes
+    -----
+    The best candidate that still fits is taken, so cheap ones fill up what is left. Where nothing fits any more the
+    selection ends with fewer picks than asked for.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mlipselect import BayesianSelector, Budget
+    >>> X = np.diag([5.0, 4.0, 3.0])
+    >>> BayesianSelector(3).fit(X, constraints=[Budget([10, 20, 5], limit=16)]).selected_idx_
+    array([0, 2])
+    """
+
+    def __init__(self, costs: Any, limit: float):
+        self.costs = np.asarray(costs, dtype=np.float64)
+        if self.costs.ndim != 1 or not (np.isfinite(self.costs) & (self.costs >= 0)).all():
+            raise InvalidInputError("costs must be one number a candidate, finite and not negative")
+        if not limit > 0:
+            raise InvalidInputError(f"the limit of a budget must be above 0, given {limit}")
+        self.limit = float(limit)
+
+    def begin(self, pool: FloatMatrix, core: FloatMatrix | None, n_to_select: int) -> Iterable[int]:  # noqa: ARG002
+        """Leave out what costs more than the limit by itself."""
+        if len(self.costs) != len(pool):
+            raise InvalidInputError(
+                f"a budget needs one cost a candidate: expected {len(pool)}, given {len(self.costs)}"
+            )
+        self._by_cost = np.argsort(-self.costs, kind="stable")
+        self._ruled_out = 0
+        self.spent = 0.0
+        return self._beyond()
+
+    def picked(self, index: int) -> Iterable[int]:
+        """Leave out what costs more than what is left."""
+        self.spent += float(self.costs[index])
+        return self._beyond()
+
+    def _beyond(self) -> NDArray[np.int64]:
+        # Sums of costs that meet the limit exactly must not fail by rounding.
+        left = (self.limit - self.spent) + 1e-12 * self.limit
+        first = self._ruled_out
+        self._ruled_out = int(np.searchsorted(-self.costs[self._by_cost], -left, side="left"))
+        return self._by_cost[first : self._ruled_out]
+
+
+class MinDistance(Constraint):
+    """A guard against near-duplicates: a distance that picks keep from each other and from the core.
+
+    Parameters
+    ----------
+    distance : float
+        Root mean square, over the features, of their differences between two structures, each in units of the standard
+        deviation of that feature over core and pool. 0.01 means a hundredth of what structures differ by at large.
+
+    Attributes
+    ----------
+    rejected : list of int
+        Candidates that would have been picked and were too near, in the order of their turn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mlipselect import FPS, MinDistance
+    >>> X = np.array([[0.0], [0.001], [5.0], [9.0]])
+    >>> guard = MinDistance(0.01)
+    >>> FPS(4).fit(X, constraints=[guard]).selected_idx_, guard.rejected
+    (array([3, 0, 2]), [1])
+    """
+
+    def __init__(self, distance: float):
+        if not 0 < distance < np.inf:
+            raise InvalidInputError(f"the distance to keep must be above 0, given {distance}")
+        self.distance = float(distance)
+
+    def begin(self, pool: FloatMatrix, core: FloatMatrix | None, n_to_select: int) -> Iterable[int]:  # noqa: ARG002
+        """Take note of what is there already."""
+        self._pool, self._core = pool, core
+        self._scales = standard_scales(pool, core)
+        self._picks: list[int] = []
+        self.rejected: list[int] = []
+        return ()
+
+    def fits(self, index: int) -> bool:
+        """Compare a candidate with the core and the picks."""
+        row = self._pool[index].astype(np.float64)
+        near = any(self._is_near(row, others) for others in self._present())
+        if near:
+            self.rejected.append(index)
+        return not near
+
+    def picked(self, index: int) -> Iterable[int]:
+        """Keep the distance from a pick."""
+        self._picks.append(index)
+        return ()
+
+    def _present(self) -> Iterator[FloatMatrix]:
+        for start in range(0, len(self._picks), _BLOCK):
+            yield self._pool[self._picks[start : start + _BLOCK]]
+        if self._core is not None:
+            for start in range(0, len(self._core), _BLOCK):
+                yield self._core[start : start + _BLOCK]
+
+    def _is_near(self, row: NDArray[np.float64], others: FloatMatrix) -> bool:
+        differences = (others - row) * self._scales
+        squares = np.einsum("ij,ij->i", differences, differences)
+        return bool((squares < self.distance**2 * len(row)).any())
