@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlipselect._core import BayesianSelection, Posterior, mean_square
+from mlipselect._core import BayesianSelection, Posterior
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.selectors.base import FloatMatrix, HasStructureRows, core_rows, structure_rows
+from mlipselect.selectors.base import FloatMatrix, core_rows, structure_rows
 from mlipselect.selectors.greedy import GreedySelector
+from mlipselect.selectors.starting_posterior import atomic_rows, starting_posterior
 
 #: Target rows that `pool_std` draws from a larger pool.
 POOL_STD_TARGETS = 2048
@@ -138,7 +138,7 @@ class BayesianSelector(GreedySelector):
             raise InvalidInputError(f"update must be 'structure' or 'atoms', given {self.update!r}")
         pool, atoms = structure_rows(X), self.update == "atoms"
         return BayesianSelection(
-            self._starting_posterior(pool, core, atoms),
+            self._starting_posterior(X, core),
             self.score,
             pool,
             atoms=atomic_rows(X, "the pool") if atoms else None,
@@ -149,46 +149,29 @@ class BayesianSelector(GreedySelector):
             n_threads=self.n_threads,
         )
 
-    def _starting_posterior(self, pool: FloatMatrix, core: Any, atoms: bool) -> Posterior:
-        known = core_rows(core, pool)
-        if self.posterior is not None:
-            if self.prior_precision is not None:
-                raise InvalidInputError("give prior_precision or posterior, not both")
-            posterior = self.posterior.copy()
-        else:
-            posterior = Posterior(pool.shape[1], self._prior_precision(pool, known), self.noise_precision)
-        if known is not None:
-            rows = atomic_rows(core, "the core") if atoms else known
-            posterior.update(rows, n_threads=self.n_threads)
-        return posterior
-
-    def _prior_precision(self, pool: FloatMatrix, core: FloatMatrix | None) -> float | NDArray[np.float64]:
-        if self.prior_precision is not None:
-            return self.prior_precision
-        if not self.ridge > 0:
-            raise InvalidInputError(f"ridge must be a number above 0, given {self.ridge}")
-        if self.ridge > 0.1:
-            warnings.warn(
-                f"ridge {self.ridge} is so large that the prior outweighs the data: picks tend to be the structures "
-                "with the longest features; values from 1e-3 to 1e-9 serve",
-                stacklevel=6,
+    def _starting_posterior(self, X: Any, core: Any) -> Posterior:
+        if self.posterior is None:
+            return starting_posterior(
+                X,
+                core,
+                update=self.update,
+                ridge=self.ridge,
+                prior_precision=self.prior_precision,
+                noise_precision=self.noise_precision,
+                n_threads=self.n_threads,
             )
-        scale = mean_square(pool, core, self.n_threads)
-        # With no feature anywhere every ridge is the same: nothing can be learned.
-        return self.ridge * self.noise_precision * (scale or 1.0)
+        if self.prior_precision is not None:
+            raise InvalidInputError("give prior_precision or posterior, not both")
+        posterior = self.posterior.copy()
+        known = core_rows(core, structure_rows(X))
+        if known is not None:
+            posterior.update(
+                atomic_rows(core, "the core") if self.update == "atoms" else known, n_threads=self.n_threads
+            )
+        return posterior
 
     def _target(self, pool: FloatMatrix) -> FloatMatrix | None:
         if self.target is not None or self.score != "pool_std" or len(pool) <= POOL_STD_TARGETS:
             return self.target
         drawn = np.random.default_rng(self.random_state).choice(len(pool), POOL_STD_TARGETS, replace=False)
         return pool[np.sort(drawn)]
-
-
-def atomic_rows(features: Any, what: str) -> FloatMatrix:
-    """Return the atomic rows of features that have them."""
-    atoms = features.atoms if isinstance(features, HasStructureRows) else None
-    if atoms is None:
-        raise InvalidInputError(
-            f"update='atoms' needs the atomic rows of {what}: make its features with featurize(..., rows='atoms')"
-        )
-    return atoms
