@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import inspect
 import logging
 import os
 import time
@@ -19,9 +21,12 @@ from mlipselect.features import Features, balance_composition, featurize
 from mlipselect.features.describe import DescriptorLike
 from mlipselect.io.collection import Isolated, Structures, StructuresLike
 from mlipselect.io.output import Output, write_exact
+from mlipselect.limits import CostLike, Limits
 from mlipselect.progress import shown
 from mlipselect.selection import Selection, output_for, traced
-from mlipselect.selectors import BayesianSelector
+from mlipselect.selectors import BayesianSelector, Budget, Constraint, MinDistance, Selector
+from mlipselect.selectors.methods import make_selector, selector_parameters
+from mlipselect.selectors.starting_posterior import learned, starting_posterior
 
 _LOGGER = logging.getLogger("mlipselect")
 
@@ -32,11 +37,20 @@ def select(
     core: StructuresLike | None = None,
     descriptor: DescriptorLike | None = None,
     *,
-    score: Literal["energy", "logdet", "pool_variance", "pool_std"] = "energy",
+    method: str = "bayesian",
+    score: Literal["energy", "logdet", "pool_variance", "pool_std"] | None = None,
     update: Literal["structure", "atoms"] = "structure",
     ridge: float = 1e-5,
     prior_precision: float | NDArray[np.float64] | None = None,
     noise_precision: float = 1.0,
+    groups: str | None = None,
+    min_per_group: int = 0,
+    max_per_group: int | None = None,
+    max_atoms: int | None = None,
+    cost: CostLike = "natoms",
+    max_cost: float | None = None,
+    min_distance: float | None = None,
+    stop_gain: float | None = None,
     composition: bool | None = None,
     isolated: str | None = None,
     dtype: DTypeLike = np.float64,
@@ -45,6 +59,7 @@ def select(
     progress: bool | None = None,
     output: str | os.PathLike[str] | None = None,
     save_posterior: str | os.PathLike[str] | None = None,
+    **parameters: Any,
 ) -> Selection:
     """Select the structures of a pool that are worth a calculation, given those that are calculated already.
 
@@ -58,16 +73,34 @@ def select(
         Structures that are in the training set already.
     descriptor : object or callable, optional
         See `featurize`; by default ``ACE()``, which adapts itself to the elements of pool and core.
-    score : {"energy", "logdet", "pool_variance", "pool_std"}, default "energy"
-        What a candidate is worth; see `BayesianSelector`.
+    method : {"bayesian", "fps", "facility-location", "k-medoids", "cur", "random"}, default "bayesian"
+        How to select: by `BayesianSelector`, `FPS`, `FacilityLocation`, `KMedoids`, `CUR` or `RandomSelector`.
+    score : {"energy", "logdet", "pool_variance", "pool_std"}, optional
+        What a candidate is worth to the method ``"bayesian"``; see `BayesianSelector`.
     update : {"structure", "atoms"}, default "structure"
         What a pick tells the posterior: the mean of its atomic features, or the features of all its atoms.
     ridge : float, default 1e-5
-        Precision of the prior relative to the noise, in units of the mean square feature.
+        Precision of the prior relative to the noise, in units of the mean square feature. This and the next two are
+        those of the posterior, which says for every method what its picks tell.
     prior_precision : float or ndarray of shape (d,) or (d, d), optional
         Precision of the prior, instead of `ridge`.
     noise_precision : float, default 1.0
         Inverse variance of the noise of what a row stands for.
+    groups : str, optional
+        Key of `Atoms.info`, such as ``"config_type"``, or ``"composition"``: structures that agree in it are a group.
+    min_per_group, max_per_group : int, optional
+        Structures to select of each group, at least and at most; see `Quota`.
+    max_atoms : int, optional
+        Atoms that the selected structures may have together.
+    cost : str or sequence of float, default "natoms"
+        What the calculation of a structure costs: a power of its number of atoms, such as ``"natoms^3"``, or a number
+        for each candidate.
+    max_cost : float, optional
+        What the selected structures may cost together; see `Budget`.
+    min_distance : float, optional
+        Keep this distance from the core and from picks; see `MinDistance`.
+    stop_gain : float, optional
+        Stop before a pick whose score is less than this fraction of the first one's. Only greedy methods have it.
     composition : bool, optional
         Append columns of element fractions, scaled by `balance_composition`; by default where the pool has
         more than one composition.
@@ -78,7 +111,7 @@ def select(
     dtype : dtype, default float64
         Type of the features, float64 or float32.
     random_state : int, default 0
-        Seed of whatever is random (the targets that `pool_std` draws).
+        Seed of whatever is random.
     n_threads : int, optional
         Number of threads, by default all cores. Results do not depend on it.
     progress : bool, optional
@@ -88,6 +121,8 @@ def select(
         does. That the file can be written is made sure before the work.
     save_posterior : path, optional
         Write the posterior after the last pick there; only together with `output`.
+    **parameters
+        Further parameters of the method's selector, such as ``metric="cosine"`` for ``"fps"``.
 
     Returns
     -------
@@ -97,10 +132,11 @@ def select(
     Raises
     ------
     StructureError
-        A structure that cannot be read or described; the message names its file and frame.
+        A structure that cannot be read or described, or that lacks the key of `groups`; the message names its file and
+        frame.
     InvalidInputError
-        An empty pool, `n` out of range, or another argument that cannot be worked with. No output is left
-        behind.
+        An empty pool, `n` out of range, limits that cannot be met, or another argument that cannot be worked with. No
+        output is left behind.
 
     Examples
     --------
@@ -112,9 +148,31 @@ def select(
     array([0, 4])
     >>> selection.structures[0].info["mlipselect_rank"]
     1
+    >>> ms.select(pool, n=2, method="fps", descriptor=ms.ACE(["Si"], totaldegree=8)).indices
+    array([0, 4])
     """
     marker = None if isolated is None else Isolated.parse(isolated)
-    candidates = Structures(pool, marker)
+    limits = Limits(groups, min_per_group, max_per_group, max_atoms, cost, max_cost, min_distance)
+    posterior_options: dict[str, Any] = {
+        "update": update,
+        "ridge": ridge,
+        "prior_precision": prior_precision,
+        "noise_precision": noise_precision,
+    }
+    if method == "bayesian":
+        parameters |= posterior_options
+    optional = {"score": score, "stop_gain": stop_gain}
+    selector = make_selector(
+        method,
+        n,
+        random_state=random_state,
+        progress_bar=shown(progress),
+        n_threads=n_threads,
+        **{name: value for name, value in optional.items() if value is not None},
+        **parameters,
+    )
+    keys = {key for key in (groups, getattr(selector, "stratify_by", None)) if key is not None}
+    candidates = Structures(pool, marker, group_by=sorted(keys))
     known = None if core is None else Structures(core, marker)
     inputs = candidates.paths + (known.paths if known is not None else [])
     if save_posterior is not None and output is None:
@@ -132,47 +190,43 @@ def select(
         if composition is None:
             composition = candidates.several_compositions
         elements = _elements(candidates, known) if composition else ()
-        rows = "atoms" if update == "atoms" else "structure"
+        rows = "atoms" if "atoms" in (update, getattr(selector, "rows", None)) else "structure"
         options = {"rows": rows, "dtype": dtype, "n_threads": n_threads, "progress": progress}
         X, X_core = _features(candidates, known, descriptor, elements, **options)
         times.append(time.perf_counter())
-        selector = BayesianSelector(
-            n,
-            score=score,
-            update=update,
-            ridge=ridge,
-            prior_precision=prior_precision,
-            noise_precision=noise_precision,
-            random_state=random_state,
-            progress_bar=shown(progress),
-            n_threads=n_threads,
-        ).fit(X, core=X_core)
+        constraints = limits.constraints(candidates)
+        _fit(selector, X, X_core, constraints, candidates)
+        if isinstance(selector, BayesianSelector):
+            posterior, information = selector.posterior_, selector.information_
+        else:
+            start = starting_posterior(X, X_core, n_threads=n_threads, **posterior_options)
+            posterior, information = learned(start, X, selector.selected_idx_, update)
         positions = [candidates.candidates[index] for index in selector.selected_idx_]
         times.append(time.perf_counter())
         result = Selection(
             frames=candidates.take(positions),
             indices=np.array(positions, dtype=np.int64),
             scores=selector.scores_,
-            information=selector.information_,
-            effective_dimension=selector.posterior_.effective_dimension(),
-            posterior=selector.posterior_,
+            information=information,
+            effective_dimension=posterior.effective_dimension(),
+            posterior=posterior,
             descriptor=descriptor,
             features=X,
             core_features=X_core,
             isolated=candidates.take(candidates.isolated_positions),
             parameters={
                 "n": n,
-                "score": score,
-                "update": update,
+                "method": method,
+                **selector_parameters(selector),
+                **posterior_options,
                 "ridge": ridge if prior_precision is None else None,
-                "prior_precision": prior_precision,
-                "noise_precision": noise_precision,
                 "composition": list(elements),
                 "composition_scale": X.composition_scale if elements else None,
                 "isolated": isolated,
                 "dtype": np.dtype(dtype).name,
-                "random_state": random_state,
+                **dataclasses.asdict(limits),
             },
+            notes=_notes(selector, constraints, n),
             inputs={"pool": _inputs(candidates), "core": None if known is None else _inputs(known)},
             seconds=dict(zip(("reading", "features", "selection"), np.diff(times).tolist(), strict=True)),
         )
@@ -181,6 +235,42 @@ def select(
             result.write_to(files)
             files.publish()
     return result
+
+
+def _fit(
+    selector: Selector, X: Features, core: Features | None, constraints: Sequence[Constraint], pool: Structures
+) -> None:
+    """Select, with what the selector has use for."""
+    taken = inspect.signature(selector.fit).parameters
+    options: dict[str, Any] = {}
+    if constraints:
+        if "constraints" not in taken:
+            raise InvalidInputError(
+                f"{type(selector).__name__} chooses its structures together: quotas, budgets and distances to keep "
+                "need a method that picks one after the other"
+            )
+        options["constraints"] = constraints
+    stratify_by = getattr(selector, "stratify_by", None)
+    if stratify_by is not None:
+        options["groups"] = pool.groups[stratify_by]
+    selector.fit(X, core, **options)
+
+
+def _notes(selector: Selector, constraints: Sequence[Constraint], n: int) -> list[str]:
+    """Say what became of limits, and of what the method settled by itself."""
+    notes = []
+    reason = getattr(selector, "stop_reason_", None)
+    if reason is not None:
+        why = "the next gain is below stop_gain" if reason == "stop_gain" else "no other candidate meets the limits"
+        notes.append(f"{len(selector.selected_idx_)} of {n} structures selected: {why}")
+    for constraint in constraints:
+        if isinstance(constraint, Budget):
+            notes.append(f"cost {constraint.spent:.6g} of at most {constraint.limit:.6g}")
+        if isinstance(constraint, MinDistance):
+            notes.append(f"{len(constraint.rejected)} candidates passed over as near-duplicates")
+    if hasattr(selector, "loss_"):
+        notes.append(f"sum of distances to the nearest pick or core: {selector.loss_:.6g}")
+    return notes
 
 
 def _survey(pool: Structures, core: Structures | None, n: int, progress: bool | None) -> None:

@@ -56,6 +56,8 @@ class Selection:
         Isolated atoms of the pool; they belong in the training set and were not scored.
     parameters : dict
         Parameters of the selection.
+    notes : list of str
+        What became of limits, and what the method settled by itself.
     inputs : dict
         The files of pool and core with their SHA-256 digests, and the numbers of structures.
     seconds : dict of float
@@ -73,6 +75,7 @@ class Selection:
     core_features: Features | None = None
     isolated: list[Frame] = field(default_factory=list)
     parameters: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     inputs: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -86,7 +89,9 @@ class Selection:
         Keys are ``mlipselect_rank`` (1 for the first pick), ``mlipselect_score``, ``mlipselect_source``
         (the file, if there is one) and ``mlipselect_index`` (0-based, in that file).
         """
-        ranked = zip(self.frames, self.scores.tolist(), strict=True)
+        # Where there is nothing yet to be far from, a score is infinite.
+        scores = [score if np.isfinite(score) else None for score in self.scores.tolist()]
+        ranked = zip(self.frames, scores, strict=True)
         return [traced(frame, rank=rank, score=score) for rank, (frame, score) in enumerate(ranked, start=1)]
 
     @property
@@ -132,11 +137,12 @@ class Selection:
             "mlipselect": __version__,
             "parameters": {key: _jsonable(value) for key, value in self.parameters.items()},
             "descriptor": describe_descriptor(self.descriptor),
+            "notes": self.notes,
             "inputs": self.inputs,
             "effective_dimension": self.effective_dimension,
             "indices": self.indices.tolist(),
             "sources": [[frame.source, frame.index] for frame in self.frames],
-            "scores": self.scores.tolist(),
+            "scores": [score if np.isfinite(score) else None for score in self.scores.tolist()],
             "information": self.information.tolist(),
             "isolated": [[frame.source, frame.index] for frame in self.isolated],
         }

@@ -28,7 +28,7 @@ def test_select_writes_frames_record_and_table(files, capsys):
     table = output.out.splitlines()
     assert table[0].split() == ["rank", "index", "file", "frame", "config_type", "score", "information"]
     assert [int(line.split()[1]) for line in table[1:6]] == record["indices"]
-    assert "selected 5 of 12 candidates, given 4 structures in the core, by energy" in output.out
+    assert "selected 5 of 12 candidates, given 4 structures in the core, by bayesian, energy" in output.out
     assert "effective dimension" in output.out
     assert table[-1] == "wrote out.xyz, out.json"
 

@@ -15,6 +15,7 @@ from mlipselect.cli.common import (
 from mlipselect.report.table import selection_table
 from mlipselect.select import select
 from mlipselect.selection import record_path
+from mlipselect.selectors.methods import METHODS
 
 SUMMARY = """\
 Select structures of a pool and write them in the order in which they were picked.
@@ -30,6 +31,10 @@ EXAMPLES = """\
   # several pools; isolated atoms are kept and never scored; the descriptor of the silicon example
   mlipselect select md.xyz slabs.xyz --core core.xyz --isolated config_type=isolated_atom \\
       --order 3 --totaldegree 16 --rcut 5.0 -n 100 -o selected.xyz
+
+  # another method; at most 5 of each config_type and 2000 atoms together; no near-duplicates
+  mlipselect select pool.xyz --core train.xyz --method fps --groups config_type --max 5 --max-atoms 2000 \\
+      --min-distance 0.01 -n 20 -o selected.xyz
 
   # lower the uncertainty over the whole pool instead of picking the most uncertain structure
   mlipselect select pool.xyz --core train.xyz --score pool_variance -n 20 -o selected.xyz
@@ -57,14 +62,49 @@ def add_parser(verbs: Any) -> None:
         help="marks isolated atoms, such as config_type=isolated_atom: they are not scored; those of the pool are "
         "written first, marked mlipselect_isolated",
     )
-    selection = parser.add_argument_group("selection")
+    parser.add_argument(
+        "--method",
+        choices=list(METHODS),
+        default="bayesian",
+        help="how to select (default: %(default)s)",
+    )
+    _add_limits(parser)
+    selection = parser.add_argument_group("methods")
     selection.add_argument(
         "--score",
         choices=["energy", "logdet", "pool_variance", "pool_std"],
-        default="energy",
-        help="what a candidate is worth: its own uncertainty, the information in it, or by how much it lowers the "
-        "uncertainty of the whole pool (default: %(default)s)",
+        help="bayesian: what a candidate is worth: its own uncertainty, the information in it, or by how much it "
+        "lowers that of the whole pool (default: energy)",
     )
+    selection.add_argument(
+        "--metric",
+        choices=["euclidean", "cosine"],
+        help="fps, facility-location: what distance is (default: euclidean)",
+    )
+    selection.add_argument(
+        "--scale",
+        choices=["standard", "none"],
+        help="fps, facility-location, k-medoids: divide features by their standard deviations (default: standard)",
+    )
+    selection.add_argument(
+        "--init",
+        choices=["build", "lab", "k-medoids++"],
+        help="k-medoids: the medoids to begin with",
+    )
+    selection.add_argument(
+        "--rank", type=int, metavar="K", help="cur: directions that count (default: 99.9 %% of squares)"
+    )
+    selection.add_argument(
+        "--deterministic", action="store_true", default=None, help="cur: largest leverage first instead of drawing"
+    )
+    selection.add_argument(
+        "--rows", choices=["structure", "atoms"], help="cur: rows that leverage is computed of (default: structure)"
+    )
+    selection.add_argument(
+        "--stratify-by", metavar="KEY", help="random: draw of each group in proportion, such as config_type"
+    )
+    selection.add_argument("--seed", type=int, default=0, help="seed of whatever is random (default: %(default)s)")
+    selection = parser.add_argument_group("posterior (the curve of what is known, and method bayesian)")
     selection.add_argument(
         "--update",
         choices=["structure", "atoms"],
@@ -93,11 +133,39 @@ def add_parser(verbs: Any) -> None:
         action=argparse.BooleanOptionalAction,
         help="append columns of element fractions (default: where the pool has more than one composition)",
     )
-    selection.add_argument("--seed", type=int, default=0, help="seed of whatever is random (default: %(default)s)")
     selection.add_argument("--save-posterior", metavar="FILE", help="write what is known after the last pick")
     add_descriptor_options(parser)
     add_general_options(parser)
     parser.set_defaults(run=run)
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("limits (the best candidate that meets them is picked)")
+    group.add_argument("--groups", metavar="KEY", help="group by this key, such as config_type, or by composition")
+    group.add_argument("--min", type=int, default=0, metavar="A", help="structures of each group, at least")
+    group.add_argument("--max", type=int, metavar="B", help="structures of each group, at most")
+    group.add_argument("--max-atoms", type=int, metavar="N", help="atoms of all selected structures together")
+    group.add_argument(
+        "--cost",
+        default="natoms",
+        metavar="COST",
+        help="what a structure costs: natoms or a power of it, such as natoms^3 (default: %(default)s)",
+    )
+    group.add_argument("--max-cost", type=float, metavar="C", help="cost of all selected structures together")
+    group.add_argument(
+        "--min-distance",
+        type=float,
+        metavar="D",
+        help="pass near-duplicates of core and picks over: the root mean square difference of features, in units of "
+        "their standard deviations, such as 0.01",
+    )
+    group.add_argument(
+        "--stop-gain", type=float, metavar="F", help="stop at this fraction of the first score, such as 0.01"
+    )
+
+
+#: Options that are parameters of some methods.
+METHOD_OPTIONS = ("score", "metric", "scale", "init", "rank", "deterministic", "rows", "stratify_by")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -107,11 +175,19 @@ def run(options: argparse.Namespace) -> None:
         options.n,
         options.core,
         descriptor_from(options),
-        score=options.score,
+        method=options.method,
         update=options.update,
         ridge=options.ridge,
         prior_precision=options.prior_precision,
         noise_precision=options.noise_precision,
+        groups=options.groups,
+        min_per_group=options.min,
+        max_per_group=options.max,
+        max_atoms=options.max_atoms,
+        cost=options.cost,
+        max_cost=options.max_cost,
+        min_distance=options.min_distance,
+        stop_gain=options.stop_gain,
         composition=options.composition,
         isolated=options.isolated,
         dtype=options.dtype,
@@ -120,6 +196,7 @@ def run(options: argparse.Namespace) -> None:
         progress=progress_from(options),
         output=options.output,
         save_posterior=options.save_posterior,
+        **{name: value for name in METHOD_OPTIONS if (value := getattr(options, name)) is not None},
     )
     if options.quiet:
         return

@@ -76,6 +76,8 @@ class Structures:
         What marks isolated atoms.
     held_atoms : int, optional
         Largest number of atoms to hold of files.
+    group_by : sequence of str, optional
+        Keys of `atoms.info` that say which group a structure belongs to, or ``"composition"``: its reduced formula.
 
     Attributes
     ----------
@@ -85,6 +87,10 @@ class Structures:
         SHA-256 of each file, in hexadecimal.
     candidates : list of int
         Positions, among all structures, of those that are not isolated atoms.
+    sizes : list of int
+        Numbers of atoms of the candidates.
+    groups : dict of list
+        Groups of the candidates, for each key of `group_by`.
     isolated_positions : list of int
         Positions of the isolated atoms.
     elements : tuple of str
@@ -97,13 +103,21 @@ class Structures:
         Whether the candidates differ in their element fractions.
     """
 
-    def __init__(self, given: StructuresLike, isolated: Isolated | None = None, held_atoms: int = HELD_ATOMS):
+    def __init__(
+        self,
+        given: StructuresLike,
+        isolated: Isolated | None = None,
+        held_atoms: int = HELD_ATOMS,
+        group_by: Sequence[str] = (),
+    ):
         self.isolated = isolated
         self.held_atoms = held_atoms
+        self.groups: dict[str, list[Any]] = {key: [] for key in group_by}
         self.paths, in_memory = separate(given)
         self._held: list[Frame] | None = None if self.paths else list(in_memory)
         self.digests: dict[str, str] = {}
         self.candidates: list[int] = []
+        self.sizes: list[int] = []
         self.isolated_positions: list[int] = []
         self.elements: tuple[str, ...] = ()
         self.examples: list[Atoms] = []
@@ -135,7 +149,7 @@ class Structures:
         Raises
         ------
         StructureError
-            A structure that cannot be read.
+            A structure that cannot be read, or has no group where it needs one.
         """
         self.digests = {path: sha256(path) for path in self.paths}
         symbols: dict[int, str] = {}
@@ -146,7 +160,10 @@ class Structures:
                 self.isolated_positions.append(position)
             else:
                 self.candidates.append(position)
+                self.sizes.append(len(frame.atoms))
                 self.n_atoms += len(frame.atoms)
+                for key, groups in self.groups.items():
+                    groups.append(group_of(frame, key))
                 numbers, counts = np.unique(frame.atoms.numbers, return_counts=True)
                 if len(compositions) < 2:
                     fractions = (counts / len(frame.atoms)).tolist()
@@ -193,6 +210,17 @@ class Structures:
         raws = (raw for path in self.paths for raw in raw_frames(path))
         found = {position: raw.parse() for position, raw in enumerate(raws) if position in wanted}
         return [found[position] for position in positions]
+
+
+def group_of(frame: Frame, key: str) -> Any:
+    """Tell which group a structure belongs to: what `atoms.info` holds under a key, or its reduced formula."""
+    if key == "composition":
+        return frame.atoms.get_chemical_formula("hill", empirical=True)  # type: ignore[no-untyped-call]
+    if key not in frame.atoms.info:
+        known = ", ".join(map(str, frame.atoms.info)) or "none"
+        raise StructureError(f"expected a key {key!r} to group by, its keys are: {known}", frame.index, frame.source)
+    value = frame.atoms.info[key]
+    return value if isinstance(value, (str, int, float, bool)) else str(value)
 
 
 def sha256(path: str) -> str:

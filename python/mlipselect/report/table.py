@@ -68,9 +68,13 @@ def selection_table(selection: Selection) -> str:
 def _summary(selection: Selection) -> list[str]:
     pool, core = selection.inputs["pool"], selection.inputs["core"]
     lines = [f"selected {len(selection)} of {pool['candidates']} candidates, given {core['candidates'] if core else 0}"]
-    lines[0] += f" structures in the core, by {selection.parameters['score']}"
+    how = selection.parameters["method"]
+    if "score" in selection.parameters:
+        how += f", {selection.parameters['score']}"
+    lines[0] += f" structures in the core, by {how}"
     if selection.isolated:
         lines.append(f"kept {len(selection.isolated)} isolated atoms of the pool")
+    lines += selection.notes
     lines.append(f"information gained: {selection.information[-1]:.2f} nat")
     lines.append(f"effective dimension: {selection.effective_dimension:.1f} of {selection.posterior.dim} features")
     lines.append(", ".join(f"{name} {seconds:.2f} s" for name, seconds in selection.seconds.items()))

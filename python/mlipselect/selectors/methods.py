@@ -1,0 +1,63 @@
+"""Selectors by the names that `select` and the command line know them by."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.selectors.base import Selector
+from mlipselect.selectors.bayesian import BayesianSelector
+from mlipselect.selectors.facility_location import FacilityLocation
+from mlipselect.selectors.fps import FPS
+from mlipselect.selectors.kmedoids import KMedoids
+
+METHODS: dict[str, type[Selector]] = {
+    "bayesian": BayesianSelector,
+    "fps": FPS,
+    "facility-location": FacilityLocation,
+    "k-medoids": KMedoids,
+}
+"""The selector of each method."""
+
+#: Parameters that change no pick.
+_HOW = {"progress_bar", "n_threads"}
+
+
+def make_selector(method: str, n: int, **parameters: Any) -> Selector:
+    """Make the selector of a method.
+
+    Parameters
+    ----------
+    method : str
+        A key of `METHODS`.
+    n : int
+        Structures to select.
+    **parameters
+        Parameters of the selector. `progress_bar`, `n_threads` and `random_state` go to the selectors that have them;
+        any other must be one of the selector's.
+
+    Raises
+    ------
+    InvalidInputError
+        A method that does not exist, or a parameter that its selector does not have.
+    """
+    if method not in METHODS:
+        raise InvalidInputError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
+    known = inspect.signature(METHODS[method]).parameters
+    for name in {*_HOW, "random_state"} - set(known):
+        parameters.pop(name, None)
+    unknown = sorted(set(parameters) - set(known))
+    if unknown:
+        raise InvalidInputError(
+            f"method {method} has no parameter {unknown[0]!r}, but {', '.join(sorted(set(known) - {'n_to_select'}))}"
+        )
+    make: Any = METHODS[method]
+    selector: Selector = make(n, **parameters)
+    return selector
+
+
+def selector_parameters(selector: Selector) -> dict[str, Any]:
+    """Give the parameters of a selector that its picks depend on."""
+    names = inspect.signature(type(selector)).parameters
+    return {name: getattr(selector, name) for name in names if name not in {*_HOW, "n_to_select"}}
