@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,20 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from mlipselect.cli.common import add_general_options, add_verb, progress_from
-from mlipselect.demo import Comparison, compare_with_random, silicon_core, silicon_pool
+from mlipselect.demo import Comparison, Worth, compare_with_random, silicon_core, silicon_pool
 from mlipselect.descriptors import ACE
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.output import Output, write_exact
 from mlipselect.report.table import selection_table, text_table
 from mlipselect.select import select
 from mlipselect.selection import Selection
+from mlipselect.selectors.methods import METHODS, make_selector
 
 SUMMARY = """\
 Select silicon slabs made on the spot, and show what the selection is worth.
 
 Builds a core (strained, rattled bulk silicon) and a pool of about 200 slabs, writes both, selects 20 slabs
-that the core says least about, and compares them with random draws. Takes less than a minute."""
+that the core says least about, and compares them with those of other methods and with random draws. Takes less than a minute."""
 
 EXAMPLES = """\
   mlipselect demo
@@ -76,60 +76,56 @@ def run(options: argparse.Namespace) -> None:
         output=output,
     )
     selected = time.perf_counter()
-    comparison = compare_with_random(selection, N_DRAWS, options.seed)
+    chosen = {"bayesian": selection.indices} | _other_methods(selection, options)
+    comparison = compare_with_random(
+        selection.features, selection.core_features, chosen, n_draws=N_DRAWS, seed=options.seed
+    )
     if options.quiet:
         return
     print(selection_table(selection), end="\n\n")
-    print(_by_surface(pool, selection, comparison), end="\n\n")
-    print(_worth(selection, comparison), end="\n\n")
+    print(_worth(pool, comparison), end="\n\n")
     parts = [f"making structures {built - start:.2f} s"]
     parts += [f"{name} {seconds:.2f} s" for name, seconds in selection.seconds.items()]
-    parts += [f"{N_DRAWS} random draws {time.perf_counter() - selected:.2f} s"]
+    parts += [f"other methods and {N_DRAWS} random draws {time.perf_counter() - selected:.2f} s"]
     print(f"time: {', '.join(parts)}")
     print(f"wrote {output}, and beside it {output.stem}.json, {core_path.name} and {pool_path.name}; the same again:")
     print(f"  mlipselect select {pool_path} --core {core_path} -n {N_TO_SELECT} -o {output}")
 
 
-def _by_surface(pool: list[Atoms], selection: Selection, comparison: Comparison) -> str:
-    """Count the surfaces, and the near-duplicates, in the pool and in what was chosen of it."""
-    kinds = [[atoms.info["config_type"]] + ["near-duplicates"] * atoms.info["near_duplicate"] for atoms in pool]
-    names = sorted({kind for labels in kinds for kind in labels}, key=lambda name: (name[0] != "s", name))
+def _other_methods(selection: Selection, options: argparse.Namespace) -> dict[str, NDArray[np.int64]]:
+    """Select as many from the same features by every other method."""
+    how = {"random_state": options.seed, "n_threads": options.threads}
+    selectors = {name: make_selector(name, N_TO_SELECT, **how) for name in METHODS if name not in ("bayesian", "random")}
+    selectors["bayesian, pool_std"] = make_selector("bayesian", N_TO_SELECT, score="pool_std", **how)
+    X, core = selection.features, selection.core_features
+    return {name: selector.fit(X, core).selected_idx_ for name, selector in sorted(selectors.items())}
 
-    def count(indices: Any) -> Counter[str]:
-        return Counter(kind for index in indices for kind in kinds[index])
 
-    everything, chosen = count(range(len(pool))), count(selection.indices)
-    draws = [count(draw) for draw in comparison.random_draws]
+def _worth(pool: list[Atoms], comparison: Comparison) -> str:
+    """Show what each method chose, and what that tells, beside random draws."""
+    kinds = sorted({atoms.info["config_type"] for atoms in pool})
+    header = [f"{N_TO_SELECT} structures by", "nat", "largest sd", "mean sd"]
+    header += [kind.removeprefix("surface_") for kind in kinds] + ["near-duplicates"]
+
+    def numbers(worth: Worth) -> list[float]:
+        picks = [pool[index].info for index in worth.picks]
+        counts = [sum(info["config_type"] == kind for info in picks) for kind in kinds]
+        return [worth.information, worth.largest_sd, worth.mean_sd, *counts, sum(i["near_duplicate"] for i in picks)]
+
+    specs = [".1f", ".3g", ".3g", *[".0f"] * (len(kinds) + 1)]
     rows = [
-        [
-            name,
-            str(everything[name]),
-            str(chosen[name]),
-            _spread(np.array([float(draw[name]) for draw in draws]), ".0f"),
-        ]
-        for name in names
+        [name, *(f"{number:{spec}}" for number, spec in zip(numbers(worth), specs, strict=True))]
+        for name, worth in comparison.chosen.items()
     ]
-    header = ["composition", "pool", f"chosen {len(selection)}", f"random {len(selection)}: median (10-90 %)"]
-    return text_table(header, rows, left=[0])
-
-
-def _worth(selection: Selection, comparison: Comparison) -> str:
-    """Show what the chosen structures tell, beside random ones."""
-    rows = [
-        ["information gained, nat", f"{comparison.information:.1f}", _spread(comparison.random_information, ".1f")],
-        ["largest sd left over the pool", f"{comparison.largest_sd:.3g}", _spread(comparison.random_largest_sd, ".3g")],
-        ["mean sd left over the pool", f"{comparison.mean_sd:.3g}", _spread(comparison.random_mean_sd, ".3g")],
-    ]
-    header = ["worth", f"chosen {len(selection)}", f"random {len(selection)}: median (10-90 %)"]
+    spread = np.percentile([numbers(worth) for worth in comparison.random], [10, 50, 90], axis=0)
+    for name, line in zip(("random, 10 %", "random, median", "random, 90 %"), spread, strict=True):
+        rows.append([name, *(f"{number:{spec}}" for number, spec in zip(line, specs, strict=True))])
+    whole = [sum(atoms.info["config_type"] == kind for atoms in pool) for kind in kinds]
+    near = sum(atoms.info["near_duplicate"] for atoms in pool)
+    rows.append([f"the pool of {len(pool)}", "", "", "", *map(str, whole), str(near)])
     note = (
-        "sd: of the energy per atom, in units of the noise; with the core alone the largest was "
-        f"{comparison.before:.3g}.\n"
-        f"random: {len(comparison.random_draws)} draws; the best of them gained "
-        f"{comparison.random_information.max():.1f} nat."
+        "nat: information about the energies; sd: of the energy per atom over the pool, in units of the noise; with the "
+        f"core alone\nthe largest was {comparison.before:.3g}. random: {len(comparison.random)} draws, each column by "
+        "itself. Picks that bring most information\nneed not make the best potential: that needs labels."
     )
     return f"{text_table(header, rows, left=[0])}\n{note}"
-
-
-def _spread(values: NDArray[np.float64], spec: str) -> str:
-    low, median, high = np.percentile(values, [10, 50, 90])
-    return f"{median:{spec}} ({low:{spec}}-{high:{spec}})"

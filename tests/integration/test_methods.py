@@ -1,0 +1,128 @@
+"""Every method, through the function and through the command, with limits."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import ase.io
+import numpy as np
+import pytest
+
+import mlipselect as ms
+from mlipselect.cli import main
+from mlipselect.exceptions import InvalidInputError, StructureError
+from mlipselect.limits import costs
+from mlipselect.selectors.methods import METHODS, selector_parameters
+
+ACE = ["--totaldegree", "8", "--isolated", "config_type=isolated_atom"]
+
+
+def valid_json(path):
+    """Read JSON as those read it who do not know NaN and Infinity."""
+    return json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+@pytest.mark.parametrize("has_core", [True, False])
+def test_a_method_is_its_selector(files, capsys, method, has_core):
+    core = ["--core", "core.xyz"] if has_core else []
+    assert main(["select", "pool.xyz", *core, *ACE, "--method", method, "-n", "5", "-o", "out.xyz"]) == 0
+    assert f"by {method}" in capsys.readouterr().out
+    descriptor = ms.ACE(["Si"], totaldegree=8)
+    X = ms.featurize("pool.xyz", descriptor)
+    X_core = ms.featurize(ms.read("core.xyz")[1:], descriptor) if has_core else None
+    by_hand = METHODS[method](5).fit(X, X_core)
+    record = valid_json(files / "out.json")
+    assert record["indices"] == by_hand.selected_idx_.tolist()
+    assert record["scores"] == [s if np.isfinite(s) else None for s in by_hand.scores_.tolist()]
+    assert record["parameters"]["method"] == method
+    names = selector_parameters(by_hand)
+    assert all(record["parameters"][name] == value for name, value in names.items() if value is not None)
+    for atoms, score in zip(ase.io.read("out.xyz", ":"), record["scores"], strict=True):
+        assert atoms.info.get("mlipselect_score") == score
+
+    # What the picks tell is measured alike for all.
+    known = np.zeros((0, 54)) if X_core is None else X_core.structure
+    ridge = 1e-5 * np.mean(np.concatenate([known, X.structure]) ** 2)
+    precision = ridge * np.eye(54) + known.T @ known
+    before = np.linalg.slogdet(precision)[1]
+    for k, index in enumerate(record["indices"]):
+        precision = precision + np.outer(X.structure[index], X.structure[index])
+        assert record["information"][k] == pytest.approx(np.linalg.slogdet(precision)[1] - before, rel=1e-6)
+
+
+def test_parameters_of_methods_reach_them(files):
+    arguments = ["--method", "fps", "--metric", "cosine", "--scale", "none"]
+    main(["select", "pool.xyz", *ACE, *arguments, "-n", "5", "-o", "out.xyz", "-q"])
+    X = ms.featurize("pool.xyz", ms.ACE(["Si"], totaldegree=8))
+    expected = ms.FPS(5, metric="cosine", scale="none").fit(X)
+    assert valid_json(files / "out.json")["indices"] == expected.selected_idx_.tolist()
+
+
+def test_limits_are_kept_and_told(files, capsys):
+    pool = ms.read("pool.xyz")
+    kinds = [atoms.info["config_type"] for atoms in pool]
+    for method in ("bayesian", "fps", "facility-location"):
+        limits = ["--groups", "config_type", "--max", "2", "--max-atoms", "40", "--cost", "natoms^3"]
+        limits += ["--max-cost", "2000", "--min-distance", "1e-3"]
+        command = ["select", "pool.xyz", "--core", "core.xyz", *ACE, "--method", method, *limits]
+        assert main([*command, "-n", "4", "-o", "out.xyz"]) == 0
+        out = capsys.readouterr().out
+        chosen = valid_json(files / "out.json")["indices"]
+        sizes = np.array([len(pool[i]) for i in chosen])
+        assert max(Counter(kinds[i] for i in chosen).values()) <= 2
+        assert sizes.sum() <= 40
+        assert (sizes**3).sum() <= 2000
+        assert f"cost {sizes.sum()} of at most 40" in out
+        assert f"cost {(sizes**3).sum()} of at most 2000" in out
+        assert "candidates passed over as near-duplicates" in out
+        assert ("of 4 structures selected: no other candidate meets the limits" in out) == (len(chosen) < 4)
+
+
+def test_a_stop_is_told(files, capsys):
+    command = ["select", "pool.xyz", *ACE, "--stop-gain", "0.3", "-n", "12", "-o", "out.xyz"]
+    assert main(command) == 0
+    scores = valid_json(files / "out.json")["scores"]
+    assert len(scores) < 12
+    assert min(scores) >= 0.3 * scores[0]
+    assert f"{len(scores)} of 12 structures selected: the next gain is below stop_gain" in capsys.readouterr().out
+
+
+def test_groups_by_composition_and_duplicates_of_the_core(files):
+    pool = ms.read("pool.xyz")
+    chosen = ms.select(pool, 1, descriptor=ms.ACE(["Si"], totaldegree=8), groups="composition", max_per_group=1)
+    assert len(chosen) == 1
+    with pytest.raises(InvalidInputError, match="allow 1 picks, fewer than the 2 asked for"):
+        ms.select(pool, 2, descriptor=ms.ACE(["Si"], totaldegree=8), groups="composition", max_per_group=1)
+    again = ms.select(pool[:3], 2, core=pool[:2], descriptor=ms.ACE(["Si"], totaldegree=8), min_distance=1e-6)
+    assert again.indices.tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "guess"}, "method: expected one of bayesian, .*got 'guess'"),
+        ({"method": "fps", "score": "energy"}, "method fps has no parameter 'score', but .*metric"),
+        ({"method": "k-medoids", "max_atoms": 10}, "chooses its structures together"),
+        ({"max_per_group": 1}, "expected `groups` with it, got none"),
+        ({"groups": "config_type"}, "expected a smallest or a largest number"),
+        ({"cost": "atoms", "max_cost": 1.0}, "expected natoms or a power of it such as natoms\\^3, got 'atoms'"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(files, options, message):
+    with pytest.raises(InvalidInputError, match=message):
+        ms.select("pool.xyz", 2, descriptor=ms.ACE(["Si"], totaldegree=6), **options)
+
+
+def test_a_structure_without_a_group_is_named(files):
+    pool = ms.read("pool.xyz")
+    del pool[3].info["config_type"]
+    with pytest.raises(StructureError, match="structure 3: expected a key 'config_type' to group by"):
+        ms.select(pool, 2, descriptor=ms.ACE(["Si"], totaldegree=6), groups="config_type", max_per_group=1)
+
+
+def test_costs():
+    np.testing.assert_array_equal(costs("natoms", [1, 8]), [1, 8])
+    np.testing.assert_array_equal(costs(" natoms**1.5", [4, 9]), [8, 27])
+    np.testing.assert_array_equal(costs([0.5, 2], [1, 8]), [0.5, 2])
