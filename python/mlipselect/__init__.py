@@ -14,10 +14,11 @@ from mlipselect.features import Features, balance_composition, featurize
 from mlipselect.io import Frame, iter_frames, read
 from mlipselect.select import select
 from mlipselect.selection import Selection
-from mlipselect.selectors import FPS, BayesianSelector, FacilityLocation, KMedoids
+from mlipselect.selectors import CUR, FPS, BayesianSelector, FacilityLocation, KMedoids, RandomSelector
 
 __all__ = [
     "ACE",
+    "CUR",
     "FPS",
     "BayesianSelector",
     "FacilityLocation",
@@ -30,6 +31,7 @@ __all__ = [
     "MlipselectError",
     "NotFittedError",
     "Posterior",
+    "RandomSelector",
     "Selection",
     "StructureError",
     "__version__",

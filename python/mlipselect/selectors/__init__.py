@@ -2,8 +2,10 @@
 
 from mlipselect.selectors.base import Selector
 from mlipselect.selectors.bayesian import BayesianSelector
+from mlipselect.selectors.cur import CUR
 from mlipselect.selectors.facility_location import FacilityLocation
 from mlipselect.selectors.fps import FPS
 from mlipselect.selectors.kmedoids import KMedoids
+from mlipselect.selectors.random import RandomSelector
 
-__all__ = ["FPS", "BayesianSelector", "FacilityLocation", "KMedoids", "Selector"]
+__all__ = ["CUR", "FPS", "BayesianSelector", "FacilityLocation", "KMedoids", "RandomSelector", "Selector"]

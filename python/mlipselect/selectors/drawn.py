@@ -1,0 +1,62 @@
+"""What the selectors share whose picks do not depend on each other: an order of all candidates, and the first of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlipselect.exceptions import InvalidInputError, NotFittedError
+from mlipselect.selectors.base import Selector, integer
+
+#: Puts candidates, given by their indices, in the order in which they are picked.
+Order: TypeAlias = Callable[[NDArray[np.int64]], NDArray[np.int64]]
+
+
+class DrawnSelector(Selector):
+    """Base of the selectors that put all candidates in an order and take the first ones.
+
+    A selection of few is the beginning of one of more.
+    """
+
+    _order: NDArray[np.int64]
+    _taken: NDArray[np.bool_]
+
+    def _select(self, n_pool: int, order: Order, *, core: Any, exclude: Any, warm_start: bool) -> None:
+        """Set `selected_idx_`; nothing changes if that is refused."""
+        n = integer("n_to_select", self.n_to_select, 1)
+        if warm_start:
+            picks, taken = self._continued(n, n_pool, core), self._taken.copy()
+        else:
+            if n > n_pool:
+                raise InvalidInputError(f"cannot select {n} structures from a pool of {n_pool}: lower n_to_select")
+            picks, taken = np.empty(0, np.int64), np.zeros(n_pool, dtype=bool)
+        for index in map(int, exclude):
+            if not 0 <= index < n_pool:
+                raise InvalidInputError(f"candidate {index} cannot be excluded: the pool has {n_pool} candidates")
+            taken[index] = True
+        missing, left = n - len(picks), n_pool - int(taken.sum())
+        if missing > left:
+            raise InvalidInputError(f"cannot pick {missing} more structures: the pool has {left} left to pick from")
+        if not warm_start:
+            self._order = order(np.flatnonzero(~taken))
+        drawn = self._order[~taken[self._order]][:missing]
+        taken[drawn] = True
+        self._taken, self._n_pool = taken, n_pool
+        self.selected_idx_ = np.concatenate([picks, drawn])
+
+    def _continued(self, n: int, n_pool: int, core: Any) -> NDArray[np.int64]:
+        """Return the picks of the last call, which must be one that can be continued up to `n`."""
+        if not hasattr(self, "_order"):
+            raise NotFittedError("there is no selection to continue: call fit without warm_start first")
+        if core is not None:
+            raise InvalidInputError("a warm start continues with the core it began with: leave core out")
+        if n_pool != self._n_pool:
+            raise InvalidInputError(f"the selection began with {self._n_pool} candidates, given {n_pool}")
+        if n < len(self.selected_idx_):
+            raise InvalidInputError(
+                f"n_to_select is {n}, but {len(self.selected_idx_)} structures are selected already"
+            )
+        return self.selected_idx_
