@@ -15,6 +15,7 @@ from mlipselect.io import Frame, iter_frames, read
 from mlipselect.select import select
 from mlipselect.selection import Selection
 from mlipselect.selectors import (
+    CUR,
     FPS,
     BayesianSelector,
     Budget,
@@ -23,10 +24,12 @@ from mlipselect.selectors import (
     KMedoids,
     MinDistance,
     Quota,
+    RandomSelector,
 )
 
 __all__ = [
     "ACE",
+    "CUR",
     "FPS",
     "BayesianSelector",
     "Budget",
@@ -43,6 +46,7 @@ __all__ = [
     "NotFittedError",
     "Posterior",
     "Quota",
+    "RandomSelector",
     "Selection",
     "StructureError",
     "__version__",

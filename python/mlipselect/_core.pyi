@@ -15,8 +15,13 @@ __all__ = [
     "Posterior",
     "__version__",
     "ace_length",
+    "largest_first",
+    "leverage",
     "mean_square",
     "neighbor_list",
+    "shuffled",
+    "shuffled_by_stratum",
+    "shuffled_by_weight",
     "standard_scales",
 ]
 
@@ -152,6 +157,20 @@ class FpsSelection:
     @property
     def scores(self) -> NDArray[np.float64]: ...
 
+def leverage(
+    pool: _Matrix,
+    core: _Matrix | None,
+    *,
+    offsets: NDArray[np.int64] | None = None,
+    rank: int | None = None,
+    ridge: float | None = None,
+    scale: str = "none",
+    n_threads: int | None = None,
+) -> tuple[NDArray[np.float64], int, float]: ...
+def largest_first(candidates: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.int64]: ...
+def shuffled(candidates: NDArray[np.int64], seed: int) -> NDArray[np.int64]: ...
+def shuffled_by_weight(candidates: NDArray[np.int64], weights: NDArray[np.float64], seed: int) -> NDArray[np.int64]: ...
+def shuffled_by_stratum(candidates: NDArray[np.int64], strata: NDArray[np.int64], seed: int) -> NDArray[np.int64]: ...
 def mean_square(pool: _Matrix, core: _Matrix | None, n_threads: int | None = None) -> float: ...
 def standard_scales(
     pool: _Matrix, core: _Matrix | None = None, n_threads: int | None = None

@@ -24,7 +24,7 @@ from mlipselect.io.output import Output, write_exact
 from mlipselect.limits import CostLike, Limits
 from mlipselect.progress import shown
 from mlipselect.selection import Selection, output_for, traced
-from mlipselect.selectors import BayesianSelector, Budget, Constraint, MinDistance, Selector
+from mlipselect.selectors import CUR, BayesianSelector, Budget, Constraint, MinDistance, Selector
 from mlipselect.selectors.methods import make_selector, selector_parameters
 from mlipselect.selectors.starting_posterior import learned, starting_posterior
 
@@ -50,6 +50,7 @@ def select(
     cost: CostLike = "natoms",
     max_cost: float | None = None,
     min_distance: float | None = None,
+    stratify_by: str | None = None,
     stop_gain: float | None = None,
     composition: bool | None = None,
     isolated: str | None = None,
@@ -99,6 +100,8 @@ def select(
         What the selected structures may cost together; see `Budget`.
     min_distance : float, optional
         Keep this distance from the core and from picks; see `MinDistance`.
+    stratify_by : str, optional
+        Key like that of `groups`, for the method ``"random"``: draw of each group in proportion to its size.
     stop_gain : float, optional
         Stop before a pick whose score is less than this fraction of the first one's. Only greedy methods have it.
     composition : bool, optional
@@ -171,7 +174,9 @@ def select(
         **{name: value for name, value in optional.items() if value is not None},
         **parameters,
     )
-    keys = {key for key in (groups, getattr(selector, "stratify_by", None)) if key is not None}
+    if stratify_by is not None and method != "random":
+        raise InvalidInputError(f"stratify_by: expected only with the method random, got {method}")
+    keys = {key for key in (groups, stratify_by) if key is not None}
     candidates = Structures(pool, marker, group_by=sorted(keys))
     known = None if core is None else Structures(core, marker)
     inputs = candidates.paths + (known.paths if known is not None else [])
@@ -195,7 +200,7 @@ def select(
         X, X_core = _features(candidates, known, descriptor, elements, **options)
         times.append(time.perf_counter())
         constraints = limits.constraints(candidates)
-        _fit(selector, X, X_core, constraints, candidates)
+        _fit(selector, X, X_core, constraints, None if stratify_by is None else candidates.groups[stratify_by])
         if isinstance(selector, BayesianSelector):
             posterior, information = selector.posterior_, selector.information_
         else:
@@ -222,6 +227,7 @@ def select(
                 "ridge": ridge if prior_precision is None else None,
                 "composition": list(elements),
                 "composition_scale": X.composition_scale if elements else None,
+                "stratify_by": stratify_by,
                 "isolated": isolated,
                 "dtype": np.dtype(dtype).name,
                 **dataclasses.asdict(limits),
@@ -238,7 +244,11 @@ def select(
 
 
 def _fit(
-    selector: Selector, X: Features, core: Features | None, constraints: Sequence[Constraint], pool: Structures
+    selector: Selector,
+    X: Features,
+    core: Features | None,
+    constraints: Sequence[Constraint],
+    strata: Sequence[Any] | None,
 ) -> None:
     """Select, with what the selector has use for."""
     taken = inspect.signature(selector.fit).parameters
@@ -250,9 +260,8 @@ def _fit(
                 "need a method that picks one after the other"
             )
         options["constraints"] = constraints
-    stratify_by = getattr(selector, "stratify_by", None)
-    if stratify_by is not None:
-        options["groups"] = pool.groups[stratify_by]
+    if strata is not None:
+        options["groups"] = strata
     selector.fit(X, core, **options)
 
 
@@ -268,6 +277,10 @@ def _notes(selector: Selector, constraints: Sequence[Constraint], n: int) -> lis
             notes.append(f"cost {constraint.spent:.6g} of at most {constraint.limit:.6g}")
         if isinstance(constraint, MinDistance):
             notes.append(f"{len(constraint.rejected)} candidates passed over as near-duplicates")
+    if isinstance(selector, CUR):
+        notes.append(
+            f"{selector.rank_} directions hold {100 * selector.explained_:.2f} % of the squares of all features"
+        )
     if hasattr(selector, "loss_"):
         notes.append(f"sum of distances to the nearest pick or core: {selector.loss_:.6g}")
     return notes

@@ -11,6 +11,7 @@ import mlipselect as ms
 from mlipselect.cli import main
 from mlipselect.demo import compare_with_random, silicon_core, silicon_pool
 from mlipselect.io import differences
+from mlipselect.selectors.methods import METHODS
 
 
 def test_structures_come_from_the_seed():
@@ -36,7 +37,7 @@ def test_demo_runs_and_writes(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["demo", "-o", "here/selected.xyz", "--seed", "3"]) == 0
     text = capsys.readouterr().out
-    for word in ("surface_100", "near-duplicates", "information gained", "largest sd left over the pool", "time:"):
+    for word in ("near-duplicates", "information gained", "largest sd", "random, median", "time:", *METHODS):
         assert word in text
     assert sorted(path.name for path in (tmp_path / "here").iterdir()) == [
         "demo-core.xyz",
@@ -57,16 +58,18 @@ def test_demo_runs_and_writes(tmp_path, monkeypatch, capsys):
 def test_the_comparison_measures_what_it_says():
     core, pool = silicon_core()[:10], silicon_pool()[:60:3]
     selection = ms.select(pool, 4, core, ms.ACE(["Si"], totaldegree=6))
-    comparison = compare_with_random(selection, 30)
-    assert comparison.information == pytest.approx(selection.information[-1], rel=1e-8)
+    chosen = {"ours": selection.indices}
+    comparison = compare_with_random(selection.features, selection.core_features, chosen, n_draws=30)
+    assert comparison.chosen["ours"].information == pytest.approx(selection.information[-1], rel=1e-8)
     assert comparison.before == pytest.approx(np.sqrt(selection.scores[0]), rel=1e-8)
-    assert comparison.random_draws.shape == (30, 4)
-    assert all(len(set(draw)) == 4 for draw in comparison.random_draws.tolist())
+    draws = [tuple(worth.picks) for worth in comparison.random]
+    assert len(set(draws)) == 30
+    assert all(len(set(draw)) == 4 for draw in draws)
 
     X, X_core = selection.features.structure, selection.core_features.structure
     alpha = 1e-5 * np.mean(np.concatenate([X, X_core]) ** 2)
-    rows = np.concatenate([X_core, X[comparison.random_draws[0]]])
+    rows = np.concatenate([X_core, X[list(draws[0])]])
     covariance = np.linalg.inv(alpha * np.eye(X.shape[1]) + rows.T @ rows)
     deviations = np.sqrt(np.einsum("ij,jk,ik->i", X, covariance, X))
-    assert comparison.random_largest_sd[0] == pytest.approx(deviations.max(), rel=1e-6)
-    assert comparison.random_mean_sd[0] == pytest.approx(deviations.mean(), rel=1e-6)
+    assert comparison.random[0].largest_sd == pytest.approx(deviations.max(), rel=1e-6)
+    assert comparison.random[0].mean_sd == pytest.approx(deviations.mean(), rel=1e-6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+import ase.build
 import ase.io
 import numpy as np
 import pytest
@@ -60,10 +61,24 @@ def test_parameters_of_methods_reach_them(files):
     assert valid_json(files / "out.json")["indices"] == expected.selected_idx_.tolist()
 
 
+def test_strata(files):
+    pool = [ase.build.bulk(name, "diamond", a=5.5) for name in ("Si", "Ge", "C") for _ in range(3)]
+    pool[0] *= (2, 1, 1)
+    for index, atoms in enumerate(pool):
+        atoms.info["config_type"] = f"kind {index % 3}"
+    constant = {"method": "random", "descriptor": lambda atoms: np.ones((len(atoms), 2))}
+    by_composition = ms.select(pool, 3, stratify_by="composition", **constant).indices
+    np.testing.assert_array_equal(np.sort(by_composition // 3), [0, 1, 2])
+    by_kind = ms.select(pool, 3, stratify_by="config_type", **constant).indices
+    np.testing.assert_array_equal(np.sort(by_kind % 3), [0, 1, 2])
+    with pytest.raises(InvalidInputError, match="stratify_by: expected only with the method random, got bayesian"):
+        ms.select(pool, 3, stratify_by="composition")
+
+
 def test_limits_are_kept_and_told(files, capsys):
     pool = ms.read("pool.xyz")
     kinds = [atoms.info["config_type"] for atoms in pool]
-    for method in ("bayesian", "fps", "facility-location"):
+    for method in ("bayesian", "fps", "facility-location", "cur", "random"):
         limits = ["--groups", "config_type", "--max", "2", "--max-atoms", "40", "--cost", "natoms^3"]
         limits += ["--max-cost", "2000", "--min-distance", "1e-3"]
         command = ["select", "pool.xyz", "--core", "core.xyz", *ACE, "--method", method, *limits]

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mlipselect import FPS, BayesianSelector, Budget, Constraint, FacilityLocation, MinDistance, Quota
+from mlipselect import (
+    CUR,
+    FPS,
+    BayesianSelector,
+    Budget,
+    Constraint,
+    FacilityLocation,
+    MinDistance,
+    Quota,
+    RandomSelector,
+)
 from mlipselect.exceptions import InvalidInputError
 from reference import fps, posterior
 
@@ -146,6 +156,26 @@ def test_engines_agree_and_constraints_add_up(case, name, limit, maximum):
     picks = lazy.selected_idx_
     assert costs[picks].sum() <= limit
     assert max(Counter(labels[picks].tolist()).values(), default=0) <= maximum
+
+
+@given(pools(), st.booleans(), st.integers(1, 40), st.integers(1, 3))
+@settings(max_examples=60, deadline=None)
+def test_drawn_picks_are_the_first_of_the_order_that_fit(case, by_leverage, limit, maximum):
+    pool, core, rng = case
+    labels, costs = rng.integers(2, size=len(pool)), rng.integers(0, 9, size=len(pool))
+    make = CUR if by_leverage else RandomSelector
+    order = make(len(pool)).fit(pool, core).selected_idx_
+    n = sum(min(maximum, size) for size in Counter(labels.tolist()).values())
+    expected: list[int] = []
+    for i in order.tolist():
+        fits = costs[expected].sum() + costs[i] <= limit and (labels[expected] == labels[i]).sum() < maximum
+        expected += [i] if fits and len(expected) < n else []
+    constraints = [Quota(labels.tolist(), maximum=maximum), Budget(costs, limit)]
+    selector = make(n).fit(pool, core, constraints=constraints)
+    assert selector.selected_idx_.tolist() == expected
+    assert selector.stop_reason_ == (None if len(expected) == n else "constraints")
+    with pytest.raises(InvalidInputError, match="with constraints cannot be continued"):
+        selector.fit(pool, warm_start=True)
 
 
 def test_no_constraint_changes_nothing():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import mlipselect as ms
+from mlipselect.selectors.methods import METHODS
 from mlipselect.testing import check_descriptor, check_selector
 
 
@@ -41,6 +42,8 @@ def test_conforming_ones_pass():
     check_selector(Selector)
     for score in ("energy", "logdet", "pool_variance", "pool_std"):
         check_selector(lambda n, score=score: ms.BayesianSelector(n, score=score))
+    for method in METHODS.values():
+        check_selector(method, nested=method is not ms.KMedoids)
 
 
 @pytest.mark.parametrize(

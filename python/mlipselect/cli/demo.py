@@ -25,7 +25,8 @@ SUMMARY = """\
 Select silicon slabs made on the spot, and show what the selection is worth.
 
 Builds a core (strained, rattled bulk silicon) and a pool of about 200 slabs, writes both, selects 20 slabs
-that the core says least about, and compares them with those of other methods and with random draws. Takes less than a minute."""
+that the core says least about, and compares them with those of other methods and with random draws.
+Takes less than a minute."""
 
 EXAMPLES = """\
   mlipselect demo
@@ -95,7 +96,9 @@ def run(options: argparse.Namespace) -> None:
 def _other_methods(selection: Selection, options: argparse.Namespace) -> dict[str, NDArray[np.int64]]:
     """Select as many from the same features by every other method."""
     how = {"random_state": options.seed, "n_threads": options.threads}
-    selectors = {name: make_selector(name, N_TO_SELECT, **how) for name in METHODS if name not in ("bayesian", "random")}
+    selectors = {
+        name: make_selector(name, N_TO_SELECT, **how) for name in METHODS if name not in ("bayesian", "random")
+    }
     selectors["bayesian, pool_std"] = make_selector("bayesian", N_TO_SELECT, score="pool_std", **how)
     X, core = selection.features, selection.core_features
     return {name: selector.fit(X, core).selected_idx_ for name, selector in sorted(selectors.items())}
@@ -124,8 +127,8 @@ def _worth(pool: list[Atoms], comparison: Comparison) -> str:
     near = sum(atoms.info["near_duplicate"] for atoms in pool)
     rows.append([f"the pool of {len(pool)}", "", "", "", *map(str, whole), str(near)])
     note = (
-        "nat: information about the energies; sd: of the energy per atom over the pool, in units of the noise; with the "
-        f"core alone\nthe largest was {comparison.before:.3g}. random: {len(comparison.random)} draws, each column by "
-        "itself. Picks that bring most information\nneed not make the best potential: that needs labels."
+        "nat: information about the energies; sd: of the energy per atom over the pool, in units of the noise; with\n"
+        f"the core alone the largest was {comparison.before:.3g}. random: {len(comparison.random)} draws, each column "
+        "by itself. Picks that bring\nmost information need not make the best potential: that needs labels."
     )
     return f"{text_table(header, rows, left=[0])}\n{note}"

@@ -165,7 +165,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 
 
 #: Options that are parameters of some methods.
-METHOD_OPTIONS = ("score", "metric", "scale", "init", "rank", "deterministic", "rows", "stratify_by")
+METHOD_OPTIONS = ("score", "metric", "scale", "init", "rank", "deterministic", "rows")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -187,6 +187,7 @@ def run(options: argparse.Namespace) -> None:
         cost=options.cost,
         max_cost=options.max_cost,
         min_distance=options.min_distance,
+        stratify_by=options.stratify_by,
         stop_gain=options.stop_gain,
         composition=options.composition,
         isolated=options.isolated,

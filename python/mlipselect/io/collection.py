@@ -215,7 +215,7 @@ class Structures:
 def group_of(frame: Frame, key: str) -> Any:
     """Tell which group a structure belongs to: what `atoms.info` holds under a key, or its reduced formula."""
     if key == "composition":
-        return frame.atoms.get_chemical_formula("hill", empirical=True)  # type: ignore[no-untyped-call]
+        return str(frame.atoms.symbols.formula.reduce()[0].format("hill"))
     if key not in frame.atoms.info:
         known = ", ".join(map(str, frame.atoms.info)) or "none"
         raise StructureError(f"expected a key {key!r} to group by, its keys are: {known}", frame.index, frame.source)

@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 
 from mlipselect._core import standard_scales
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.selectors.base import FloatMatrix
+from mlipselect.selectors.base import FloatMatrix, core_rows, structure_rows
+
+#: Why a selection with constraints is not continued: some of them depend on how many are to be picked.
+CONSTRAINED = (
+    "a selection with constraints cannot be continued: select the larger number at once, "
+    "or give the picks so far as core"
+)
 
 #: Rows that a candidate is compared with at a time.
 _BLOCK = 512
@@ -25,11 +31,14 @@ class Constraint:
 
     def begin(
         self,
-        pool: FloatMatrix,  # noqa: ARG002 - for those who inherit
-        core: FloatMatrix | None,  # noqa: ARG002
+        pool: Any,  # noqa: ARG002 - for those who inherit
+        core: Any,  # noqa: ARG002
         n_to_select: int,  # noqa: ARG002
     ) -> Iterable[int]:
-        """Forget earlier picks; return the candidates of a pool that do not fit at all."""
+        """Forget earlier picks; return the candidates of a pool that do not fit at all.
+
+        Pool and core are what `fit` was given.
+        """
         return ()
 
     def fits(self, index: int) -> bool:  # noqa: ARG002
@@ -81,7 +90,7 @@ class Quota(Constraint):
         self._names = list(names)
         self._members = [np.flatnonzero(self._group == group) for group in range(len(names))]
 
-    def begin(self, pool: FloatMatrix, core: FloatMatrix | None, n_to_select: int) -> Iterable[int]:  # noqa: ARG002
+    def begin(self, pool: Any, core: Any, n_to_select: int) -> Iterable[int]:  # noqa: ARG002
         """Check that the quota can be met."""
         if len(self._group) != len(pool):
             raise InvalidInputError(
@@ -161,7 +170,7 @@ class Budget(Constraint):
             raise InvalidInputError(f"the limit of a budget must be above 0, given {limit}")
         self.limit = float(limit)
 
-    def begin(self, pool: FloatMatrix, core: FloatMatrix | None, n_to_select: int) -> Iterable[int]:  # noqa: ARG002
+    def begin(self, pool: Any, core: Any, n_to_select: int) -> Iterable[int]:  # noqa: ARG002
         """Leave out what costs more than the limit by itself."""
         if len(self.costs) != len(pool):
             raise InvalidInputError(
@@ -214,10 +223,11 @@ class MinDistance(Constraint):
             raise InvalidInputError(f"the distance to keep must be above 0, given {distance}")
         self.distance = float(distance)
 
-    def begin(self, pool: FloatMatrix, core: FloatMatrix | None, n_to_select: int) -> Iterable[int]:  # noqa: ARG002
+    def begin(self, pool: Any, core: Any, n_to_select: int) -> Iterable[int]:  # noqa: ARG002
         """Take note of what is there already."""
-        self._pool, self._core = pool, core
-        self._scales = standard_scales(pool, core)
+        self._pool = structure_rows(pool)
+        self._core = core_rows(core, self._pool)
+        self._scales = standard_scales(self._pool, self._core)
         self._picks: list[int] = []
         self.rejected: list[int] = []
         return ()

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from mlipselect.exceptions import InvalidInputError, NotFittedError
 from mlipselect.progress import progress_bar
-from mlipselect.selectors.base import Selector, core_rows, integer, structure_rows
-from mlipselect.selectors.constraints import Constraint
+from mlipselect.selectors.base import Selector, integer, structure_rows
+from mlipselect.selectors.constraints import CONSTRAINED, Constraint
 
 _Greedy = TypeVar("_Greedy", bound="GreedySelector")
 
@@ -125,7 +125,7 @@ class GreedySelector(Selector):
             )
         if not warm_start:
             for constraint in self._constraints:
-                selection.exclude(list(constraint.begin(pool, core_rows(core, pool), n)))
+                selection.exclude(list(constraint.begin(X, core, n)))
         self.stop_reason_ = self._advance(n - done)
         for constraint in self._constraints:
             constraint.ended()
@@ -148,10 +148,7 @@ class GreedySelector(Selector):
         if core is not None:
             raise InvalidInputError("a warm start continues with the core it began with: leave core out")
         if constraints or self._constraints:
-            raise InvalidInputError(
-                "a selection with constraints cannot be continued: select the larger number at once, or give the "
-                "picks so far as core"
-            )
+            raise InvalidInputError(CONSTRAINED)
         done = len(self.selected_idx_)
         if n < done:
             raise InvalidInputError(f"n_to_select is {n}, but {done} structures are selected already")

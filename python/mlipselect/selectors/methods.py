@@ -8,15 +8,19 @@ from typing import Any
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.selectors.base import Selector
 from mlipselect.selectors.bayesian import BayesianSelector
+from mlipselect.selectors.cur import CUR
 from mlipselect.selectors.facility_location import FacilityLocation
 from mlipselect.selectors.fps import FPS
 from mlipselect.selectors.kmedoids import KMedoids
+from mlipselect.selectors.random import RandomSelector
 
 METHODS: dict[str, type[Selector]] = {
     "bayesian": BayesianSelector,
     "fps": FPS,
     "facility-location": FacilityLocation,
     "k-medoids": KMedoids,
+    "cur": CUR,
+    "random": RandomSelector,
 }
 """The selector of each method."""
 

@@ -57,12 +57,12 @@ def starting_posterior(
     return posterior
 
 
-def atomic_rows(features: Any, what: str) -> FloatMatrix:
-    """Return the atomic rows of features that have them."""
+def atomic_rows(features: Any, what: str, asked: str = "update='atoms'") -> FloatMatrix:
+    """Return the atomic rows, which a parameter asked for, of features that have them."""
     atoms = features.atoms if isinstance(features, HasStructureRows) else None
     if atoms is None:
         raise InvalidInputError(
-            f"update='atoms' needs the atomic rows of {what}: make its features with featurize(..., rows='atoms')"
+            f"{asked} needs the atomic rows of {what}: make its features with featurize(..., rows='atoms')"
         )
     return atoms
 

@@ -48,6 +48,14 @@ pub enum Error {
         /// Candidates not yet picked.
         available: usize,
     },
+    /// More directions asked for than the features have.
+    #[error("rank is {asked}, but the features have rank {available} only: lower it")]
+    Rank {
+        /// Rank asked for.
+        asked: usize,
+        /// Numerical rank of the features.
+        available: usize,
+    },
     /// A prior that does not determine every weight.
     #[error("singular prior: {0}")]
     SingularPrior(String),

@@ -53,6 +53,11 @@ impl Groups {
     pub(crate) fn group_of(&self, row: usize) -> usize {
         self.offsets.partition_point(|&offset| offset <= row).saturating_sub(1)
     }
+
+    /// The sum over the rows of each group.
+    pub(crate) fn sums(&self, values: &[f64]) -> Vec<f64> {
+        (0..self.len()).map(|group| values[self.range(group)].iter().sum()).collect()
+    }
 }
 
 #[cfg(test)]

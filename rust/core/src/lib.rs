@@ -17,6 +17,7 @@
 
 mod bayesian;
 mod conditioned;
+mod cur;
 mod distance;
 mod error;
 mod facility;
@@ -28,11 +29,15 @@ mod linalg;
 mod posterior;
 mod posterior_file;
 mod prior;
+mod random;
 mod rows;
 mod scaling;
 mod scores;
+mod spectrum;
+mod splitmix;
 
 pub use bayesian::Bayesian;
+pub use cur::{Leverage, LeverageScores, largest_first, leverage};
 pub use distance::{Distance, Metric, Scale};
 pub use error::{Error, Result};
 pub use facility::FacilityLocation;
@@ -42,6 +47,7 @@ pub use groups::Groups;
 pub use kmedoids::{KMedoids, Medoids, Start};
 pub use posterior::Posterior;
 pub use prior::{Prior, mean_square};
+pub use random::{shuffled, shuffled_by_stratum, shuffled_by_weight};
 pub use rows::{Element, Pool, Rows, View};
 pub use scaling::{Scaled, standard_scales};
 pub use scores::BayesianScore;

@@ -1,7 +1,10 @@
 //! numpy arrays as the core's matrices, without copies.
 
-use mlipselect_core::{Element, Rows, View};
-use numpy::{Element as NumpyElement, PyArrayDescrMethods, PyReadonlyArray2, PyUntypedArray, PyUntypedArrayMethods};
+use mlipselect_core::{Element, Groups, Rows, View};
+use numpy::{
+    Element as NumpyElement, PyArray1, PyArrayDescrMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArray,
+    PyUntypedArrayMethods, ToPyArray,
+};
 use pyo3::prelude::*;
 
 use crate::errors::{from_core, invalid};
@@ -87,4 +90,21 @@ impl Rows for MatrixRows<'_> {
             Self::F64(view) => view.read(index, out),
         }
     }
+}
+
+/// Indices that Python counts in int64; `name` is what messages call them.
+pub(crate) fn indices(array: &PyReadonlyArray1<'_, i64>, name: &str) -> PyResult<Vec<usize>> {
+    let indices: Result<Vec<usize>, _> = array.as_array().iter().map(|&i| usize::try_from(i)).collect();
+    indices.map_err(|_| invalid(format!("{name} must not be negative")))
+}
+
+/// Groups of rows from the offsets of the first row of each, and the number of rows.
+pub(crate) fn groups(offsets: &PyReadonlyArray1<'_, i64>) -> PyResult<Groups> {
+    Groups::new(indices(offsets, "offsets")?).map_err(from_core)
+}
+
+/// Indices as Python counts them.
+pub(crate) fn index_array<'py>(py: Python<'py>, indices: &[usize]) -> Bound<'py, PyArray1<i64>> {
+    let indices: Vec<i64> = indices.iter().map(|&i| i as i64).collect();
+    indices.to_pyarray(py)
 }

@@ -4,7 +4,7 @@ use mlipselect_core::{Bayesian, BayesianScore, Groups, Pool};
 use numpy::{PyArray1, PyReadonlyArray1, ToPyArray};
 use pyo3::prelude::*;
 
-use crate::arrays::Matrix;
+use crate::arrays::{Matrix, groups, index_array};
 use crate::choices::engine;
 use crate::errors::{from_core, invalid};
 use crate::posterior::Posterior;
@@ -116,8 +116,7 @@ impl BayesianSelection {
     /// The picks so far, int64, in order.
     #[getter]
     fn indices<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
-        let indices: Vec<i64> = self.inner.indices().iter().map(|&i| i as i64).collect();
-        indices.to_pyarray(py)
+        index_array(py, self.inner.indices())
     }
 
     /// The score of each pick when it was picked.
@@ -136,10 +135,4 @@ impl BayesianSelection {
     fn posterior(&self, py: Python<'_>) -> Posterior {
         Posterior { inner: py.detach(|| self.inner.posterior()) }
     }
-}
-
-fn groups(offsets: &PyReadonlyArray1<'_, i64>) -> PyResult<Groups> {
-    let offsets: Result<Vec<usize>, _> = offsets.as_array().iter().map(|&o| usize::try_from(o)).collect();
-    let offsets = offsets.map_err(|_| invalid("offsets must not be negative"))?;
-    Groups::new(offsets).map_err(from_core)
 }

@@ -19,10 +19,13 @@ pub(crate) fn distance(metric: &str, scale: &str) -> PyResult<Distance> {
         "cosine" => Metric::Cosine,
         other => return Err(invalid(format!("metric must be 'euclidean' or 'cosine', given '{other}'"))),
     };
-    let scale = match scale {
-        "standard" => Scale::Standard,
-        "none" => Scale::None,
-        other => return Err(invalid(format!("scale must be 'standard' or 'none', given '{other}'"))),
-    };
-    Ok(Distance { metric, scale })
+    Ok(Distance { metric, scale: self::scale(scale)? })
+}
+
+pub(crate) fn scale(name: &str) -> PyResult<Scale> {
+    match name {
+        "standard" => Ok(Scale::Standard),
+        "none" => Ok(Scale::None),
+        other => Err(invalid(format!("scale must be 'standard' or 'none', given '{other}'"))),
+    }
 }

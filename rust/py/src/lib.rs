@@ -4,11 +4,13 @@ mod ace;
 mod arrays;
 mod bayesian;
 mod choices;
+mod cur;
 mod errors;
 mod facility;
 mod fps;
 mod kmedoids;
 mod posterior;
+mod random;
 mod scaling;
 mod threads;
 
@@ -22,6 +24,8 @@ mod _core {
     #[pymodule_export]
     use super::bayesian::BayesianSelection;
     #[pymodule_export]
+    use super::cur::{largest_first, leverage};
+    #[pymodule_export]
     use super::facility::FacilitySelection;
     #[pymodule_export]
     use super::fps::FpsSelection;
@@ -29,6 +33,8 @@ mod _core {
     use super::kmedoids::MedoidSwaps;
     #[pymodule_export]
     use super::posterior::{Posterior, mean_square};
+    #[pymodule_export]
+    use super::random::{shuffled, shuffled_by_stratum, shuffled_by_weight};
     #[pymodule_export]
     use super::scaling::standard_scales;
     use super::*;

@@ -52,7 +52,7 @@ pub(crate) trait Score {
 const NEAR_TIE: f64 = 1e-9;
 
 /// The lowest score that ties with `best`.
-fn tie_limit(best: f64) -> f64 {
+pub(crate) fn tie_limit(best: f64) -> f64 {
     best - TIE * best.abs()
 }
 

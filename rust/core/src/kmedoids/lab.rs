@@ -1,7 +1,7 @@
 //! LAB (Schubert and Rousseeuw 2021): BUILD with each medoid chosen from, and judged by, a few random rows.
 
 use super::space::Space;
-use super::splitmix::SplitMix;
+use crate::splitmix::SplitMix;
 
 /// Choose `count` medoids; `charges` holds the distance of every row to the core, infinite without one.
 pub(super) fn lab(space: &Space, charges: &[f32], count: usize, seed: u64) -> Vec<u32> {

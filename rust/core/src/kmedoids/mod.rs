@@ -14,7 +14,6 @@ mod plusplus;
 mod points;
 pub(crate) mod screen;
 mod space;
-mod splitmix;
 mod subspace;
 
 use crate::error::{Error, Result};

@@ -2,7 +2,7 @@
 //! k-means++ (Arthur and Vassilvitskii 2007) but not squared, as distances are what the loss sums up.
 
 use super::space::Space;
-use super::splitmix::SplitMix;
+use crate::splitmix::SplitMix;
 
 /// Choose `count` medoids; `charges` holds the distance of every row to the core, infinite without one.
 pub(super) fn plusplus(space: &Space, charges: &[f32], count: usize, seed: u64) -> Vec<u32> {

@@ -3,7 +3,7 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par};
 
-use super::splitmix::SplitMix;
+use crate::splitmix::SplitMix;
 
 /// Steps of the subspace iteration; the bounds hold for any orthonormal directions, good or not.
 const STEPS: usize = 3;

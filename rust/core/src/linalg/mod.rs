@@ -1,12 +1,14 @@
 //! The matrix verbs that selection needs: products of many rows with many directions, and triangular factors.
 
 mod block;
+mod gram;
 mod kernel;
 mod panels;
 mod sketch;
 mod triangular;
 
 pub(crate) use block::{Block, project, quadratic_forms};
+pub(crate) use gram::gram;
 pub(crate) use kernel::{GROUP, LANES};
 pub(crate) use panels::Panels;
 pub(crate) use sketch::{DIRECTIONS, ROWS, Sketch};

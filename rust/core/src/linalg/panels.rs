@@ -1,6 +1,6 @@
 //! Directions, stored in panels of `LANES` for the kernel.
 
-use faer::MatRef;
+use faer::{Mat, MatRef};
 
 use super::kernel::{GROUP, LANES, dots};
 
@@ -29,6 +29,20 @@ impl Panels {
     /// The columns of a matrix.
     pub(crate) fn dense(matrix: MatRef<'_, f64>) -> Self {
         Self::columns(matrix, |_| matrix.nrows())
+    }
+
+    /// As many directions whose squared products with any row add up to those of the columns of a matrix that is not
+    /// wider than it is high. A triangle of them is zero, and neither stored nor multiplied.
+    pub(crate) fn rotated(matrix: MatRef<'_, f64>) -> Self {
+        // With matrix^T = Q R of the columns in reverse order, |matrix^T x| = |R x|.
+        let dim = matrix.nrows();
+        let qr = matrix.transpose().reverse_cols().qr();
+        let triangle = qr.thin_R();
+        let rotated = Mat::from_fn(dim, matrix.ncols(), |i, j| match dim - 1 - i {
+            k if k >= j => triangle[(j, k)],
+            _ => 0.0,
+        });
+        Self::columns(rotated.as_ref(), |panel| dim - panel * LANES)
     }
 
     fn columns(matrix: MatRef<'_, f64>, reach: impl Fn(usize) -> usize) -> Self {

@@ -1,0 +1,127 @@
+"""Random selection, simple or stratified: the baseline of every comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlipselect._core import shuffled, shuffled_by_stratum
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.selectors.base import integer
+from mlipselect.selectors.constraints import Constraint
+from mlipselect.selectors.drawn import DrawnSelector
+
+
+class RandomSelector(DrawnSelector):
+    r"""Random sampling without replacement, of the whole pool or of each stratum in proportion.
+
+    Parameters
+    ----------
+    n_to_select : int
+        Structures to pick.
+    random_state : int, default=0
+        Seed of the draw.
+
+    Attributes
+    ----------
+    selected_idx_ : ndarray of int64
+        Picks, in order.
+    scores_ : ndarray of float64
+        Share of the candidates, or of those of its stratum, that is picked: for each pick, how likely that was.
+
+    Notes
+    -----
+    Every set of `n_to_select` candidates is as likely as any other or, with strata, every such set that holds as many
+    of each. How many that are follows from Webster's method [1]_: the next pick is one of the stratum with the most
+    candidates for each :math:`2 k + 1`, with `k` its picks so far. So every beginning of the picks is in proportion, up
+    to rounding, and a stratum too small for its share to reach one half has none. Where several are equal, chance
+    decides.
+
+    References
+    ----------
+    .. [1] M. L. Balinski, H. P. Young, Fair Representation, Yale University Press (1982).
+
+    Examples
+    --------
+    >>> from mlipselect import RandomSelector
+    >>> kinds = ["bulk"] * 6 + ["surface"] * 3
+    >>> picks = RandomSelector(3, random_state=1).fit(kinds, groups=kinds).selected_idx_
+    >>> [kinds[i] for i in picks]
+    ['bulk', 'surface', 'bulk']
+    """
+
+    def __init__(self, n_to_select: int, *, random_state: int = 0):
+        self.n_to_select = n_to_select
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: Any,
+        core: Any = None,
+        *,
+        groups: Sequence[Hashable] | NDArray[Any] | None = None,
+        exclude: Any = (),
+        constraints: Sequence[Constraint] = (),
+        warm_start: bool = False,
+    ) -> RandomSelector:
+        """Select `n_to_select` structures of the pool.
+
+        Parameters
+        ----------
+        X : anything with a length
+            The pool: a matrix of features, `Features`, or a list of structures. Features are not looked at.
+        core : optional
+            Of influence only on a `MinDistance`: taken so that all selectors can be called alike.
+        groups : sequence of shape (n,), optional
+            Stratum of each structure: names, numbers or anything else that can be compared for equality.
+        exclude : sequence of int, default=()
+            Indices of structures of the pool that must not be picked. They do not count in the size of their stratum.
+        constraints : sequence of Constraint, default=()
+            What the picks must obey together, such as a `Quota`, a `Budget` or a `MinDistance`: the next that fits is
+            picked.
+        warm_start : bool, default=False
+            Continue the selection of the last call, on the same pool, up to a larger `n_to_select`. The result is that
+            of one selection of as many. Strata are those of that call.
+
+        Returns
+        -------
+        RandomSelector
+            Itself.
+
+        Raises
+        ------
+        InvalidInputError
+            If the pool is smaller than `n_to_select`, strata are not given for every structure, or a parameter
+            is out of its range.
+        """
+        n_pool = len(X)
+
+        def order(candidates: NDArray[np.int64]) -> NDArray[np.int64]:
+            seed = integer("random_state", self.random_state, 0) % (1 << 64)
+            strata = self._strata(X, groups)
+            self._counted = np.zeros(n_pool, np.int64) if strata is None else strata
+            if strata is None:
+                return shuffled(candidates, seed)
+            return shuffled_by_stratum(candidates, strata, seed)
+
+        if warm_start and groups is not None:
+            raise InvalidInputError("a warm start continues with the strata it began with: leave groups out")
+        self._select(X, order, core=core, exclude=exclude, constraints=constraints, warm_start=warm_start)
+        picks = self._counted[self.selected_idx_]
+        left = np.concatenate([self.selected_idx_, np.flatnonzero(~self._taken)])
+        self.scores_ = np.bincount(picks)[picks] / np.bincount(self._counted[left])[picks]
+        return self
+
+    _counted: NDArray[np.int64]
+
+    def _strata(self, X: Any, groups: Any) -> NDArray[np.int64] | None:
+        """Give the stratum of every structure as a number, where there are strata."""
+        if groups is None:
+            return None
+        if len(groups) != len(X):
+            raise InvalidInputError(f"groups must name the stratum of each of {len(X)} structures, given {len(groups)}")
+        numbers: dict[Hashable, int] = {}
+        return np.array([numbers.setdefault(group, len(numbers)) for group in groups], dtype=np.int64)
