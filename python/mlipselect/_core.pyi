@@ -206,6 +206,16 @@ class AceBasis:
         offsets: NDArray[np.int64],
         n_threads: int | None = None,
     ) -> NDArray[np.float64]: ...
+    def predict(
+        self,
+        positions: NDArray[np.float64],
+        atomic_numbers: NDArray[np.int64],
+        cells: NDArray[np.float64],
+        pbc: NDArray[np.bool_],
+        offsets: NDArray[np.int64],
+        weights: NDArray[np.float64],
+        n_threads: int | None = None,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
     def smoothness_prior(self, power: float) -> NDArray[np.float64]: ...
 
 def ace_length(n_elements: int, order: int, totaldegree: NDArray[np.float64]) -> int: ...

@@ -6,6 +6,7 @@ import logging
 import math
 import operator
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 
 from mlipselect._core import AceBasis, ace_length
+from mlipselect.descriptors.base import Prediction
 from mlipselect.exceptions import InvalidInputError, NotFittedError, StructureError
 
 _LOGGER = logging.getLogger("mlipselect")
@@ -245,6 +247,103 @@ class ACE:
         """
         basis = self.bind(structures)._bound()[2]
         return basis.structure_features(*_flat(structures), n_threads)
+
+    def vjp(self, atoms: Atoms, w: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """
+        Differentiate ``w @ features(atoms).sum(axis=0)`` by the positions (a vector-Jacobian product).
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            The structure.
+        w : array_like of shape (n_features,)
+            One weight per feature.
+
+        Returns
+        -------
+        ndarray of shape (n_atoms, 3)
+            The derivatives, per Å. If `w` are the weights of an energy, this is minus the forces.
+
+        Raises
+        ------
+        InvalidInputError
+            `w` is not one finite number per feature.
+        StructureError
+            As `features`.
+        """
+        return -self.predict(atoms, w).forces
+
+    def predict(self, atoms: Atoms, w: npt.ArrayLike) -> Prediction:
+        """
+        Evaluate a linear model of the features: energy, forces and virial.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            The structure.
+        w : array_like of shape (n_features,)
+            One weight per feature.
+
+        Returns
+        -------
+        Prediction
+            Energy, forces, virial and the energy of each site. An isolated atom has energy zero.
+
+        Raises
+        ------
+        InvalidInputError
+            `w` is not one finite number per feature.
+        StructureError
+            As `features`.
+
+        Notes
+        -----
+        The derivatives are analytic, by reverse mode: no gradient of a feature is formed, and the cost is a few
+        times that of `features` however many there are.
+        """
+        try:
+            return self.predictions([atoms], w)[0]
+        except StructureError as error:
+            raise StructureError(error.problem) from None
+
+    def predictions(
+        self, structures: Sequence[Atoms], w: npt.ArrayLike, n_threads: int | None = None
+    ) -> list[Prediction]:
+        """
+        Evaluate a linear model of the features for many structures: as `predict`.
+
+        Parameters
+        ----------
+        structures : sequence of ase.Atoms
+            The structures.
+        w : array_like of shape (n_features,)
+            One weight per feature.
+        n_threads : int, optional
+            Number of threads; all processors by default. The result does not depend on it.
+
+        Returns
+        -------
+        list of Prediction
+            One per structure.
+
+        Raises
+        ------
+        InvalidInputError
+            `w` is not one finite number per feature.
+        StructureError
+            As `features`; its `index` is that of the first structure that cannot be described.
+        """
+        basis = self.bind(structures)._bound()[2]
+        weights = np.ascontiguousarray(w, dtype=float)
+        if weights.shape != (basis.n_features,):
+            raise InvalidInputError(
+                f"expected weights of shape ({basis.n_features},), one per feature, but the shape is {weights.shape}"
+            )
+        flat = _flat(structures)
+        sites, energies, forces, virials = basis.predict(*flat, weights, n_threads)
+        atoms = [slice(first, last) for first, last in pairwise(flat[4])]
+        totals = zip(energies.tolist(), virials, atoms, strict=True)
+        return [Prediction(energy, forces[own], virial, sites[own]) for energy, virial, own in totals]
 
     def smoothness_prior(self, power: float = 4) -> npt.NDArray[np.float64]:
         """

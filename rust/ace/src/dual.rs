@@ -13,8 +13,22 @@ pub(crate) struct Dual<T> {
 
 impl<T: Number> Dual<T> {
     /// The variable with respect to which everything is differentiated.
+    #[inline(always)]
     pub(crate) fn variable(value: T) -> Self {
         Self { value, slope: T::splat(1.0) }
+    }
+
+    /// Something that does not depend on the variable.
+    #[inline(always)]
+    pub(crate) fn constant(value: T) -> Self {
+        Self { value, slope: T::splat(0.0) }
+    }
+
+    /// `self + factor * other`, with a constant.
+    #[inline(always)]
+    pub(crate) fn plus_scaled(self, factor: f64, other: Self) -> Self {
+        let factor = T::splat(factor);
+        Self { value: factor.mul_add(other.value, self.value), slope: factor.mul_add(other.slope, self.slope) }
     }
 }
 
@@ -45,15 +59,26 @@ impl<T: Number> Mul for Dual<T> {
 impl<T: Number> Number for Dual<T> {
     #[inline(always)]
     fn splat(value: f64) -> Self {
-        Self { value: T::splat(value), slope: T::splat(0.0) }
+        Self::constant(T::splat(value))
     }
     #[inline(always)]
     fn mul_add(self, factor: Self, term: Self) -> Self {
-        self * factor + term
+        Self {
+            value: self.value.mul_add(factor.value, term.value),
+            slope: self.slope.mul_add(factor.value, self.value.mul_add(factor.slope, term.slope)),
+        }
     }
     #[inline(always)]
     fn recip(self) -> Self {
         let value = self.value.recip();
         Self { value, slope: T::splat(-1.0) * self.slope * value * value }
+    }
+    #[inline(always)]
+    fn affine(self, slope: f64, shift: f64) -> Self {
+        Self { value: self.value.affine(slope, shift), slope: self.slope.scaled(slope) }
+    }
+    #[inline(always)]
+    fn scaled(self, factor: f64) -> Self {
+        Self { value: self.value.scaled(factor), slope: self.slope.scaled(factor) }
     }
 }

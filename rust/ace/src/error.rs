@@ -76,6 +76,22 @@ pub enum Error {
         /// The exponent that was asked for.
         given: f64,
     },
+    /// A linear model has one weight per feature.
+    #[error("expected one weight per feature ({expected}), but {given} were given")]
+    WeightCount {
+        /// Number of features.
+        expected: usize,
+        /// How many weights came.
+        given: usize,
+    },
+    /// Weights are numbers.
+    #[error("expected finite weights, but that of feature {feature} is {given}")]
+    Weight {
+        /// 0-based index of the feature.
+        feature: usize,
+        /// Its weight.
+        given: f64,
+    },
     /// A structure among those given cannot be described.
     #[error("structure {index}: {problem}")]
     Structure {

@@ -17,6 +17,16 @@ struct Step {
     fall: f64,
 }
 
+/// The derivatives of r^l Y_lm are harmonics of l - 1 times these: along z that of m, along x ± iy those of m ± 1.
+#[derive(Debug, Clone, Copy)]
+struct Ladder {
+    along: f64,
+    /// Half the factor of m + 1 for m > 0, all of it for m = 0.
+    up: f64,
+    /// Half the factor of m - 1.
+    down: f64,
+}
+
 /// Evaluates every harmonic up to a largest l.
 #[derive(Debug, Clone)]
 pub(crate) struct Harmonics {
@@ -25,6 +35,8 @@ pub(crate) struct Harmonics {
     diagonal: Vec<f64>,
     /// For l = 1, 2, … and m = 0 … l-1.
     steps: Vec<Step>,
+    /// For l = 1, 2, … and m = 0 … l.
+    ladders: Vec<Ladder>,
 }
 
 impl Harmonics {
@@ -42,7 +54,19 @@ impl Harmonics {
                 }
             })
             .collect();
-        Self { lmax, diagonal, steps }
+        let ladders = (1..=lmax)
+            .flat_map(|l| (0..=l).map(move |m| (l as f64, m as f64)))
+            .map(|(l, m)| {
+                let common = (2.0 * l + 1.0) / (2.0 * l - 1.0);
+                let half = if m == 0.0 { 1.0 } else { 0.5 };
+                Ladder {
+                    along: (common * (l * l - m * m)).sqrt(),
+                    up: half * (common * (l - m) * (l - m - 1.0)).max(0.0).sqrt(),
+                    down: -half * (common * (l + m) * (l + m - 1.0)).sqrt(),
+                }
+            })
+            .collect();
+        Self { lmax, diagonal, steps, ladders }
     }
 
     /// The harmonics in the direction of the unit vector `u`; `out` holds [`n_harmonics`] numbers.
@@ -72,6 +96,34 @@ impl Harmonics {
                 let (re, im) = (below[2 * l - 3], below[2 * l - 2]);
                 row[2 * l - 1] = x * re - y * im;
                 row[2 * l] = x * im + y * re;
+            }
+        }
+    }
+}
+
+impl Harmonics {
+    /// The gradients of the solid harmonics r^l Y_lm at a unit vector, given the harmonics there: index and gradient.
+    ///
+    /// Along the sphere they are those of the harmonics. Those of l = 0 are zero and left out.
+    #[inline(always)]
+    pub(crate) fn for_each_gradient<T: Number>(&self, harmonics: &[T], mut take: impl FnMut(usize, [T; 3])) {
+        let mut ladders = self.ladders.iter();
+        for l in 1..=self.lmax {
+            let (below, row) = (&harmonics[(l - 1) * (l - 1)..l * l], l * l);
+            for m in 0..=l {
+                let &Ladder { along, up, down } = ladders.next().expect("one ladder per l and m ≤ l");
+                let zero = T::splat(0.0);
+                let [rise_re, rise_im] =
+                    if m + 1 < l { [below[2 * m + 1].scaled(up), below[2 * m + 2].scaled(up)] } else { [zero; 2] };
+                if m == 0 {
+                    take(row, [rise_re, rise_im, below[0].scaled(along)]);
+                    continue;
+                }
+                let fall_re = below[parts(m - 1).start].scaled(down);
+                let fall_im = if m > 1 { below[2 * m - 2].scaled(down) } else { zero };
+                let [z_re, z_im] = if m < l { [2 * m - 1, 2 * m].map(|k| below[k].scaled(along)) } else { [zero; 2] };
+                take(row + 2 * m - 1, [rise_re + fall_re, rise_im - fall_im, z_re]);
+                take(row + 2 * m, [rise_im + fall_im, fall_re - rise_re, z_im]);
             }
         }
     }
@@ -111,6 +163,36 @@ mod tests {
         ];
         for (v, e) in v.iter().zip(expected) {
             assert!((v - e).abs() < 1e-15, "{v} is not {e}");
+        }
+    }
+
+    /// Along the sphere, against differences; along the radius a solid harmonic grows like r^l.
+    #[test]
+    fn gradients_are_slopes() {
+        let lmax = 6;
+        let along = |u: [f64; 3], direction: [f64; 3], h: f64| -> Vec<f64> {
+            let moved = [0, 1, 2].map(|k| u[k] + h * direction[k]);
+            let r = moved.iter().map(|x| x * x).sum::<f64>().sqrt();
+            harmonics(lmax, moved.map(|x| x / r))
+        };
+        for u in [[0.0, 0.0, 1.0], [0.6, 0.0, -0.8], [0.48, -0.6, 0.64]] {
+            let values = harmonics(lmax, u);
+            let mut n_taken = 1;
+            Harmonics::new(lmax).for_each_gradient(&values, |index, gradient| {
+                assert_eq!(index, n_taken);
+                n_taken += 1;
+                let dot = |v: [f64; 3]| (0..3).map(|k| gradient[k] * v[k]).sum::<f64>();
+                let l = index.isqrt() as f64;
+                assert!((dot(u) - l * values[index]).abs() < 1e-13);
+                for direction in [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]] {
+                    let radial: f64 = (0..3).map(|k| u[k] * direction[k]).sum();
+                    let tangent = [0, 1, 2].map(|k| direction[k] - radial * u[k]);
+                    let h = 1e-5;
+                    let slope = (along(u, tangent, h)[index] - along(u, tangent, -h)[index]) / (2.0 * h);
+                    assert!((dot(tangent) - slope).abs() < 1e-8);
+                }
+            });
+            assert_eq!(n_taken, n_harmonics(lmax));
         }
     }
 

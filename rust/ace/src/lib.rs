@@ -24,20 +24,24 @@
 //! # Ok::<(), mlipselect_ace::Error>(())
 //! ```
 
+mod adjoint;
 mod basis;
 mod bins;
-#[cfg(test)]
+mod dispatch;
 mod dual;
 mod error;
+mod forces;
 mod harmonics;
 mod labels;
 mod lanes;
+mod model;
 mod neighbours;
 mod number;
 mod prior;
 mod radial;
 mod recursion;
 mod self_part;
+mod sites;
 mod structure;
 mod structures;
 mod tables;
@@ -48,7 +52,9 @@ mod vector;
 
 pub use basis::Parameters;
 pub use error::{Error, StructureProblem};
+pub use forces::Predictions;
 pub use labels::{Degrees, MAX_FEATURES, MAX_TOTALDEGREE};
 pub use neighbours::{CellList, Hits, Neighbour, neighbor_list};
+pub use sites::MIN_DISTANCE;
 pub use structure::Structure;
-pub use structures::{AceBasis, MIN_DISTANCE};
+pub use structures::AceBasis;

@@ -11,6 +11,18 @@ pub(crate) trait Number: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Ou
     /// `1 / self`.
     fn recip(self) -> Self;
 
+    /// `slope * self + shift`, with constants.
+    #[inline(always)]
+    fn affine(self, slope: f64, shift: f64) -> Self {
+        Self::splat(slope).mul_add(self, Self::splat(shift))
+    }
+
+    /// `factor * self`, with a constant.
+    #[inline(always)]
+    fn scaled(self, factor: f64) -> Self {
+        Self::splat(factor) * self
+    }
+
     /// `self` to a small constant power.
     #[inline(always)]
     fn power(self, exponent: u32) -> Self {

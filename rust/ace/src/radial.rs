@@ -53,7 +53,7 @@ impl Coordinate {
     #[inline(always)]
     pub(crate) fn evaluate<T: Number>(&self, r: T) -> T {
         let fallen = T::splat(1.0) - self.transform.evaluate(r);
-        T::splat(self.scale).mul_add(fallen, T::splat(-1.0))
+        fallen.affine(self.scale, -1.0)
     }
 }
 
@@ -77,11 +77,11 @@ impl PairRadial {
     /// P_1(r), P_2(r), … each times `factor`, for r below the cutoff; the reciprocal of r is at hand where this is called.
     #[inline(always)]
     pub(crate) fn terms<T: Number>(&self, r: T, inverse_r: T, factor: T) -> Terms<'_, T> {
-        let s = r * T::splat(1.0 / self.r0);
-        let inverse_s = inverse_r * T::splat(self.r0);
+        let s = r.scaled(1.0 / self.r0);
+        let inverse_s = inverse_r.scaled(self.r0);
         // E = s^-2 - c^-2 + 2 c^-3 (s - c) = s^-2 + (2 s / c - 3) c^-2
         let c = self.cutoff;
-        let tail = T::splat(2.0 / (c * c * c)).mul_add(s, T::splat(-3.0 / (c * c)));
+        let tail = s.affine(2.0 / (c * c * c), -3.0 / (c * c));
         let envelope = inverse_s.mul_add(inverse_s, tail);
         self.family.terms(self.transform.evaluate(r), envelope * factor)
     }

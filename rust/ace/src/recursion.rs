@@ -72,8 +72,8 @@ impl<T: Number> Iterator for Terms<'_, T> {
     #[inline(always)]
     fn next(&mut self) -> Option<T> {
         let step = self.steps.next()?;
-        let factor = T::splat(step.slope).mul_add(self.t, T::splat(step.shift));
-        let next = factor.mul_add(self.current, T::splat(step.back) * self.previous);
+        let factor = self.t.affine(step.slope, step.shift);
+        let next = factor.mul_add(self.current, self.previous.scaled(step.back));
         self.previous = std::mem::replace(&mut self.current, next);
         Some(next)
     }

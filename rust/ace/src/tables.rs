@@ -125,8 +125,13 @@ impl Sums {
         Self { lmax: labels().map(|label| label.l).max().unwrap_or(0), shells, len }
     }
 
+    /// Where the sums over the neighbours of one element are.
+    pub(crate) fn of_element(&self, element: usize) -> Range<usize> {
+        element * self.len..(element + 1) * self.len
+    }
+
     /// Where the numbers of a label are.
-    fn place(&self, label: Label) -> Range<usize> {
+    pub(crate) fn place(&self, label: Label) -> Range<usize> {
         let first = label.element * self.len + self.shells[label.n - 1].first + label.l * label.l;
         first..first + 2 * label.l + 1
     }

@@ -22,9 +22,9 @@ impl<const P: u32, const Q: u32> Agnesi<P, Q> {
     /// Transformed distance.
     #[inline(always)]
     pub(crate) fn evaluate<T: Number>(&self, r: T) -> T {
-        let s = r * T::splat(self.inverse_r0);
+        let s = r.scaled(self.inverse_r0);
         let denominator = T::splat(1.0) + s.power(Q - P);
-        let numerator = T::splat(Self::A) * s.power(Q);
+        let numerator = s.power(Q).scaled(Self::A);
         denominator * (denominator + numerator).recip()
     }
 }

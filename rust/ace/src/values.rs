@@ -4,8 +4,9 @@
 //! lanes. Nothing is allocated per atom.
 
 use crate::basis::Basis;
+use crate::dispatch::{Kernel, Processor};
 use crate::harmonics::{Harmonics, n_harmonics};
-use crate::lanes::{Arithmetic, Fused, LANES, Lanes, Pack, Separate};
+use crate::lanes::{Arithmetic, LANES, Lanes, Pack};
 use crate::number::Number;
 use crate::tables::{Double, SelfParts, Tables, Triples};
 
@@ -13,10 +14,9 @@ use crate::tables::{Double, SelfParts, Tables, Triples};
 #[derive(Debug, Clone)]
 pub(crate) struct Evaluator {
     pub(crate) basis: Basis,
-    tables: Tables,
-    harmonics: Harmonics,
-    /// Whether this processor multiplies and adds in one instruction.
-    fused: bool,
+    pub(crate) tables: Tables,
+    pub(crate) harmonics: Harmonics,
+    pub(crate) processor: Processor,
 }
 
 /// One neighbour per lane; in a lane without one `present` is 0 and the vector does no harm.
@@ -24,20 +24,29 @@ pub(crate) struct Evaluator {
 pub(crate) struct Slot {
     pub(crate) vector: [Pack; 3],
     pub(crate) present: Pack,
+    /// Which atoms they are.
+    pub(crate) atoms: [usize; LANES],
 }
 
 impl Slot {
     /// No neighbour in any lane; vectors reach to the cutoff.
     pub(crate) fn absent(cutoff: f64) -> Self {
-        Self { vector: [Pack([cutoff; LANES]), Pack::ZERO, Pack::ZERO], present: Pack::ZERO }
+        Self { vector: [Pack([cutoff; LANES]), Pack::ZERO, Pack::ZERO], present: Pack::ZERO, atoms: [0; LANES] }
+    }
+
+    /// Distance, its reciprocal and direction.
+    #[inline(always)]
+    pub(crate) fn polar<A: Arithmetic>(&self) -> (Lanes<A>, Lanes<A>, [Lanes<A>; 3]) {
+        let [x, y, z] = self.vector.map(Lanes::<A>::from);
+        let r = x.mul_add(x, y.mul_add(y, z * z)).sqrt();
+        let inverse_r = r.recip();
+        (r, inverse_r, [x * inverse_r, y * inverse_r, z * inverse_r])
     }
 }
 
 /// Memory of one evaluation, to be used again and again by one thread.
 #[derive(Debug, Clone)]
 pub(crate) struct Workspace {
-    /// In: for each element, the neighbours.
-    pub(crate) slots: Vec<Vec<Slot>>,
     /// Out: for each element of neighbours, Σ_j P_n.
     pub(crate) pair_sums: Vec<Pack>,
     /// Out: the many-body functions.
@@ -55,7 +64,7 @@ pub(crate) struct Workspace {
 impl Evaluator {
     pub(crate) fn new(basis: Basis) -> Self {
         let tables = Tables::new(&basis);
-        Self { basis, harmonics: Harmonics::new(tables.sums.lmax), tables, fused: has_fused() }
+        Self { basis, harmonics: Harmonics::new(tables.sums.lmax), tables, processor: Processor::detect() }
     }
 
     pub(crate) fn workspace(&self) -> Workspace {
@@ -63,7 +72,6 @@ impl Evaluator {
         let n_elements = basis.elements.len();
         let packs = |n: usize| vec![Pack::ZERO; n];
         Workspace {
-            slots: vec![Vec::new(); n_elements],
             pair_sums: packs(n_elements * basis.n_pair),
             values: packs(basis.functions.len()),
             harmonics: packs(n_harmonics(tables.sums.lmax)),
@@ -75,33 +83,18 @@ impl Evaluator {
         }
     }
 
-    /// Evaluates all functions for centres of one element, from the neighbours in the workspace.
-    pub(crate) fn evaluate(&self, centre: usize, workspace: &mut Workspace) {
-        #[cfg(target_arch = "x86_64")]
-        if self.fused {
-            // SAFETY: `fused` is only set where the processor has both features.
-            return unsafe { self.evaluate_avx2(centre, workspace) };
-        }
-        if self.fused {
-            self.evaluate_with::<Fused>(centre, workspace);
-        } else {
-            self.evaluate_with::<Separate>(centre, workspace);
-        }
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn evaluate_avx2(&self, centre: usize, workspace: &mut Workspace) {
-        self.evaluate_with::<Fused>(centre, workspace);
+    /// Evaluates all functions for centres of one element, from their neighbours, those of each element by themselves.
+    pub(crate) fn evaluate(&self, centre: usize, slots: &[Vec<Slot>], workspace: &mut Workspace) {
+        self.processor.run(Values { evaluator: self, centre, slots, workspace });
     }
 
     #[inline(always)]
-    fn evaluate_with<A: Arithmetic>(&self, centre: usize, workspace: &mut Workspace) {
+    fn evaluate_with<A: Arithmetic>(&self, centre: usize, slots: &[Vec<Slot>], workspace: &mut Workspace) {
         for packs in [&mut workspace.pair_sums, &mut workspace.radial_sums, &mut workspace.sums] {
             packs.fill(Pack::ZERO);
         }
-        for element in 0..self.basis.elements.len() {
-            self.sum_over_neighbours::<A>(centre, element, workspace);
+        for (element, slots) in slots.iter().enumerate() {
+            self.sum_over_neighbours::<A>([centre, element], slots, workspace);
         }
         let sums = &*Lanes::<A>::of(&mut workspace.sums);
         let radial_sums = &*Lanes::<A>::of(&mut workspace.radial_sums);
@@ -116,7 +109,12 @@ impl Evaluator {
 
     /// Σ_j of P_n, R_k and R_n Y_lm over the neighbours of one element.
     #[inline(always)]
-    fn sum_over_neighbours<A: Arithmetic>(&self, centre: usize, element: usize, workspace: &mut Workspace) {
+    fn sum_over_neighbours<A: Arithmetic>(
+        &self,
+        [centre, element]: [usize; 2],
+        slots: &[Slot],
+        workspace: &mut Workspace,
+    ) {
         let Self { basis, tables, .. } = self;
         let pair = basis.pair(centre, element);
         let part = |n: usize| element * n..(element + 1) * n;
@@ -125,12 +123,9 @@ impl Evaluator {
         let sums = Lanes::<A>::of(&mut workspace.sums[part(tables.sums.len)]);
         let harmonics = Lanes::<A>::of(&mut workspace.harmonics);
         let radial = Lanes::<A>::of(&mut workspace.radial);
-        for slot in &mut workspace.slots[element] {
-            let [x, y, z] = slot.vector.map(Lanes::<A>::from);
+        for slot in slots {
+            let (r, inverse_r, u) = slot.polar::<A>();
             let present = Lanes::<A>::from(slot.present);
-            let r = x.mul_add(x, y.mul_add(y, z * z)).sqrt();
-            let inverse_r = r.recip();
-
             for (sum, p) in pair_sums.iter_mut().zip(pair.radial.terms(r, inverse_r, present)) {
                 *sum = *sum + p;
             }
@@ -139,7 +134,7 @@ impl Evaluator {
                 *value = term;
                 *sum = *sum + term;
             }
-            self.harmonics.evaluate([x * inverse_r, y * inverse_r, z * inverse_r], harmonics);
+            self.harmonics.evaluate(u, harmonics);
             for (shell, value) in tables.sums.shells.iter().zip(&*radial) {
                 let sums = &mut sums[shell.first..shell.first + shell.size];
                 for (sum, harmonic) in sums.iter_mut().zip(&*harmonics) {
@@ -173,26 +168,8 @@ fn couple_two<T: Number>(doubles: &[Double], sums: &[T], values: &mut [T]) {
 #[inline(always)]
 fn couple_three<T: Number>(triples: &Triples, sums: &[T], products: &mut [T], coupled: &mut [T], values: &mut [T]) {
     for group in &triples.groups {
-        let (a, b) = (&sums[group.a.clone()], &sums[group.b.clone()]);
-        for (row, a) in products.chunks_exact_mut(b.len()).zip(a) {
-            for (product, b) in row.iter_mut().zip(b) {
-                *product = *a * *b;
-            }
-        }
-        let mut rows = coupled.iter_mut();
-        for &index in &triples.couplings[group.couplings.clone()] {
-            let combinations = &triples.combinations[index];
-            let mut start = 0;
-            for (&end, row) in combinations.ends.iter().zip(&mut rows) {
-                let terms = combinations.factors[start..end].iter().zip(&combinations.products[start..end]);
-                let mut sum = T::splat(0.0);
-                for (&factor, &product) in terms {
-                    sum = T::splat(factor).mul_add(products[product], sum);
-                }
-                *row = sum;
-                start = end;
-            }
-        }
+        multiply(&sums[group.a.clone()], &sums[group.b.clone()], products);
+        couple(triples, &triples.couplings[group.couplings.clone()], products, coupled);
         let functions = group.functions.clone();
         for (value, triple) in values[functions.clone()].iter_mut().zip(&triples.functions[functions]) {
             let c = &sums[triple.c..][..triple.size];
@@ -204,6 +181,37 @@ fn couple_three<T: Number>(triples: &Triples, sums: &[T], products: &mut [T], co
             *value = T::splat(triple.scale) * sum;
         }
     }
+}
+
+/// All products of two sets of sums.
+#[inline(always)]
+pub(crate) fn multiply<T: Number>(a: &[T], b: &[T], products: &mut [T]) {
+    for (row, a) in products.chunks_exact_mut(b.len()).zip(a) {
+        for (product, b) in row.iter_mut().zip(b) {
+            *product = *a * *b;
+        }
+    }
+}
+
+/// The couplings of two sets of sums, one after the other, from their products; how long they are together.
+#[inline(always)]
+pub(crate) fn couple<T: Number>(triples: &Triples, couplings: &[usize], products: &[T], coupled: &mut [T]) -> usize {
+    let mut n_rows = 0;
+    for &index in couplings {
+        let combinations = &triples.combinations[index];
+        let mut start = 0;
+        for (&end, row) in combinations.ends.iter().zip(&mut coupled[n_rows..]) {
+            let terms = combinations.factors[start..end].iter().zip(&combinations.products[start..end]);
+            let mut sum = T::splat(0.0);
+            for (&factor, &product) in terms {
+                sum = T::splat(factor).mul_add(products[product], sum);
+            }
+            *row = sum;
+            start = end;
+        }
+        n_rows += combinations.ends.len();
+    }
+    n_rows
 }
 
 /// Takes κ Σ_k p_k Σ_j R_k from each function.
@@ -219,15 +227,18 @@ fn remove_self_parts<T: Number>(self_parts: &SelfParts, radial_sums: &[T], value
     }
 }
 
-/// Whether fused multiply-add is one instruction here.
-fn has_fused() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        cfg!(any(target_arch = "aarch64", target_feature = "fma"))
+/// All functions, for the centres in the lanes.
+struct Values<'a> {
+    evaluator: &'a Evaluator,
+    centre: usize,
+    slots: &'a [Vec<Slot>],
+    workspace: &'a mut Workspace,
+}
+
+impl Kernel for Values<'_> {
+    #[inline(always)]
+    fn run<A: Arithmetic>(self) {
+        self.evaluator.evaluate_with::<A>(self.centre, self.slots, self.workspace);
     }
 }
 
@@ -235,6 +246,7 @@ fn has_fused() -> bool {
 mod tests {
     use super::*;
     use crate::basis::Parameters;
+    use crate::lanes::Separate;
 
     /// The instructions that a processor has change rounding only.
     #[test]
@@ -248,16 +260,17 @@ mod tests {
         });
         let evaluator = Evaluator::new(basis.unwrap());
         let mut workspace = evaluator.workspace();
-        for element in 0..2 {
+        let mut slots = vec![Vec::new(); 2];
+        for slots in &mut slots {
             for k in 0..9 {
                 let number = |seed: f64| Pack(std::array::from_fn(|lane| (seed + (3 * k + lane) as f64).sin() * 2.0));
                 let vector = [number(0.1), number(0.7), number(1.9)];
-                workspace.slots[element].push(Slot { vector, present: Pack([1.0; LANES]) });
+                slots.push(Slot { vector, present: Pack([1.0; LANES]), atoms: [0; LANES] });
             }
         }
         let mut separate = workspace.clone();
-        evaluator.evaluate(1, &mut workspace);
-        evaluator.evaluate_with::<Separate>(1, &mut separate);
+        evaluator.evaluate(1, &slots, &mut workspace);
+        evaluator.evaluate_with::<Separate>(1, &slots, &mut separate);
         let largest = separate.values.iter().flat_map(|pack| pack.0).fold(0.0, |m: f64, v| m.max(v.abs()));
         for (a, b) in workspace.values.iter().zip(&separate.values) {
             for (a, b) in a.0.iter().zip(b.0) {

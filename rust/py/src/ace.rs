@@ -65,6 +65,10 @@ impl Batch {
     }
 }
 
+/// Site energies, energies, forces and virials.
+type Predicted<'py> =
+    (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>, Bound<'py, PyArray2<f64>>, Bound<'py, PyArray2<f64>>);
+
 /// The linear ACE basis.
 #[pyclass(frozen, module = "mlipselect._core")]
 pub(crate) struct AceBasis {
@@ -139,6 +143,33 @@ impl AceBasis {
         let rows = detached(py, n_threads, || self.inner.structure_features(&batch.structures()))?;
         let shape = [batch.pbc.len(), self.inner.n_features()];
         rows.map_err(from_ace)?.into_pyarray(py).reshape(shape)
+    }
+
+    /// Energy of each site and structure, forces and virials of the linear model with the given weights.
+    #[pyo3(signature = (positions, atomic_numbers, cells, pbc, offsets, weights, n_threads=None))]
+    #[expect(clippy::too_many_arguments, reason = "flat arrays of one batch")]
+    fn predict<'py>(
+        &self,
+        py: Python<'py>,
+        positions: PyReadonlyArray2<'py, f64>,
+        atomic_numbers: PyReadonlyArray1<'py, i64>,
+        cells: PyReadonlyArray3<'py, f64>,
+        pbc: PyReadonlyArray2<'py, bool>,
+        offsets: PyReadonlyArray1<'py, i64>,
+        weights: PyReadonlyArray1<'py, f64>,
+        n_threads: Option<usize>,
+    ) -> PyResult<Predicted<'py>> {
+        let batch = Batch::new(&positions, &atomic_numbers, &cells, &pbc, &offsets)?;
+        let weights = weights.as_array().to_vec();
+        let predictions = detached(py, n_threads, || self.inner.predict(&batch.structures(), &weights))?;
+        let ace::Predictions { site_energies, energies, forces, virials } = predictions.map_err(from_ace)?;
+        let (n, s) = (forces.len(), virials.len());
+        Ok((
+            site_energies.into_pyarray(py),
+            energies.into_pyarray(py),
+            forces.into_flattened().into_pyarray(py).reshape([n, 3])?,
+            virials.into_flattened().into_pyarray(py).reshape([s, 6])?,
+        ))
     }
 
     fn smoothness_prior<'py>(&self, py: Python<'py>, power: f64) -> PyResult<Bound<'py, PyArray1<f64>>> {

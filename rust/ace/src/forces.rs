@@ -1,0 +1,153 @@
+//! Energies, forces and virials of a linear model of the features, in parallel over structures and over atoms.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::error::{Error, StructureProblem};
+use crate::lanes::LANES;
+use crate::model::Model;
+use crate::sites::{Scratch, Sites};
+use crate::structure::Structure;
+use crate::structures::{AceBasis, CHUNK, first_error};
+
+/// Atoms whose pairs are held at once: those of one structure are added up in the order of the atoms.
+const BLOCK: usize = 64 * CHUNK;
+
+/// What a linear model w · b says of structures, in the unit of energy of its weights and Å.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Predictions {
+    /// w · b(i), one per atom, structure after structure.
+    pub site_energies: Vec<f64>,
+    /// Sum over the atoms, one per structure.
+    pub energies: Vec<f64>,
+    /// Minus the derivative of the energy by the position of each atom, structure after structure.
+    pub forces: Vec<[f64; 3]>,
+    /// Minus the derivative of the energy by strain, xx, yy, zz, yz, xz, xy, one per structure.
+    pub virials: Vec<[f64; 6]>,
+}
+
+/// Where the results of one structure go.
+struct Job<'a> {
+    structure: &'a Structure<'a>,
+    site_energies: &'a mut [f64],
+    energy: &'a mut f64,
+    forces: &'a mut [[f64; 3]],
+    virial: &'a mut [f64; 6],
+}
+
+/// What a chunk of atoms makes of other atoms.
+#[derive(Default)]
+struct Pulls {
+    /// An atom, and the derivative of the energies of the chunk by a vector that ends there.
+    pairs: Vec<(usize, [f64; 3])>,
+    virial: [f64; 6],
+}
+
+impl AceBasis {
+    /// Energies, forces and virials of the linear model with one weight per feature.
+    ///
+    /// The features of the structures are never formed, nor their gradients: the cost is a few times that of the
+    /// features, for any number of them. The result is the same, bit for bit, for any number of threads.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WeightCount`] or [`Error::Weight`] where there is not one finite weight per feature, and
+    /// [`Error::Structure`] for the first structure that cannot be described.
+    pub fn predict(&self, structures: &[Structure<'_>], weights: &[f64]) -> Result<Predictions, Error> {
+        self.check_weights(weights)?;
+        let model = Model::new(self.basis(), &self.evaluator.tables, weights);
+        let n_atoms = structures.iter().map(Structure::len).sum();
+        let mut predictions = Predictions {
+            site_energies: vec![0.0; n_atoms],
+            energies: vec![0.0; structures.len()],
+            forces: vec![[0.0; 3]; n_atoms],
+            virials: vec![[0.0; 6]; structures.len()],
+        };
+        let (mut sites, mut forces) = (&mut predictions.site_energies[..], &mut predictions.forces[..]);
+        let mut jobs = Vec::with_capacity(structures.len());
+        let totals = predictions.energies.iter_mut().zip(&mut predictions.virials);
+        for (structure, (energy, virial)) in structures.iter().zip(totals) {
+            let (site_energies, other_sites) = sites.split_at_mut(structure.len());
+            let (own_forces, other_forces) = forces.split_at_mut(structure.len());
+            (sites, forces) = (other_sites, other_forces);
+            jobs.push(Job { structure, site_energies, energy, forces: own_forces, virial });
+        }
+        first_error(jobs.into_par_iter().map(|job| self.predict_one(&model, job)))?;
+        Ok(predictions)
+    }
+
+    fn predict_one(&self, model: &Model, job: Job<'_>) -> Result<(), StructureProblem> {
+        let sites = self.prepare(job.structure)?;
+        let n = job.structure.len();
+        for start in (0..n).step_by(BLOCK) {
+            let block = start..n.min(start + BLOCK);
+            let chunks = job.site_energies[block]
+                .par_chunks_mut(CHUNK)
+                .enumerate()
+                .map(|(k, energies)| {
+                    let first = start + k * CHUNK;
+                    self.pull(model, &sites, first..first + energies.len(), energies)
+                })
+                .collect::<Vec<_>>();
+            for pulls in chunks {
+                let Pulls { pairs, virial } = pulls?;
+                for (atom, pull) in pairs {
+                    add(&mut job.forces[atom], pull.map(|x| -x));
+                }
+                add(job.virial, virial.map(|x| -x));
+            }
+        }
+        *job.energy = job.site_energies.iter().sum();
+        Ok(())
+    }
+
+    /// Evaluates the model at some atoms, and what they pull at.
+    fn pull(
+        &self,
+        model: &Model,
+        sites: &Sites,
+        atoms: Range<usize>,
+        energies: &mut [f64],
+    ) -> Result<Pulls, StructureProblem> {
+        let mut pulls = Pulls::default();
+        let first = atoms.start;
+        self.visit(sites, atoms, |lane_atoms, centre, scratch| {
+            let Scratch { slots, reverse, .. } = scratch;
+            self.evaluator.differentiate(centre, &model.centres[centre], slots, reverse);
+            for (lane, &atom) in lane_atoms.iter().enumerate() {
+                energies[atom - first] = reverse.value.0[lane];
+            }
+            let mut own = [[0.0; 3]; LANES];
+            for (slot, gradient) in slots.iter().flatten().zip(&reverse.gradients) {
+                for (lane, own) in own.iter_mut().enumerate().take(lane_atoms.len()) {
+                    if slot.present.0[lane] == 1.0 {
+                        let pull = [0, 1, 2].map(|k| gradient[k].0[lane]);
+                        add(own, pull.map(|x| -x));
+                        pulls.pairs.push((slot.atoms[lane], pull));
+                    }
+                }
+            }
+            pulls.pairs.extend(lane_atoms.iter().copied().zip(own));
+            // Lanes without an atom hold zeros.
+            add(&mut pulls.virial, reverse.moments.map(|pack| pack.sum()));
+        })?;
+        Ok(pulls)
+    }
+
+    fn check_weights(&self, weights: &[f64]) -> Result<(), Error> {
+        if weights.len() != self.n_features() {
+            return Err(Error::WeightCount { expected: self.n_features(), given: weights.len() });
+        }
+        match weights.iter().position(|w| !w.is_finite()) {
+            Some(feature) => Err(Error::Weight { feature, given: weights[feature] }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn add<const N: usize>(sum: &mut [f64; N], term: [f64; N]) {
+    for (sum, term) in sum.iter_mut().zip(term) {
+        *sum += term;
+    }
+}

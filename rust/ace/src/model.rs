@@ -1,0 +1,47 @@
+//! A linear model of the features, w · b(i), with its weights where the evaluation needs them.
+
+use crate::basis::Basis;
+use crate::tables::Tables;
+
+/// One weight per feature, laid out for each element of the centre.
+#[derive(Debug, Clone)]
+pub(crate) struct Model {
+    pub(crate) centres: Vec<CentreModel>,
+}
+
+/// The weights that matter to centres of one element.
+#[derive(Debug, Clone)]
+pub(crate) struct CentreModel {
+    /// For each element of the neighbour, the factors of P_1, P_2, …
+    pub(crate) pair: Vec<f64>,
+    /// For each element of the neighbour, the factors of R_1, R_2, …: the self parts of all functions together.
+    pub(crate) radial: Vec<f64>,
+    /// For each function of order 2, then 3, its weight times its scale.
+    pub(crate) functions: Vec<f64>,
+}
+
+impl Model {
+    /// Lays out one weight per feature.
+    pub(crate) fn new(basis: &Basis, tables: &Tables, weights: &[f64]) -> Self {
+        let centre = |centre: usize| {
+            let pair = (0..basis.elements.len())
+                .flat_map(|element| &weights[basis.pair_column(centre, element)..][..basis.n_pair])
+                .map(|w| 0.5 * w)
+                .collect();
+            let many_body = &weights[basis.many_body_column(centre)..][..basis.functions.len()];
+            let mut radial = vec![0.0; basis.elements.len() * basis.n_radial];
+            for (w, function) in many_body.iter().zip(&basis.functions) {
+                if let Some((element, expansion)) = &function.self_part {
+                    let factors = radial[element * basis.n_radial + expansion.first - 1..].iter_mut().step_by(2);
+                    for (factor, coefficient) in factors.zip(&expansion.coefficients) {
+                        *factor -= w * coefficient;
+                    }
+                }
+            }
+            let scales = tables.doubles.iter().map(|f| f.scale).chain(tables.triples.functions.iter().map(|f| f.scale));
+            let functions = many_body.iter().zip(scales).map(|(w, scale)| w * scale).collect();
+            CentreModel { pair, radial, functions }
+        };
+        Self { centres: (0..basis.elements.len()).map(centre).collect() }
+    }
+}
