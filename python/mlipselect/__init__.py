@@ -12,6 +12,7 @@ from mlipselect.exceptions import (
 )
 from mlipselect.features import Features, balance_composition, featurize
 from mlipselect.io import Frame, iter_frames, read
+from mlipselect.models import LinearPotential
 from mlipselect.select import select
 from mlipselect.selection import Selection
 from mlipselect.selectors import (
@@ -39,6 +40,7 @@ __all__ = [
     "Frame",
     "InvalidInputError",
     "KMedoids",
+    "LinearPotential",
     "MemoryLimitError",
     "MinDistance",
     "MissingExtraError",

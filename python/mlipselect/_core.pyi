@@ -11,6 +11,7 @@ __all__ = [
     "BayesianSelection",
     "FacilitySelection",
     "FpsSelection",
+    "LeastSquares",
     "MedoidSwaps",
     "Posterior",
     "__version__",
@@ -156,6 +157,28 @@ class FpsSelection:
     def indices(self) -> NDArray[np.int64]: ...
     @property
     def scores(self) -> NDArray[np.float64]: ...
+
+@final
+class LeastSquares:
+    def __new__(cls, dim: int) -> LeastSquares: ...
+    @staticmethod
+    def from_triangle(triangle: NDArray[np.float64], n_rows: int) -> LeastSquares: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def n_rows(self) -> int: ...
+    def add(
+        self,
+        rows: _Matrix,
+        targets: NDArray[np.float64],
+        weights: NDArray[np.float64],
+        *,
+        n_threads: int | None = None,
+    ) -> None: ...
+    def merge(self, other: LeastSquares, *, n_threads: int | None = None) -> None: ...
+    def triangle(self, *, n_threads: int | None = None) -> NDArray[np.float64]: ...
+    def squared_error(self, weights: NDArray[np.float64]) -> float: ...
+    def copy(self) -> LeastSquares: ...
 
 def leverage(
     pool: _Matrix,

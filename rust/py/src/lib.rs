@@ -9,6 +9,7 @@ mod errors;
 mod facility;
 mod fps;
 mod kmedoids;
+mod least_squares;
 mod posterior;
 mod random;
 mod scaling;
@@ -31,6 +32,8 @@ mod _core {
     use super::fps::FpsSelection;
     #[pymodule_export]
     use super::kmedoids::MedoidSwaps;
+    #[pymodule_export]
+    use super::least_squares::LeastSquares;
     #[pymodule_export]
     use super::posterior::{Posterior, mean_square};
     #[pymodule_export]

@@ -12,4 +12,4 @@ pub(crate) use gram::gram;
 pub(crate) use kernel::{GROUP, LANES};
 pub(crate) use panels::Panels;
 pub(crate) use sketch::{DIRECTIONS, ROWS, Sketch};
-pub(crate) use triangular::{append_rows, invert};
+pub(crate) use triangular::{append_rows, invert, triangle_of};

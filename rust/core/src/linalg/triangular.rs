@@ -3,7 +3,7 @@
 //! Rows are added by orthogonal transformations, which square no condition number.
 
 use faer::linalg::triangular_inverse::invert_upper_triangular;
-use faer::{Mat, Par};
+use faer::{Mat, MatRef, Par};
 
 /// Up to this many rows are rotated in one at a time, which costs less than a new factorisation.
 const ROTATED_ROWS: usize = 16;
@@ -16,13 +16,24 @@ pub(crate) fn append_rows(factor: &mut Mat<f64>, rows: &mut [f64]) {
     } else {
         // Taller blocks waste less work on the triangle on top of them, shorter ones less memory.
         for block in rows.chunks((4 * dim).max(2048) * dim) {
-            let block = faer::MatRef::from_row_major_slice(block, block.len() / dim, dim);
+            let block = MatRef::from_row_major_slice(block, block.len() / dim, dim);
             refactor(factor, block);
         }
     }
 }
 
-fn refactor(factor: &mut Mat<f64>, rows: faer::MatRef<'_, f64>) {
+/// The triangle `R` of `R^T R = A^T A` for the rows of `A` one after the other, as rows too; of few rows, themselves.
+pub(crate) fn triangle_of(rows: &[f64], dim: usize) -> Vec<f64> {
+    let count = rows.len() / dim;
+    if count <= dim {
+        return rows.to_vec();
+    }
+    let qr = MatRef::from_row_major_slice(rows, count, dim).qr();
+    let triangle = qr.thin_R();
+    (0..dim * dim).map(|k| if k % dim >= k / dim { triangle[(k / dim, k % dim)] } else { 0.0 }).collect()
+}
+
+fn refactor(factor: &mut Mat<f64>, rows: MatRef<'_, f64>) {
     let dim = factor.nrows();
     let mut stacked = Mat::zeros(dim + rows.nrows(), dim);
     stacked.get_mut(..dim, ..).copy_from(&*factor);
@@ -80,7 +91,7 @@ mod tests {
             }
             let (mut rotated, mut refactored, mut appended) = (start.clone(), start.clone(), start);
             data.clone().chunks_exact_mut(dim).for_each(|row| rotate_in(&mut rotated, row));
-            refactor(&mut refactored, faer::MatRef::from_row_major_slice(&data, rows, dim));
+            refactor(&mut refactored, MatRef::from_row_major_slice(&data, rows, dim));
             append_rows(&mut appended, &mut data.clone());
             for factor in [&rotated, &refactored, &appended] {
                 let gram = factor.transpose() * factor;

@@ -1,0 +1,111 @@
+"""The figures: errors and surface energies against the number of structures, and what was selected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from benches.paper.results import Summary
+from benches.paper.selections import Choice
+from benches.paper.silicon import POOL_TYPES
+from benches.paper.surfaces import REFERENCE
+
+AXES = {
+    "energy_rmse": "energy RMSE, meV/atom",
+    "force_rmse": "force RMSE, eV/Å",
+    "surface_100": "(100) surface energy, J/m²",
+    "surface_111": "(111) surface energy, J/m²",
+}
+#: Figures, with what they show.
+ERRORS = {"figure-1-energies": ["energy_rmse"], "figure-2-forces": ["force_rmse"]}
+SURFACES = {"figure-3-surfaces": ["surface_100", "surface_111"]}
+WIDTH, HEIGHT = 4.2, 3.6
+
+
+def draw_curves(folder: Path, summed: Sequence[Summary], limits: dict[str, tuple[float, float]]) -> None:
+    """Draw figures 1 to 3.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they go, as PNG and SVG.
+    summed : sequence of Summary
+        The results.
+    limits : dict of (float, float)
+        For each number its value for potentials fitted to the core alone, and to core and pool.
+    """
+    descriptors = sorted({s.descriptor for s in summed} - {"-"})
+    for figure, names in (ERRORS | SURFACES).items():
+        shape = (len(names), len(descriptors))
+        fig, axes = plt.subplots(
+            *shape, figsize=(WIDTH * shape[1], HEIGHT * shape[0]), squeeze=False, sharey="row", layout="constrained"
+        )
+        for row, name in enumerate(names):
+            for column, descriptor in enumerate(descriptors):
+                ax = axes[row][column]
+                _curves(ax, [s for s in summed if s.descriptor in (descriptor, "-")], name)
+                for value, label in zip(limits[name], ("core", "core and pool"), strict=True):
+                    ax.axhline(value, color="0.6", lw=0.8, ls=":" if label == "core" else "--", label=label)
+                if name.startswith("surface"):
+                    ax.axhline(REFERENCE[name[-3:]], color="k", lw=0.8, label="DFT")
+                else:
+                    ax.set_yscale("log")
+                ax.set_xscale("log")
+                ax.set_title(f"selected with {descriptor}")
+                ax.set_xlabel("structures selected")
+            axes[row][0].set_ylabel(AXES[name])
+        handles, labels = axes[0][0].get_legend_handles_labels()
+        fig.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize="small")
+        _save(fig, folder / figure)
+
+
+def draw_composition(folder: Path, chosen: Sequence[Choice], pool_types: Sequence[str]) -> None:
+    """Draw figure 4: how many of each config type each method selects, the mean over its seeds."""
+    numbers = sorted({choice.n for choice in chosen})
+    names = list(dict.fromkeys((choice.descriptor, choice.method) for choice in chosen))
+    fig, axes = plt.subplots(
+        1, len(numbers), figsize=(2.6 * len(numbers) + 2.0, 0.26 * len(names) + 1.6), sharey=True, layout="constrained",
+        squeeze=False,
+    )  # fmt: skip
+    kinds = np.array(pool_types)
+    labels = [method if descriptor == "-" else f"{method}, {descriptor}" for descriptor, method in names]
+    for ax, n in zip(axes[0], numbers, strict=True):
+        left = np.zeros(len(names) + 1)
+        for kind in POOL_TYPES:
+            counts = []
+            for descriptor, method in names:
+                own = [c for c in chosen if (c.descriptor, c.method, c.n) == (descriptor, method, n)]
+                counts.append(np.mean([(kinds[list(c.picks)] == kind).sum() for c in own]) / n)
+            counts.append((kinds == kind).mean())
+            ax.barh([*labels, "the pool"], counts, left=left, label=kind.replace("surface_", ""))
+            left += counts
+        ax.set_title(f"{n} structures")
+        ax.set_xlim(0, 1)
+        ax.invert_yaxis()
+    handles, kinds_shown = axes[0][0].get_legend_handles_labels()
+    fig.legend(handles, kinds_shown, loc="outside lower center", ncols=6, frameon=False, fontsize="small")
+    _save(fig, folder / "figure-4-composition")
+
+
+def _curves(ax, summed: Sequence[Summary], name: str) -> None:
+    for k, method in enumerate(dict.fromkeys(s.method for s in summed)):
+        own = sorted((s for s in summed if s.method == method), key=lambda s: s.n)
+        n = [s.n for s in own]
+        color = "k" if method == "random" else f"C{k % 10}"
+        ax.plot(n, [s.median[name] for s in own], "o-", ms=3, lw=1.2, color=color, label=method)
+        if any(s.seeds > 1 for s in own):
+            ax.fill_between(n, [s.low[name] for s in own], [s.high[name] for s in own], color=color, alpha=0.12, lw=0)
+
+
+def _save(fig, path: Path) -> None:
+    # No date and fixed identifiers: the same numbers give the same file.
+    with mpl.rc_context({"svg.hashsalt": path.name}):
+        fig.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    fig.savefig(path.with_suffix(".png"), dpi=130, metadata={"Software": None})
+    plt.close(fig)

@@ -1,0 +1,99 @@
+"""Prior and noise variance from the data: evidence maximisation for Bayesian ridge regression."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize  # type: ignore[import-untyped]
+
+from mlipselect.exceptions import InvalidInputError
+
+FLOOR = 1e-8
+"""Variances stay above this, as in the fits of the paper."""
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """What the evidence depends on: rows and targets in the basis in which the rows are diagonal.
+
+    Attributes
+    ----------
+    singular_values : ndarray of shape (d,)
+        Of the weighted rows.
+    projections : ndarray of shape (d,)
+        Components of the weighted targets along the left singular vectors.
+    rest : float
+        Squared length of what is left of the targets.
+    n_rows : int
+        Number of rows.
+    """
+
+    singular_values: NDArray[np.float64]
+    projections: NDArray[np.float64]
+    rest: float
+    n_rows: int
+
+
+def log_evidence(spectrum: Spectrum, prior_variance: float, noise_variance: float) -> float:
+    r"""Logarithm of the probability of the targets, with the weights integrated out.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        Rows and targets.
+    prior_variance, noise_variance : float
+        Variances of each weight and of the noise of each row.
+
+    Notes
+    -----
+    With :math:`t_i = \sigma_0^2 s_i^2 + \sigma_e^2`, it is
+    :math:`-\frac12 \sum_i (z_i^2 / t_i + \ln t_i) - \frac12 \mathrm{rest} / \sigma_e^2
+    - \frac12 (M - d) \ln \sigma_e^2 - \frac12 M \ln 2\pi` (MacKay, Neural Computation 4, 415 (1992)).
+    """
+    total = prior_variance * spectrum.singular_values**2 + noise_variance
+    beyond = spectrum.n_rows - len(total)
+    value = (spectrum.projections**2 / total + np.log(total)).sum()
+    value += spectrum.rest / noise_variance + beyond * np.log(noise_variance)
+    return float(-0.5 * (value + spectrum.n_rows * np.log(2 * np.pi)))
+
+
+def maximise_evidence(spectrum: Spectrum) -> tuple[float, float]:
+    """Find the variances of prior and noise that make the targets most probable.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        Rows and targets.
+
+    Returns
+    -------
+    prior_variance, noise_variance : float
+        Both above 1e-8.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no maximum to be found: the rows or the targets are all zero.
+    """
+    if not spectrum.singular_values.any() or not (spectrum.projections.any() or spectrum.rest > 0.0):
+        raise InvalidInputError("the fit is singular: the rows, or what they are fitted to, are all zero")
+
+    def negative(logs: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        grown = np.exp(logs)
+        prior, noise = grown + FLOOR
+        squares = spectrum.singular_values**2
+        total = prior * squares + noise
+        slopes = 1.0 / total - (spectrum.projections / total) ** 2
+        by_prior = (squares * slopes).sum()
+        by_noise = slopes.sum() - spectrum.rest / noise**2 + (spectrum.n_rows - len(total)) / noise
+        gradient = 0.5 * np.array([by_prior, by_noise]) * grown
+        return -log_evidence(spectrum, prior, noise) / spectrum.n_rows, gradient / spectrum.n_rows
+
+    # Variances are positive and may be of any size: their logarithms are what is searched, from 1 each.
+    bounds = [(np.log(1e-12), np.log(1e12))] * 2
+    options = {"maxiter": 1000, "ftol": 1e-15, "gtol": 1e-10}
+    found = minimize(negative, np.zeros(2), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    prior, noise = np.exp(found.x) + FLOOR
+    return float(prior), float(noise)

@@ -1,0 +1,500 @@
+"""A linear potential: Bayesian linear regression of energies, forces and virials on a descriptor."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.data import chemical_symbols
+from numpy.typing import ArrayLike, NDArray
+
+from mlipselect._core import LeastSquares, Posterior
+from mlipselect.descriptors import ACE
+from mlipselect.descriptors.base import Design, DesignDescriptor, Prediction
+from mlipselect.exceptions import InvalidInputError, NotFittedError, StructureError
+from mlipselect.io.output import Output
+from mlipselect.models.calculator import LinearCalculator
+from mlipselect.models.evidence import Spectrum, log_evidence, maximise_evidence
+from mlipselect.models.labels import LabelKeys, labels_of
+from mlipselect.progress import progress_bar
+from mlipselect.selection import describe_descriptor
+
+_LOGGER = logging.getLogger("mlipselect")
+
+#: Structures that are differentiated at a time.
+BATCH = 16
+
+
+class LinearPotential:
+    r"""Energy as a linear function of the features, fitted to energies, forces and virials with its uncertainty.
+
+    Parameters
+    ----------
+    descriptor : DesignDescriptor
+        A descriptor with rows for energies, forces and virials, such as `ACE` with its elements given.
+    energy_weight, forces_weight, virial_weight : float, default=30, 1, 30
+        Weights of the rows. Those of energies and virials are divided by the root of the number of atoms.
+    prior_power : float, default=4
+        Exponent of the descriptor's smoothness prior: the prior standard deviation of a weight falls as its function
+        gets rougher. Descriptors without `smoothness_prior` get the same for every weight.
+    prior_scales : ndarray of shape (n_features,), optional
+        Inverse relative prior standard deviation of each weight, instead of the smoothness prior.
+    reference_energies : mapping of str to float, optional
+        Energy of a free atom of each element, in eV, that the model adds to. By default it is that of structures
+        of one atom without neighbours, and for elements without one what fits the energies best.
+    n_threads : int, optional
+        Threads to use, by default one for each processor. The result does not depend on it.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_features,)
+        Mean of the posterior.
+    prior_variance_, noise_variance_ : float
+        Variances of a scaled weight and of a weighted row, those of the largest evidence.
+    log_evidence_ : float
+        Its logarithm.
+    reference_energies_ : dict of float
+        The energies that the model adds to.
+    n_rows_ : int
+        Number of rows that it was fitted to.
+
+    Notes
+    -----
+    With rows :math:`A`, targets :math:`y`, row weights :math:`W` and prior scales :math:`P`, the scaled weights
+    :math:`\tilde c = P c` have the prior :math:`N(0, \sigma_0^2)` and each weighted row has the noise
+    :math:`N(0, \sigma_e^2)`; both variances maximise the evidence [1]_. This is the fit of the paper's linear ACE
+    potentials [2]_. Rows are never held together: each batch goes into the triangular factor of
+    :math:`[W A P^{-1}, W y]` by orthogonal transformations, and everything follows from the singular values of that
+    triangle. Normal equations would square the condition number.
+
+    References
+    ----------
+    .. [1] D. J. C. MacKay, Neural Computation 4, 415 (1992).
+    .. [2] T. Rocke, J. Kermode, arXiv:2502.21165 (2025).
+
+    Examples
+    --------
+    >>> import numpy as np, ase.build, mlipselect as ms
+    >>> from ase.calculators.tersoff import Tersoff
+    >>> from mlipselect.demo.tersoff import silicon_tersoff
+    >>> structures = [ase.build.bulk("Si", cubic=True) for _ in range(10)]
+    >>> for seed, atoms in enumerate(structures):
+    ...     atoms.rattle(0.1, seed=seed)
+    ...     atoms.calc = silicon_tersoff()
+    ...     _ = atoms.get_forces(), atoms.get_stress()
+    >>> potential = ms.LinearPotential(ms.ACE(["Si"], totaldegree=8)).fit(structures)
+    >>> atoms = structures[0].copy()
+    >>> atoms.calc = potential.calculator()
+    >>> error = atoms.get_potential_energy() - structures[0].get_potential_energy()
+    >>> bool(abs(error) / len(atoms) < 0.01)
+    True
+    """
+
+    weights_: NDArray[np.float64]
+    prior_variance_: float
+    noise_variance_: float
+    log_evidence_: float
+    reference_energies_: dict[str, float]
+    n_rows_: int
+
+    def __init__(
+        self,
+        descriptor: DesignDescriptor,
+        *,
+        energy_weight: float = 30.0,
+        forces_weight: float = 1.0,
+        virial_weight: float = 30.0,
+        prior_power: float = 4.0,
+        prior_scales: ArrayLike | None = None,
+        reference_energies: Mapping[str, float] | None = None,
+        n_threads: int | None = None,
+    ):
+        self.descriptor = descriptor
+        self.energy_weight = energy_weight
+        self.forces_weight = forces_weight
+        self.virial_weight = virial_weight
+        self.prior_power = prior_power
+        self.prior_scales = prior_scales
+        self.reference_energies = reference_energies
+        self.n_threads = n_threads
+
+    def fit(
+        self,
+        structures: Iterable[Atoms],
+        *,
+        energy_key: str | None = None,
+        forces_key: str | None = None,
+        virial_key: str | None = None,
+        progress: bool | None = False,
+    ) -> LinearPotential:
+        """Fit the potential to the labels of structures.
+
+        Parameters
+        ----------
+        structures : iterable of ase.Atoms
+            Structures with energies, forces or virials; each is used for what it has.
+        energy_key, virial_key : str, optional
+            Keys of `Atoms.info`, ``"calculator"`` for the results that a structure came with, or ``"none"``. By default
+            the one key that ends in ``energy``, or in ``virial``. A virial is minus the derivative of the energy by
+            strain, in eV; of results, the stress is used.
+        forces_key : str, optional
+            Key of `Atoms.arrays`, likewise.
+        progress : bool or None, default=False
+            Show a progress bar; None shows it where the standard error is a terminal.
+
+        Returns
+        -------
+        LinearPotential
+            Itself.
+
+        Raises
+        ------
+        InvalidInputError
+            No labels, keys that are not there or not clear, weights that are negative, or nothing to fit.
+        StructureError
+            A structure that cannot be described, or a label that is not finite or of the wrong shape.
+        """
+        structures = list(structures)
+        keys = LabelKeys.guess(structures, energy_key, forces_key, virial_key)
+        references = self.references(structures, keys)
+        return self.fit_rows(self.rows(structures, keys, references, progress=progress), references)
+
+    def references(self, structures: Sequence[Atoms], keys: LabelKeys) -> dict[str, float]:
+        """Find the energy of a free atom of each element.
+
+        Parameters
+        ----------
+        structures : sequence of ase.Atoms
+            Structures with labels.
+        keys : LabelKeys
+            Where labels are.
+
+        Returns
+        -------
+        dict of float
+            Those given as `reference_energies`, else of structures of one atom without neighbours, else what fits the
+            energies of all structures best, in least squares per atom.
+        """
+        given = dict(self.reference_energies or {})
+        elements = sorted({symbol for atoms in structures for symbol in atoms.symbols}, key=chemical_symbols.index)
+        for index, atoms in enumerate(structures):
+            energy = labels_of(atoms, keys, index).energy
+            if energy is not None and atoms.symbols[0] not in given and self._is_isolated(atoms):
+                given[atoms.symbols[0]] = energy
+        missing = [symbol for symbol in elements if symbol not in given]
+        if missing:
+            given |= _average_energies(structures, keys, given, missing)
+            _LOGGER.info("reference energies of %s: an average over all structures", ", ".join(missing))
+        return {symbol: float(given[symbol]) for symbol in elements}
+
+    def rows(
+        self,
+        structures: Sequence[Atoms],
+        keys: LabelKeys,
+        references: Mapping[str, float],
+        *,
+        progress: bool | None = False,
+    ) -> LeastSquares:
+        """Take the weighted rows of structures and their targets into a triangle, which `fit_rows` fits.
+
+        Triangles of parts of a training set can be kept and merged.
+
+        Parameters
+        ----------
+        structures : sequence of ase.Atoms
+            Structures with labels.
+        keys : LabelKeys
+            Where labels are.
+        references : mapping of str to float
+            Energy of a free atom of each element.
+        progress : bool or None, default=False
+            Show a progress bar.
+
+        Returns
+        -------
+        LeastSquares
+            The triangle.
+        """
+        weights = (self.energy_weight, self.forces_weight, self.virial_weight)
+        if not all(weight >= 0.0 and np.isfinite(weight) for weight in weights) or not any(weights):
+            raise InvalidInputError(f"weights of energies, forces and virials must not be negative, given {weights}")
+        inverse = 1.0 / self._scales()
+        sums = LeastSquares(len(inverse))
+        bar = progress_bar(progress, total=len(structures), desc="fitting", unit="structure")
+        with bar:
+            for index, (atoms, design) in enumerate(self._designs(structures)):
+                labels = labels_of(atoms, keys, index)
+                blocks: list[tuple[NDArray[Any], NDArray[np.float64], float]] = []
+                if labels.energy is not None:
+                    energy = labels.energy - sum(references[symbol] for symbol in atoms.symbols)
+                    blocks.append((design.energy[None], np.array([energy]), self.energy_weight / len(atoms) ** 0.5))
+                if labels.forces is not None:
+                    blocks.append((design.forces, labels.forces.ravel(), self.forces_weight))
+                if labels.virial is not None:
+                    blocks.append((design.virial, labels.virial, self.virial_weight / len(atoms) ** 0.5))
+                for block, targets, weight in blocks:
+                    if weight > 0.0:
+                        sums.add(block * inverse, targets, np.full(len(targets), weight), n_threads=self.n_threads)
+                bar.update(1)
+        return sums
+
+    def fit_rows(self, rows: LeastSquares, references: Mapping[str, float]) -> LinearPotential:
+        """Fit the potential to a triangle of weighted rows, as `rows` makes it.
+
+        Parameters
+        ----------
+        rows : LeastSquares
+            The triangle.
+        references : mapping of str to float
+            Energy of a free atom of each element.
+
+        Returns
+        -------
+        LinearPotential
+            Itself.
+        """
+        if rows.n_rows == 0:
+            raise InvalidInputError("expected at least one label with a weight above 0, got none")
+        scales = self._scales()
+        triangle = rows.triangle(n_threads=self.n_threads)
+        U, s, Vt = np.linalg.svd(triangle[:-1, :-1])
+        spectrum = Spectrum(s, U.T @ triangle[:-1, -1], float(triangle[-1, -1] ** 2), rows.n_rows)
+        self.prior_variance_, self.noise_variance_ = maximise_evidence(spectrum)
+        self.log_evidence_ = log_evidence(spectrum, self.prior_variance_, self.noise_variance_)
+        shrunk = self.prior_variance_ * s / (self.prior_variance_ * s**2 + self.noise_variance_)
+        self.weights_ = (Vt.T @ (shrunk * spectrum.projections)) / scales
+        self.reference_energies_ = dict(references)
+        self.n_rows_ = rows.n_rows
+        self._triangle = triangle
+        return self
+
+    @property
+    def posterior_(self) -> Posterior:
+        r"""Posterior of the weights, a new one each time: what `BayesianSelector` takes as `posterior`.
+
+        Its noise is that of the energy of a structure of one atom, so that a pick is trusted like a labelled atom. The
+        features of a selection are those of the descriptor, without columns of element fractions.
+        """
+        self._check_fitted()
+        scales = self._scales()
+        noise_precision = (
+            self.energy_weight**2 / self.noise_variance_ if self.energy_weight else 1 / self.noise_variance_
+        )
+        posterior = Posterior(len(scales), scales**2 / self.prior_variance_, noise_precision)
+        rows = self._triangle[:-1, :-1] * (scales / (self.noise_variance_ * noise_precision) ** 0.5)
+        posterior.update(np.ascontiguousarray(rows), n_threads=self.n_threads)
+        return posterior
+
+    def predict(self, atoms: Atoms) -> Prediction:
+        """Predict energy, forces and virial of a structure.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            The structure.
+
+        Returns
+        -------
+        Prediction
+            The energies include those of free atoms.
+
+        Raises
+        ------
+        StructureError
+            A structure that cannot be described.
+        """
+        return self.predictions([atoms])[0]
+
+    def predictions(self, structures: Sequence[Atoms]) -> list[Prediction]:
+        """Predict energy, forces and virial of many structures: as `predict`.
+
+        Parameters
+        ----------
+        structures : sequence of ase.Atoms
+            The structures.
+
+        Returns
+        -------
+        list of Prediction
+            One for each.
+        """
+        self._check_fitted()
+        found = self._bare_predictions(structures)
+        return [self._referred(prediction, atoms) for prediction, atoms in zip(found, structures, strict=True)]
+
+    def energy_std(self, atoms: Atoms) -> float:
+        """Compute the standard deviation of the energy of a structure, in eV, without noise."""
+        self._check_fitted()
+        return float(np.sqrt(self._known().variance(np.atleast_2d(self._site_rows(atoms).sum(axis=0)))[0]))
+
+    def forces_std(self, atoms: Atoms) -> NDArray[np.float64]:
+        """Compute the standard deviation of each force component, in eV/Å, without noise; shape (n_atoms, 3)."""
+        self._check_fitted()
+        rows = np.ascontiguousarray(self.descriptor.design(atoms).forces)
+        return np.sqrt(self._known().variance(rows, n_threads=self.n_threads)).reshape(-1, 3)
+
+    def calculator(self) -> LinearCalculator:
+        """Make an ASE calculator: energy, site energies, forces, stress, and standard deviations when asked for."""
+        self._check_fitted()
+        return LinearCalculator(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the potential to a file, complete or not at all.
+
+        Parameters
+        ----------
+        path : path
+            An ``.npz`` archive of plain arrays.
+
+        Raises
+        ------
+        InvalidInputError
+            The file cannot be written.
+        """
+        self._check_fitted()
+        known = {
+            "descriptor": describe_descriptor(self.descriptor),
+            "parameters": {name: getattr(self, name) for name in _PARAMETERS},
+            "reference_energies": self.reference_energies_,
+            "prior_variance": self.prior_variance_,
+            "noise_variance": self.noise_variance_,
+            "log_evidence": self.log_evidence_,
+            "n_rows": self.n_rows_,
+        }
+        with Output(path) as output, output.temporary[0].open("wb") as stream:
+            np.savez(
+                stream,
+                about=np.array(json.dumps(known)),
+                weights=self.weights_,
+                prior_scales=self._scales(),
+                triangle=self._triangle,
+            )
+            stream.flush()
+            output.publish()
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], descriptor: DesignDescriptor | None = None) -> LinearPotential:
+        """Read a potential that `save` wrote.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+        descriptor : DesignDescriptor, optional
+            The descriptor; needed unless it is an `ACE`, which is made anew.
+
+        Raises
+        ------
+        InvalidInputError
+            The file is missing or holds something else, or the descriptor has another number of features.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                known = json.loads(str(archive["about"]))
+                weights, scales, triangle = archive["weights"], archive["prior_scales"], archive["triangle"]
+        except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError) as error:
+            raise InvalidInputError(f"{os.fspath(path)}: expected a potential saved by mlipselect: {error}") from error
+        if descriptor is None:
+            parameters = dict(known["descriptor"])
+            if parameters.pop("name", None) != "ACE":
+                raise InvalidInputError(f"{os.fspath(path)}: expected its descriptor with it, which is not an ACE")
+            descriptor = ACE(**parameters)
+        potential = cls(
+            descriptor, prior_scales=scales, reference_energies=known["reference_energies"], **known["parameters"]
+        )
+        potential.weights_, potential._triangle = weights, triangle
+        potential.reference_energies_ = known["reference_energies"]
+        potential.prior_variance_, potential.noise_variance_ = known["prior_variance"], known["noise_variance"]
+        potential.log_evidence_, potential.n_rows_ = known["log_evidence"], known["n_rows"]
+        return potential
+
+    def _scales(self) -> NDArray[np.float64]:
+        if self.prior_scales is not None:
+            scales = np.asarray(self.prior_scales, dtype=float)
+            if scales.ndim != 1 or not (np.isfinite(scales) & (scales > 0.0)).all():
+                raise InvalidInputError("prior_scales must be one number above 0 for each feature")
+            return scales
+        smoothness = getattr(self.descriptor, "smoothness_prior", None)
+        if smoothness is not None:
+            return np.asarray(smoothness(self.prior_power), dtype=float)
+        raise InvalidInputError(
+            f"{type(self.descriptor).__name__} has no smoothness_prior: give prior_scales, for instance ones"
+        )
+
+    def _designs(self, structures: Sequence[Atoms]) -> Iterator[tuple[Atoms, Design]]:
+        together = getattr(self.descriptor, "designs", None)
+        if together is not None:
+            yield from zip(structures, together(structures, n_threads=self.n_threads), strict=True)
+            return
+        for index, atoms in enumerate(structures):
+            yield atoms, self._design(atoms, index)
+
+    def _design(self, atoms: Atoms, index: int) -> Design:
+        try:
+            return self.descriptor.design(atoms)
+        except StructureError as error:
+            raise StructureError(error.problem, index) from None
+
+    def _site_rows(self, atoms: Atoms) -> NDArray[np.floating[Any]]:
+        return np.asarray(self.descriptor.features(atoms))
+
+    def _is_isolated(self, atoms: Atoms) -> bool:
+        return len(atoms) == 1 and not self._site_rows(atoms).any()
+
+    def _bare_predictions(self, structures: Sequence[Atoms]) -> list[Prediction]:
+        together = getattr(self.descriptor, "predictions", None)
+        if together is not None:
+            predictions: list[Prediction] = together(structures, self.weights_, n_threads=self.n_threads)
+            return predictions
+        out = []
+        for atoms in structures:
+            design, sites = self.descriptor.design(atoms), self._site_rows(atoms) @ self.weights_
+            forces = (design.forces @ self.weights_).reshape(-1, 3)
+            out.append(Prediction(float(sites.sum()), forces, design.virial @ self.weights_, sites))
+        return out
+
+    def _referred(self, prediction: Prediction, atoms: Atoms) -> Prediction:
+        try:
+            free = np.array([self.reference_energies_[symbol] for symbol in atoms.symbols])
+        except KeyError as error:
+            raise StructureError(f"element {error} has no reference energy in this potential") from None
+        sites = prediction.site_energies + free
+        return Prediction(prediction.energy + float(free.sum()), prediction.forces, prediction.virial, sites)
+
+    def _known(self) -> Posterior:
+        if not hasattr(self, "_posterior") or self._posterior[0] is not self.weights_:
+            self._posterior = (self.weights_, self.posterior_)
+        return self._posterior[1]
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "weights_"):
+            raise NotFittedError("this LinearPotential has no weights yet: call fit first")
+
+    _triangle: NDArray[np.float64]
+    _posterior: tuple[NDArray[np.float64], Posterior]
+
+
+_PARAMETERS = ("energy_weight", "forces_weight", "virial_weight", "prior_power")
+
+
+def _average_energies(
+    structures: Sequence[Atoms], keys: LabelKeys, given: Mapping[str, float], missing: Sequence[str]
+) -> dict[str, float]:
+    """Fit the energies of some elements to those of structures, per atom, the others being known."""
+    rows, targets = [], []
+    for index, atoms in enumerate(structures):
+        energy = labels_of(atoms, keys, index).energy
+        if energy is not None:
+            symbols = list(atoms.symbols)
+            known = sum(given[symbol] for symbol in symbols if symbol in given)
+            rows.append([symbols.count(symbol) / len(atoms) for symbol in missing])
+            targets.append((energy - known) / len(atoms))
+    if not rows:
+        return dict.fromkeys(missing, 0.0)
+    solution = np.linalg.lstsq(np.array(rows), np.array(targets), rcond=None)[0]
+    return dict(zip(missing, solution.tolist(), strict=True))
