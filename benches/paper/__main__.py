@@ -18,9 +18,9 @@ from benches.paper.fits import Laboratory
 from benches.paper.results import NUMBERS, Kept, Result, markdown, summaries, write_csv
 from benches.paper.selections import Choice, choices
 from benches.paper.silicon import Silicon, read_silicon
-from benches.paper.surfaces import surface_energy
 
 import mlipselect as ms
+from mlipselect.demo.surfaces import surface_energy
 from mlipselect.progress import progress_bar
 
 SIZES = {"ACE S": 12, "ACE M": 16, "ACE L": 19}

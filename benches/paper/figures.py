@@ -13,8 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from benches.paper.results import Summary
 from benches.paper.selections import Choice
-from benches.paper.silicon import POOL_TYPES
-from benches.paper.surfaces import REFERENCE
+from benches.paper.silicon import POOL_TYPES, SURFACE_ENERGIES
 
 AXES = {
     "energy_rmse": "energy RMSE, meV/atom",
@@ -53,7 +52,7 @@ def draw_curves(folder: Path, summed: Sequence[Summary], limits: dict[str, tuple
                 for value, label in zip(limits[name], ("core", "core and pool"), strict=True):
                     ax.axhline(value, color="0.6", lw=0.8, ls=":" if label == "core" else "--", label=label)
                 if name.startswith("surface"):
-                    ax.axhline(REFERENCE[name[-3:]], color="k", lw=0.8, label="DFT")
+                    ax.axhline(SURFACE_ENERGIES[name[-3:]], color="k", lw=0.8, label="DFT")
                 else:
                     ax.set_yscale("log")
                 ax.set_xscale("log")

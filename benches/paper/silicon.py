@@ -12,6 +12,9 @@ import mlipselect as ms
 REFERENCE_ENERGIES = {"Si": -158.54496821}
 """Of the free atom, in eV: that of the data's `isolated_atom`."""
 
+SURFACE_ENERGIES = {"100": 2.17, "111": 1.57}
+"""Of density functional theory, in J/m^2."""
+
 POOL_TYPES = ("surface_001", "surface_110", "surface_111", "surface_111_pandey", "surface_111_3x3_das", "decohesion")
 """Config types of the deposited file that make up the pool; ``dia`` is the core."""
 

@@ -1,0 +1,98 @@
+"""What a selection is for: potentials fitted to the core and chosen or random structures, and how good they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from numpy.typing import NDArray
+
+from mlipselect.demo.surfaces import surface_energy
+from mlipselect.demo.tersoff import silicon_tersoff
+from mlipselect.descriptors import ACE
+from mlipselect.models import LinearPotential
+
+#: Fitted in a second.
+TOTALDEGREE = 12
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Errors of a potential.
+
+    Attributes
+    ----------
+    energy_rmse : float
+        Over the pool, in meV an atom.
+    force_rmse : float
+        Over the pool, in eV/Å, of each component.
+    surface : float
+        Energy of the relaxed (100) surface in J/m^2; NaN where the relaxation does not end.
+    """
+
+    energy_rmse: float
+    force_rmse: float
+    surface: float
+
+
+def label(structures: Sequence[Atoms], n_processes: int | None = None) -> list[Atoms]:
+    """Compute energies, forces and stresses with Tersoff's silicon, which stands in for density functional theory.
+
+    Parameters
+    ----------
+    structures : sequence of ase.Atoms
+        Structures of silicon.
+    n_processes : int, optional
+        Processes to use, by default one for each processor.
+
+    Returns
+    -------
+    list of ase.Atoms
+        Copies with results.
+    """
+    with ProcessPoolExecutor(n_processes or os.cpu_count()) as processes:
+        return list(processes.map(_labelled, structures, chunksize=4))
+
+
+def potential_quality(core: Sequence[Atoms], pool: Sequence[Atoms], picks: NDArray[np.int64]) -> Quality:
+    """Fit a linear potential to the core and some of the pool, and measure its errors.
+
+    Parameters
+    ----------
+    core, pool : sequence of ase.Atoms
+        Structures with results.
+    picks : ndarray of int64
+        Indices of the structures of the pool to fit to.
+
+    Returns
+    -------
+    Quality
+        Errors over all of the pool.
+    """
+    descriptor = ACE(["Si"], totaldegree=TOTALDEGREE)
+    training = [*core, *(pool[pick] for pick in picks)]
+    # Tersoff's energies are those of free atoms less the bonds.
+    potential = LinearPotential(descriptor, reference_energies={"Si": 0.0}).fit(training, energy_key="calculator")
+    predictions = potential.predictions(pool)
+    pairs = list(zip(predictions, pool, strict=True))
+    energies = [(found.energy - atoms.calc.results["energy"]) / len(atoms) for found, atoms in pairs]
+    forces = np.concatenate([found.forces - atoms.calc.results["forces"] for found, atoms in pairs])
+    return Quality(
+        energy_rmse=1000.0 * float(np.sqrt(np.mean(np.square(energies)))),
+        force_rmse=float(np.sqrt(np.mean(forces**2))),
+        surface=surface_energy("100", potential.calculator()),
+    )
+
+
+def _labelled(atoms: Atoms) -> Atoms:
+    calculator = silicon_tersoff()
+    out: Atoms = atoms.copy()  # type: ignore[no-untyped-call]
+    out.calc = calculator
+    results = {"energy": out.get_potential_energy(), "forces": out.get_forces(), "stress": out.get_stress()}  # type: ignore[no-untyped-call]
+    out.calc = SinglePointCalculator(out, **results)  # type: ignore[no-untyped-call]
+    return out

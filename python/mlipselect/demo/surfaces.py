@@ -1,0 +1,73 @@
+"""Relaxed surface energies of silicon, by any calculator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.lattice.cubic import Diamond
+from ase.optimize.precon import PreconLBFGS
+from ase.units import J, m
+
+LATTICE_CONSTANT = 5.46
+REPEATS = 10
+VACUUM = 10.0
+FMAX, MAX_STEPS = 3e-3, 300
+
+#: One surface unit, so that nothing reconstructs: the last direction is the normal.
+DIRECTIONS = {
+    "100": [[1, -1, 0], [1, 1, 0], [0, 0, 1]],
+    "111": [[1, -1, 0], [0, 1, -1], [1, 1, 1]],
+}
+
+
+def bulk_cell(plane: str) -> Atoms:
+    """Build the crystal with a plane across, cut where the layers are farthest apart.
+
+    Parameters
+    ----------
+    plane : {"100", "111"}
+        The plane.
+
+    Returns
+    -------
+    ase.Atoms
+        Ten repeats of the lattice along the normal, one surface unit across. The (111) plane is cut between the widely
+        spaced double layers, through one bond an atom.
+    """
+    atoms: Atoms = Diamond("Si", DIRECTIONS[plane], size=(1, 1, REPEATS), latticeconstant=LATTICE_CONSTANT)
+    height = atoms.cell[2, 2]
+    layers = np.unique(np.round(atoms.positions[:, 2] % height, 6))
+    gaps = np.diff(np.append(layers, layers[0] + height))
+    # Half way into the widest gap, of equal ones the first.
+    cut = layers[int(np.argmax(gaps > gaps.max() - 1e-4))] + gaps.max() / 2
+    atoms.positions[:, 2] = (atoms.positions[:, 2] - cut) % height
+    return atoms
+
+
+def surface_energy(plane: str, calculator: Any) -> float:
+    """Compute half the energy that two relaxed surfaces cost, per area.
+
+    Parameters
+    ----------
+    plane : {"100", "111"}
+        The plane.
+    calculator : ase.calculators.calculator.Calculator
+        What gives energies and forces.
+
+    Returns
+    -------
+    float
+        In J/m^2; NaN where the relaxation does not end.
+    """
+    bulk = bulk_cell(plane)
+    slab: Atoms = bulk.copy()  # type: ignore[no-untyped-call]
+    slab.cell[2, 2] += VACUUM
+    bulk.calc = slab.calc = calculator
+    before = bulk.get_potential_energy()  # type: ignore[no-untyped-call]
+    optimizer = PreconLBFGS(slab, logfile=None)  # type: ignore[no-untyped-call]
+    if not optimizer.run(fmax=FMAX, steps=MAX_STEPS):  # type: ignore[no-untyped-call]
+        return float("nan")
+    area = np.linalg.norm(np.cross(slab.cell[0], slab.cell[1]))
+    return float((slab.get_potential_energy() - before) / (2.0 * area) / (J / m**2))  # type: ignore[no-untyped-call]
