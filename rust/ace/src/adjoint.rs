@@ -12,6 +12,7 @@ use crate::model::CentreModel;
 use crate::number::Number;
 use crate::tables::{Combinations, Double, Tables, Triples};
 use crate::values::{Evaluator, Slot, couple, multiply};
+use crate::vector::VOIGT;
 
 /// Memory of one evaluation, to be used again and again by one thread.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub(crate) struct Reverse {
     by_sums: Vec<Pack>,
     harmonics: Vec<Pack>,
     by_harmonics: Vec<Pack>,
+    /// The gradients of the solid harmonics.
+    solids: Vec<[Pack; 3]>,
     products: Vec<Pack>,
     by_products: Vec<Pack>,
     coupled: Vec<Pack>,
@@ -47,6 +50,7 @@ impl Reverse {
             by_sums: sums.clone(),
             sums,
             by_harmonics: harmonics.clone(),
+            solids: vec![[Pack::ZERO; 3]; harmonics.len()],
             harmonics,
             by_products: products.clone(),
             products,
@@ -143,6 +147,7 @@ impl Evaluator {
         let by_sums = &*Lanes::<A>::of(&mut reverse.by_sums[tables.sums.of_element(element)]);
         let harmonics = Lanes::<A>::of(&mut reverse.harmonics);
         let by_harmonics = Lanes::<A>::of(&mut reverse.by_harmonics);
+        let solids = Lanes::<A>::triples(&mut reverse.solids);
         let mut value = Lanes::<A>::from(reverse.value);
         let mut moments = reverse.moments.map(Lanes::<A>::from);
         for slot in slots {
@@ -176,11 +181,12 @@ impl Evaluator {
             slope = slope + alone.slope;
 
             let mut solid = [Lanes::<A>::splat(0.0); 3];
-            self.harmonics.for_each_gradient(harmonics, |index, gradient| {
+            self.harmonics.gradients(harmonics, solids);
+            for (by_harmonic, gradient) in by_harmonics.iter().zip(&*solids) {
                 for (sum, derivative) in solid.iter_mut().zip(gradient) {
-                    *sum = by_harmonics[index].mul_add(derivative, *sum);
+                    *sum = by_harmonic.mul_add(*derivative, *sum);
                 }
-            });
+            }
             // Along the sphere as solid harmonics have it, along the radius by the slope.
             let [x, y, z] = u;
             let along = x.mul_add(solid[0], y.mul_add(solid[1], z * solid[2]));
@@ -196,9 +202,6 @@ impl Evaluator {
         reverse.moments = moments.map(|lanes| lanes.0);
     }
 }
-
-/// Which products the components of a symmetric tensor are: xx, yy, zz, yz, xz, xy.
-const VOIGT: [[usize; 2]; 6] = [[0, 0], [1, 1], [2, 2], [1, 2], [0, 2], [0, 1]];
 
 #[inline(always)]
 fn dot<T: Number>(a: &[T], b: &[T]) -> T {
@@ -235,7 +238,7 @@ fn pull_back_three<T: Number>(
     for group in &triples.groups {
         multiply(&sums[group.a.clone()], &sums[group.b.clone()], products);
         let couplings = &triples.couplings[group.couplings.clone()];
-        let n_coupled = couple(triples, couplings, products, coupled);
+        let n_coupled = couple(&triples.combinations, couplings, products, coupled);
 
         let by_coupled = &mut by_coupled[..n_coupled];
         by_coupled.fill(T::splat(0.0));

@@ -23,6 +23,45 @@ impl Pack {
     }
 }
 
+/// Numbers of one 256-bit register.
+pub(crate) const QUAD: usize = 4;
+
+/// Four numbers that lie together, to be loaded at once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C, align(32))]
+pub(crate) struct Quad(pub(crate) [f64; QUAD]);
+
+impl Quad {
+    pub(crate) const ZERO: Self = Self([0.0; QUAD]);
+
+    /// `self + row * factor`
+    #[inline(always)]
+    pub(crate) fn plus_scaled<A: Arithmetic>(self, row: Self, factor: f64) -> Self {
+        let mut out = [0.0; QUAD];
+        for k in 0..QUAD {
+            out[k] = A::mul_add(row.0[k], factor, self.0[k]);
+        }
+        Self(out)
+    }
+
+    /// `self + a * b`, number by number.
+    #[inline(always)]
+    pub(crate) fn plus_product<A: Arithmetic>(self, a: Self, b: Self) -> Self {
+        let mut out = [0.0; QUAD];
+        for k in 0..QUAD {
+            out[k] = A::mul_add(a.0[k], b.0[k], self.0[k]);
+        }
+        Self(out)
+    }
+}
+
+/// For each lane, its numbers in four packs.
+#[inline(always)]
+pub(crate) fn transpose(packs: &[Pack]) -> [Quad; LANES] {
+    let [a, b, c, d] = [packs[0].0, packs[1].0, packs[2].0, packs[3].0];
+    std::array::from_fn(|lane| Quad([a[lane], b[lane], c[lane], d[lane]]))
+}
+
 /// How a product is added: in one rounding where the processor has the instruction, in two elsewhere.
 pub(crate) trait Arithmetic: Copy {
     fn mul_add(a: f64, b: f64, c: f64) -> f64;
@@ -59,6 +98,13 @@ impl<A: Arithmetic> Lanes<A> {
     #[inline(always)]
     fn new(values: [f64; LANES]) -> Self {
         Self(Pack(values), PhantomData)
+    }
+
+    /// The same memory, to calculate with.
+    #[inline(always)]
+    pub(crate) fn triples(packs: &mut [[Pack; 3]]) -> &mut [[Self; 3]] {
+        // SAFETY: `Lanes` is a transparent wrapper of `Pack`, and the borrow is handed on whole.
+        unsafe { &mut *(std::ptr::from_mut(packs) as *mut [[Self; 3]]) }
     }
 
     /// The same memory, to calculate with.

@@ -35,6 +35,16 @@ pub(crate) struct Scratch {
     filled: Vec<usize>,
 }
 
+impl Scratch {
+    /// The neighbours of one element that the atom in a lane has: where they are among the slots of all elements, and
+    /// which atoms they are.
+    pub(crate) fn neighbours(&self, element: usize, lane: usize) -> impl Iterator<Item = (usize, usize)> {
+        let first: usize = self.slots[..element].iter().map(Vec::len).sum();
+        let slots = self.slots[element].iter().enumerate();
+        slots.filter(move |(_, slot)| slot.present.0[lane] == 1.0).map(move |(k, slot)| (first + k, slot.atoms[lane]))
+    }
+}
+
 impl AceBasis {
     /// Checks a structure and sorts its atoms.
     pub(crate) fn prepare(&self, structure: &Structure<'_>) -> Result<Sites, StructureProblem> {

@@ -1,11 +1,12 @@
 //! The descriptor of many structures, in parallel over structures and over the atoms of each.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use rayon::prelude::*;
 
 use crate::basis::{Basis, Parameters};
 use crate::error::{Error, StructureProblem};
+use crate::jacobian::Jacobian;
 use crate::lanes::{LANES, Pack};
 use crate::sites::Scratch;
 use crate::structure::Structure;
@@ -23,6 +24,8 @@ pub struct AceBasis {
     pub(crate) evaluator: Evaluator,
     /// Memory that threads take and bring back.
     pub(crate) idle: Mutex<Vec<Scratch>>,
+    /// What only designs need, made for the first of them.
+    jacobian: OnceLock<Jacobian>,
 }
 
 impl AceBasis {
@@ -32,7 +35,11 @@ impl AceBasis {
     ///
     /// A parameter is out of its range; the message says which and why.
     pub fn new(parameters: &Parameters) -> Result<Self, Error> {
-        Ok(Self { evaluator: Evaluator::new(Basis::new(parameters)?), idle: Mutex::new(Vec::new()) })
+        Ok(Self {
+            evaluator: Evaluator::new(Basis::new(parameters)?),
+            idle: Mutex::new(Vec::new()),
+            jacobian: OnceLock::new(),
+        })
     }
 
     /// Number of features.
@@ -42,6 +49,10 @@ impl AceBasis {
 
     pub(crate) fn basis(&self) -> &Basis {
         &self.evaluator.basis
+    }
+
+    pub(crate) fn jacobian(&self) -> &Jacobian {
+        self.jacobian.get_or_init(|| Jacobian::new(self.basis(), &self.evaluator.tables))
     }
 
     /// One row per atom, structure after structure.
@@ -145,7 +156,7 @@ impl AceBasis {
     }
 
     /// Adds one number of each function to its column.
-    fn write(&self, centre: usize, workspace: &Workspace, row: &mut [f64], number: impl Fn(&Pack) -> f64) {
+    pub(crate) fn write(&self, centre: usize, workspace: &Workspace, row: &mut [f64], number: impl Fn(&Pack) -> f64) {
         let basis = self.basis();
         for (element, sums) in workspace.pair_sums.chunks_exact(basis.n_pair).enumerate() {
             let columns = &mut row[basis.pair_column(centre, element)..][..basis.n_pair];

@@ -194,7 +194,7 @@ impl Triples {
 }
 
 impl Combinations {
-    fn new(coupling: &Coupling) -> Self {
+    pub(crate) fn new(coupling: &Coupling) -> Self {
         let mut flat = Self::default();
         for row in &coupling.rows {
             flat.factors.extend(row.iter().map(|term| term.factor));
@@ -217,6 +217,6 @@ impl SelfParts {
 }
 
 /// Where the radial sum of k is if odd k come first and then even k, so that every other k lie together.
-fn by_parity(k: usize, n_radial: usize) -> usize {
+pub(crate) fn by_parity(k: usize, n_radial: usize) -> usize {
     if k % 2 == 1 { k / 2 } else { n_radial.div_ceil(2) + k / 2 - 1 }
 }

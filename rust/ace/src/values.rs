@@ -8,7 +8,7 @@ use crate::dispatch::{Kernel, Processor};
 use crate::harmonics::{Harmonics, n_harmonics};
 use crate::lanes::{Arithmetic, LANES, Lanes, Pack};
 use crate::number::Number;
-use crate::tables::{Double, SelfParts, Tables, Triples};
+use crate::tables::{Combinations, Double, SelfParts, Tables, Triples};
 
 /// A basis, ready to be evaluated.
 #[derive(Debug, Clone)]
@@ -55,8 +55,8 @@ pub(crate) struct Workspace {
     radial: Vec<Pack>,
     /// For each element, Σ_j R_k for odd k and then for even k.
     radial_sums: Vec<Pack>,
-    /// For each element, Σ_j R_n Y_lm.
-    sums: Vec<Pack>,
+    /// Out: for each element, Σ_j R_n Y_lm.
+    pub(crate) sums: Vec<Pack>,
     products: Vec<Pack>,
     coupled: Vec<Pack>,
 }
@@ -169,7 +169,7 @@ fn couple_two<T: Number>(doubles: &[Double], sums: &[T], values: &mut [T]) {
 fn couple_three<T: Number>(triples: &Triples, sums: &[T], products: &mut [T], coupled: &mut [T], values: &mut [T]) {
     for group in &triples.groups {
         multiply(&sums[group.a.clone()], &sums[group.b.clone()], products);
-        couple(triples, &triples.couplings[group.couplings.clone()], products, coupled);
+        couple(&triples.combinations, &triples.couplings[group.couplings.clone()], products, coupled);
         let functions = group.functions.clone();
         for (value, triple) in values[functions.clone()].iter_mut().zip(&triples.functions[functions]) {
             let c = &sums[triple.c..][..triple.size];
@@ -195,10 +195,15 @@ pub(crate) fn multiply<T: Number>(a: &[T], b: &[T], products: &mut [T]) {
 
 /// The couplings of two sets of sums, one after the other, from their products; how long they are together.
 #[inline(always)]
-pub(crate) fn couple<T: Number>(triples: &Triples, couplings: &[usize], products: &[T], coupled: &mut [T]) -> usize {
+pub(crate) fn couple<T: Number>(
+    combinations: &[Combinations],
+    couplings: &[usize],
+    products: &[T],
+    coupled: &mut [T],
+) -> usize {
     let mut n_rows = 0;
     for &index in couplings {
-        let combinations = &triples.combinations[index];
+        let combinations = &combinations[index];
         let mut start = 0;
         for (&end, row) in combinations.ends.iter().zip(&mut coupled[n_rows..]) {
             let terms = combinations.factors[start..end].iter().zip(&combinations.products[start..end]);
@@ -216,7 +221,7 @@ pub(crate) fn couple<T: Number>(triples: &Triples, couplings: &[usize], products
 
 /// Takes κ Σ_k p_k Σ_j R_k from each function.
 #[inline(always)]
-fn remove_self_parts<T: Number>(self_parts: &SelfParts, radial_sums: &[T], values: &mut [T]) {
+pub(crate) fn remove_self_parts<T: Number>(self_parts: &SelfParts, radial_sums: &[T], values: &mut [T]) {
     for (value, (first, coefficients)) in values.iter_mut().zip(&self_parts.functions) {
         let coefficients = &self_parts.coefficients[coefficients.clone()];
         let mut sum = *value;

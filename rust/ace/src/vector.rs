@@ -2,6 +2,9 @@
 
 pub(crate) type Vector = [f64; 3];
 
+/// Which products the components of a symmetric tensor are: xx, yy, zz, yz, xz, xy.
+pub(crate) const VOIGT: [[usize; 2]; 6] = [[0, 0], [1, 1], [2, 2], [1, 2], [0, 2], [0, 1]];
+
 pub(crate) fn add(a: Vector, b: Vector) -> Vector {
     [a[0] + b[0], a[1] + b[1], a[2] + b[2]]
 }

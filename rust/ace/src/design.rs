@@ -1,0 +1,205 @@
+//! Designs: the rows of features for the energy, the forces and the virial of a structure.
+//!
+//! With J the derivatives of the features of an atom by its sums A, and φ the functions that A sums, the row of the
+//! force on atom k is J(k) Σ_j ∂φ(r_kj) - Σ_j J(j) ∂φ(r_jk): each row is written once, by one thread, from the
+//! derivatives of all atoms by their sums, which are computed first.
+
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rayon::prelude::*;
+
+use crate::contraction::Term;
+use crate::error::{Error, StructureProblem};
+use crate::jacobian::{CHUNK, Couplings};
+use crate::lanes::Quad;
+use crate::rows::{Batch, Memory, Rows, target};
+use crate::sites::{Scratch, Sites};
+use crate::structure::Structure;
+use crate::structures::{AceBasis, first_error};
+
+/// Memory that threads take and bring back, for the time of one call.
+#[derive(Default)]
+struct Pools {
+    /// The derivatives by the sums of all atoms of a structure.
+    derivatives: Mutex<Vec<Vec<Quad>>>,
+    by_sums: Mutex<Vec<Couplings>>,
+    chunks: Mutex<Vec<Memory>>,
+}
+
+impl AceBasis {
+    /// Number of rows of a design: one for the energy, three for each atom, six for the virial.
+    pub fn n_design_rows(n_atoms: usize) -> usize {
+        1 + 3 * n_atoms + 6
+    }
+
+    /// Bytes that the design of a structure takes, and with it what is needed to compute it.
+    pub fn design_bytes(&self, n_atoms: usize) -> usize {
+        let rows = Self::n_design_rows(n_atoms) * self.n_features() * size_of::<f64>();
+        rows + self.jacobian().quads(n_atoms) * size_of::<Quad>()
+    }
+
+    /// The rows of features for the energy, the forces and the virial of each structure, one structure after the other.
+    ///
+    /// The row of the energy comes first, the sum of the rows of the atoms. Rows of forces, three for each atom, are
+    /// minus its derivatives by the position, and six rows for the virial minus those by strain: xx, yy, zz, yz, xz,
+    /// xy. The result is the same, bit for bit, for any number of threads.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Structure`] for the first structure that cannot be described; then some rows are written and some not.
+    ///
+    /// # Panics
+    ///
+    /// `rows` does not hold [`Self::n_design_rows`] rows for each structure.
+    pub fn designs_into(&self, structures: &[Structure<'_>], rows: &mut [f64]) -> Result<(), Error> {
+        let d = self.n_features();
+        let n_rows: usize = structures.iter().map(|structure| Self::n_design_rows(structure.len())).sum();
+        assert_eq!(rows.len(), n_rows * d, "expected {n_rows} rows of {d} numbers");
+        let mut rest = rows;
+        let mut jobs = Vec::with_capacity(structures.len());
+        for structure in structures {
+            let (rows, others) = rest.split_at_mut(Self::n_design_rows(structure.len()) * d);
+            jobs.push((structure, rows));
+            rest = others;
+        }
+        let pools = Pools::default();
+        first_error(jobs.into_par_iter().map(|(structure, rows)| self.design(structure, &pools, rows)))
+    }
+
+    fn design(&self, structure: &Structure<'_>, pools: &Pools, rows: &mut [f64]) -> Result<(), StructureProblem> {
+        let sites = self.prepare(structure)?;
+        let d = self.n_features();
+        let n = structure.len();
+        let (energy, rows) = rows.split_at_mut(d);
+        let (forces, virial) = rows.split_at_mut(3 * n * d);
+        energy.fill(0.0);
+        virial.fill(0.0);
+
+        let mut derivatives = lock(&pools.derivatives).pop().unwrap_or_default();
+        derivatives.resize(self.jacobian().quads(n), Quad::ZERO);
+        let chunks = derivatives.par_chunks_mut(self.jacobian().quads(CHUNK)).enumerate().map(|(k, derivatives)| {
+            let first = k * CHUNK;
+            self.derive_by_sums(&sites, first..n.min(first + CHUNK), pools, derivatives)
+        });
+        for sums in chunks.collect::<Vec<_>>() {
+            add(energy, &sums?);
+        }
+        let chunks = forces.par_chunks_mut(3 * CHUNK * d).enumerate().map(|(k, rows)| {
+            let first = k * CHUNK;
+            self.derive_by_positions(&sites, first..n.min(first + CHUNK), &derivatives, pools, rows)
+        });
+        for sums in chunks.collect::<Vec<_>>() {
+            add(virial, &sums?);
+        }
+        lock(&pools.derivatives).push(derivatives);
+        Ok(())
+    }
+
+    /// The derivatives of the features of some atoms by their sums, and the sum of the features.
+    fn derive_by_sums(
+        &self,
+        sites: &Sites,
+        atoms: Range<usize>,
+        pools: &Pools,
+        derivatives: &mut [Quad],
+    ) -> Result<Vec<f64>, StructureProblem> {
+        let jacobian = self.jacobian();
+        let mut by_sums = lock(&pools.by_sums).pop().unwrap_or_else(|| jacobian.memory());
+        let mut features = vec![0.0; self.n_features()];
+        let first = atoms.start;
+        self.visit(sites, atoms, |lane_atoms, centre, scratch| {
+            let Scratch { slots, workspace, .. } = scratch;
+            self.evaluator.evaluate(centre, slots, workspace);
+            // Lanes without an atom hold zeros.
+            self.write(centre, workspace, &mut features, |pack| pack.sum());
+            let places: Vec<usize> = lane_atoms.iter().map(|&atom| atom - first).collect();
+            let sums = &mut workspace.sums;
+            self.evaluator.differentiate_by_sums(jacobian, sums, &mut by_sums, &places, derivatives);
+        })?;
+        lock(&pools.by_sums).push(by_sums);
+        Ok(features)
+    }
+
+    /// The rows of the forces on some atoms, and what these atoms add to the virial.
+    fn derive_by_positions(
+        &self,
+        sites: &Sites,
+        atoms: Range<usize>,
+        derivatives: &[Quad],
+        pools: &Pools,
+        rows: &mut [f64],
+    ) -> Result<Vec<f64>, StructureProblem> {
+        let jacobian = self.jacobian();
+        let n_elements = self.basis().elements.len();
+        let mut memory = lock(&pools.chunks).pop().unwrap_or_default();
+        let Memory { batches, plan, .. } = &mut memory;
+        plan.clear(n_elements);
+        let (first, n_atoms) = (atoms.start, atoms.len());
+        let (mut n_batches, mut n_points) = (0, 0);
+        self.visit(sites, atoms, |lane_atoms, centre, scratch| {
+            if n_batches == batches.len() {
+                batches.push(Batch::default());
+            }
+            let Batch { centre: of_batch, one_particle, places } = &mut batches[n_batches];
+            *of_batch = centre;
+            places.clear();
+            places.extend(lane_atoms.iter().map(|atom| atom - first));
+            self.evaluator.differentiate_one_particle(centre, &scratch.slots, one_particle);
+            for (lane, &atom) in lane_atoms.iter().enumerate() {
+                for element in 0..n_elements {
+                    // Functions of neighbours pull at the centre, and those of the centre at itself.
+                    let pulls = scratch.neighbours(element, lane).map(|(slot, atom)| {
+                        let point = n_points + one_particle.neighbour(slot, lane);
+                        Term { atom, point }
+                    });
+                    let own = Term { atom, point: n_points + one_particle.own(element, lane) };
+                    let of_centre = target(atom - first, centre, n_elements);
+                    if element == centre {
+                        plan.push(element, of_centre, false, pulls.chain([own]));
+                    } else {
+                        plan.push(centre, target(atom - first, element, n_elements), false, pulls);
+                        plan.push(element, of_centre, false, [own]);
+                    }
+                }
+            }
+            for element in 0..n_elements {
+                for half in 0..2 {
+                    let moments = lane_atoms.iter().enumerate().map(|(lane, &atom)| Term {
+                        atom,
+                        point: n_points + one_particle.moments(element, lane)[half],
+                    });
+                    plan.push(element, target(n_atoms + half, centre, n_elements), true, moments);
+                }
+            }
+            n_points += one_particle.n_points();
+            n_batches += 1;
+        })?;
+        plan.collect_atoms(sites.elements.len());
+
+        let mut virial = vec![0.0; 6 * self.n_features()];
+        let evaluator = &self.evaluator;
+        evaluator.processor.run(Rows {
+            evaluator,
+            jacobian,
+            derivatives,
+            n_batches,
+            memory: &mut memory,
+            forces: rows,
+            virial: &mut virial,
+        });
+        lock(&pools.chunks).push(memory);
+        Ok(virial)
+    }
+}
+
+fn add(sums: &mut [f64], terms: &[f64]) {
+    for (sum, term) in sums.iter_mut().zip(terms) {
+        *sum += term;
+    }
+}
+
+fn lock<T>(pool: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing is ever half done under the lock, so a thread that died holding it left it whole.
+    pool.lock().unwrap_or_else(PoisonError::into_inner)
+}
