@@ -239,6 +239,16 @@ class AceBasis:
         weights: NDArray[np.float64],
         n_threads: int | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
+    def designs(
+        self,
+        positions: NDArray[np.float64],
+        atomic_numbers: NDArray[np.int64],
+        cells: NDArray[np.float64],
+        pbc: NDArray[np.bool_],
+        offsets: NDArray[np.int64],
+        n_threads: int | None = None,
+    ) -> NDArray[np.float64]: ...
+    def design_bytes(self, n_atoms: int) -> int: ...
     def smoothness_prior(self, power: float) -> NDArray[np.float64]: ...
 
 def ace_length(n_elements: int, order: int, totaldegree: NDArray[np.float64]) -> int: ...

@@ -5,6 +5,13 @@ from __future__ import annotations
 from ase.calculators.tersoff import Tersoff, TersoffParameters
 
 
+class _Tersoff(Tersoff):
+    """ASE's calculator, which divides by zero for an atom with a single neighbour."""
+
+    def _calc_bij_d(self, zeta: float, beta: float, n: float) -> float:
+        return 0.0 if zeta == 0.0 else float(super()._calc_bij_d(zeta, beta, n))
+
+
 def silicon_tersoff() -> Tersoff:
     """Make ASE's calculator for silicon after J. Tersoff, Phys. Rev. B 38, 9902 (1988)."""
     parameters = TersoffParameters(
@@ -23,4 +30,4 @@ def silicon_tersoff() -> Tersoff:
         lambda1=2.4799,
         A=1830.8,
     )
-    return Tersoff({("Si", "Si", "Si"): parameters})
+    return _Tersoff({("Si", "Si", "Si"): parameters})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +15,7 @@ from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 
 from mlipselect._core import AceBasis, ace_length
-from mlipselect.descriptors.base import Prediction
+from mlipselect.descriptors.base import Design, Prediction
 from mlipselect.exceptions import InvalidInputError, NotFittedError, StructureError
 
 _LOGGER = logging.getLogger("mlipselect")
@@ -37,6 +37,10 @@ _Batch = tuple[
     npt.NDArray[np.bool_],
     npt.NDArray[np.int64],
 ]
+
+
+#: Bytes of designs that are computed together.
+_DESIGN_BYTES = 100 << 20
 
 
 class ACE:
@@ -344,6 +348,68 @@ class ACE:
         atoms = [slice(first, last) for first, last in pairwise(flat[4])]
         totals = zip(energies.tolist(), virials, atoms, strict=True)
         return [Prediction(energy, forces[own], virial, sites[own]) for energy, virial, own in totals]
+
+    def design(self, atoms: Atoms) -> Design:
+        """
+        Differentiate every feature of one structure.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            The structure.
+
+        Returns
+        -------
+        Design
+            Rows for the energy, the forces and the virial.
+
+        Raises
+        ------
+        StructureError
+            As `features`.
+        """
+        try:
+            return next(self.designs([atoms]))
+        except StructureError as error:
+            raise StructureError(error.problem) from None
+
+    def designs(self, structures: Sequence[Atoms], n_threads: int | None = None) -> Iterator[Design]:
+        """
+        Differentiate every feature of many structures, some at a time in parallel: as `design`.
+
+        Parameters
+        ----------
+        structures : sequence of ase.Atoms
+            The structures.
+        n_threads : int, optional
+            Number of threads; all processors by default. The result does not depend on it.
+
+        Yields
+        ------
+        Design
+            One for each structure, in order. About 100 MB of them are held at a time, or one if that is larger.
+
+        Raises
+        ------
+        StructureError
+            As `features`; its `index` is that of the first structure that cannot be described.
+        """
+        basis = self.bind(structures)._bound()[2]
+        first = 0
+        while first < len(structures):
+            last, held = first, 0
+            while last < len(structures) and (last == first or held < _DESIGN_BYTES):
+                held += basis.design_bytes(len(structures[last]))
+                last += 1
+            batch = structures[first:last]
+            try:
+                rows = basis.designs(*_flat(batch), n_threads)
+            except StructureError as error:
+                raise StructureError(error.problem, first + (error.index or 0)) from None
+            for atoms in batch:
+                own, rows = rows[: 7 + 3 * len(atoms)], rows[7 + 3 * len(atoms) :]
+                yield Design(own[0], own[1:-6], own[-6:])
+            first = last
 
     def smoothness_prior(self, power: float = 4) -> npt.NDArray[np.float64]:
         """

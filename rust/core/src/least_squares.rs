@@ -94,9 +94,7 @@ impl LeastSquares {
             return Err(Error::NotFinite { what: "the rows and targets", row });
         }
         self.count += rows.len();
-        if self.pending.len() >= PARTS * self.part() {
-            self.settle();
-        }
+        self.settle_if_many();
         Ok(())
     }
 
@@ -108,11 +106,13 @@ impl LeastSquares {
         if other.dim() != self.dim() {
             return Err(Error::Dimension { what: "the other triangle", expected: self.dim(), given: other.dim() });
         }
-        self.pending.extend_from_slice(&other.pending);
         let width = self.factor.nrows();
-        self.pending.extend((0..width * width).map(|k| other.factor[(k / width, k % width)]));
+        self.pending.extend_from_slice(&other.pending);
+        if other.count > other.pending.len() / width {
+            self.pending.extend((0..width * width).map(|k| other.factor[(k / width, k % width)]));
+        }
         self.count += other.count;
-        self.settle();
+        self.settle_if_many();
         Ok(())
     }
 
@@ -135,6 +135,12 @@ impl LeastSquares {
         self.settle();
         let missed = |i: usize| (i..dim).map(|j| self.factor[(i, j)] * weights[j]).sum::<f64>() - self.factor[(i, dim)];
         Ok((0..dim).map(|i| missed(i).powi(2)).sum::<f64>() + self.factor[(dim, dim)].powi(2))
+    }
+
+    fn settle_if_many(&mut self) {
+        if self.pending.len() >= PARTS * self.part() {
+            self.settle();
+        }
     }
 
     /// Take pending rows into the triangle.

@@ -172,6 +172,32 @@ impl AceBasis {
         ))
     }
 
+    /// Rows of the designs of structures: for each one for the energy, three for each atom, and six for the virial.
+    #[pyo3(signature = (positions, atomic_numbers, cells, pbc, offsets, n_threads=None))]
+    #[expect(clippy::too_many_arguments, reason = "flat arrays of one batch")]
+    fn designs<'py>(
+        &self,
+        py: Python<'py>,
+        positions: PyReadonlyArray2<'py, f64>,
+        atomic_numbers: PyReadonlyArray1<'py, i64>,
+        cells: PyReadonlyArray3<'py, f64>,
+        pbc: PyReadonlyArray2<'py, bool>,
+        offsets: PyReadonlyArray1<'py, i64>,
+        n_threads: Option<usize>,
+    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let batch = Batch::new(&positions, &atomic_numbers, &cells, &pbc, &offsets)?;
+        let structures = batch.structures();
+        let n_rows: usize = structures.iter().map(|s| ace::AceBasis::n_design_rows(s.len())).sum();
+        let mut rows = vec![0.0; n_rows * self.inner.n_features()];
+        detached(py, n_threads, || self.inner.designs_into(&structures, &mut rows))?.map_err(from_ace)?;
+        rows.into_pyarray(py).reshape([n_rows, self.inner.n_features()])
+    }
+
+    /// Bytes that the design of a structure of so many atoms takes while it is computed.
+    fn design_bytes(&self, n_atoms: usize) -> usize {
+        self.inner.design_bytes(n_atoms)
+    }
+
     fn smoothness_prior<'py>(&self, py: Python<'py>, power: f64) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let diagonal = py.detach(|| self.inner.smoothness_prior(power)).map_err(from_ace)?;
         Ok(diagonal.into_pyarray(py))
