@@ -1,13 +1,13 @@
 """Leverage scores against numpy's Gram matrix and eigenvectors, in one run.
 
 What one would write with numpy: `X.T @ X`, `eigh`, `X @ V_k`, the sum of squares of each row, all rows at once, in the
-element type of the pool. ``numpy64`` is the same in float64 for a float32 pool, blocks of rows being converted one after
-the other. Every run is in a process of its own with the threads asked for, on the same rows (a Gaussian mixture with a
-decaying spectrum, made from a seed), with the default rank. Printed: wall times, how many times ours each of the others
-takes, the largest error of a leverage relative to numpy in float64, peak memory over that of the data, and the rate of
-the multiplications that the Gram matrix and the projections need (one triangle, and one product a row and direction) as
-a fraction of the rate of numpy's matrix product, measured in the same process. Absolute times drift from run to run on a
-shared machine; the ratios are what counts.
+element type of the pool. ``numpy64`` is the same in float64 for a float32 pool, blocks of rows being converted one
+after the other. Every run is in a process of its own with the threads asked for, on the same rows (a Gaussian mixture
+with a decaying spectrum, made from a seed), with the default rank. Printed: wall times, how many times ours each of the
+others takes, the largest relative error of a leverage (numpy in float64 being the reference), peak memory over that of
+the data, and the rate of the multiplications that Gram matrix and projections need (one triangle, and one product a row
+and direction) as a fraction of the rate of numpy's matrix product, measured in the same process. Absolute times drift
+from run to run on a shared machine; the ratios are what counts.
 """
 
 from __future__ import annotations

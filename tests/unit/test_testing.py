@@ -41,6 +41,9 @@ def test_conforming_ones_pass():
     check_selector(Selector)
     for score in ("energy", "logdet", "pool_variance", "pool_std"):
         check_selector(lambda n, score=score: ms.BayesianSelector(n, score=score))
+    check_selector(ms.CUR)
+    check_selector(lambda n: ms.CUR(n, ridge=1e-6, deterministic=True))
+    check_selector(ms.RandomSelector)
 
 
 @pytest.mark.parametrize(
