@@ -205,6 +205,42 @@ def test_small_directions_are_resolved_where_they_count():
             np.testing.assert_allclose(values, (U**2 * weights).sum(axis=1), atol=1e-4)
 
 
+def test_large_float32_pools_agree_to_the_accuracy_that_is_stated():
+    rng = np.random.default_rng(11)
+    n, d = 30_000, 150
+    basis, _ = np.linalg.qr(rng.standard_normal((d, d)))
+    X = ((rng.standard_normal((n, d)) / np.arange(1, d + 1)) @ basis).astype(np.float32)
+    X[7_000:7_100] = X[100:200]
+    core = X[:50] * np.float32(2.0)
+    for how in ({}, {"rank": 20}, {"ridge": 1e-2}):
+        for known in (None, core):
+            expected, rank = reference.leverage(X, known, **how)
+            selector = CUR(1, **how).fit(X, known)
+            np.testing.assert_allclose(selector.leverage_, expected, rtol=1e-4)
+            assert selector.rank_ == rank
+            np.testing.assert_array_equal(selector.leverage_[7_000:7_100], selector.leverage_[100:200])
+            np.testing.assert_array_equal(CUR(1, n_threads=3, **how).fit(X, known).leverage_, selector.leverage_)
+    wide = np.zeros((n, d + 10), np.float32)
+    wide[:, :d] = X
+    np.testing.assert_array_equal(CUR(1).fit(wide[:, :d]).leverage_, CUR(1).fit(X).leverage_)
+
+
+def test_what_float32_cannot_hold_is_done_in_float64():
+    rng = np.random.default_rng(12)
+    n, d = 30_000, 150
+    X = (rng.standard_normal((n, d)) * 10.0 ** -np.linspace(0, 5, d)).astype(np.float32)
+    expected, _ = reference.leverage(X, rank=d)
+    np.testing.assert_allclose(CUR(1, rank=d).fit(X).leverage_, expected, rtol=1e-7)
+    expected, _ = reference.leverage(X, rank=3)
+    for power in (-60, 60):
+        scaled = X * np.float32(2.0**power)
+        np.testing.assert_allclose(CUR(1, rank=3).fit(scaled).leverage_, expected, rtol=1e-8)
+    np.testing.assert_allclose(CUR(1, rank=3).fit(X, core=X[:9].astype(np.float64) * 0).leverage_, expected, rtol=1e-8)
+    X[17_000, 3] = np.nan
+    with pytest.raises(StructureError, match="structure 17000: the pool has a feature that is not finite"):
+        CUR(1).fit(X)
+
+
 @pytest.mark.parametrize("power", [-60, 0, 60, 400])
 def test_the_unit_does_not_matter(power):
     X = np.random.default_rng(0).standard_normal((50, 4))

@@ -44,6 +44,7 @@ def test_conforming_ones_pass():
         check_selector(lambda n, score=score: ms.BayesianSelector(n, score=score))
     for method in METHODS.values():
         check_selector(method, nested=method is not ms.KMedoids)
+    check_selector(lambda n: ms.CUR(n, ridge=1e-6, deterministic=True))
 
 
 @pytest.mark.parametrize(

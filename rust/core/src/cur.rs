@@ -6,13 +6,13 @@
 
 use std::collections::BTreeSet;
 
-use faer::{Mat, MatRef};
+use faer::Mat;
 
 use crate::distance::Scale;
 use crate::error::{Error, Result};
 use crate::greedy::tie_limit;
 use crate::groups::Groups;
-use crate::linalg::{Panels, gram, quadratic_forms};
+use crate::linalg::{Panels, gram, quadratic_forms, single_gram, single_quadratic_forms};
 use crate::rows::{Rows, View};
 use crate::scaling::{Scaled, standard_scales};
 use crate::spectrum::Spectrum;
@@ -22,6 +22,14 @@ const EFFECTIVE: f64 = 0.999;
 /// Squared singular values that are needed must be this large relative to the largest to be taken from a Gram matrix,
 /// whose rounding errors are near 1e-16 on the same scale.
 const RESOLVED: f64 = 1e-8;
+/// The same for a Gram matrix of products in float32, whose rounding errors are near 1e-9.
+const RESOLVED_SINGLE: f64 = 3e-6;
+/// Numbers beyond which float32 features are multiplied in float32: with many rows, rounding errors average out.
+const LARGE: usize = 1 << 22;
+/// Mean squares of the features for which products in float32 neither overflow nor vanish.
+const RANGE_SINGLE: std::ops::Range<f64> = 1e-20..1e20;
+/// By what fraction the sum of the leverages may be off if they are computed in float32.
+const AGREED_SINGLE: f64 = 1e-5;
 
 /// Which directions of the features count.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -130,15 +138,39 @@ fn many_rows(
     matrices: &[(&'static str, &dyn Rows)],
     kind: Leverage,
 ) -> Result<LeverageScores> {
-    let dim = pool.dim();
-    let weighted = Weighted::new(matrices, kind, count, dim)?;
-    let vectors = weighted.vectors();
-    let directions = Mat::from_fn(dim, weighted.rank(), |i, j| vectors[(i, j)] / weighted.squares[j].sqrt());
-    let values = match weighted.rank() {
-        0 => vec![0.0; pool.len()],
-        _ => quadratic_forms(pool, &Panels::rotated(directions.as_ref())),
+    if count * pool.dim() > LARGE {
+        let singles: Option<Vec<View<'_, f32>>> = matrices.iter().map(|(_, rows)| rows.single()).collect();
+        if let Some(scores) = singles.and_then(|singles| in_float32(&singles, count, kind)) {
+            return Ok(scores);
+        }
+    }
+    let weighted = Weighted::new(matrices, kind, count, pool.dim())?;
+    let values = match weighted.directions() {
+        Some(directions) => quadratic_forms(pool, &directions),
+        None => vec![0.0; pool.len()],
     };
     Ok(weighted.scores(values))
+}
+
+/// The leverages from products in float32, unless these are not good enough.
+fn in_float32(matrices: &[View<'_, f32>], count: usize, kind: Leverage) -> Option<LeverageScores> {
+    let dim = matrices[0].dim();
+    let gram = single_gram(matrices);
+    let mean_square = (0..dim).map(|i| gram[(i, i)]).sum::<f64>() / (count * dim) as f64;
+    if !RANGE_SINGLE.contains(&mean_square) {
+        return None;
+    }
+    let weighted = Weighted::weigh(Spectrum::of_gram(&gram).ok()?, kind, count, dim);
+    if !weighted.is_resolved(RESOLVED_SINGLE) {
+        return None;
+    }
+    let directions = weighted.directions()?;
+    let mut values: Vec<Vec<f64>> = matrices.iter().map(|rows| single_quadratic_forms(*rows, &directions)).collect();
+    // What the leverages of all rows must add up to tells how far the sums in float32 are off.
+    let sum: f64 = values.iter().flatten().sum();
+    let expected =
+        weighted.spectrum.values.iter().zip(&weighted.squares).map(|(s, square)| s * s / square).sum::<f64>();
+    ((sum - expected).abs() <= AGREED_SINGLE * expected).then(|| weighted.scores(values.swap_remove(0)))
 }
 
 /// Where there are more features than rows, the columns of X take the part of its rows: its left singular vectors are
@@ -164,7 +196,7 @@ fn few_rows(
     }
     let columns = View::adjacent(&columns, count);
     let weighted = Weighted::new(&[("the features", &columns)], kind, dim, count)?;
-    let (vectors, values) = (weighted.vectors(), &weighted.spectrum.values);
+    let Spectrum { vectors, values } = &weighted.spectrum;
     let share = |row: usize, j: usize| vectors[(row, j)].powi(2) * (values[j].powi(2) / weighted.squares[j]);
     // What rounding leaves of a row of zeros is not leverage.
     let leverage = |row: usize| if zero[row] { 0.0 } else { (0..weighted.rank()).map(|j| share(row, j)).sum() };
@@ -183,12 +215,9 @@ impl Weighted {
     fn new(matrices: &[(&'static str, &dyn Rows)], kind: Leverage, count: usize, dim: usize) -> Result<Self> {
         let gram = gram(matrices)?;
         let weighted = Self::weigh(Spectrum::of_gram(&gram)?, kind, count, dim);
-        let largest = weighted.spectrum.values[0].powi(2);
-        let smallest = weighted.squares.last().copied().unwrap_or(largest);
-        let cut = matches!(kind, Leverage::Rank(asked) if asked > weighted.rank());
-        let weighted = match cut || smallest < RESOLVED * largest {
-            true => Self::weigh(Spectrum::of_rows(matrices)?, kind, count, dim),
-            false => weighted,
+        let weighted = match weighted.is_resolved(RESOLVED) {
+            true => weighted,
+            false => Self::weigh(Spectrum::of_rows(matrices)?, kind, count, dim),
         };
         match kind {
             Leverage::Rank(asked) if asked > weighted.rank() => Err(Error::Rank { asked, available: weighted.rank() }),
@@ -216,6 +245,20 @@ impl Weighted {
         self.squares.len()
     }
 
+    /// Whether all directions that were asked for are there, with squares above a fraction of the largest.
+    fn is_resolved(&self, fraction: f64) -> bool {
+        let largest = self.spectrum.values[0].powi(2);
+        let cut = matches!(self.kind, Leverage::Rank(asked) if asked > self.rank());
+        !cut && self.squares.last().is_none_or(|&smallest| smallest >= fraction * largest)
+    }
+
+    /// Directions whose squared products with a row add up to its leverage, if there are any.
+    fn directions(&self) -> Option<Panels> {
+        let vectors = self.spectrum.vectors.as_ref();
+        let matrix = Mat::from_fn(vectors.nrows(), self.rank(), |i, j| vectors[(i, j)] / self.squares[j].sqrt());
+        (self.rank() > 0).then(|| Panels::rotated(matrix.as_ref()))
+    }
+
     fn scores(&self, values: Vec<f64>) -> LeverageScores {
         let rank = match self.kind {
             Leverage::Ridge(_) => self.spectrum.values.len(),
@@ -224,10 +267,6 @@ impl Weighted {
         let squares = |count: usize| self.spectrum.values[..count].iter().map(|s| s * s).sum::<f64>();
         let total = squares(self.spectrum.values.len());
         LeverageScores { values, rank, explained: if total > 0.0 { squares(rank) / total } else { 1.0 } }
-    }
-
-    fn vectors(&self) -> MatRef<'_, f64> {
-        self.spectrum.vectors.get(.., ..self.rank())
     }
 }
 

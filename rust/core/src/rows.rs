@@ -19,6 +19,11 @@ pub trait Rows: Sync {
 
     /// Write row `index` as float64 into `out`, which has `dim` elements.
     fn read(&self, index: usize, out: &mut [f64]);
+
+    /// The rows themselves, where they are in memory in float32.
+    fn single(&self) -> Option<View<'_, f32>> {
+        None
+    }
 }
 
 /// A matrix without rows.
@@ -37,9 +42,22 @@ impl Rows for NoRows {
 }
 
 /// An element type that features are stored in.
-pub trait Element: Copy + Into<f64> + Send + Sync {}
-impl Element for f32 {}
-impl Element for f64 {}
+pub trait Element: Copy + Into<f64> + Send + Sync {
+    /// The same elements as float32, where they are.
+    fn single(data: &[Self]) -> Option<&[f32]>;
+}
+
+impl Element for f32 {
+    fn single(data: &[Self]) -> Option<&[f32]> {
+        Some(data)
+    }
+}
+
+impl Element for f64 {
+    fn single(_: &[Self]) -> Option<&[f32]> {
+        None
+    }
+}
 
 /// Rows in memory that belong to somebody else; consecutive rows may be further apart than they are long.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +104,18 @@ impl<'a, T: Element> View<'a, T> {
     }
 }
 
+impl<T> View<'_, T> {
+    /// One row.
+    pub(crate) fn row(&self, index: usize) -> &[T] {
+        &self.data[index * self.stride..index * self.stride + self.dim]
+    }
+
+    /// The elements from a row on, and how far apart rows begin.
+    pub(crate) fn rows_from(&self, index: usize) -> (&[T], usize) {
+        (&self.data[index * self.stride..], self.stride)
+    }
+}
+
 impl<T: Element> Rows for View<'_, T> {
     fn len(&self) -> usize {
         self.len
@@ -97,10 +127,13 @@ impl<T: Element> Rows for View<'_, T> {
 
     #[inline]
     fn read(&self, index: usize, out: &mut [f64]) {
-        let start = index * self.stride;
-        for (o, &x) in out.iter_mut().zip(&self.data[start..start + self.dim]) {
+        for (o, &x) in out.iter_mut().zip(self.row(index)) {
             *o = x.into();
         }
+    }
+
+    fn single(&self) -> Option<View<'_, f32>> {
+        T::single(self.data).map(|data| View { data, len: self.len, dim: self.dim, stride: self.stride })
     }
 }
 

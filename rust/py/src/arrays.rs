@@ -90,6 +90,13 @@ impl Rows for MatrixRows<'_> {
             Self::F64(view) => view.read(index, out),
         }
     }
+
+    fn single(&self) -> Option<View<'_, f32>> {
+        match self {
+            Self::F32(view) => view.single(),
+            Self::F64(_) => None,
+        }
+    }
 }
 
 /// Indices that Python counts in int64; `name` is what messages call them.

@@ -4,27 +4,26 @@
 //! and above the diagonal are computed. A tile belongs to one thread and adds up its slabs in the order of the rows, so
 //! the number of threads changes no bit of the result.
 
+use std::ops::Range;
+
 use faer::Mat;
 use rayon::prelude::*;
 
-use super::kernel::{GROUP, LANES, dots};
+use super::kernel::{GROUP, LANES, Number, SINGLE_LANES};
 use crate::error::{Error, Result};
-use crate::rows::Rows;
+use crate::rows::{Rows, View};
 
-/// Rows of a slab: one group of columns and the panels of one stripe fit into the first level cache.
-const DEPTH: usize = 128;
-/// Columns of a stripe, a multiple of the kernel's group and of its panel.
-const STRIPE: usize = 24;
-const GROUPS: usize = STRIPE / GROUP;
-const PANELS: usize = STRIPE / LANES;
+/// Bytes of a column in a slab: the panels of a stripe stay in the first two levels of the cache.
+const COLUMN_BYTES: usize = 1024;
+/// Panels of a stripe of columns. As many columns are a multiple of the kernel's group.
+const PANELS: usize = 3;
 /// Rows that are copied together when a slab is filled, so that whole cache lines are written.
-const COPIED: usize = 8;
-
+const COPIED: usize = 16;
 /// A sum of squares below this has lost digits to the smallest numbers there are.
 const SMALLEST: f64 = 1e-280;
 
 /// Products of a group of columns with those of each panel of a stripe.
-type Tiles = [[[f64; LANES]; GROUP]; PANELS];
+type Tiles<const L: usize> = [[[f64; L]; GROUP]; PANELS];
 
 /// `X^T X` in float64, where the rows of `X` are those of all matrices.
 ///
@@ -36,9 +35,10 @@ pub(crate) fn gram(matrices: &[(&'static str, &dyn Rows)]) -> Result<Mat<f64>> {
     if let Some((what, rows)) = matrices.iter().find(|(_, rows)| rows.dim() != dim) {
         return Err(Error::Dimension { what, expected: dim, given: rows.dim() });
     }
-    let mut stripes: Vec<Vec<Tiles>> =
-        (0..dim.div_ceil(STRIPE)).map(|stripe| vec![Tiles::default(); (stripe + 1) * GROUPS]).collect();
-    matrices.iter().for_each(|(_, rows)| add(&mut stripes, *rows));
+    let mut stripes = stripes::<LANES>(dim);
+    matrices
+        .iter()
+        .for_each(|(_, rows)| add(&mut stripes, rows.len(), dim, |index, out: &mut [f64]| rows.read(index, out)));
     let gram = assemble(&stripes, dim);
     let trace: f64 = (0..dim).map(|i| gram[(i, i)]).sum();
     if !(SMALLEST..).contains(&trace) || !trace.is_finite() {
@@ -67,66 +67,109 @@ fn check_range(matrices: &[(&'static str, &dyn Rows)], trace: f64) -> Result<()>
     }
 }
 
-/// Some rows of `X`, once column after column and once in panels of columns.
-struct Slab {
-    columns: Vec<f64>,
-    panels: Vec<f64>,
+/// `X^T X` of rows that are float32, with products in float32 and sums of a slab of them at a time: at twice the speed
+/// and, relative to the mean of the diagonal, an error near 1e-8.
+///
+/// What is not finite shows in the result, as do squares that are out of the range of float32.
+pub(crate) fn single_gram(matrices: &[View<'_, f32>]) -> Mat<f64> {
+    let dim = matrices.first().map_or(0, Rows::dim);
+    let mut stripes = stripes::<SINGLE_LANES>(dim);
+    for rows in matrices {
+        add(&mut stripes, rows.len(), dim, |index, out: &mut [f32]| out.copy_from_slice(rows.row(index)));
+    }
+    assemble(&stripes, dim)
 }
 
-fn add(stripes: &mut [Vec<Tiles>], rows: &dyn Rows) {
-    let size = stripes.len() * STRIPE * DEPTH;
-    if size == 0 || rows.is_empty() {
+/// Rows of a slab.
+const fn depth<T>() -> usize {
+    COLUMN_BYTES / size_of::<T>()
+}
+
+fn stripes<const L: usize>(dim: usize) -> Vec<Vec<Tiles<L>>> {
+    let groups = L * PANELS / GROUP;
+    (0..dim.div_ceil(L * PANELS)).map(|stripe| vec![[[[0.0; L]; GROUP]; PANELS]; (stripe + 1) * groups]).collect()
+}
+
+/// Some rows of `X`, once column after column and once in panels of columns.
+struct Slab<T> {
+    columns: Vec<T>,
+    panels: Vec<T>,
+}
+
+fn add<T: Number<L>, const L: usize>(
+    stripes: &mut [Vec<Tiles<L>>],
+    len: usize,
+    dim: usize,
+    read: impl Fn(usize, &mut [T]) + Sync,
+) {
+    let depth = depth::<T>();
+    let size = stripes.len() * L * PANELS * depth;
+    if size == 0 || len == 0 {
         return;
     }
     // How many slabs there are between two waits of the threads for each other changes nothing but the time.
-    let count = rayon::current_num_threads().min(rows.len().div_ceil(DEPTH));
-    let mut slabs: Vec<Slab> = (0..count).map(|_| Slab { columns: vec![0.0; size], panels: vec![0.0; size] }).collect();
-    for first in (0..rows.len()).step_by(count * DEPTH) {
-        let used = count.min((rows.len() - first).div_ceil(DEPTH));
-        slabs[..used].par_iter_mut().enumerate().for_each(|(s, slab)| slab.fill(rows, first + s * DEPTH));
+    let count = rayon::current_num_threads().min(len.div_ceil(depth));
+    let slab = || Slab { columns: vec![T::default(); size], panels: vec![T::default(); size] };
+    let mut slabs: Vec<Slab<T>> = (0..count).map(|_| slab()).collect();
+    for first in (0..len).step_by(count * depth) {
+        let used = count.min((len - first).div_ceil(depth));
+        slabs[..used].par_iter_mut().enumerate().for_each(|(s, slab)| {
+            let start = first + s * depth;
+            slab.fill(start..len.min(start + depth), dim, &read);
+        });
         // The last stripe is the longest.
         stripes.par_iter_mut().enumerate().rev().with_max_len(1).for_each(|(stripe, tiles)| {
-            slabs[..used].iter().for_each(|slab| slab.add_products(stripe, tiles));
+            slabs[..used].iter().for_each(|slab| slab.add_products(dim, stripe, tiles));
         });
     }
 }
 
-impl Slab {
-    /// Read the rows from `first` on, with zeros after the last one.
-    fn fill(&mut self, rows: &dyn Rows, first: usize) {
-        let width = self.columns.len() / DEPTH;
-        let mut copied = vec![0.0; COPIED * width];
-        for start in (0..DEPTH).step_by(COPIED) {
-            for (index, row) in (first + start..).zip(copied.chunks_exact_mut(width)) {
-                match index < rows.len() {
-                    true => rows.read(index, &mut row[..rows.dim()]),
-                    false => row.fill(0.0),
+impl<T> Slab<T> {
+    /// Read rows, with zeros after the last one.
+    fn fill<const L: usize>(&mut self, rows: Range<usize>, dim: usize, read: impl Fn(usize, &mut [T]))
+    where
+        T: Number<L>,
+    {
+        let depth = depth::<T>();
+        let width = self.columns.len() / depth;
+        let mut copied = vec![T::default(); COPIED * width];
+        for start in (0..depth).step_by(COPIED) {
+            for (index, row) in (rows.start + start..).zip(copied.chunks_exact_mut(width)) {
+                match index < rows.end {
+                    true => read(index, &mut row[..dim]),
+                    false => row.fill(T::default()),
                 }
             }
-            let places = start * LANES..(start + COPIED) * LANES;
-            let panels = self.panels.chunks_exact_mut(DEPTH * LANES);
-            for (p, (panel, columns)) in panels.zip(self.columns.chunks_exact_mut(DEPTH * LANES)).enumerate() {
-                let mut block = [[0.0; LANES]; COPIED];
+            let places = start * L..(start + COPIED) * L;
+            let panels = self.panels.chunks_exact_mut(depth * L);
+            for (p, (panel, columns)) in panels.zip(self.columns.chunks_exact_mut(depth * L)).enumerate() {
+                let mut block = [[T::default(); L]; COPIED];
                 for (place, row) in block.iter_mut().zip(copied.chunks_exact(width)) {
-                    place.copy_from_slice(&row[p * LANES..(p + 1) * LANES]);
+                    place.copy_from_slice(&row[p * L..(p + 1) * L]);
                 }
                 panel[places.clone()].copy_from_slice(block.as_flattened());
-                for (l, column) in columns.chunks_exact_mut(DEPTH).enumerate() {
-                    let part: [f64; COPIED] = std::array::from_fn(|r| block[r][l]);
+                for (l, column) in columns.chunks_exact_mut(depth).enumerate() {
+                    let part: [T; COPIED] = std::array::from_fn(|r| block[r][l]);
                     column[start..start + COPIED].copy_from_slice(&part);
                 }
             }
         }
     }
 
-    fn add_products(&self, stripe: usize, tiles: &mut [Tiles]) {
+    fn add_products<const L: usize>(&self, dim: usize, stripe: usize, tiles: &mut [Tiles<L>])
+    where
+        T: Number<L>,
+    {
+        let depth = depth::<T>();
+        // The last stripe may end with panels of zeros.
+        let panels = stripe * PANELS..dim.div_ceil(L).min((stripe + 1) * PANELS);
         for (group, tiles) in tiles.iter_mut().enumerate() {
-            let columns = &self.columns[group * GROUP * DEPTH..(group + 1) * GROUP * DEPTH];
-            for (panel, tile) in (stripe * PANELS..).zip(tiles) {
-                if group * GROUP < (panel + 1) * LANES {
-                    let sums = dots(columns, DEPTH, &self.panels[panel * LANES * DEPTH..(panel + 1) * LANES * DEPTH]);
-                    for (total, sum) in tile.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
-                        *total += sum;
+            let columns = &self.columns[group * GROUP * depth..(group + 1) * GROUP * depth];
+            for (panel, tile) in panels.clone().zip(tiles) {
+                if group * GROUP < (panel + 1) * L {
+                    let sums = T::dots(columns, depth, &self.panels[panel * L * depth..(panel + 1) * L * depth]);
+                    for (total, &sum) in tile.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
+                        *total += sum.into();
                     }
                 }
             }
@@ -134,18 +177,15 @@ impl Slab {
     }
 }
 
-fn assemble(stripes: &[Vec<Tiles>], dim: usize) -> Mat<f64> {
-    let upper = |i: usize, j: usize| {
-        let (stripe, panel) = (j / STRIPE, j % STRIPE / LANES);
-        stripes[stripe][i / GROUP][panel][i % GROUP][j % LANES]
-    };
+fn assemble<const L: usize>(stripes: &[Vec<Tiles<L>>], dim: usize) -> Mat<f64> {
+    let width = L * PANELS;
+    let upper = |i: usize, j: usize| stripes[j / width][i / GROUP][j % width / L][i % GROUP][j % L];
     Mat::from_fn(dim, dim, |i, j| upper(i.min(j), i.max(j)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::View;
 
     fn values(count: usize, seed: f64) -> Vec<f64> {
         (0..count).map(|k| ((seed + k as f64 * 12.9898).sin() * 43758.5453).fract()).collect()
@@ -167,6 +207,23 @@ mod tests {
                     assert!((one[(i, j)] - plain).abs() < 1e-12 * (len + more) as f64, "{dim} {i} {j}");
                     assert_eq!(one[(i, j)], three[(i, j)]);
                     assert_eq!(one[(i, j)], one[(j, i)]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn float32_rows_are_summed_in_float64() {
+        for (dim, len) in [(1, 3), (50, 1000), (33, 20_000)] {
+            let data: Vec<f32> = values(len * dim, 0.1).iter().map(|&x| x as f32).collect();
+            let view = View::new(&data, len, dim).unwrap();
+            let exact = gram(&[("rows", &view)]).unwrap();
+            let pools = [1, 3].map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap());
+            let [one, three] = pools.map(|pool| pool.install(|| single_gram(&[view])));
+            for i in 0..dim {
+                for j in 0..dim {
+                    assert!((one[(i, j)] - exact[(i, j)]).abs() < 1e-6 * (exact[(i, i)] * exact[(j, j)]).sqrt());
+                    assert_eq!(one[(i, j)], three[(i, j)]);
                 }
             }
         }

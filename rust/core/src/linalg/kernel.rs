@@ -8,64 +8,92 @@ pub(crate) const GROUP: usize = 6;
 /// Directions that one call handles. Six rows by eight directions fill the 16 vector registers of AVX2.
 pub(crate) const LANES: usize = 8;
 
-/// Dot products of `GROUP` rows, `stride` elements apart, with the directions of a panel.
-///
-/// `panel` holds element 0 of each direction, then element 1 of each, and so on; it may be shorter than the rows, whose
-/// remaining elements then do not count.
-#[inline]
-pub(crate) fn dots(rows: &[f64], stride: usize, panel: &[f64]) -> [[f64; LANES]; GROUP] {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-        // SAFETY: the processor has the features that the function is compiled for.
-        return unsafe { dots_avx2(rows, stride, panel) };
-    }
-    #[cfg(target_arch = "aarch64")]
-    return dots_body::<true>(rows, stride, panel);
-    #[allow(unreachable_code)]
-    dots_body::<false>(rows, stride, panel)
+/// The same for float32, of which a register holds twice as many.
+pub(crate) const SINGLE_LANES: usize = 16;
+
+/// A number that the kernel multiplies, `L` directions at a time.
+pub(crate) trait Number<const L: usize>: Copy + Default + Into<f64> + Send + Sync {
+    /// Dot products of `GROUP` rows, `stride` elements apart, with the directions of a panel.
+    ///
+    /// `panel` holds element 0 of each direction, then element 1 of each, and so on; it may be shorter than the rows,
+    /// whose remaining elements then do not count.
+    fn dots(rows: &[Self], stride: usize, panel: &[Self]) -> [[Self; L]; GROUP];
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn dots_avx2(rows: &[f64], stride: usize, panel: &[f64]) -> [[f64; LANES]; GROUP] {
-    dots_body::<true>(rows, stride, panel)
-}
-
-#[inline(always)]
-fn dots_body<const FUSED: bool>(rows: &[f64], stride: usize, panel: &[f64]) -> [[f64; LANES]; GROUP] {
-    let reach = panel.len() / LANES;
-    let rows: [&[f64]; GROUP] = std::array::from_fn(|r| &rows[r * stride..r * stride + reach]);
-    let mut sums = [[0.0; LANES]; GROUP];
-    for (k, w) in panel.chunks_exact(LANES).enumerate() {
-        for r in 0..GROUP {
-            // SAFETY: `panel` has `reach` chunks, and each row `reach` elements. A check here halves the speed.
-            let x = unsafe { *rows[r].get_unchecked(k) };
-            for l in 0..LANES {
-                sums[r][l] = if FUSED { x.mul_add(w[l], sums[r][l]) } else { sums[r][l] + x * w[l] };
+macro_rules! number {
+    ($type:ty, $lanes:expr, $avx2:ident, $body:ident) => {
+        impl Number<$lanes> for $type {
+            #[inline]
+            fn dots(rows: &[Self], stride: usize, panel: &[Self]) -> [[Self; $lanes]; GROUP] {
+                #[cfg(target_arch = "x86_64")]
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    // SAFETY: the processor has the features that the function is compiled for.
+                    return unsafe { $avx2(rows, stride, panel) };
+                }
+                #[cfg(target_arch = "aarch64")]
+                return $body::<true>(rows, stride, panel);
+                #[allow(unreachable_code)]
+                $body::<false>(rows, stride, panel)
             }
         }
-    }
-    sums
+
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn $avx2(rows: &[$type], stride: usize, panel: &[$type]) -> [[$type; $lanes]; GROUP] {
+            $body::<true>(rows, stride, panel)
+        }
+
+        #[inline(always)]
+        fn $body<const FUSED: bool>(rows: &[$type], stride: usize, panel: &[$type]) -> [[$type; $lanes]; GROUP] {
+            let reach = panel.len() / $lanes;
+            let rows: [&[$type]; GROUP] = std::array::from_fn(|r| &rows[r * stride..r * stride + reach]);
+            let mut sums = [[0.0; $lanes]; GROUP];
+            for (k, w) in panel.chunks_exact($lanes).enumerate() {
+                for r in 0..GROUP {
+                    // SAFETY: `panel` has `reach` chunks, and each row `reach` elements. A check here halves the speed.
+                    let x = unsafe { *rows[r].get_unchecked(k) };
+                    for l in 0..$lanes {
+                        sums[r][l] = if FUSED { x.mul_add(w[l], sums[r][l]) } else { sums[r][l] + x * w[l] };
+                    }
+                }
+            }
+            sums
+        }
+    };
+}
+
+number!(f64, LANES, dots_f64_avx2, dots_f64);
+number!(f32, SINGLE_LANES, dots_f32_avx2, dots_f32);
+
+/// The dot products of [`Number`] in float64.
+#[inline]
+pub(crate) fn dots(rows: &[f64], stride: usize, panel: &[f64]) -> [[f64; LANES]; GROUP] {
+    Number::dots(rows, stride, panel)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn equals_the_plain_sum_and_ignores_the_company() {
+    fn check<T: Number<L> + PartialEq + std::fmt::Debug, const L: usize>(number: impl Fn(f64) -> T, tolerance: f64) {
         let (dim, reach) = (13, 11);
-        let rows: Vec<f64> = (0..GROUP * dim).map(|i| (i as f64 * 0.7).sin()).collect();
-        let panel: Vec<f64> = (0..reach * LANES).map(|i| (i as f64 * 1.3).cos()).collect();
-        let sums = dots(&rows, dim, &panel);
+        let rows: Vec<T> = (0..GROUP * dim).map(|i| number((i as f64 * 0.7).sin())).collect();
+        let panel: Vec<T> = (0..reach * L).map(|i| number((i as f64 * 1.3).cos())).collect();
+        let sums = T::dots(&rows, dim, &panel);
         for r in 0..GROUP {
-            for l in 0..LANES {
-                let plain: f64 = (0..reach).map(|k| rows[r * dim + k] * panel[k * LANES + l]).sum();
-                assert!((sums[r][l] - plain).abs() < 1e-13);
+            for l in 0..L {
+                let plain: f64 = (0..reach).map(|k| rows[r * dim + k].into() * panel[k * L + l].into()).sum();
+                assert!((sums[r][l].into() - plain).abs() < tolerance);
             }
         }
-        let mut alone = vec![0.0; GROUP * dim];
+        let mut alone = vec![T::default(); GROUP * dim];
         alone[3 * dim..4 * dim].copy_from_slice(&rows[..dim]);
-        assert_eq!(dots(&alone, dim, &panel)[3], sums[0]);
+        assert_eq!(T::dots(&alone, dim, &panel)[3], sums[0]);
+    }
+
+    #[test]
+    fn equals_the_plain_sum_and_ignores_the_company() {
+        check(|x| x, 1e-13);
+        check(|x| x as f32, 1e-5);
     }
 }

@@ -4,12 +4,14 @@ mod block;
 mod gram;
 mod kernel;
 mod panels;
+mod single;
 mod sketch;
 mod triangular;
 
 pub(crate) use block::{Block, project, quadratic_forms};
-pub(crate) use gram::gram;
+pub(crate) use gram::{gram, single_gram};
 pub(crate) use kernel::{GROUP, LANES};
 pub(crate) use panels::Panels;
+pub(crate) use single::single_quadratic_forms;
 pub(crate) use sketch::{DIRECTIONS, ROWS, Sketch};
 pub(crate) use triangular::{append_rows, invert, triangle_of};
