@@ -9,15 +9,16 @@ import logging
 import os
 import time
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from ase.data import atomic_numbers
 from numpy.typing import DTypeLike, NDArray
 
 from mlipselect.descriptors import ACE
+from mlipselect.descriptors.base import DesignDescriptor
 from mlipselect.exceptions import InvalidInputError, StructureError
-from mlipselect.features import Features, balance_composition, featurize
+from mlipselect.features import Designs, Features, balance_composition, featurize
 from mlipselect.features.describe import DescriptorLike
 from mlipselect.io.collection import Isolated, Structures, StructuresLike
 from mlipselect.io.output import Output, write_exact
@@ -25,6 +26,7 @@ from mlipselect.limits import CostLike, Limits
 from mlipselect.progress import shown
 from mlipselect.selection import Selection, output_for, traced
 from mlipselect.selectors import CUR, BayesianSelector, Budget, Constraint, MinDistance, Selector
+from mlipselect.selectors.bayesian import Score
 from mlipselect.selectors.methods import make_selector, selector_parameters
 from mlipselect.selectors.starting_posterior import learned, starting_posterior
 
@@ -38,8 +40,8 @@ def select(
     descriptor: DescriptorLike | None = None,
     *,
     method: str = "bayesian",
-    score: Literal["energy", "logdet", "pool_variance", "pool_std"] | None = None,
-    update: Literal["structure", "atoms"] = "structure",
+    score: Score | None = None,
+    update: Literal["structure", "atoms", "forces", "stress"] = "structure",
     ridge: float = 1e-5,
     prior_precision: float | NDArray[np.float64] | None = None,
     noise_precision: float = 1.0,
@@ -76,10 +78,11 @@ def select(
         See `featurize`; by default ``ACE()``, which adapts itself to the elements of pool and core.
     method : {"bayesian", "fps", "facility-location", "k-medoids", "cur", "random"}, default "bayesian"
         How to select: by `BayesianSelector`, `FPS`, `FacilityLocation`, `KMedoids`, `CUR` or `RandomSelector`.
-    score : {"energy", "logdet", "pool_variance", "pool_std"}, optional
+    score : {"energy", "logdet", "pool_variance", "pool_std", "force", "stress"} or mapping, optional
         What a candidate is worth to the method ``"bayesian"``; see `BayesianSelector`.
-    update : {"structure", "atoms"}, default "structure"
-        What a pick tells the posterior: the mean of its atomic features, or the features of all its atoms.
+    update : {"structure", "atoms", "forces", "stress"}, default "structure"
+        What a pick tells the posterior: the mean of its atomic features, the features of all its atoms, or its mean
+        and the derivatives that its forces or its stress are. The last two are for the method ``"bayesian"`` only.
     ridge : float, default 1e-5
         Precision of the prior relative to the noise, in units of the mean square feature. This and the next two are
         those of the posterior, which says for every method what its picks tell.
@@ -164,6 +167,8 @@ def select(
     }
     if method == "bayesian":
         parameters |= posterior_options
+    elif update in ("forces", "stress"):
+        raise InvalidInputError(f"update: expected 'structure' or 'atoms' with the method {method}, got {update!r}")
     optional = {"score": score, "stop_gain": stop_gain}
     selector = make_selector(
         method,
@@ -200,7 +205,10 @@ def select(
         X, X_core = _features(candidates, known, descriptor, elements, **options)
         times.append(time.perf_counter())
         constraints = limits.constraints(candidates)
-        _fit(selector, X, X_core, constraints, None if stratify_by is None else candidates.groups[stratify_by])
+        designs = {}
+        if _needs_derivatives(selector):
+            designs = _designs(candidates, known, descriptor, n_threads)
+        _fit(selector, X, X_core, constraints, designs, None if stratify_by is None else candidates.groups[stratify_by])
         if isinstance(selector, BayesianSelector):
             posterior, information = selector.posterior_, selector.information_
         else:
@@ -248,11 +256,12 @@ def _fit(
     X: Features,
     core: Features | None,
     constraints: Sequence[Constraint],
+    designs: dict[str, Designs],
     strata: Sequence[Any] | None,
 ) -> None:
     """Select, with what the selector has use for."""
     taken = inspect.signature(selector.fit).parameters
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = dict(designs)
     if constraints:
         if "constraints" not in taken:
             raise InvalidInputError(
@@ -263,6 +272,25 @@ def _fit(
     if strata is not None:
         options["groups"] = strata
     selector.fit(X, core, **options)
+
+
+def _needs_derivatives(selector: Selector) -> bool:
+    if not isinstance(selector, BayesianSelector):
+        return False
+    plain = ("energy", "logdet", "pool_variance", "pool_std")
+    return selector.update in ("forces", "stress") or selector.score not in plain
+
+
+def _designs(
+    pool: Structures, core: Structures | None, descriptor: DescriptorLike, n_threads: int | None
+) -> dict[str, Designs]:
+    """Prepare the rows of forces and stresses, which are made when they are asked for."""
+    out = {}
+    for name, structures in (("designs", pool), ("core_designs", core)):
+        if structures is not None:
+            atoms = [frame.atoms for frame in structures.iter_candidates()]
+            out[name] = Designs(atoms, cast("DesignDescriptor", descriptor), n_threads=n_threads)
+    return out
 
 
 def _notes(selector: Selector, constraints: Sequence[Constraint], n: int) -> list[str]:

@@ -72,9 +72,9 @@ def add_parser(verbs: Any) -> None:
     selection = parser.add_argument_group("methods")
     selection.add_argument(
         "--score",
-        choices=["energy", "logdet", "pool_variance", "pool_std"],
+        choices=["energy", "logdet", "pool_variance", "pool_std", "force", "stress"],
         help="bayesian: what a candidate is worth: its own uncertainty, the information in it, or by how much it "
-        "lowers that of the whole pool (default: energy)",
+        "lowers that of the whole pool, or the largest uncertainty of a force or stress component (default: energy)",
     )
     selection.add_argument(
         "--metric",
@@ -107,9 +107,10 @@ def add_parser(verbs: Any) -> None:
     selection = parser.add_argument_group("posterior (the curve of what is known, and method bayesian)")
     selection.add_argument(
         "--update",
-        choices=["structure", "atoms"],
+        choices=["structure", "atoms", "forces", "stress"],
         default="structure",
-        help="what a pick tells: the mean of its atomic features, or all of them (default: %(default)s)",
+        help="what a pick tells: the mean of its atomic features, all of them, or the mean with the derivatives of its "
+        "forces or stress (default: %(default)s)",
     )
     selection.add_argument(
         "--ridge",

@@ -2,6 +2,7 @@
 
 from mlipselect.features.composition import balance_composition
 from mlipselect.features.container import Features
+from mlipselect.features.design import Designs
 from mlipselect.features.matrix import featurize
 
-__all__ = ["Features", "balance_composition", "featurize"]
+__all__ = ["Designs", "Features", "balance_composition", "featurize"]

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlipselect._core import BayesianSelection, Posterior
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.features.design import Designs
 from mlipselect.selectors.base import FloatMatrix, core_rows, structure_rows
+from mlipselect.selectors.constraints import Constraint
+from mlipselect.selectors.derivatives import TERMS, DerivativeSelection, padded
 from mlipselect.selectors.greedy import GreedySelector
 from mlipselect.selectors.starting_posterior import atomic_rows, starting_posterior
+
+Score: TypeAlias = Literal["energy", "logdet", "pool_variance", "pool_std", "force", "stress"] | Mapping[str, float]
 
 #: Target rows that `pool_std` draws from a larger pool.
 POOL_STD_TARGETS = 2048
@@ -24,11 +30,14 @@ class BayesianSelector(GreedySelector):
     ----------
     n_to_select : int
         Structures to pick.
-    score : {"energy", "logdet", "pool_variance", "pool_std"}, default="energy"
-        What a candidate is worth: the variance of its energy, the information in the rows it adds, or by
-        how much it lowers the mean variance or the mean standard deviation over the target.
-    update : {"structure", "atoms"}, default="structure"
-        What a pick adds to the posterior: its structure row, or the rows of its atoms.
+    score : {"energy", "logdet", "pool_variance", "pool_std", "force", "stress"} or mapping, default="energy"
+        What a candidate is worth: the variance of its energy, the information in the rows it adds, by how much it
+        lowers the mean variance or the mean standard deviation over the target, or the largest variance of one of its
+        force or stress components. A mapping of ``"energy"``, ``"force"`` and ``"stress"`` to weights is their
+        weighted sum, each divided by its largest value over the pool.
+    update : {"structure", "atoms", "forces", "stress"}, default="structure"
+        What a pick adds to the posterior: its structure row, the rows of its atoms, or its structure row with those of
+        its forces or its stress. Scores and updates of forces and stress need the `designs` of `fit`.
     ridge : float, default=1e-5
         Prior precision over noise precision, in units of the mean square of the features (of core and pool).
     prior_precision : float or ndarray of shape (d,) or (d, d), optional
@@ -89,14 +98,16 @@ class BayesianSelector(GreedySelector):
     """
 
     information_: NDArray[np.float64]
-    _selection: BayesianSelection
+    _selection: BayesianSelection | DerivativeSelection
+    _designs: Designs | None
+    _core_designs: Designs | None
 
     def __init__(
         self,
         n_to_select: int,
         *,
-        score: Literal["energy", "logdet", "pool_variance", "pool_std"] = "energy",
-        update: Literal["structure", "atoms"] = "structure",
+        score: Score = "energy",
+        update: Literal["structure", "atoms", "forces", "stress"] = "structure",
         ridge: float = 1e-5,
         prior_precision: float | NDArray[np.float64] | None = None,
         noise_precision: float = 1.0,
@@ -124,6 +135,54 @@ class BayesianSelector(GreedySelector):
         self.progress_bar = progress_bar
         self.n_threads = n_threads
 
+    def fit(
+        self,
+        X: Any,
+        core: Any = None,
+        *,
+        designs: Designs | None = None,
+        core_designs: Designs | None = None,
+        exclude: Sequence[int] | NDArray[np.integer[Any]] = (),
+        constraints: Sequence[Constraint] = (),
+        warm_start: bool = False,
+    ) -> BayesianSelector:
+        """Select `n_to_select` structures of the pool.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d), or Features
+            The pool, one row a structure, float32 or float64. It is neither copied nor converted.
+        core : ndarray of shape (m, d), or Features, optional
+            Structures that are in the training set already. What is observed of them is what a pick adds.
+        designs, core_designs : Designs, optional
+            Rows of forces and stresses of the pool, and of the core, for scores and updates that need them.
+        exclude : sequence of int, default=()
+            Indices of structures of the pool that must not be picked.
+        constraints : sequence of Constraint, default=()
+            What the picks must obey together, such as a `Quota`, a `Budget` or a `MinDistance`: the best candidate that
+            fits is picked.
+        warm_start : bool, default=False
+            Continue the selection of the last call, on the same pool, up to a larger `n_to_select`. The result is that
+            of one selection of as many. Posterior and core are those of that call. A selection with constraints,
+            some of which depend on how many are to be picked, cannot be continued.
+
+        Returns
+        -------
+        BayesianSelector
+            Itself.
+
+        Raises
+        ------
+        InvalidInputError
+            If the pool is empty, smaller than `n_to_select`, not finite or not as wide as the core, if the prior is
+            singular, designs are missing, constraints cannot be met, or a parameter is out of its range.
+        MemoryLimitError
+            If ``pool_std`` needs more than `max_memory`.
+        """
+        if not warm_start:
+            self._designs, self._core_designs = designs, core_designs
+        return super().fit(X, core, exclude=exclude, constraints=constraints, warm_start=warm_start)
+
     def _ended(self) -> None:
         self.information_ = self._selection.information
 
@@ -133,41 +192,77 @@ class BayesianSelector(GreedySelector):
         self._check_fitted()
         return self._selection.posterior()
 
-    def _begin(self, X: Any, core: Any) -> BayesianSelection:
-        if self.update not in ("structure", "atoms"):
-            raise InvalidInputError(f"update must be 'structure' or 'atoms', given {self.update!r}")
-        pool, atoms = structure_rows(X), self.update == "atoms"
-        return BayesianSelection(
-            self._starting_posterior(X, core),
-            self.score,
+    def _begin(self, X: Any, core: Any) -> BayesianSelection | DerivativeSelection:
+        if self.update not in ("structure", "atoms", "forces", "stress"):
+            raise InvalidInputError(f"update must be 'structure', 'atoms', 'forces' or 'stress', given {self.update!r}")
+        pool, atoms, terms = structure_rows(X), self.update == "atoms", self._terms()
+        posterior = self._starting_posterior(X, core)
+        if terms is None and self.update in ("structure", "atoms"):
+            return BayesianSelection(
+                posterior,
+                str(self.score),
+                pool,
+                atoms=atomic_rows(X, "the pool") if atoms else None,
+                offsets=X.offsets if atoms else None,
+                target=self._target(pool),
+                engine=self.engine,
+                max_memory=self.max_memory,
+                n_threads=self.n_threads,
+            )
+        if terms is None and self.score != "energy":
+            raise InvalidInputError(f"score {self.score!r} cannot be combined with update {self.update!r}")
+        if atoms:
+            raise InvalidInputError("update 'atoms' cannot be combined with scores of forces and stress")
+        return DerivativeSelection(
+            posterior,
+            terms or {"energy": 1.0},
+            self.update,
             pool,
-            atoms=atomic_rows(X, "the pool") if atoms else None,
-            offsets=X.offsets if atoms else None,
-            target=self._target(pool),
+            needed(self._designs, "designs"),
             engine=self.engine,
-            max_memory=self.max_memory,
             n_threads=self.n_threads,
         )
 
+    def _terms(self) -> Mapping[str, float] | None:
+        """Return the weights of a score that needs derivatives, if it is one."""
+        if isinstance(self.score, str):
+            return {self.score: 1.0} if self.score in ("force", "stress") else None
+        unknown = set(self.score) - set(TERMS)
+        weights = np.array(list(self.score.values()), dtype=float)
+        if unknown or not (np.isfinite(weights) & (weights >= 0)).all() or not weights.any():
+            raise InvalidInputError(
+                f"score must give weights of {', '.join(TERMS)}, none negative and not all zero, given {self.score}"
+            )
+        return dict(self.score)
+
     def _starting_posterior(self, X: Any, core: Any) -> Posterior:
+        derivatives = self.update in ("forces", "stress")
+        update: Literal["structure", "atoms"] = "atoms" if self.update == "atoms" else "structure"
+        known = core_rows(core, structure_rows(X))
         if self.posterior is None:
-            return starting_posterior(
+            posterior = starting_posterior(
                 X,
                 core,
-                update=self.update,
+                update=update,
                 ridge=self.ridge,
                 prior_precision=self.prior_precision,
                 noise_precision=self.noise_precision,
                 n_threads=self.n_threads,
             )
-        if self.prior_precision is not None:
+        elif self.prior_precision is not None:
             raise InvalidInputError("give prior_precision or posterior, not both")
-        posterior = self.posterior.copy()
-        known = core_rows(core, structure_rows(X))
-        if known is not None:
-            posterior.update(
-                atomic_rows(core, "the core") if self.update == "atoms" else known, n_threads=self.n_threads
+        else:
+            posterior = self.posterior.copy()
+            if known is not None:
+                rows = atomic_rows(core, "the core") if update == "atoms" else known
+                posterior.update(rows, n_threads=self.n_threads)
+        if derivatives and known is not None:
+            designs = needed(self._core_designs, "core_designs")
+            blocks = (
+                designs.forces(range(len(designs))) if self.update == "forces" else designs.stress(range(len(designs)))
             )
+            for rows in blocks:
+                posterior.update(padded(rows, posterior.dim), n_threads=self.n_threads)
         return posterior
 
     def _target(self, pool: FloatMatrix) -> FloatMatrix | None:
@@ -175,3 +270,10 @@ class BayesianSelector(GreedySelector):
             return self.target
         drawn = np.random.default_rng(self.random_state).choice(len(pool), POOL_STD_TARGETS, replace=False)
         return pool[np.sort(drawn)]
+
+
+def needed(designs: Designs | None, name: str) -> Designs:
+    """Return designs that must have been given."""
+    if designs is None:
+        raise InvalidInputError(f"scores and updates of forces and stress need {name}=Designs(structures, descriptor)")
+    return designs

@@ -1,0 +1,108 @@
+"""Rows for energies, forces and stresses, made when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from mlipselect.descriptors.base import Design, DesignDescriptor
+from mlipselect.exceptions import InvalidInputError, StructureError
+
+
+class Designs:
+    """The designs of structures, made when they are asked for and kept while there is room.
+
+    Parameters
+    ----------
+    structures : sequence of ase.Atoms
+        The structures.
+    descriptor : DesignDescriptor
+        A descriptor with `design`, such as `ACE` with its elements given.
+    max_memory : int, default=512 MiB
+        Bytes of designs to keep, so that they need not be made again.
+    n_threads : int, optional
+        Threads to use, by default one for each processor.
+
+    Examples
+    --------
+    >>> import ase.build, mlipselect as ms
+    >>> pool = [ase.build.bulk("Si", a=a) for a in (5.3, 5.4)]
+    >>> designs = ms.Designs(pool, ms.ACE(["Si"], totaldegree=6))
+    >>> [rows.shape for rows in designs.forces([0, 1])]
+    [(6, 25), (6, 25)]
+    """
+
+    def __init__(
+        self,
+        structures: Sequence[Atoms],
+        descriptor: DesignDescriptor,
+        *,
+        max_memory: int = 512 << 20,
+        n_threads: int | None = None,
+    ):
+        if not hasattr(descriptor, "design"):
+            raise InvalidInputError(
+                f"expected a descriptor with `design`, the rows of forces and virials, but {type(descriptor).__name__} "
+                "has none"
+            )
+        self.structures = structures
+        self.descriptor = descriptor
+        self.max_memory = max_memory
+        self.n_threads = n_threads
+        self._kept: dict[int, Design] = {}
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self.structures)
+
+    def forces(self, indices: Iterable[int]) -> Iterator[NDArray[np.floating[Any]]]:
+        """Give the rows of the forces of some structures, each of shape (3 n_atoms, d)."""
+        return (design.forces for _, design in self._made(list(indices)))
+
+    def stress(self, indices: Iterable[int]) -> Iterator[NDArray[np.floating[Any]]]:
+        """Give the rows of the stress of some structures, each of shape (6, d), up to their sign.
+
+        Raises
+        ------
+        StructureError
+            A structure whose cell has no volume.
+        """
+        return (design.virial / self._volume(index) for index, design in self._made(list(indices)))
+
+    def _made(self, indices: Sequence[int]) -> Iterator[tuple[int, Design]]:
+        missing = [index for index in indices if index not in self._kept]
+        fresh = self._make(missing)
+        for index in indices:
+            yield index, self._kept[index] if index in self._kept else next(fresh)
+
+    def _make(self, indices: Sequence[int]) -> Iterator[Design]:
+        structures = [self.structures[index] for index in indices]
+        together = getattr(self.descriptor, "designs", None)
+        try:
+            if together is not None:
+                made = together(structures, n_threads=self.n_threads)
+            else:
+                made = map(self.descriptor.design, structures)
+            for index, design in zip(indices, made, strict=True):
+                self._keep(index, design)
+                yield design
+        except StructureError as error:
+            raise StructureError(error.problem, indices[error.index or 0], error.source) from None
+
+    def _keep(self, index: int, design: Design) -> None:
+        size = design.forces.nbytes + design.virial.nbytes + design.energy.nbytes
+        if self._bytes + size <= self.max_memory:
+            # Rows of one structure must not hold those of a whole batch.
+            self._kept[index] = Design(design.energy.copy(), design.forces.copy(), design.virial.copy())
+            self._bytes += size
+
+    def _volume(self, index: int) -> float:
+        cell = self.structures[index].cell
+        volume = float(abs(np.linalg.det(np.asarray(cell))))
+        if volume == 0.0:
+            raise StructureError("expected a cell with three vectors: there is no stress without a volume", index)
+        return volume
