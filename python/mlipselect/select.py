@@ -213,7 +213,9 @@ def select(
             posterior, information = selector.posterior_, selector.information_
         else:
             start = starting_posterior(X, X_core, n_threads=n_threads, **posterior_options)
-            posterior, information = learned(start, X, selector.selected_idx_, update)
+            posterior, information = learned(
+                start, X, selector.selected_idx_, "atoms" if update == "atoms" else "structure"
+            )
         positions = [candidates.candidates[index] for index in selector.selected_idx_]
         times.append(time.perf_counter())
         result = Selection(

@@ -141,7 +141,7 @@ def test_what_does_not_fit_together_is_refused(how, message):
 def test_bad_designs_are_named():
     pool = crystals(3, 0)
     X = ms.featurize(pool, Pairs())
-    with pytest.raises(InvalidInputError, match="expected a descriptor with `design`.*but function has none"):
+    with pytest.raises(InvalidInputError, match=r"expected a descriptor with `design`.*but function has none"):
         ms.Designs(pool, lambda atoms: atoms.positions)
     with pytest.raises(InvalidInputError, match="designs: expected those of 3 structures, got 2"):
         ms.BayesianSelector(1, score="force").fit(X, designs=ms.Designs(pool[:2], Pairs()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -216,7 +216,7 @@ class BayesianSelector(GreedySelector):
         return DerivativeSelection(
             posterior,
             terms or {"energy": 1.0},
-            self.update,
+            cast("Literal['structure', 'forces', 'stress']", self.update),
             pool,
             needed(self._designs, "designs"),
             engine=self.engine,
@@ -258,10 +258,8 @@ class BayesianSelector(GreedySelector):
                 posterior.update(rows, n_threads=self.n_threads)
         if derivatives and known is not None:
             designs = needed(self._core_designs, "core_designs")
-            blocks = (
-                designs.forces(range(len(designs))) if self.update == "forces" else designs.stress(range(len(designs)))
-            )
-            for rows in blocks:
+            made = designs.forces if self.update == "forces" else designs.stress
+            for rows in made(range(len(designs))):
                 posterior.update(padded(rows, posterior.dim), n_threads=self.n_threads)
         return posterior
 

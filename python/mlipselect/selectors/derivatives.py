@@ -148,7 +148,7 @@ class DerivativeSelection:
             self._exact[candidates] = len(self._indices)
 
     def _sum(self, terms: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-        return np.sum([self._weights[name] * values for name, values in terms.items()], axis=0)
+        return np.asarray(sum(self._weights[name] * values for name, values in terms.items()))
 
     def _terms(self, candidates: Sequence[int] | NDArray[np.intp] | range, names: Iterable[str]) -> dict[str, Any]:
         """Evaluate terms of the score for some candidates."""

@@ -35,6 +35,10 @@ impl Score for State {
         self.score.bounds()
     }
 
+    fn may_rise(&self) -> bool {
+        self.score.may_rise()
+    }
+
     fn is_exact(&self, candidate: usize) -> bool {
         self.score.is_exact(candidate, &self.posterior)
     }

@@ -30,13 +30,12 @@ impl Lazy {
     pub(crate) fn next(&mut self, score: &mut dyn Score, pool: &Pool<'_>, taken: &[bool]) -> Option<Pick> {
         let (last, mut step) = match self.last {
             Some(last) => (last, self.decline),
-            None => {
-                let guess = first_guess(score, pool, taken);
-                self.tops = vec![f64::NEG_INFINITY; taken.len().div_ceil(PART)];
-                (0..self.tops.len()).for_each(|part| self.look_at(part, score.bounds(), taken));
-                (guess, 0.0)
-            }
+            None => (first_guess(score, pool, taken), 0.0),
         };
+        if self.last.is_none() || score.may_rise() {
+            self.tops = vec![f64::NEG_INFINITY; taken.len().div_ceil(PART)];
+            (0..self.tops.len()).for_each(|part| self.look_at(part, score.bounds(), taken));
+        }
         // Every candidate that is left out has a bound below the guess, so a best score above it is the best of all.
         let (contenders, best) = loop {
             let guess = if step.is_finite() { last - step } else { f64::NEG_INFINITY };

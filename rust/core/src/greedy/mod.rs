@@ -27,6 +27,11 @@ pub(crate) trait Score {
     /// For each candidate a number that its score is not above.
     fn bounds(&self) -> &[f64];
 
+    /// Whether scores may rise from one pick to the next; bounds are then scores, all of them up to date.
+    fn may_rise(&self) -> bool {
+        false
+    }
+
     /// Whether the bound of a candidate is its score.
     fn is_exact(&self, candidate: usize) -> bool;
 

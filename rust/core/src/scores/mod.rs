@@ -36,6 +36,10 @@ pub enum BayesianScore {
 pub(crate) trait Informative: Send + Sync {
     fn bounds(&self) -> &[f64];
 
+    fn may_rise(&self) -> bool {
+        false
+    }
+
     fn is_exact(&self, candidate: usize, posterior: &Conditioned) -> bool;
 
     fn tighten(&mut self, pool: &Pool<'_>, posterior: &Conditioned, candidates: &[usize], threshold: f64);

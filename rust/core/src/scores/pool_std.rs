@@ -110,6 +110,10 @@ impl Informative for PoolStd {
         &self.scores
     }
 
+    fn may_rise(&self) -> bool {
+        true
+    }
+
     fn is_exact(&self, _candidate: usize, _posterior: &Conditioned) -> bool {
         true
     }

@@ -97,6 +97,10 @@ impl Informative for PoolVariance {
         &self.scores
     }
 
+    fn may_rise(&self) -> bool {
+        true
+    }
+
     fn is_exact(&self, _candidate: usize, _posterior: &Conditioned) -> bool {
         true
     }
