@@ -63,42 +63,35 @@ impl PartialEq for Candidate {
 pub(super) struct Build {
     heap: BinaryHeap<Candidate>,
     medoids: u32,
-    /// Rows to bound, and to measure, together next: the more, the longer the search takes.
-    bounded: usize,
-    measured: usize,
+    /// Whether a gain was measured for the next medoid.
+    measured: bool,
+    /// Rows to bound together next: the more, the longer the search takes.
+    batch: usize,
 }
 
 impl Build {
     /// Search among the rows that are open.
     pub(super) fn new(open: impl Iterator<Item = u32>) -> Self {
         let unknown = |row| Candidate { gain: f64::INFINITY, row, medoids: 0, known: Known::Old };
-        Self { heap: open.map(unknown).collect(), medoids: 0, bounded: LANES, measured: 1 }
+        Self { heap: open.map(unknown).collect(), medoids: 0, measured: false, batch: LANES }
     }
 
     /// Look at a few rows more, and return the medoid once it is found; `charges` holds the distance of every row to
     /// the nearest medoid so far.
     pub(super) fn look(&mut self, space: &Space, charges: &[f32]) -> Option<u32> {
-        let candidates = match self.known(self.heap.peek()?) {
-            Known::Exact => {
-                let best = self.heap.pop()?;
-                (self.medoids, self.bounded, self.measured) = (self.medoids + 1, LANES, 1);
-                return Some(best.row);
-            }
-            Known::Bound => self.take(Known::Bound, self.measured),
-            Known::Old => self.take(Known::Old, self.bounded),
-        };
-        let rows: Vec<u32> = candidates.iter().map(|candidate| candidate.row).collect();
-        let (gains, known) = if self.known(&candidates[0]) == Known::Bound {
-            // The first one alone is measured: its gain may rule out all others.
-            self.measured = LANES;
-            (gains(space, charges, &rows), Known::Exact)
+        if self.known(self.heap.peek()?) == Known::Exact {
+            let best = self.heap.pop()?;
+            (self.medoids, self.measured, self.batch) = (self.medoids + 1, false, LANES);
+            return Some(best.row);
+        }
+        if self.known(self.heap.peek()?) == Known::Old {
+            let old = self.take(Known::Old, self.batch);
+            self.batch = BATCH.min(2 * self.batch);
+            self.learn(old, Known::Bound, |rows| bounds(space, charges, rows));
         } else {
-            self.bounded = BATCH.min(2 * self.bounded);
-            (bounds(space, charges, &rows), Known::Bound)
-        };
-        let medoids = self.medoids;
-        let looked_at = candidates.into_iter().zip(gains);
-        self.heap.extend(looked_at.map(|(old, gain)| Candidate { gain: gain.min(old.gain), medoids, known, ..old }));
+            let bounded = self.take(Known::Bound, LANES);
+            self.learn(bounded, Known::Exact, |rows| gains(space, charges, rows));
+        }
         None
     }
 
@@ -106,13 +99,26 @@ impl Build {
         if candidate.medoids == self.medoids { candidate.known } else { Known::Old }
     }
 
-    /// Take the candidates with the largest gains of which the same is known.
+    /// Take some of the candidates that may be the best, those with the largest gains, of which so much is known.
     fn take(&mut self, known: Known, count: usize) -> Vec<Candidate> {
-        let mut out = Vec::with_capacity(count);
-        while out.len() < count && self.heap.peek().is_some_and(|next| self.known(next) == known) {
-            out.extend(self.heap.pop());
+        let (mut taken, mut others) = (Vec::with_capacity(count), Vec::new());
+        while let Some(next) = self.heap.peek().filter(|_| taken.len() < count) {
+            let is_wanted = self.known(next) == known;
+            if self.known(next) == Known::Exact || others.len() >= count {
+                break;
+            }
+            if is_wanted { &mut taken } else { &mut others }.extend(self.heap.pop());
         }
-        out
+        self.heap.extend(others);
+        taken
+    }
+
+    /// Put candidates back with what is known of them now.
+    fn learn(&mut self, candidates: Vec<Candidate>, known: Known, gains: impl FnOnce(&[u32]) -> Vec<f64>) {
+        let rows: Vec<u32> = candidates.iter().map(|candidate| candidate.row).collect();
+        let (medoids, gains) = (self.medoids, gains(&rows));
+        let looked_at = candidates.into_iter().zip(gains);
+        self.heap.extend(looked_at.map(|(old, gain)| Candidate { gain: gain.min(old.gain), medoids, known, ..old }));
     }
 }
 
