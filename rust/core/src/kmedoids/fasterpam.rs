@@ -12,7 +12,7 @@ use super::space::{CORE, Space, Two};
 /// the first that improves are looked at again.
 const BATCH: std::ops::RangeInclusive<usize> = 16..=2048;
 /// Candidates whose neighbours are listed in one step.
-const LISTED: usize = 1024;
+const LISTED: usize = 2048;
 /// A swap must lower the loss by more than this share of it, above what rounding does to the sums.
 const TOLERANCE: f64 = 1e-12;
 
@@ -73,7 +73,8 @@ impl FasterPam {
 
     /// Bytes that the list of one candidate is expected to take.
     pub(super) fn expected_bytes(&self, space: &Space) -> usize {
-        Neighbours::expected_bytes(space, &self.reach())
+        let reach: Vec<f32> = self.nearest.iter().map(|two| two.second_distance).collect();
+        Neighbours::expected_bytes(space, &reach)
     }
 
     /// Keep lists of up to so many bytes; to be said before any are made.
@@ -106,8 +107,7 @@ impl FasterPam {
     fn list(&mut self, space: &Space) {
         let follows = self.neighbours.window().end == self.next && self.next > 0;
         if !(follows && self.neighbours.has_room(LISTED)) {
-            let reach = self.reach();
-            self.neighbours.restart(self.next, reach.into_iter());
+            self.neighbours.restart(self.next, &self.nearest);
         }
         self.neighbours.grow(space, LISTED);
     }
@@ -132,10 +132,6 @@ impl FasterPam {
 
     pub(super) fn nearest(&self) -> &[Two] {
         &self.nearest
-    }
-
-    fn reach(&self) -> Vec<f32> {
-        self.nearest.iter().map(|two| two.second_distance).collect()
     }
 
     /// The swap with `candidate` that lowers the loss most, if any does.

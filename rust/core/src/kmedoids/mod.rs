@@ -78,7 +78,7 @@ pub struct Medoids {
 impl KMedoids {
     /// Bytes that are taken for `pool` and `core` rows of `dim` features before any list of neighbours.
     pub fn row_bytes(pool: usize, core: usize, dim: usize) -> usize {
-        Space::bytes(pool + core, dim) + pool * (2 * size_of::<Two>() + 8 * size_of::<f32>())
+        Space::bytes(pool + core, dim) + pool * (2 * size_of::<Two>() + 10 * size_of::<f32>())
     }
 
     /// Begin a search for `count` medoids, which `excluded` rows of the pool must not become; the rows of `core` act as

@@ -10,7 +10,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::screen::Radii;
-use super::space::{Space, range};
+use super::space::{Space, Two, range};
 
 /// Rows that are put side by side at a time.
 const SEGMENT: usize = 4096;
@@ -32,6 +32,11 @@ pub(super) struct Neighbours {
     lists: Vec<Vec<Neighbour>>,
     /// Every row stands in the lists of all candidates of the window that are nearer to it than this.
     reach: Vec<f32>,
+    /// All rows, those of a cluster together: a few of them and a few candidates then have either many pairs or none
+    /// that are near, and the rows that distances are computed from stay in the cache.
+    order: Vec<u32>,
+    /// The place of each row in that order.
+    place: Vec<u32>,
     bytes: usize,
     max_bytes: usize,
 }
@@ -51,7 +56,8 @@ impl Neighbours {
 
     /// No lists yet; all together are not to take more than `max_bytes`.
     pub(super) fn new(pool: usize, max_bytes: usize) -> Self {
-        Self { window: 0..0, lists: Vec::new(), reach: vec![0.0; pool], bytes: 0, max_bytes }
+        let zeros = || vec![0; pool];
+        Self { window: 0..0, lists: Vec::new(), reach: vec![0.0; pool], order: zeros(), place: zeros(), bytes: 0, max_bytes }
     }
 
     /// Candidates whose lists are there.
@@ -64,25 +70,32 @@ impl Neighbours {
         &self.lists[candidate - self.window.start]
     }
 
-    /// Drop all lists, and begin a window at `first`.
-    pub(super) fn restart(&mut self, first: usize, reach: impl Iterator<Item = f32>) {
+    /// Drop all lists, and begin a window at `first`, with the two nearest medoids of each row as they are.
+    pub(super) fn restart(&mut self, first: usize, nearest: &[Two]) {
         self.lists.clear();
         (self.window, self.bytes) = (first..first, 0);
-        self.reach.iter_mut().zip(reach).for_each(|(old, new)| *old = new);
+        self.reach = nearest.iter().map(|two| two.second_distance).collect();
+        self.order = range(0, nearest.len());
+        self.order.sort_by_key(|&row| nearest[row as usize].near);
+        self.order.iter().enumerate().for_each(|(place, &row)| self.place[row as usize] = place as u32);
     }
 
     /// List the neighbours of up to `count` candidates more: fewer where memory is short, but one at least in a window
     /// without any.
     pub(super) fn grow(&mut self, space: &Space, count: usize) {
         let before = self.lists.len();
-        let candidates = range(self.window.end, count.min(space.pool() - self.window.end));
-        self.lists.resize_with(before + candidates.len(), Vec::new);
-        self.window.end += candidates.len();
-        for first in (0..space.pool()).step_by(SEGMENT) {
-            let rows = range(first, SEGMENT.min(space.pool() - first));
-            let reach = &self.reach[first..first + rows.len()];
-            extend(space, &candidates, &mut self.lists[before..], &rows, None, reach);
+        let mut candidates = range(self.window.end, count.min(space.pool() - self.window.end));
+        candidates.sort_unstable_by_key(|&candidate| self.place[candidate as usize]);
+        let mut lists = vec![Vec::new(); candidates.len()];
+        for rows in self.order.chunks(SEGMENT) {
+            let reach: Vec<f32> = rows.iter().map(|&row| self.reach[row as usize]).collect();
+            extend(space, &candidates, &mut lists, rows, None, &reach);
         }
+        self.lists.resize_with(before + candidates.len(), Vec::new);
+        for (&candidate, list) in candidates.iter().zip(lists) {
+            self.lists[candidate as usize - self.window.start] = list;
+        }
+        self.window.end += candidates.len();
         self.bytes += self.lists[before..].iter().map(bytes).sum::<usize>();
         self.shrink();
     }
