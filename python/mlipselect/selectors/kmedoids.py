@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mlipselect._core import MedoidSwaps
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.progress import progress_bar
-from mlipselect.selectors.base import FloatMatrix, Selector, integer, structure_rows
+from mlipselect.selectors.base import FloatMatrix, Selector, core_rows, integer, structure_rows
 
 logger = logging.getLogger("mlipselect")
 
@@ -115,7 +115,7 @@ class KMedoids(Selector):
         self.progress_bar = progress_bar
         self.n_threads = n_threads
 
-    def fit(self, X: Any, core: Any = None, *, warm_start: bool = False) -> KMedoids:
+    def fit(self, X: Any, core: Any = None, *, exclude: Any = (), warm_start: bool = False) -> KMedoids:
         """Select `n_to_select` medoids of the pool.
 
         Parameters
@@ -124,6 +124,8 @@ class KMedoids(Selector):
             The pool, one row a structure, float32 or float64.
         core : ndarray of shape (m, d), or Features, optional
             Structures that are in the training set already: medoids that stay.
+        exclude : sequence of int, default=()
+            Indices of structures of the pool that must not become medoids. They still count in the loss.
         warm_start : bool, default=False
             Refused: medoids are chosen together, and those of a smaller selection are no part of a larger one.
 
@@ -144,58 +146,64 @@ class KMedoids(Selector):
             raise InvalidInputError(
                 "k-medoids cannot be continued: give the picks so far as core, or start again without warm_start"
             )
-        pool, core_rows = structure_rows(X), None if core is None else structure_rows(core)
-        n, max_iter, seed = self._checked(pool, core_rows)
-        n_core = 0 if core_rows is None else len(core_rows)
+        pool = structure_rows(X)
+        known = core_rows(core, pool)
+        max_iter = integer("max_iter", self.max_iter, 1)
+        search = self._begin(pool, known, exclude)
+        self._start(search)
+        self._swap(search, len(pool), max_iter)
+        self.selected_idx_, self.scores_, self.labels_, self.loss_ = search.result()
+        self.n_iter_, self.n_swaps_, self._n_pool = -(-search.visited // len(pool)), search.swaps, len(pool)
+        return self
+
+    def _begin(self, pool: FloatMatrix, core: FloatMatrix | None, exclude: Any) -> MedoidSwaps:
+        n = integer("n_to_select", self.n_to_select, 1)
+        seed = integer("random_state", self.random_state, 0)
+        max_memory = integer("max_memory", self.max_memory, 0)
+        excluded = [integer("an index in exclude", i, 0) for i in exclude]
+        if n > len(pool):
+            raise InvalidInputError(f"cannot select {n} structures from a pool of {len(pool)}: lower n_to_select")
+        if self.metric != "euclidean":
+            raise InvalidInputError(f"metric must be 'euclidean', given {self.metric!r}")
+        n_core = 0 if core is None else len(core)
         row_bytes = MedoidSwaps.row_bytes(len(pool), n_core, pool.shape[1])
         logger.info("k-medoids: %d rows of pool and core take up to %.1f MB", len(pool) + n_core, row_bytes / 1e6)
-        swaps = MedoidSwaps(
+        return MedoidSwaps(
             pool,
             n,
-            core=core_rows,
+            core=core,
+            exclude=excluded,
             init=self.init,
             seed=seed % (1 << 64),
             scale=self.scale,
-            max_memory=self.max_memory,
+            max_memory=max_memory,
             n_threads=self.n_threads,
         )
+
+    def _start(self, search: MedoidSwaps) -> None:
+        with progress_bar(self.progress_bar, total=self.n_to_select, desc="first medoids", unit="medoid") as bar:
+            while search.list_bytes is None:
+                started = search.started
+                search.advance(1)
+                bar.update(search.started - started)
+
+    def _swap(self, search: MedoidSwaps, n_pool: int, max_iter: int) -> None:
         logger.info(
             "k-medoids: the neighbours of %s rows take about %.1f MB",
-            "all" if swaps.window >= len(pool) else f"{swaps.window} of {len(pool)}",
-            swaps.list_bytes / 1e6,
+            "all" if search.window >= n_pool else f"{search.window} of {n_pool}",
+            (search.list_bytes or 0) / 1e6,
         )
-        self._swap(swaps, len(pool), max_iter)
-        self.selected_idx_, self.scores_, self.labels_, self.loss_ = swaps.result()
-        self.n_iter_, self.n_swaps_, self._n_pool = -(-swaps.visited // len(pool)), swaps.swaps, len(pool)
-        return self
-
-    def _swap(self, swaps: MedoidSwaps, n_pool: int, max_iter: int) -> None:
         # Steps of about a tenth of a second let Ctrl-C through and move the bar.
         step = 1024
         limit = max_iter * n_pool
         with progress_bar(self.progress_bar, desc="swapping", unit="row", unit_scale=True) as bar:
-            while not swaps.is_done and swaps.visited < limit:
-                began, visited = time.perf_counter(), swaps.visited
-                swaps.advance(min(step, limit - visited))
-                bar.update(swaps.visited - visited)
+            while not search.is_done and search.visited < limit:
+                began, visited = time.perf_counter(), search.visited
+                search.advance(min(step, limit - visited))
+                bar.update(search.visited - visited)
                 step = max(1024, step // 2) if time.perf_counter() - began > 0.1 else 2 * step
-        if not swaps.is_done:
+        if not search.is_done:
             warnings.warn(
                 f"k-medoids was stopped after {max_iter} rounds, and a swap may still lower the loss: raise max_iter",
                 stacklevel=3,
             )
-
-    def _checked(self, pool: FloatMatrix, core: FloatMatrix | None) -> tuple[int, int, int]:
-        """Return the integer parameters, all parameters and the shapes being in order."""
-        n = integer("n_to_select", self.n_to_select, 1)
-        max_iter, seed = integer("max_iter", self.max_iter, 1), integer("random_state", self.random_state, 0)
-        if n > len(pool):
-            raise InvalidInputError(f"cannot select {n} structures from a pool of {len(pool)}: lower n_to_select")
-        if core is not None and core.shape[1] != pool.shape[1]:
-            raise InvalidInputError(
-                f"core and pool must have the same features: core has {core.shape[1]} per structure, "
-                f"the pool {pool.shape[1]}"
-            )
-        if self.metric != "euclidean":
-            raise InvalidInputError(f"metric must be 'euclidean', given {self.metric!r}")
-        return n, max_iter, seed

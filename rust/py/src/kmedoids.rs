@@ -71,13 +71,14 @@ impl Arrays {
 #[pymethods]
 impl MedoidSwaps {
     #[new]
-    #[pyo3(signature = (pool, n_to_select, *, core=None, init="build", seed=0, scale="standard", max_memory=usize::MAX, n_threads=None))]
+    #[pyo3(signature = (pool, n_to_select, *, core=None, exclude=Vec::new(), init="build", seed=0, scale="standard", max_memory=usize::MAX, n_threads=None))]
     #[expect(clippy::too_many_arguments, reason = "one for each parameter of the Python selector")]
     fn new(
         py: Python<'_>,
         pool: Py<PyAny>,
         n_to_select: usize,
         core: Option<Py<PyAny>>,
+        exclude: Vec<usize>,
         init: &str,
         seed: u64,
         scale: &str,
@@ -94,7 +95,8 @@ impl MedoidSwaps {
         };
         let arrays = Arrays::new(py, pool, core, scale, n_threads)?;
         let inner = arrays.with_rows(py, |pool, core| {
-            detached(py, n_threads, || KMedoids::new(pool, core, n_to_select, start, max_memory))?.map_err(from_core)
+            detached(py, n_threads, || KMedoids::new(pool, core, n_to_select, &exclude, start, max_memory))?
+                .map_err(from_core)
         })?;
         Ok(Self { inner, arrays, n_threads })
     }
@@ -105,22 +107,28 @@ impl MedoidSwaps {
         KMedoids::row_bytes(pool, core, dim)
     }
 
-    /// Bytes that the lists of neighbours are expected to take.
+    /// Bytes that the lists of neighbours are expected to take; none before all first medoids are chosen.
     #[getter]
-    fn list_bytes(&self) -> usize {
+    fn list_bytes(&self) -> Option<usize> {
         self.inner.list_bytes()
     }
 
-    /// Candidates whose lists are kept at a time.
+    /// Candidates whose lists are expected to fit into memory at a time.
     #[getter]
     fn window(&self) -> usize {
         self.inner.window()
     }
 
-    /// Visit up to `count` candidates more.
+    /// Go on with the first medoids, or visit up to `count` candidates more.
     fn advance(&mut self, py: Python<'_>, count: usize) -> PyResult<()> {
         let (inner, n_threads) = (&mut self.inner, self.n_threads);
-        detached(py, n_threads, || inner.advance(count))
+        detached(py, n_threads, || inner.advance(count))?.map_err(from_core)
+    }
+
+    /// First medoids chosen so far.
+    #[getter]
+    fn started(&self) -> usize {
+        self.inner.started()
     }
 
     /// Whether no swap helps any more.

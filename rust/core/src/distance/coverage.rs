@@ -181,8 +181,13 @@ impl Coverage {
         };
         // A loss is the sum of the ceilings less what distances fall short of them.
         let excess = if self.is_bare() { total * (1.0 - ROUNDING) } else { 0.0 };
-        let shortfalls = self.screen.shortfalls(&ceilings, self.space.is_cosine());
-        self.bounds = shortfalls.into_iter().map(|shortfall| (shortfall - excess) * unit).collect();
+        let indices: Vec<u32> = (0..ceilings.len()).map(|i| i as u32).collect();
+        let groups = indices.par_chunks(4 * LANES).map(|group| {
+            let packed = self.screen.pack(group.to_vec());
+            self.screen.shortfalls(&packed, 0, &ceilings, self.space.is_cosine())
+        });
+        let shortfalls: Vec<Vec<f64>> = groups.collect();
+        self.bounds = shortfalls.into_iter().flatten().map(|shortfall| (shortfall - excess) * unit).collect();
     }
 
     fn ranges(&self) -> impl Iterator<Item = Range<usize>> {

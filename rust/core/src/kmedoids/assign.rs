@@ -9,7 +9,8 @@ use crate::rows::Rows;
 /// Rows that are summed up together: fixed, so that the sum does not depend on the number of threads.
 const CHUNK: usize = 1024;
 
-/// Positions of the nearest medoids, none where a row of the core is at least as near, and the sum of the distances.
+/// Positions of the nearest medoids, none where a row of the core is at least as near or there is
+/// none at all, and the sum of the distances.
 ///
 /// `known` holds the distance of every row to the nearest of them in float32; only those that rounding may have put
 /// behind it are measured again.
@@ -54,7 +55,8 @@ pub(super) fn assign(
                 }
             });
             let loss = best.iter().map(|best| best.0).sum();
-            (best.iter().map(|best| best.1.checked_sub(core.len())).collect(), loss)
+            let label = |centre: usize| centre.checked_sub(core.len()).filter(|&label| label < medoids.len());
+            (best.iter().map(|best| label(best.1)).collect(), loss)
         })
         .collect();
     let mut labels = Vec::with_capacity(pool.len());

@@ -1,7 +1,8 @@
 //! BUILD (Kaufman and Rousseeuw 1990): each medoid in turn is the row that lowers the loss most.
 //!
-//! What a row lowers the loss by only falls as medoids are added, so old values bound new ones from above, and only
-//! rows whose bound is above the best value have to be looked at again. The first bounds come from the screen.
+//! What a row gains, that is lowers the loss by, only falls as medoids are added, so what was known of it for fewer
+//! medoids bounds it from above. Of the rows whose bound is still the largest the screen gives a new one; only where that
+//! remains the largest are distances measured.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -13,16 +14,29 @@ use super::screen::Radii;
 use super::space::{Space, range};
 
 /// Rows of the pool that are summed up together: fixed, so that the sums do not depend on the number of threads.
-const CHUNK: usize = 2048;
+const CHUNK: usize = 1024;
+/// Rows that are looked at together at most.
+const BATCH: usize = 16 * LANES;
 
-/// A row that may become a medoid, and what it lowers the loss by, at most or exactly.
-#[derive(PartialEq)]
+/// A row that may become a medoid, and what it gains, at most or exactly.
+#[derive(Clone, Copy)]
 struct Candidate {
     gain: f64,
     row: u32,
+    /// Number of medoids that there were when the gain was looked at.
+    medoids: u32,
+    known: Known,
 }
 
-impl Eq for Candidate {}
+/// What is known of a gain.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// Nothing, or a bound for fewer medoids.
+    Old,
+    /// The bound of the screen.
+    Bound,
+    Exact,
+}
 
 impl Ord for Candidate {
     /// Larger gains first, of equal ones the lower row.
@@ -37,69 +51,101 @@ impl PartialOrd for Candidate {
     }
 }
 
-/// Choose `count` medoids; `charges` holds the distance of every row to the core, infinite without one.
-pub(super) fn build(space: &Space, charges: &[f32], count: usize) -> Vec<u32> {
-    // Without a core all rows are charged alike, more than any distance, for being far from everything.
-    let mut charges: Vec<f32> = charges.iter().map(|&c| c.min(space.points.diameter())).collect();
-    let mut medoids: Vec<u32> = Vec::with_capacity(count);
-    let mut heap = BinaryHeap::new();
-    while medoids.len() < count {
-        // The first bounds are from the screen, and tight; what the first medoid leaves of them is not.
-        if medoids.len() < 2 {
-            heap = first_bounds(space, &charges, &medoids);
-        }
-        let Some(best) = best(space, &charges, &mut heap) else {
-            break;
-        };
-        space.lower(&mut charges, &[best]);
-        medoids.push(best);
+impl Eq for Candidate {}
+
+impl PartialEq for Candidate {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
     }
-    medoids
 }
 
-fn first_bounds(space: &Space, charges: &[f32], medoids: &[u32]) -> BinaryHeap<Candidate> {
-    let bounds = space.screen.shortfalls(charges, false).into_iter().enumerate();
-    let candidates = bounds.map(|(row, gain)| Candidate { gain, row: row as u32 });
-    candidates.filter(|candidate| !medoids.contains(&candidate.row)).collect()
+/// The search for the next medoid.
+pub(super) struct Build {
+    heap: BinaryHeap<Candidate>,
+    medoids: u32,
+    /// Whether a gain was measured for the next medoid.
+    measured: bool,
+    /// Rows to bound together next: the more, the longer the search takes.
+    batch: usize,
 }
 
-/// Take the row with the largest gain from the heap, of equal ones the lowest, bringing bounds up to date on the way.
-fn best(space: &Space, charges: &[f32], heap: &mut BinaryHeap<Candidate>) -> Option<u32> {
-    let mut exact: BinaryHeap<Candidate> = BinaryHeap::new();
-    loop {
-        let needed = exact.peek().map_or(f64::NEG_INFINITY, |best| best.gain);
-        let mut rows = Vec::with_capacity(LANES);
-        while rows.len() < LANES && heap.peek().is_some_and(|next| next.gain >= needed) {
-            rows.extend(heap.pop().map(|candidate| candidate.row));
-        }
-        if rows.is_empty() {
-            break;
-        }
-        let gains = gains(space, charges, &rows);
-        exact.extend(rows.into_iter().zip(gains).map(|(row, gain)| Candidate { gain, row }));
+impl Build {
+    /// Search among the rows that are open.
+    pub(super) fn new(open: impl Iterator<Item = u32>) -> Self {
+        let unknown = |row| Candidate { gain: f64::INFINITY, row, medoids: 0, known: Known::Old };
+        Self { heap: open.map(unknown).collect(), medoids: 0, measured: false, batch: LANES }
     }
-    let best = exact.pop();
-    heap.append(&mut exact);
-    best.map(|best| best.row)
+
+    /// Look at a few rows more, and return the medoid once it is found; `charges` holds the distance of every row to
+    /// the nearest medoid so far.
+    pub(super) fn look(&mut self, space: &Space, charges: &[f32]) -> Option<u32> {
+        if self.known(self.heap.peek()?) == Known::Exact {
+            let best = self.heap.pop()?;
+            (self.medoids, self.measured, self.batch) = (self.medoids + 1, false, LANES);
+            return Some(best.row);
+        }
+        if self.known(self.heap.peek()?) == Known::Old {
+            let old = self.take(Known::Old, self.batch);
+            self.batch = BATCH.min(2 * self.batch);
+            self.learn(old, Known::Bound, |rows| bounds(space, charges, rows));
+        } else {
+            let bounded = self.take(Known::Bound, LANES);
+            self.learn(bounded, Known::Exact, |rows| gains(space, charges, rows));
+        }
+        None
+    }
+
+    fn known(&self, candidate: &Candidate) -> Known {
+        if candidate.medoids == self.medoids { candidate.known } else { Known::Old }
+    }
+
+    /// Take some of the candidates that may be the best, those with the largest gains, of which so much is known.
+    fn take(&mut self, known: Known, count: usize) -> Vec<Candidate> {
+        let (mut taken, mut others) = (Vec::with_capacity(count), Vec::new());
+        while let Some(next) = self.heap.peek().filter(|_| taken.len() < count) {
+            let is_wanted = self.known(next) == known;
+            if self.known(next) == Known::Exact || others.len() >= count {
+                break;
+            }
+            if is_wanted { &mut taken } else { &mut others }.extend(self.heap.pop());
+        }
+        self.heap.extend(others);
+        taken
+    }
+
+    /// Put candidates back with what is known of them now.
+    fn learn(&mut self, candidates: Vec<Candidate>, known: Known, gains: impl FnOnce(&[u32]) -> Vec<f64>) {
+        let rows: Vec<u32> = candidates.iter().map(|candidate| candidate.row).collect();
+        let (medoids, gains) = (self.medoids, gains(&rows));
+        let looked_at = candidates.into_iter().zip(gains);
+        self.heap.extend(looked_at.map(|(old, gain)| Candidate { gain: gain.min(old.gain), medoids, known, ..old }));
+    }
 }
 
-/// What each of some rows would lower the charges by in sum.
+/// What each of some rows gains at most, from the screen.
+fn bounds(space: &Space, charges: &[f32], rows: &[u32]) -> Vec<f64> {
+    let packed = space.screen.pack(rows.to_vec());
+    sum_of_chunks(charges, rows.len(), |first, charges| space.screen.shortfalls(&packed, first, charges, false))
+}
+
+/// What each of some rows gains.
 fn gains(space: &Space, charges: &[f32], rows: &[u32]) -> Vec<f64> {
     let packed = space.screen.pack(rows.to_vec());
-    let chunks: Vec<Vec<f64>> = charges
-        .par_chunks(CHUNK)
-        .enumerate()
-        .map(|(chunk, charges)| {
-            let pool = range(chunk * CHUNK, charges.len());
-            let mut sums = vec![0.0; rows.len()];
-            space.screen.within(&pool, &packed, Radii::OfRows(charges), |row, candidate| {
-                let distance = space.points.distance(pool[row] as usize, rows[candidate] as usize);
-                sums[candidate] += f64::from(charges[row] - distance).max(0.0);
-            });
-            sums
-        })
-        .collect();
-    let mut total = vec![0.0; rows.len()];
+    sum_of_chunks(charges, rows.len(), |first, charges| {
+        let pool = range(first, charges.len());
+        let mut sums = vec![0.0; rows.len()];
+        space.screen.within(&pool, &packed, Radii::OfRows(charges), |row, candidate| {
+            let distance = space.points.distance(pool[row] as usize, rows[candidate] as usize);
+            sums[candidate] += f64::from(charges[row] - distance).max(0.0);
+        });
+        sums
+    })
+}
+
+fn sum_of_chunks(charges: &[f32], count: usize, sums: impl Fn(usize, &[f32]) -> Vec<f64> + Sync) -> Vec<f64> {
+    let chunks: Vec<Vec<f64>> =
+        charges.par_chunks(CHUNK).enumerate().map(|(chunk, charges)| sums(chunk * CHUNK, charges)).collect();
+    let mut total = vec![0.0; count];
     for sums in chunks {
         total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
     }

@@ -11,13 +11,18 @@ use super::space::{CORE, Space, Two};
 /// Candidates that are looked at together, at first and at most. How many they are changes no result: all those after
 /// the first that improves are looked at again.
 const BATCH: std::ops::RangeInclusive<usize> = 16..=2048;
+/// Candidates whose neighbours are listed in one step.
+const LISTED: usize = 2048;
 /// A swap must lower the loss by more than this share of it, above what rounding does to the sums.
 const TOLERANCE: f64 = 1e-12;
 
 /// Medoids under improvement.
 pub(super) struct FasterPam {
     medoids: Vec<u32>,
-    is_medoid: Vec<bool>,
+    /// Whether a row is a medoid, or must not become one.
+    closed: Vec<bool>,
+    /// Number of the other rows.
+    open: usize,
     /// Distance of every row to the core, infinite without one.
     core: Vec<f32>,
     nearest: Vec<Two>,
@@ -25,8 +30,6 @@ pub(super) struct FasterPam {
     /// What the loss would rise by if each medoid went without replacement.
     removal: Vec<f64>,
     neighbours: Neighbours,
-    /// Candidates whose lists are kept at a time.
-    window: usize,
     next: usize,
     batch: usize,
     /// Candidates visited since the last swap, and in all.
@@ -43,21 +46,21 @@ struct Swap {
 }
 
 impl FasterPam {
-    /// Start from `medoids`, one of which must not be all there is, core included.
-    pub(super) fn new(space: &Space, core: Vec<f32>, medoids: Vec<u32>) -> Self {
-        let mut is_medoid = vec![false; space.pool()];
-        medoids.iter().for_each(|&medoid| is_medoid[medoid as usize] = true);
+    /// Start from `medoids`, one of which must not be all there is, core included; other rows that are `closed` never
+    /// become one.
+    pub(super) fn new(space: &Space, core: Vec<f32>, medoids: Vec<u32>, mut closed: Vec<bool>) -> Self {
+        medoids.iter().for_each(|&medoid| closed[medoid as usize] = true);
         let all: Vec<u32> = (0..space.pool() as u32).collect();
         let nearest = space.two_nearest(&all, |row| core[row as usize], &medoids);
         let mut state = Self {
             removal: vec![0.0; medoids.len()],
             medoids,
-            is_medoid,
+            open: closed.iter().filter(|closed| !**closed).count(),
+            closed,
             core,
             nearest,
             loss: 0.0,
-            neighbours: Neighbours::new(space.pool()),
-            window: 0,
+            neighbours: Neighbours::new(space.pool(), usize::MAX),
             next: 0,
             batch: *BATCH.start(),
             unchanged: 0,
@@ -68,25 +71,24 @@ impl FasterPam {
         state
     }
 
-    /// Bytes that the lists of one candidate are expected to take.
+    /// Bytes that the list of one candidate is expected to take.
     pub(super) fn expected_bytes(&self, space: &Space) -> usize {
-        Neighbours::expected_bytes(space, &self.reach())
+        let reach: Vec<f32> = self.nearest.iter().map(|two| two.second_distance).collect();
+        Neighbours::expected_bytes(space, &reach)
     }
 
-    /// Keep the lists of so many candidates at a time.
-    pub(super) fn set_window(&mut self, window: usize) {
-        self.window = window;
+    /// Keep lists of up to so many bytes; to be said before any are made.
+    pub(super) fn limit(&mut self, max_bytes: usize) {
+        self.neighbours = Neighbours::new(self.nearest.len(), max_bytes);
     }
 
-    /// Visit `count` candidates, or as many as it takes to know that no swap helps.
+    /// Visit up to `count` candidates; where their neighbours are not listed yet, list those of some first.
     pub(super) fn advance(&mut self, space: &Space, count: usize) {
+        if !self.neighbours.window().contains(&self.next) {
+            self.list(space);
+        }
         let last = self.visited.saturating_add(count);
-        while self.visited < last && !self.is_done() {
-            if !self.neighbours.window().contains(&self.next) {
-                let window = self.next..self.nearest.len().min(self.next + self.window);
-                let reach = self.reach();
-                self.neighbours.move_to(space, window, reach.into_iter());
-            }
+        while self.visited < last && !self.is_done() && self.neighbours.window().contains(&self.next) {
             let end = self.neighbours.window().end.min(self.next + self.batch.min(last - self.visited));
             let swap = (self.next..end).into_par_iter().find_map_first(|candidate| self.improvement(candidate));
             let visited = swap.map_or(end, |swap| swap.candidate + 1) - self.next;
@@ -101,9 +103,18 @@ impl FasterPam {
         }
     }
 
+    /// List the neighbours of the next candidates, beside those that are listed already where memory allows.
+    fn list(&mut self, space: &Space) {
+        let follows = self.neighbours.window().end == self.next && self.next > 0;
+        if !(follows && self.neighbours.has_room(LISTED)) {
+            self.neighbours.restart(self.next, &self.nearest);
+        }
+        self.neighbours.grow(space, LISTED);
+    }
+
     /// Whether no swap lowers the loss any more.
     pub(super) fn is_done(&self) -> bool {
-        self.unchanged >= self.nearest.len() || self.medoids.len() == self.nearest.len()
+        self.unchanged >= self.nearest.len() || self.open == 0
     }
 
     /// Candidates visited so far, each as often as it was its turn.
@@ -123,13 +134,9 @@ impl FasterPam {
         &self.nearest
     }
 
-    fn reach(&self) -> Vec<f32> {
-        self.nearest.iter().map(|two| two.second_distance).collect()
-    }
-
     /// The swap with `candidate` that lowers the loss most, if any does.
     fn improvement(&self, candidate: usize) -> Option<Swap> {
-        if self.is_medoid[candidate] {
+        if self.closed[candidate] {
             return None;
         }
         let mut changes = self.removal.clone();
@@ -162,8 +169,8 @@ impl FasterPam {
     }
 
     fn swap(&mut self, space: &Space, Swap { position, candidate }: Swap) {
-        self.is_medoid[self.medoids[position] as usize] = false;
-        self.is_medoid[candidate] = true;
+        self.closed[self.medoids[position] as usize] = false;
+        self.closed[candidate] = true;
         self.medoids[position] = candidate as u32;
         self.swaps += 1;
         // Rows that are not in the list of the candidate are further from it than from their second nearest medoid.

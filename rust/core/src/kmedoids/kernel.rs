@@ -111,6 +111,15 @@ fn shortfalls_body<const FUSED: bool>(
 ) {
     let tile = tile::<FUSED>(rows, panel, bias);
     for r in 0..ROWS {
+        // Where distances count at all, they are few: most roots need not be taken.
+        let limit = ceilings[r] * ceilings[r] - squares[r];
+        let mut counts = false;
+        for l in 0..LANES {
+            counts |= tile[r][l] < limit;
+        }
+        if !counts {
+            continue;
+        }
         for l in 0..LANES {
             let square = tile[r][l] + squares[r];
             let short = ceilings[r] - if square > 0.0 { square } else { 0.0 }.sqrt();

@@ -14,29 +14,15 @@ mod plusplus;
 mod points;
 pub(crate) mod screen;
 mod space;
+mod start;
 mod subspace;
 
 use crate::error::{Error, Result};
 use crate::rows::Rows;
 use fasterpam::FasterPam;
 use space::{Space, Two};
-
-/// How the first medoids are chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// BUILD: greedily, each the best of all rows.
-    Build,
-    /// LAB: greedily, each the best of a few random rows.
-    Lab {
-        /// Seed of the draws.
-        seed: u64,
-    },
-    /// k-medoids++: drawn with probabilities proportional to the distance to the nearest medoid so far.
-    PlusPlus {
-        /// Seed of the draws.
-        seed: u64,
-    },
-}
+pub use start::Start;
+use start::Starting;
 
 /// k-medoids under way: first medoids, then swaps in any number of steps, with the same result as in one go.
 ///
@@ -45,9 +31,9 @@ pub enum Start {
 ///
 /// let rows = [0.0, 1.0, 2.0, 10.0, 11.0, 12.0];
 /// let (pool, core) = (View::new(&rows, 6, 1)?, View::<f64>::new(&[], 0, 1)?);
-/// let mut clustering = KMedoids::new(&pool, &core, 2, Start::Build, usize::MAX)?;
+/// let mut clustering = KMedoids::new(&pool, &core, 2, &[], Start::Build, usize::MAX)?;
 /// while !clustering.is_done() {
-///     clustering.advance(1000);
+///     clustering.advance(1000)?;
 /// }
 /// let medoids = clustering.medoids(&pool, &core);
 /// assert_eq!(medoids.indices, [1, 4]);
@@ -56,12 +42,20 @@ pub enum Start {
 /// ```
 pub struct KMedoids {
     space: Space,
-    state: State,
+    /// Distance of every row to the core, infinite without one.
+    core: Vec<f32>,
+    /// Whether a row must not become a medoid.
+    excluded: Vec<bool>,
+    count: usize,
+    max_memory: usize,
+    row_bytes: usize,
+    list_bytes: Option<usize>,
     window: usize,
-    list_bytes: usize,
+    state: State,
 }
 
 enum State {
+    Starting(Starting),
     /// One medoid without a core: BUILD finds the best.
     Single(u32),
     Swapping(Box<FasterPam>),
@@ -83,67 +77,110 @@ pub struct Medoids {
 impl KMedoids {
     /// Bytes that are taken for `pool` and `core` rows of `dim` features before any list of neighbours.
     pub fn row_bytes(pool: usize, core: usize, dim: usize) -> usize {
-        Space::bytes(pool + core, dim) + pool * (2 * size_of::<Two>() + 4 * size_of::<f32>())
+        Space::bytes(pool + core, dim) + pool * (2 * size_of::<Two>() + 10 * size_of::<f32>())
     }
 
-    /// Choose the first `count` medoids; the rows of `core` act as medoids that are there already.
+    /// Begin a search for `count` medoids, which `excluded` rows of the pool must not become; the rows of `core` act as
+    /// medoids that are there already.
     ///
     /// # Errors
     /// [`Error::EmptyPool`], [`Error::Dimension`], [`Error::NotFinite`], [`Error::TooMany`], [`Error::Parameter`] if
-    /// `count` is zero, or [`Error::Memory`] if less than [`KMedoids::row_bytes`] and the lists of a few candidates is
-    /// allowed.
-    pub fn new(pool: &dyn Rows, core: &dyn Rows, count: usize, start: Start, max_memory: usize) -> Result<Self> {
-        check(pool, core, count)?;
-        let rows = Self::row_bytes(pool.len(), core.len(), pool.dim());
-        affordable(rows, max_memory)?;
+    /// `count` is zero, [`Error::Shape`] if an excluded row is not in the pool, or [`Error::Memory`] if `max_memory` is
+    /// less than [`KMedoids::row_bytes`].
+    pub fn new(
+        pool: &dyn Rows,
+        core: &dyn Rows,
+        count: usize,
+        excluded: &[usize],
+        start: Start,
+        max_memory: usize,
+    ) -> Result<Self> {
+        let excluded = check(pool, core, count, excluded)?;
+        let row_bytes = Self::row_bytes(pool.len(), core.len(), pool.dim());
+        affordable(row_bytes, max_memory)?;
         let space = Space::new(pool, core)?;
         let charges = space.core_distances();
-        if count == 1 && core.is_empty() {
-            let medoid = build::build(&space, &charges, 1)[0];
-            return Ok(Self { space, state: State::Single(medoid), window: 1, list_bytes: 0 });
-        }
-        let medoids = match start {
-            Start::Build => build::build(&space, &charges, count),
-            Start::Lab { seed } => lab::lab(&space, &charges, count, seed),
-            Start::PlusPlus { seed } => plusplus::plusplus(&space, &charges, count, seed),
-        };
-        let mut swapping = FasterPam::new(&space, charges, medoids);
-        let each = swapping.expected_bytes(&space);
-        affordable(rows + each * pool.len().min(MIN_WINDOW), max_memory)?;
-        let window = pool.len().min((max_memory - rows) / each);
-        swapping.set_window(window);
-        Ok(Self { space, state: State::Swapping(Box::new(swapping)), window, list_bytes: window * each })
+        let start = if count == 1 && core.is_empty() { Start::Build } else { start };
+        Ok(Self {
+            state: State::Starting(Starting::new(&space, &charges, &excluded, start)),
+            space,
+            core: charges,
+            excluded,
+            count,
+            max_memory,
+            row_bytes,
+            list_bytes: None,
+            window: 0,
+        })
     }
 
-    /// Bytes that the lists of neighbours are expected to take, beside [`KMedoids::row_bytes`].
-    pub fn list_bytes(&self) -> usize {
+    /// Bytes that the lists of neighbours are expected to take, beside [`KMedoids::row_bytes`]: known once all first
+    /// medoids are chosen, and before any is made.
+    pub fn list_bytes(&self) -> Option<usize> {
         self.list_bytes
     }
 
-    /// Candidates whose lists are kept at a time: fewer than the pool has where memory is short, and slower then.
+    /// Candidates whose lists are expected to fit into memory at a time: fewer than the pool has where memory is short,
+    /// and slower then. Zero before the first medoids are chosen.
     pub fn window(&self) -> usize {
         self.window
     }
 
-    /// Visit up to `count` candidates more, in the order of the pool, and swap each that lowers the loss.
-    pub fn advance(&mut self, count: usize) {
-        if let State::Swapping(swapping) = &mut self.state {
-            swapping.advance(&self.space, count);
+    /// Go on with the first medoids, a step of a few rows or a medoid, or visit up to `count` candidates, in the order of
+    /// the pool, and swap each that lowers the loss.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if the lists of few candidates are expected to take more than is allowed; nothing is changed.
+    pub fn advance(&mut self, count: usize) -> Result<()> {
+        match &mut self.state {
+            State::Starting(starting) if starting.medoids().len() < self.count => starting.advance(&self.space),
+            State::Starting(starting) => {
+                let medoids = starting.medoids().to_vec();
+                self.state = self.after_start(medoids)?;
+            }
+            State::Single(_) => {}
+            State::Swapping(swapping) => swapping.advance(&self.space, count),
         }
+        Ok(())
+    }
+
+    /// What follows the choice of the first medoids.
+    fn after_start(&mut self, medoids: Vec<u32>) -> Result<State> {
+        if medoids.len() == 1 && self.space.points.len() == self.space.pool() {
+            self.list_bytes = Some(0);
+            return Ok(State::Single(medoids[0]));
+        }
+        let (pool, left) = (self.space.pool(), self.max_memory - self.row_bytes);
+        let mut swapping = FasterPam::new(&self.space, self.core.clone(), medoids, self.excluded.clone());
+        let each = swapping.expected_bytes(&self.space);
+        affordable(self.row_bytes + each * pool.min(MIN_WINDOW), self.max_memory)?;
+        swapping.limit(left);
+        self.window = pool.min(left / each);
+        self.list_bytes = Some(self.window * each);
+        Ok(State::Swapping(Box::new(swapping)))
     }
 
     /// Whether no swap of a medoid for another row lowers the loss.
     pub fn is_done(&self) -> bool {
         match &self.state {
+            State::Starting(_) => false,
             State::Single(_) => true,
             State::Swapping(swapping) => swapping.is_done(),
+        }
+    }
+
+    /// First medoids chosen so far.
+    pub fn started(&self) -> usize {
+        match &self.state {
+            State::Starting(starting) => starting.medoids().len(),
+            State::Single(_) | State::Swapping(_) => self.count,
         }
     }
 
     /// Candidates visited so far, each as often as it was its turn.
     pub fn visited(&self) -> usize {
         match &self.state {
-            State::Single(_) => 0,
+            State::Starting(_) | State::Single(_) => 0,
             State::Swapping(swapping) => swapping.visited(),
         }
     }
@@ -151,7 +188,7 @@ impl KMedoids {
     /// Swaps so far.
     pub fn swaps(&self) -> usize {
         match &self.state {
-            State::Single(_) => 0,
+            State::Starting(_) | State::Single(_) => 0,
             State::Swapping(swapping) => swapping.swaps(),
         }
     }
@@ -159,6 +196,11 @@ impl KMedoids {
     /// The medoids so far, given the pool and the core that they were chosen from and for.
     pub fn medoids(&self, pool: &dyn Rows, core: &dyn Rows) -> Medoids {
         let (medoids, known): (Vec<u32>, Vec<f32>) = match &self.state {
+            State::Starting(starting) => {
+                let mut medoids = starting.medoids().to_vec();
+                medoids.sort_unstable();
+                (medoids, starting.charges().to_vec())
+            }
             State::Single(medoid) => {
                 let mut known = vec![self.space.points.diameter(); pool.len()];
                 self.space.lower(&mut known, &[*medoid]);
@@ -193,7 +235,8 @@ fn by_size(medoids: &[u32], labels: Vec<Option<usize>>, loss: f64) -> Medoids {
     }
 }
 
-fn check(pool: &dyn Rows, core: &dyn Rows, count: usize) -> Result<()> {
+/// Which rows are excluded, if everything is in order.
+fn check(pool: &dyn Rows, core: &dyn Rows, count: usize, excluded: &[usize]) -> Result<Vec<bool>> {
     if pool.is_empty() {
         return Err(Error::EmptyPool);
     }
@@ -206,8 +249,17 @@ fn check(pool: &dyn Rows, core: &dyn Rows, count: usize) -> Result<()> {
     if count == 0 {
         return Err(Error::Parameter { name: "n_to_select", expected: "at least 1", given: "0".into() });
     }
-    if count > pool.len() {
-        return Err(Error::TooMany { asked: count, available: pool.len() });
+    if let Some(out) = excluded.iter().find(|&&row| row >= pool.len()) {
+        return Err(Error::Shape(format!(
+            "candidate {out} cannot be excluded: the pool has {} candidates",
+            pool.len()
+        )));
+    }
+    let mut closed = vec![false; pool.len()];
+    excluded.iter().for_each(|&row| closed[row] = true);
+    let available = closed.iter().filter(|closed| !**closed).count();
+    if count > available {
+        return Err(Error::TooMany { asked: count, available });
     }
     if u32::try_from(pool.len().saturating_add(core.len())).map_or(true, |len| len == u32::MAX) {
         return Err(Error::Shape(format!(
@@ -217,7 +269,7 @@ fn check(pool: &dyn Rows, core: &dyn Rows, count: usize) -> Result<()> {
             core.len()
         )));
     }
-    Ok(())
+    Ok(closed)
 }
 
 fn affordable(needed: usize, allowed: usize) -> Result<()> {

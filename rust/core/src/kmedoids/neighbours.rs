@@ -2,17 +2,20 @@
 //!
 //! A swap changes what a row costs only if the new medoid is nearer to it than its second nearest one. Those pairs are
 //! about two in every `k` of all, so they are listed, with their distances, instead of a matrix of all distances. Where
-//! memory is too small for the lists of all candidates, only those of a window of them are kept at a time.
+//! memory is too small for the lists of all candidates, only those of a window of them are kept at a time: how many fit is
+//! seen when they are made.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::screen::Radii;
-use super::space::{Space, range};
+use super::space::{Space, Two, range};
 
 /// Rows that are put side by side at a time.
 const SEGMENT: usize = 4096;
+/// Candidates that are listed by one thread at a time.
+const PART: usize = 96;
 /// Candidates that the length of the lists is estimated from.
 const SAMPLE: usize = 256;
 
@@ -29,6 +32,13 @@ pub(super) struct Neighbours {
     lists: Vec<Vec<Neighbour>>,
     /// Every row stands in the lists of all candidates of the window that are nearer to it than this.
     reach: Vec<f32>,
+    /// All rows, those of a cluster together: a few of them and a few candidates then have either many pairs or none
+    /// that are near, and the rows that distances are computed from stay in the cache.
+    order: Vec<u32>,
+    /// The place of each row in that order.
+    place: Vec<u32>,
+    bytes: usize,
+    max_bytes: usize,
 }
 
 impl Neighbours {
@@ -44,8 +54,18 @@ impl Neighbours {
         size_of::<Vec<Neighbour>>() + each + each / 2
     }
 
-    pub(super) fn new(pool: usize) -> Self {
-        Self { window: 0..0, lists: Vec::new(), reach: vec![0.0; pool] }
+    /// No lists yet; all together are not to take more than `max_bytes`.
+    pub(super) fn new(pool: usize, max_bytes: usize) -> Self {
+        let zeros = || vec![0; pool];
+        Self {
+            window: 0..0,
+            lists: Vec::new(),
+            reach: vec![0.0; pool],
+            order: zeros(),
+            place: zeros(),
+            bytes: 0,
+            max_bytes,
+        }
     }
 
     /// Candidates whose lists are there.
@@ -58,16 +78,46 @@ impl Neighbours {
         &self.lists[candidate - self.window.start]
     }
 
-    /// Replace the window.
-    pub(super) fn move_to(&mut self, space: &Space, window: Range<usize>, reach: impl Iterator<Item = f32>) {
+    /// Drop all lists, and begin a window at `first`, with the two nearest medoids of each row as they are.
+    pub(super) fn restart(&mut self, first: usize, nearest: &[Two]) {
         self.lists.clear();
-        self.lists.resize_with(window.len(), Vec::new);
-        self.window = window;
-        self.reach.iter_mut().zip(reach).for_each(|(old, new)| *old = new);
-        let candidates = range(self.window.start, self.window.len());
-        for first in (0..space.pool()).step_by(SEGMENT) {
-            let rows = range(first, SEGMENT.min(space.pool() - first));
-            extend(space, &candidates, &mut self.lists, &rows, None, &self.reach[first..first + rows.len()]);
+        (self.window, self.bytes) = (first..first, 0);
+        self.reach = nearest.iter().map(|two| two.second_distance).collect();
+        self.order = range(0, nearest.len());
+        self.order.sort_by_key(|&row| nearest[row as usize].near);
+        self.order.iter().enumerate().for_each(|(place, &row)| self.place[row as usize] = place as u32);
+    }
+
+    /// List the neighbours of up to `count` candidates more: fewer where memory is short, but one at least in a window
+    /// without any.
+    pub(super) fn grow(&mut self, space: &Space, count: usize) {
+        let before = self.lists.len();
+        let mut candidates = range(self.window.end, count.min(space.pool() - self.window.end));
+        candidates.sort_unstable_by_key(|&candidate| self.place[candidate as usize]);
+        let mut lists = vec![Vec::new(); candidates.len()];
+        for rows in self.order.chunks(SEGMENT) {
+            let reach: Vec<f32> = rows.iter().map(|&row| self.reach[row as usize]).collect();
+            extend(space, &candidates, &mut lists, rows, None, &reach);
+        }
+        self.lists.resize_with(before + candidates.len(), Vec::new);
+        for (&candidate, list) in candidates.iter().zip(lists) {
+            self.lists[candidate as usize - self.window.start] = list;
+        }
+        self.window.end += candidates.len();
+        self.bytes += self.lists[before..].iter().map(bytes).sum::<usize>();
+        self.shrink();
+    }
+
+    /// Whether so many lists more are expected to fit into memory.
+    pub(super) fn has_room(&self, count: usize) -> bool {
+        self.bytes + self.bytes / self.lists.len().max(1) * count <= self.max_bytes
+    }
+
+    /// Drop lists from the end until the others fit into memory.
+    fn shrink(&mut self) {
+        while self.bytes > self.max_bytes && self.lists.len() > 1 {
+            self.bytes -= self.lists.pop().map_or(0, |list| bytes(&list));
+            self.window.end -= 1;
         }
     }
 
@@ -84,6 +134,8 @@ impl Neighbours {
         for (&row, &reach) in rows.iter().zip(reach) {
             self.reach[row as usize] = reach;
         }
+        self.bytes = self.lists.iter().map(bytes).sum();
+        self.shrink();
     }
 }
 
@@ -97,8 +149,7 @@ fn extend(
     reach: &[f32],
 ) {
     let packed = space.screen.pack(rows.to_vec());
-    let block = space.screen.block();
-    lists.par_chunks_mut(block).zip(candidates.par_chunks(block)).for_each(|(lists, candidates)| {
+    lists.par_chunks_mut(PART).zip(candidates.par_chunks(PART)).for_each(|(lists, candidates)| {
         space.screen.within(candidates, &packed, Radii::OfPacked(reach), |candidate, position| {
             let row = rows[position];
             let distance = space.points.distance(candidates[candidate] as usize, row as usize);
@@ -107,6 +158,10 @@ fn extend(
             }
         });
     });
+}
+
+fn bytes(list: &Vec<Neighbour>) -> usize {
+    size_of::<Vec<Neighbour>>() + list.capacity() * size_of::<Neighbour>()
 }
 
 /// Append to a list that grows by a quarter rather than to the double.

@@ -1,39 +1,54 @@
 //! k-medoids++: each medoid is drawn with a probability proportional to its distance to the nearest one so far, as in
 //! k-means++ (Arthur and Vassilvitskii 2007) but not squared, as distances are what the loss sums up.
 
-use super::space::Space;
 use crate::splitmix::SplitMix;
 
-/// Choose `count` medoids; `charges` holds the distance of every row to the core, infinite without one.
-pub(super) fn plusplus(space: &Space, charges: &[f32], count: usize, seed: u64) -> Vec<u32> {
-    let mut random = SplitMix::new(seed);
-    // Without a core all rows are charged alike, so that the first draw is uniform.
-    let mut charges: Vec<f32> = charges.iter().map(|&c| c.min(space.points.diameter())).collect();
-    let mut taken = vec![false; charges.len()];
-    let mut medoids = Vec::with_capacity(count);
-    while medoids.len() < count {
-        let Some(drawn) = draw(&charges, &taken, random.uniform()) else {
-            break;
-        };
-        taken[drawn] = true;
-        medoids.push(drawn as u32);
-        space.lower(&mut charges, &medoids[medoids.len() - 1..]);
-    }
-    medoids
+/// The draws of medoids.
+pub(super) struct PlusPlus {
+    random: SplitMix,
+    /// Rows that may become medoids and are none yet, in order.
+    open: Vec<u32>,
 }
 
-/// The row at which the sum of the charges passes the share `at` of the whole; the lowest free row if all are zero.
-fn draw(charges: &[f32], taken: &[bool], at: f64) -> Option<usize> {
-    let total: f64 = charges.iter().map(|&charge| f64::from(charge)).sum();
+impl PlusPlus {
+    /// Draw from the rows that are open.
+    pub(super) fn new(open: impl Iterator<Item = u32>, seed: u64) -> Self {
+        Self { random: SplitMix::new(seed), open: open.collect() }
+    }
+
+    /// The next medoid; `charges` holds the distance of every row to the nearest medoid so far.
+    pub(super) fn draw(&mut self, charges: &[f32]) -> Option<u32> {
+        let at = self.random.uniform();
+        let position = position(self.open.iter().map(|&row| charges[row as usize]), at)?;
+        Some(self.open.remove(position))
+    }
+}
+
+/// Where the sum of the charges passes the share `at` of the whole; the first one if all are zero.
+fn position(charges: impl Iterator<Item = f32> + Clone, at: f64) -> Option<usize> {
+    let total: f64 = charges.clone().map(f64::from).sum();
     let mut sum = 0.0;
-    let mut last = None;
-    // A medoid is charged nothing, and so never drawn again.
-    for (row, &charge) in charges.iter().enumerate().filter(|(_, charge)| **charge > 0.0) {
+    let mut last = charges.clone().next().map(|_| 0);
+    for (position, charge) in charges.enumerate().filter(|(_, charge)| *charge > 0.0) {
         sum += f64::from(charge);
-        last = Some(row);
+        last = Some(position);
         if sum > at * total {
             break;
         }
     }
-    last.or_else(|| taken.iter().position(|taken| !taken))
+    last
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_in_proportion_to_the_charges() {
+        let charges = [1.0_f32, 0.0, 2.0, 1.0];
+        let at = |share| position(charges.iter().copied(), share);
+        assert_eq!([0.0, 0.2, 0.26, 0.74, 0.76, 1.0].map(at), [0, 0, 2, 2, 3, 3].map(Some));
+        assert_eq!(position([0.0, 0.0].into_iter(), 0.9), Some(0));
+        assert_eq!(position([].into_iter(), 0.9), None);
+    }
 }

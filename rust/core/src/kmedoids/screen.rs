@@ -118,34 +118,31 @@ impl Screen {
         }
     }
 
-    /// For every row, an upper bound on the sum, over the first rows, of what their distance to it falls short of
-    /// their ceiling: of lengths or, if `squared`, of their squares.
-    pub(crate) fn shortfalls(&self, ceilings: &[f32], squared: bool) -> Vec<f64> {
+    /// For each of the packed rows, an upper bound on the sum, over the rows from `first` on, of what their distance to
+    /// it falls short of their ceiling: of lengths or, if `squared`, of their squares.
+    pub(crate) fn shortfalls(&self, packed: &Packed, first: usize, ceilings: &[f32], squared: bool) -> Vec<f64> {
         let kernel = if squared { square_shortfalls } else { shortfalls };
-        let block = self.block();
-        let mut out = vec![0.0; ceilings.len()];
-        out.par_chunks_mut(4 * LANES).enumerate().for_each(|(chunk, out)| {
-            let first = chunk * 4 * LANES;
-            let packed = self.pack((first..first + out.len()).map(|i| i as u32).collect());
-            for start in (0..ceilings.len()).step_by(block) {
-                let rows: Vec<u32> = (start..ceilings.len().min(start + block)).map(|i| i as u32).collect();
-                let panels = packed.panels.chunks_exact(LANES * self.width).zip(packed.squares.chunks_exact(LANES));
-                for ((data, squares), out) in panels.zip(out.chunks_mut(LANES)) {
-                    let bias = std::array::from_fn(|l| squares[l]);
-                    let mut sums = [0.0; LANES];
-                    for group in rows.chunks(ROWS) {
-                        let (mut lowered, mut limits) = ([0.0; ROWS], [0.0; ROWS]);
-                        for (r, &row) in group.iter().enumerate() {
-                            lowered[r] = self.squares[row as usize] * (1.0 - self.margin);
-                            limits[r] = ceilings[row as usize];
-                        }
-                        kernel(self.group(group), data, &bias, &lowered, &limits, &mut sums);
+        let mut out = vec![0.0; packed.indices.len()];
+        for (block, ceilings) in ceilings.chunks(self.block()).enumerate() {
+            let start = first + block * self.block();
+            let rows: Vec<u32> = (start..start + ceilings.len()).map(|i| i as u32).collect();
+            let panels = packed.panels.chunks_exact(LANES * self.width).zip(packed.squares.chunks_exact(LANES));
+            for ((data, squares), out) in panels.zip(out.chunks_mut(LANES)) {
+                let bias = std::array::from_fn(|l| squares[l]);
+                let mut sums = [0.0; LANES];
+                for (group, heights) in rows.chunks(ROWS).zip(ceilings.chunks(ROWS)) {
+                    // Rows that fill the last group up have no ceiling, and nothing falls short of it.
+                    let (mut lowered, mut limits) = ([0.0; ROWS], [0.0; ROWS]);
+                    for (r, (&row, &height)) in group.iter().zip(heights).enumerate() {
+                        lowered[r] = self.squares[row as usize] * (1.0 - self.margin);
+                        limits[r] = height;
                     }
-                    // Few enough terms were added in float32 for their rounding to stay below a part in 10^4.
-                    out.iter_mut().zip(sums).for_each(|(out, sum)| *out += f64::from(sum) * (1.0 + 1e-4));
+                    kernel(self.group(group), data, &bias, &lowered, &limits, &mut sums);
                 }
+                // Few enough terms were added in float32 for their rounding to stay below a part in 10^4.
+                out.iter_mut().zip(sums).for_each(|(out, sum)| *out += f64::from(sum) * (1.0 + 1e-4));
             }
-        });
+        }
         out
     }
 
