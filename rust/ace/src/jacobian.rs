@@ -5,7 +5,7 @@
 //! and a column for each choice of other factors, ordered by the largest n that goes with them: the derivatives by the
 //! sums of one label are the first columns, as many as there are functions with this factor.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 use crate::basis::{Basis, Function};
@@ -95,13 +95,13 @@ pub(crate) struct Couplings {
     coupled: Vec<Pack>,
 }
 
-/// For each choice of other factors, for each n and element, the function and the factor of the coupling.
-type Columns = BTreeMap<Vec<Label>, BTreeMap<[usize; 2], (usize, f64)>>;
+/// For each n and element of a factor, the function, and what its derivative has in front of the coupling of the others.
+type Functions = BTreeMap<[usize; 2], (usize, f64)>;
 
 impl Jacobian {
     pub(crate) fn new(basis: &Basis, tables: &Tables) -> Self {
         // Maps with an order of their own: the order of sums must not change from run to run.
-        let mut by_l: BTreeMap<usize, Columns> = BTreeMap::new();
+        let mut by_l: BTreeMap<usize, BTreeMap<Vec<Label>, Functions>> = BTreeMap::new();
         for (index, function) in basis.functions.iter().enumerate() {
             for (label, others, factor) in derivatives(function) {
                 let columns = by_l.entry(label.l).or_default().entry(others).or_default();
@@ -166,10 +166,9 @@ impl Jacobian {
     }
 
     /// Says which functions the columns belong to, for each n.
-    fn add_kinds(&mut self, l: usize, columns: &[(Vec<Label>, BTreeMap<[usize; 2], (usize, f64)>)]) {
-        let labels: BTreeMap<[usize; 2], usize> =
-            columns.iter().flat_map(|(_, functions)| functions.keys().map(|&k| (k, 0))).collect();
-        for [n, element] in labels.into_keys() {
+    fn add_kinds(&mut self, l: usize, columns: &[(Vec<Label>, Functions)]) {
+        let labels: BTreeSet<_> = columns.iter().flat_map(|(_, functions)| functions.keys().copied()).collect();
+        for [n, element] in labels {
             let functions: Vec<_> =
                 columns.iter().map_while(|(_, of_column)| of_column.get(&[n, element]).copied()).collect();
             let block = Block { element, start: self.width, functions };
