@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::jacobian::{Block, Jacobian, MAX_ROWS, MAX_WIDTH, Tile};
-use crate::lanes::{Arithmetic, QUAD, Quad};
+use crate::jacobian::{Block, Jacobian, MAX_ROWS, Tile};
+use crate::lanes::{Arithmetic, QUAD, Quad, Row, WIDTH};
 
 /// One term of a sum: the derivatives of an atom by its sums, times a point of the one-particle functions.
 #[derive(Debug, Clone, Copy)]
@@ -30,13 +30,17 @@ pub(crate) struct Plan {
     /// For each atom of the structure, where it is among those.
     places: Vec<usize>,
     terms: Vec<Term>,
-    /// For each element of neighbours.
+    /// For each element of neighbours; at most one for each target.
     sums: Vec<Vec<Sum>>,
+    /// For each target, the elements with a sum for it.
+    targets: Vec<Vec<usize>>,
 }
 
 impl Plan {
     /// Forgets all sums.
-    pub(crate) fn clear(&mut self, n_elements: usize) {
+    pub(crate) fn clear(&mut self, n_elements: usize, n_targets: usize) {
+        self.targets.iter_mut().for_each(Vec::clear);
+        self.targets.resize(n_targets, Vec::new());
         self.atoms.clear();
         self.terms.clear();
         self.sums.iter_mut().for_each(Vec::clear);
@@ -53,7 +57,13 @@ impl Plan {
     ) {
         let first = self.terms.len();
         self.terms.extend(terms);
+        self.targets[target].push(element);
         self.sums[element].push(Sum { terms: first..self.terms.len(), target, is_moment });
+    }
+
+    /// The elements of neighbours with a sum for a target.
+    pub(crate) fn elements(&self, target: usize) -> &[usize] {
+        self.targets.get(target).map_or(&[], Vec::as_slice)
     }
 
     /// Collects the atoms of all terms; from then on the terms say where the atoms are among these.
@@ -79,24 +89,19 @@ impl Plan {
     }
 }
 
-/// The columns of all blocks: for each [`MAX_WIDTH`] of them, for each target, for each of its three rows.
+/// The columns of all blocks: for each target, for each [`WIDTH`] of them, for each of three rows.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Columns {
     quads: Vec<Quad>,
-    n_targets: usize,
+    /// Quads of one target.
+    len: usize,
 }
 
 impl Columns {
     /// Makes room; what is there does not matter.
     pub(crate) fn resize(&mut self, n_targets: usize, jacobian: &Jacobian) {
-        self.n_targets = n_targets;
-        self.quads.resize(3 * jacobian.width * n_targets, Quad::ZERO);
-    }
-
-    /// Some columns of a block.
-    #[inline(always)]
-    pub(crate) fn of(&mut self, block: &Block, columns: Range<usize>) -> &mut [Quad] {
-        &mut self.quads[3 * (block.start + columns.start) * self.n_targets..][..3 * columns.len() * self.n_targets]
+        self.len = 3 * jacobian.width;
+        self.quads.resize(self.len * n_targets, Quad::ZERO);
     }
 }
 
@@ -104,23 +109,20 @@ impl Columns {
 #[inline(always)]
 pub(crate) fn contract<A: Arithmetic>(
     tile: &Tile,
-    derivatives: &[Quad],
+    derivatives: &[Row],
     (block, l): (&Block, usize),
     points: &[Quad],
     plan: &Plan,
     columns: &mut Columns,
 ) {
-    let width = tile.width.min(block.width() - tile.column);
-    let columns = columns.of(block, tile.column..tile.column + width);
-    if tile.rows.start == 0 {
-        columns.fill(Quad::ZERO);
-    }
+    let width = WIDTH.min(block.width() - tile.column);
+    let columns = (&mut columns.quads[3 * (block.start + tile.column)..], columns.len);
     let product = Product { tile, l, derivatives, points, terms: &plan.terms, sums: &plan.sums[block.element] };
     match width {
         1 => product.of_width::<A, 1>(columns),
         2 => product.of_width::<A, 2>(columns),
         3 => product.of_width::<A, 3>(columns),
-        _ => product.of_width::<A, MAX_WIDTH>(columns),
+        _ => product.of_width::<A, WIDTH>(columns),
     }
 }
 
@@ -128,7 +130,7 @@ pub(crate) fn contract<A: Arithmetic>(
 struct Product<'a> {
     tile: &'a Tile,
     l: usize,
-    derivatives: &'a [Quad],
+    derivatives: &'a [Row],
     points: &'a [Quad],
     terms: &'a [Term],
     sums: &'a [Sum],
@@ -136,38 +138,38 @@ struct Product<'a> {
 
 impl Product<'_> {
     #[inline(always)]
-    fn of_width<A: Arithmetic, const N: usize>(self, columns: &mut [Quad]) {
+    fn of_width<A: Arithmetic, const N: usize>(self, (columns, len): (&mut [Quad], usize)) {
         match self.tile.rows.len() {
-            1 => self.of_size::<A, N, 1>(columns),
-            2 => self.of_size::<A, N, 2>(columns),
-            _ => self.of_size::<A, N, MAX_ROWS>(columns),
+            1 => self.of_size::<A, N, 1>(columns, len),
+            2 => self.of_size::<A, N, 2>(columns, len),
+            _ => self.of_size::<A, N, MAX_ROWS>(columns, len),
         }
     }
 
     /// With the size of the tile known, all sums are in registers.
     #[inline(always)]
-    fn of_size<A: Arithmetic, const N: usize, const M: usize>(self, columns: &mut [Quad]) {
+    fn of_size<A: Arithmetic, const N: usize, const M: usize>(self, columns: &mut [Quad], len: usize) {
         let Self { tile, l, derivatives, points, terms, sums } = self;
         let size = 2 * l + 1;
         let parity = if l % 2 == 0 { 1.0 } else { -1.0 };
         for Sum { terms: own, target, is_moment } in sums {
             let mut sums = [[Quad::ZERO; N]; 3];
             for term in &terms[own.clone()] {
-                let derivatives = &derivatives[M * tile.width * term.atom..][..M * tile.width];
+                let derivatives = &derivatives[M * term.atom..][..M];
                 let gradients = &points[size * term.point + tile.rows.start..][..M];
                 for m in 0..M {
                     for k in 0..N {
                         for c in 0..3 {
-                            sums[c][k] =
-                                sums[c][k].plus_scaled::<A>(derivatives[m * tile.width + k], gradients[m].0[c]);
+                            sums[c][k] = sums[c][k].plus_scaled::<A>(derivatives[m][k], gradients[m].0[c]);
                         }
                     }
                 }
             }
             let factor = if *is_moment { -1.0 } else { parity };
-            for (rows, sums) in columns[3 * N * target..][..3 * N].chunks_exact_mut(N).zip(sums) {
+            for (rows, sums) in columns[len * target..][..3 * N].chunks_exact_mut(N).zip(sums) {
                 for (row, sum) in rows.iter_mut().zip(sums) {
-                    *row = row.plus_scaled::<A>(sum, factor);
+                    let before = if tile.rows.start == 0 { Quad::ZERO } else { *row };
+                    *row = before.plus_scaled::<A>(sum, factor);
                 }
             }
         }
@@ -176,11 +178,10 @@ impl Product<'_> {
 
 /// Adds the columns of a block, of one target, to those of its functions: for each function its three numbers.
 #[inline(always)]
-pub(crate) fn gather<A: Arithmetic>(block: &Block, target: usize, columns: &mut Columns, out: &mut [Quad]) {
-    for (k, functions) in block.functions.chunks(MAX_WIDTH * QUAD).enumerate() {
-        let width = functions.len().div_ceil(QUAD);
-        let first = k * MAX_WIDTH;
-        let rows = &columns.of(block, first..first + width)[3 * width * target..][..3 * width];
+pub(crate) fn gather<A: Arithmetic>(block: &Block, target: usize, columns: &Columns, out: &mut [Quad]) {
+    let own = &columns.quads[target * columns.len + 3 * block.start..][..3 * block.width()];
+    for (rows, functions) in own.chunks(3 * WIDTH).zip(block.functions.chunks(WIDTH * QUAD)) {
+        let width = rows.len() / 3;
         for (k, functions) in functions.chunks(QUAD).enumerate() {
             let [x, y, z] = [rows[k].0, rows[width + k].0, rows[2 * width + k].0];
             for (n, &(function, factor)) in functions.iter().enumerate() {

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::contraction::Term;
 use crate::error::{Error, StructureProblem};
 use crate::jacobian::{CHUNK, Couplings};
-use crate::lanes::Quad;
+use crate::lanes::{Quad, Row, WIDTH};
 use crate::rows::{Batch, Memory, Rows, target};
 use crate::sites::{Scratch, Sites};
 use crate::structure::Structure;
@@ -22,7 +22,7 @@ use crate::structures::{AceBasis, first_error};
 #[derive(Default)]
 struct Pools {
     /// The derivatives by the sums of all atoms of a structure.
-    derivatives: Mutex<Vec<Vec<Quad>>>,
+    derivatives: Mutex<Vec<Vec<Row>>>,
     by_sums: Mutex<Vec<Couplings>>,
     chunks: Mutex<Vec<Memory>>,
 }
@@ -36,7 +36,7 @@ impl AceBasis {
     /// Bytes that the design of a structure takes, and with it what is needed to compute it.
     pub fn design_bytes(&self, n_atoms: usize) -> usize {
         let rows = Self::n_design_rows(n_atoms) * self.n_features() * size_of::<f64>();
-        rows + self.jacobian().quads(n_atoms) * size_of::<Quad>()
+        rows + self.jacobian().rows(n_atoms) * size_of::<Row>()
     }
 
     /// The rows of features for the energy, the forces and the virial of each structure, one structure after the other.
@@ -77,8 +77,8 @@ impl AceBasis {
         virial.fill(0.0);
 
         let mut derivatives = lock(&pools.derivatives).pop().unwrap_or_default();
-        derivatives.resize(self.jacobian().quads(n), Quad::ZERO);
-        let chunks = derivatives.par_chunks_mut(self.jacobian().quads(CHUNK)).enumerate().map(|(k, derivatives)| {
+        derivatives.resize(self.jacobian().rows(n), [Quad::ZERO; WIDTH]);
+        let chunks = derivatives.par_chunks_mut(self.jacobian().rows(CHUNK)).enumerate().map(|(k, derivatives)| {
             let first = k * CHUNK;
             self.derive_by_sums(&sites, first..n.min(first + CHUNK), pools, derivatives)
         });
@@ -102,7 +102,7 @@ impl AceBasis {
         sites: &Sites,
         atoms: Range<usize>,
         pools: &Pools,
-        derivatives: &mut [Quad],
+        derivatives: &mut [Row],
     ) -> Result<Vec<f64>, StructureProblem> {
         let jacobian = self.jacobian();
         let mut by_sums = lock(&pools.by_sums).pop().unwrap_or_else(|| jacobian.memory());
@@ -126,7 +126,7 @@ impl AceBasis {
         &self,
         sites: &Sites,
         atoms: Range<usize>,
-        derivatives: &[Quad],
+        derivatives: &[Row],
         pools: &Pools,
         rows: &mut [f64],
     ) -> Result<Vec<f64>, StructureProblem> {
@@ -134,15 +134,15 @@ impl AceBasis {
         let n_elements = self.basis().elements.len();
         let mut memory = lock(&pools.chunks).pop().unwrap_or_default();
         let Memory { batches, plan, .. } = &mut memory;
-        plan.clear(n_elements);
         let (first, n_atoms) = (atoms.start, atoms.len());
+        plan.clear(n_elements, target(n_atoms + 2, 0, n_elements));
         let (mut n_batches, mut n_points) = (0, 0);
         self.visit(sites, atoms, |lane_atoms, centre, scratch| {
             if n_batches == batches.len() {
                 batches.push(Batch::default());
             }
-            let Batch { centre: of_batch, one_particle, places } = &mut batches[n_batches];
-            *of_batch = centre;
+            let Batch { centre: of_batch, one_particle, places, first_point } = &mut batches[n_batches];
+            (*of_batch, *first_point) = (centre, n_points);
             places.clear();
             places.extend(lane_atoms.iter().map(|atom| atom - first));
             self.evaluator.differentiate_one_particle(centre, &scratch.slots, one_particle);
@@ -163,18 +163,21 @@ impl AceBasis {
                     }
                 }
             }
-            for element in 0..n_elements {
-                for half in 0..2 {
-                    let moments = lane_atoms.iter().enumerate().map(|(lane, &atom)| Term {
-                        atom,
-                        point: n_points + one_particle.moments(element, lane)[half],
-                    });
-                    plan.push(element, target(n_atoms + half, centre, n_elements), true, moments);
-                }
-            }
             n_points += one_particle.n_points();
             n_batches += 1;
         })?;
+        for centre in 0..n_elements {
+            for (element, half) in (0..n_elements).flat_map(|element| [(element, 0), (element, 1)]) {
+                let of_centre = batches[..n_batches].iter().filter(|batch| batch.centre == centre);
+                let moments = of_centre.flat_map(|Batch { one_particle, places, first_point, .. }| {
+                    places.iter().enumerate().map(move |(lane, place)| Term {
+                        atom: first + place,
+                        point: first_point + one_particle.moments(element, lane)[half],
+                    })
+                });
+                plan.push(element, target(n_atoms + half, centre, n_elements), true, moments);
+            }
+        }
         plan.collect_atoms(sites.elements.len());
 
         let mut virial = vec![0.0; 6 * self.n_features()];

@@ -5,13 +5,13 @@
 //! and a column for each choice of other factors, ordered by the largest n that goes with them: the derivatives by the
 //! sums of one label are the first columns, as many as there are functions with this factor.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 use crate::basis::{Basis, Function};
 use crate::dispatch::Kernel;
 use crate::labels::Label;
-use crate::lanes::{Arithmetic, Lanes, Pack, QUAD, Quad, transpose};
+use crate::lanes::{Arithmetic, Lanes, Pack, QUAD, Row, WIDTH, transpose};
 use crate::number::Number;
 use crate::tables::{Combinations, Tables};
 use crate::threej::Coupling;
@@ -19,9 +19,6 @@ use crate::values::{Evaluator, couple, multiply};
 
 /// Atoms whose derivatives lie together: a tile of the first, of the second, …, then the next tile of the first.
 pub(crate) const CHUNK: usize = 64;
-
-/// Most quads in a row of a tile: the sums of three rows of so many fill the registers.
-pub(crate) const MAX_WIDTH: usize = 4;
 
 /// Most rows of a tile: those of the neighbours of a few near atoms stay in the nearest cache together.
 pub(crate) const MAX_ROWS: usize = 3;
@@ -31,7 +28,7 @@ pub(crate) const MAX_ROWS: usize = 3;
 pub(crate) struct Jacobian {
     /// For each l, the matrix of couplings, cut into tiles.
     pub(crate) tiles: Vec<Vec<Tile>>,
-    /// Quads of one centre, at least one.
+    /// Rows of tiles of one centre, at least one.
     pub(crate) len: usize,
     /// The labels, those that differ in the element only one after the other.
     pub(crate) kinds: Vec<Kind>,
@@ -42,15 +39,13 @@ pub(crate) struct Jacobian {
     combinations: Vec<Combinations>,
 }
 
-/// A part of the matrix of one l, all rows together.
+/// A part of the matrix of one l.
 #[derive(Debug, Clone)]
 pub(crate) struct Tile {
     pub(crate) rows: Range<usize>,
     /// First column, in quads.
     pub(crate) column: usize,
-    /// Quads of one row.
-    pub(crate) width: usize,
-    /// Quads of the tiles before this one, of all l.
+    /// Rows of the tiles before this one, of all l.
     start: usize,
 }
 
@@ -100,13 +95,13 @@ pub(crate) struct Couplings {
     coupled: Vec<Pack>,
 }
 
-/// For each choice of other factors, for each n and element, the function and the factor of the coupling.
-type Columns = BTreeMap<Vec<Label>, BTreeMap<[usize; 2], (usize, f64)>>;
+/// For each n and element of a factor, the function, and what its derivative has in front of the coupling of the others.
+type Functions = BTreeMap<[usize; 2], (usize, f64)>;
 
 impl Jacobian {
     pub(crate) fn new(basis: &Basis, tables: &Tables) -> Self {
         // Maps with an order of their own: the order of sums must not change from run to run.
-        let mut by_l: BTreeMap<usize, Columns> = BTreeMap::new();
+        let mut by_l: BTreeMap<usize, BTreeMap<Vec<Label>, Functions>> = BTreeMap::new();
         for (index, function) in basis.functions.iter().enumerate() {
             for (label, others, factor) in derivatives(function) {
                 let columns = by_l.entry(label.l).or_default().entry(others).or_default();
@@ -158,24 +153,22 @@ impl Jacobian {
 
     /// Cuts the matrix of one l into tiles.
     fn add_tiles(&mut self, l: usize, n_columns: usize) {
-        let (size, n_quads) = (2 * l + 1, n_columns.div_ceil(QUAD));
+        let size = 2 * l + 1;
         let n_pieces = size.div_ceil(MAX_ROWS);
-        for column in (0..n_quads).step_by(MAX_WIDTH) {
-            let width = MAX_WIDTH.min(n_quads - column);
+        for column in (0..n_columns.div_ceil(QUAD)).step_by(WIDTH) {
             for piece in 0..n_pieces {
                 let rows = piece * size / n_pieces..(piece + 1) * size / n_pieces;
-                let tile = Tile { rows, column, width, start: self.len };
-                self.len += tile.len();
+                let tile = Tile { rows, column, start: self.len };
+                self.len += tile.rows.len();
                 self.tiles[l].push(tile);
             }
         }
     }
 
     /// Says which functions the columns belong to, for each n.
-    fn add_kinds(&mut self, l: usize, columns: &[(Vec<Label>, BTreeMap<[usize; 2], (usize, f64)>)]) {
-        let labels: BTreeMap<[usize; 2], usize> =
-            columns.iter().flat_map(|(_, functions)| functions.keys().map(|&k| (k, 0))).collect();
-        for [n, element] in labels.into_keys() {
+    fn add_kinds(&mut self, l: usize, columns: &[(Vec<Label>, Functions)]) {
+        let labels: BTreeSet<_> = columns.iter().flat_map(|(_, functions)| functions.keys().copied()).collect();
+        for [n, element] in labels {
             let functions: Vec<_> =
                 columns.iter().map_while(|(_, of_column)| of_column.get(&[n, element]).copied()).collect();
             let block = Block { element, start: self.width, functions };
@@ -189,27 +182,26 @@ impl Jacobian {
 
     /// Where a number of the matrix of one l is among those of one centre.
     fn place(&self, l: usize, row: usize, column: usize) -> usize {
-        let quad = column / QUAD;
-        let tile = self.tiles[l]
-            .iter()
-            .find(|tile| tile.rows.contains(&row) && (tile.column..tile.column + tile.width).contains(&quad));
+        let first = column / (WIDTH * QUAD) * WIDTH;
+        let tile = self.tiles[l].iter().find(|tile| tile.column == first && tile.rows.contains(&row));
         let tile = tile.expect("tiles cover the matrix");
-        (tile.start + (row - tile.rows.start) * tile.width + quad - tile.column) * QUAD + column % QUAD
+        (tile.start + row - tile.rows.start) * WIDTH * QUAD + column % (WIDTH * QUAD)
     }
 
-    /// Quads that hold the derivatives of a number of atoms.
-    pub(crate) fn quads(&self, n_atoms: usize) -> usize {
+    /// Rows that hold the derivatives of a number of atoms.
+    pub(crate) fn rows(&self, n_atoms: usize) -> usize {
         n_atoms.next_multiple_of(CHUNK) * self.len
     }
 
     /// Copies one tile of some atoms, one after the other.
     #[inline(always)]
-    pub(crate) fn collect(&self, tile: &Tile, derivatives: &[Quad], atoms: &[usize], out: &mut Vec<Quad>) {
-        let len = tile.len();
-        out.clear();
-        for atom in atoms {
-            let chunk = atom / CHUNK * CHUNK * self.len;
-            out.extend_from_slice(&derivatives[chunk + tile.start * CHUNK + atom % CHUNK * len..][..len]);
+    pub(crate) fn collect(&self, tile: &Tile, derivatives: &[Row], atoms: &[usize], out: &mut [Row]) {
+        let len = tile.rows.len();
+        for (&atom, out) in atoms.iter().zip(out.chunks_exact_mut(len)) {
+            let first = (atom - atom % CHUNK) * self.len + tile.start * CHUNK + atom % CHUNK * len;
+            for (row, own) in out.iter_mut().zip(&derivatives[first..first + len]) {
+                *row = *own;
+            }
         }
     }
 
@@ -217,16 +209,10 @@ impl Jacobian {
         let products = |pair: &Pair| pair.factors[0].len() * pair.factors[1].len();
         let packs = |n: usize| vec![Pack::ZERO; n];
         Couplings {
-            packs: packs(self.len * QUAD),
+            packs: packs(self.len * WIDTH * QUAD),
             products: packs(self.pairs.iter().map(products).max().unwrap_or(0)),
             coupled: packs(self.pairs.iter().map(|pair| pair.places.len()).max().unwrap_or(0)),
         }
-    }
-}
-
-impl Tile {
-    fn len(&self) -> usize {
-        self.rows.len() * self.width
     }
 }
 
@@ -259,7 +245,7 @@ impl Evaluator {
         sums: &mut [Pack],
         memory: &mut Couplings,
         places: &[usize],
-        chunk: &mut [Quad],
+        chunk: &mut [Row],
     ) {
         self.processor.run(BySums { jacobian, sums, memory, places, chunk });
     }
@@ -270,7 +256,7 @@ struct BySums<'a> {
     sums: &'a mut [Pack],
     memory: &'a mut Couplings,
     places: &'a [usize],
-    chunk: &'a mut [Quad],
+    chunk: &'a mut [Row],
 }
 
 impl Kernel for BySums<'_> {
@@ -295,12 +281,12 @@ impl Kernel for BySums<'_> {
             }
         }
         for tile in jacobian.tiles.iter().flatten() {
-            let len = tile.len();
-            let packs = memory.packs[tile.start * QUAD..][..len * QUAD].chunks_exact(QUAD);
+            let len = tile.rows.len();
+            let packs = memory.packs[tile.start * WIDTH * QUAD..][..len * WIDTH * QUAD].chunks_exact(QUAD);
             let out = &mut chunk[tile.start * CHUNK..][..CHUNK * len];
             for (k, packs) in packs.enumerate() {
                 for (&place, quad) in places.iter().zip(transpose(packs)) {
-                    out[place * len + k] = quad;
+                    out[place * len + k / WIDTH][k % WIDTH] = quad;
                 }
             }
         }

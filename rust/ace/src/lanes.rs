@@ -44,6 +44,18 @@ impl Quad {
         Self(out)
     }
 
+    /// `self * factor`
+    #[inline(always)]
+    pub(crate) fn scaled(self, factor: f64) -> Self {
+        Self(self.0.map(|number| number * factor))
+    }
+
+    /// `self + other`
+    #[inline(always)]
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self(std::array::from_fn(|k| self.0[k] + other.0[k]))
+    }
+
     /// `self + a * b`, number by number.
     #[inline(always)]
     pub(crate) fn plus_product<A: Arithmetic>(self, a: Self, b: Self) -> Self {
@@ -54,6 +66,12 @@ impl Quad {
         Self(out)
     }
 }
+
+/// Quads of a [`Row`]: three rows of sums of so many fill the registers.
+pub(crate) const WIDTH: usize = 4;
+
+/// A stretch of a row of a matrix.
+pub(crate) type Row = [Quad; WIDTH];
 
 /// For each lane, its numbers in four packs.
 #[inline(always)]

@@ -1,5 +1,7 @@
 //! The one-particle functions of all neighbours of a few centres, differentiated by the vectors to the neighbours.
 
+use std::ops::Range;
+
 use crate::dispatch::Kernel;
 use crate::dual::Dual;
 use crate::harmonics::n_harmonics;
@@ -26,7 +28,7 @@ pub(crate) struct OneParticle {
     radial_sums: Vec<Pack>,
     /// For each n, for all neighbours of one lane after those of another, R_n and its slope.
     radial: Vec<[f64; 2]>,
-    /// For each l and m, for all neighbours, the gradient of Y_lm and its value.
+    /// For each l, for all neighbours of one lane after those of another, for each m, the gradient of Y_lm and its value.
     harmonics: Vec<Quad>,
     /// For all neighbours, the direction, the vector x, y, z and z, z, y.
     vectors: Vec<[Quad; 3]>,
@@ -52,6 +54,12 @@ impl OneParticle {
     /// Number of points of all lanes.
     pub(crate) fn n_points(&self) -> usize {
         LANES * self.n_of_lane()
+    }
+
+    /// Those of one l, for some neighbours of one lane.
+    fn harmonics_of(&self, l: usize, lane: usize, slots: Range<usize>) -> &[Quad] {
+        let first = l * l * LANES * self.n_neighbours() + lane * self.n_neighbours() * (2 * l + 1);
+        &self.harmonics[first..][slots.start * (2 * l + 1)..slots.end * (2 * l + 1)]
     }
 
     /// For x, y or z, the forces on the centres of the self parts of functions of centres of an element.
@@ -172,10 +180,11 @@ impl Evaluator {
             // Along the sphere only.
             let along = x.mul_add(u[0], y.mul_add(u[1], *z * u[2]));
             let tangent = [*x - along * u[0], *y - along * u[1], *z - along * u[2]].map(|d| d * inverse_r);
-            let own = &mut out.harmonics[k * LANES * n_neighbours..][..LANES * n_neighbours];
+            let l = k.isqrt();
+            let own = &mut out.harmonics[l * l * LANES * n_neighbours..];
             let [x, y, z] = tangent.map(|lanes| lanes.0);
             for (lane, quad) in transpose(&[x, y, z, value.0]).into_iter().enumerate() {
-                own[place(lane)] = quad;
+                own[place(lane) * (2 * l + 1) + k - l * l] = quad;
             }
         }
         let [x, y, z] = vector;
@@ -194,34 +203,24 @@ impl Evaluator {
         gradients: &mut [Quad],
     ) {
         let size = 2 * l + 1;
-        let parity = if l % 2 == 0 { 1.0 } else { -1.0 };
-        let n_neighbours = factors.n_neighbours();
-        let all = LANES * n_neighbours;
-        let radial = &factors.radial[(n - 1) * all..n * all];
         for lane in 0..LANES {
             let mut first = 0;
             for (element, &end) in factors.ends.iter().enumerate() {
-                let places = lane * n_neighbours + first..lane * n_neighbours + end;
-                let (radial, vectors) = (&radial[places.clone()], &factors.vectors[places.clone()]);
-                for q in 0..size {
-                    let harmonics = &factors.harmonics[(l * l + q) * all..][places.clone()];
-                    let points = gradients[factors.neighbour(first, lane) * size..].chunks_mut(size);
-                    let mut sums = [Quad::ZERO; 3];
-                    for (((&[value, slope], &harmonic), [u, v, w]), point) in
-                        radial.iter().zip(harmonics).zip(vectors).zip(points)
-                    {
-                        let along = slope * harmonic.0[3];
-                        let gradient = Quad::ZERO.plus_scaled::<A>(*u, along).plus_scaled::<A>(harmonic, value);
-                        point[q] = gradient;
-                        let [x, y, ..] = gradient.0;
-                        sums[0] = sums[0].plus_scaled::<A>(gradient, parity);
-                        sums[1] = sums[1].plus_product::<A>(gradient, *v);
-                        sums[2] = sums[2].plus_product::<A>(Quad([y, x, x, 0.0]), *w);
-                    }
-                    let [diagonal, other] = factors.moments(element, lane);
-                    for (point, sum) in [factors.own(element, lane), diagonal, other].into_iter().zip(sums) {
-                        gradients[point * size + q] = sum;
-                    }
+                let [diagonal, other] = factors.moments(element, lane);
+                let points = Points {
+                    radial: &factors.radial[((n - 1) * LANES + lane) * factors.n_neighbours()..][first..end],
+                    harmonics: factors.harmonics_of(l, lane, first..end),
+                    vectors: &factors.vectors[lane * factors.n_neighbours()..][first..end],
+                    l,
+                    start: factors.neighbour(first, lane) * size,
+                    sums: [factors.own(element, lane), diagonal, other].map(|point| point * size),
+                };
+                let mut row = 0;
+                while row < size {
+                    row += match size - row {
+                        1 => points.multiply::<A, 1>(row, gradients),
+                        _ => points.multiply::<A, 2>(row, gradients),
+                    };
                 }
                 first = end;
             }
@@ -253,6 +252,47 @@ impl Evaluator {
                 remove_self_parts(&tables.self_parts, Lanes::<A>::of(&mut out.radial_sums), Lanes::<A>::of(values));
             }
         }
+    }
+}
+
+/// The neighbours of one element that one centre has, and where their gradients go.
+struct Points<'a> {
+    radial: &'a [[f64; 2]],
+    harmonics: &'a [Quad],
+    vectors: &'a [[Quad; 3]],
+    l: usize,
+    start: usize,
+    sums: [usize; 3],
+}
+
+impl Points<'_> {
+    /// The gradients of a few of the 2l + 1 functions; how many.
+    #[inline(always)]
+    fn multiply<A: Arithmetic, const M: usize>(&self, row: usize, out: &mut [Quad]) -> usize {
+        let size = 2 * self.l + 1;
+        let parity = if self.l % 2 == 0 { 1.0 } else { -1.0 };
+        let mut sums = [[Quad::ZERO; 3]; M];
+        let points = out[self.start..][..self.radial.len() * size].chunks_exact_mut(size);
+        let factors = self.radial.iter().zip(self.vectors).zip(self.harmonics.chunks_exact(size));
+        for (((&[value, slope], &[u, v, w]), harmonics), point) in factors.zip(points) {
+            let (harmonics, point) = (&harmonics[row..row + M], &mut point[row..row + M]);
+            for m in 0..M {
+                // The gradient of the harmonic, and the harmonic.
+                let Quad([.., harmonic]) = harmonics[m];
+                let gradient = u.scaled(slope * harmonic).plus_scaled::<A>(harmonics[m], value);
+                point[m] = gradient;
+                let [x, y, ..] = gradient.0;
+                sums[m][0] = sums[m][0].plus(gradient);
+                sums[m][1] = sums[m][1].plus_product::<A>(gradient, v);
+                sums[m][2] = sums[m][2].plus_product::<A>(Quad([y, x, x, x]), w);
+            }
+        }
+        for (m, [own, diagonal, other]) in sums.into_iter().enumerate() {
+            out[self.sums[0] + row + m] = own.scaled(parity);
+            out[self.sums[1] + row + m] = diagonal;
+            out[self.sums[2] + row + m] = other;
+        }
+        M
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::basis::Basis;
 use crate::contraction::{Columns, Plan, contract, gather};
 use crate::dispatch::Kernel;
-use crate::jacobian::{Jacobian, Kind};
-use crate::lanes::{Arithmetic, Pack, QUAD, Quad, transpose};
+use crate::jacobian::{Jacobian, Kind, MAX_ROWS};
+use crate::lanes::{Arithmetic, Pack, QUAD, Quad, Row, WIDTH, transpose};
 use crate::one_particle::OneParticle;
 use crate::values::{Evaluator, remove_self_parts};
 
@@ -15,6 +15,8 @@ pub(crate) struct Batch {
     pub(crate) one_particle: OneParticle,
     /// For each lane, which atom of the chunk it is.
     pub(crate) places: Vec<usize>,
+    /// Points of the batches before this one.
+    pub(crate) first_point: usize,
 }
 
 /// Memory for a chunk of atoms.
@@ -23,7 +25,7 @@ pub(crate) struct Memory {
     pub(crate) batches: Vec<Batch>,
     pub(crate) plan: Plan,
     /// One tile of all atoms near the chunk.
-    tiles: Vec<Quad>,
+    tiles: Vec<Row>,
     points: Vec<Quad>,
     columns: Columns,
     gathered: Vec<Quad>,
@@ -39,7 +41,7 @@ pub(crate) struct Rows<'a> {
     pub(crate) evaluator: &'a Evaluator,
     pub(crate) jacobian: &'a Jacobian,
     /// The derivatives by the sums of all atoms.
-    pub(crate) derivatives: &'a [Quad],
+    pub(crate) derivatives: &'a [Row],
     pub(crate) n_batches: usize,
     pub(crate) memory: &'a mut Memory,
     /// Three for each atom; what was there does not matter.
@@ -57,6 +59,7 @@ impl Kernel for Rows<'_> {
         let n_elements = evaluator.basis.elements.len();
         let n_atoms: usize = batches.iter().map(|batch| batch.places.len()).sum();
         columns.resize((n_atoms + 2) * n_elements, jacobian);
+        near.resize(plan.atoms.len() * MAX_ROWS, [Quad::ZERO; WIDTH]);
         for Kind { n, l, blocks } in &jacobian.kinds {
             let size = 2 * l + 1;
             points.resize(batches.iter().map(|batch| batch.one_particle.n_points()).sum::<usize>() * size, Quad::ZERO);
@@ -77,18 +80,28 @@ impl Kernel for Rows<'_> {
             }
         }
 
-        forces.fill(0.0);
+        if n_elements > 1 {
+            // Not all columns are written where not all elements meet.
+            forces.fill(0.0);
+        }
         for batch in batches {
             write_pulls(&evaluator.basis, batch, forces);
-            add_moments(evaluator, batch, virial);
+        }
+        for centre in 0..n_elements {
+            add_moments(evaluator, centre, batches, virial);
         }
         let d = evaluator.basis.n_features;
         for (triple, rows) in forces.chunks_exact_mut(3 * d).chain(virial.chunks_exact_mut(3 * d)).enumerate() {
             for element in 0..n_elements {
                 let target = target(triple, element, n_elements);
+                let of_target = plan.elements(target);
+                if of_target.is_empty() {
+                    continue;
+                }
                 gathered.clear();
                 gathered.resize(evaluator.basis.functions.len(), Quad::ZERO);
-                for block in jacobian.kinds.iter().flat_map(|kind| &kind.blocks) {
+                let blocks = jacobian.kinds.iter().flat_map(|kind| &kind.blocks);
+                for block in blocks.filter(|block| of_target.contains(&block.element)) {
                     gather::<A>(block, target, columns, gathered);
                 }
                 let first = evaluator.basis.many_body_column(element);
@@ -104,7 +117,7 @@ impl Kernel for Rows<'_> {
 
 /// Writes what depends on distances alone, pair functions and self parts, to the rows of forces.
 #[inline(always)]
-fn write_pulls(basis: &Basis, Batch { centre, one_particle, places }: &Batch, rows: &mut [f64]) {
+fn write_pulls(basis: &Basis, Batch { centre, one_particle, places, .. }: &Batch, rows: &mut [f64]) {
     for c in 0..3 {
         for (element, pulls) in one_particle.pair_pulls[c].chunks_exact(basis.n_pair).enumerate() {
             // Half from the centre and half from the neighbour, who share the columns.
@@ -134,19 +147,27 @@ fn write_lanes(packs: &[Pack], places: &[usize], d: usize, [c, column]: [usize; 
     }
 }
 
-/// Adds what depends on distances alone to the rows of the virial.
+/// Adds what depends on distances alone to the rows of the virial, for the centres of one element.
 #[inline(always)]
-fn add_moments(evaluator: &Evaluator, Batch { centre, one_particle, .. }: &Batch, virial: &mut [f64]) {
+fn add_moments(evaluator: &Evaluator, centre: usize, batches: &[Batch], virial: &mut [f64]) {
     let Evaluator { basis, tables, .. } = evaluator;
+    let of_centre = || batches.iter().filter(|batch| batch.centre == centre).map(|batch| &batch.one_particle);
     for (component, row) in virial.chunks_exact_mut(basis.n_features).enumerate() {
-        for (element, moments) in one_particle.pair_moments[component].chunks_exact(basis.n_pair).enumerate() {
-            let columns = &mut row[basis.pair_column(*centre, element)..][..basis.n_pair];
-            for (value, moment) in columns.iter_mut().zip(moments) {
-                *value -= 0.5 * moment.sum();
+        for one_particle in of_centre() {
+            for (element, moments) in one_particle.pair_moments[component].chunks_exact(basis.n_pair).enumerate() {
+                let columns = &mut row[basis.pair_column(centre, element)..][..basis.n_pair];
+                for (value, moment) in columns.iter_mut().zip(moments) {
+                    *value -= 0.5 * moment.sum();
+                }
             }
         }
-        let radial: Vec<f64> = one_particle.radial_moments[component].iter().map(|pack| -pack.sum()).collect();
-        let columns = &mut row[basis.many_body_column(*centre)..][..basis.functions.len()];
+        let mut radial = vec![0.0; basis.elements.len() * basis.n_radial];
+        for one_particle in of_centre() {
+            for (sum, moment) in radial.iter_mut().zip(&one_particle.radial_moments[component]) {
+                *sum -= moment.sum();
+            }
+        }
+        let columns = &mut row[basis.many_body_column(centre)..][..basis.functions.len()];
         remove_self_parts(&tables.self_parts, &radial, columns);
     }
 }
