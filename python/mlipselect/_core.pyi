@@ -1,5 +1,6 @@
 """The compiled part of mlipselect: thin bindings of the Rust crates. Use the package, not this module."""
 
+from collections.abc import Sequence
 from os import PathLike
 from typing import Any, final
 
