@@ -209,7 +209,7 @@ def test_support_is_that_of_scikit_matter():
         ({"n_to_select": 2.5}, r"n_to_select must be an integer, given 2\.5"),
         ({"n_to_select": 11}, "cannot select 11 structures from a pool of 10"),
         ({"score": "best"}, "score must be 'energy', .* given 'best'"),
-        ({"update": "rows"}, "update must be 'structure' or 'atoms', given 'rows'"),
+        ({"update": "rows"}, "update must be 'structure', 'atoms', 'forces' or 'stress', given 'rows'"),
         ({"update": "atoms"}, r"needs the atomic rows of the pool"),
         ({"engine": "eager"}, "engine must be 'lazy' or 'naive', given 'eager'"),
         ({"ridge": 0.0}, r"ridge must be a number above 0, given 0\.0"),
