@@ -180,6 +180,16 @@ class AceBasis:
         offsets: NDArray[np.int64],
         n_threads: int | None = None,
     ) -> NDArray[np.float64]: ...
+    def designs(
+        self,
+        positions: NDArray[np.float64],
+        atomic_numbers: NDArray[np.int64],
+        cells: NDArray[np.float64],
+        pbc: NDArray[np.bool_],
+        offsets: NDArray[np.int64],
+        n_threads: int | None = None,
+    ) -> NDArray[np.float64]: ...
+    def design_bytes(self, n_atoms: int) -> int: ...
     def predict(
         self,
         positions: NDArray[np.float64],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -15,13 +15,16 @@ from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 
 from mlipselect._core import AceBasis, ace_length
-from mlipselect.descriptors.base import Prediction
+from mlipselect.descriptors.base import Design, Prediction
 from mlipselect.exceptions import InvalidInputError, NotFittedError, StructureError
 
 _LOGGER = logging.getLogger("mlipselect")
 
 # A descriptor that picks its own total degree stays shorter than this.
 _DEFAULT_LENGTH = 1000
+
+# Designs are made in batches of about so many bytes.
+_DESIGN_MEMORY = 256 * 2**20
 
 # Bond lengths in Å that are known better than as two covalent radii: that of silicon reproduces the paper.
 _BOND_LENGTHS = {"Si": 2.4}
@@ -247,6 +250,101 @@ class ACE:
         """
         basis = self.bind(structures)._bound()[2]
         return basis.structure_features(*_flat(structures), n_threads)
+
+    def design(self, atoms: Atoms) -> Design:
+        """
+        Differentiate every feature of one structure: the rows of a linear fit to energy, forces and virial.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            The structure.
+
+        Returns
+        -------
+        Design
+            Rows for the energy, the forces and the virial; `Design.forces` has ``3 * n_atoms`` of them. All are
+            views of one array.
+
+        Raises
+        ------
+        StructureError
+            As `features`.
+
+        See Also
+        --------
+        designs : Many structures, in parallel and with bounded memory.
+        predict : The same rows times given weights, far cheaper.
+
+        Examples
+        --------
+        >>> from ase.build import bulk
+        >>> design = ACE(["Si"], totaldegree=12).design(bulk("Si"))
+        >>> design.energy.shape, design.forces.shape, design.virial.shape
+        ((211,), (6, 211), (6, 211))
+        """
+        try:
+            return next(self.designs([atoms]))
+        except StructureError as error:
+            raise StructureError(error.problem) from None
+
+    def designs(
+        self, structures: Iterable[Atoms], *, max_memory: int = _DESIGN_MEMORY, n_threads: int | None = None
+    ) -> Iterator[Design]:
+        """
+        Differentiate every feature of many structures, a few structures at a time: as `design`.
+
+        Parameters
+        ----------
+        structures : iterable of ase.Atoms
+            The structures, of which no more are taken than are worked on.
+        max_memory : int, default=256 MiB
+            About as many bytes are in use at any time, for the rows and for what it takes to make them; more if a
+            single structure needs more. Rows that the caller holds on to stay where they are and are not counted.
+        n_threads : int, optional
+            Number of threads; all processors by default. The rows do not depend on it.
+
+        Yields
+        ------
+        Design
+            One for each structure, in their order.
+
+        Raises
+        ------
+        StructureError
+            As `features`; its `index` is that of the structure. It comes when the structure is reached.
+        """
+        if isinstance(structures, Atoms):
+            raise InvalidInputError("expected an iterable of ase.Atoms; `design` takes a single one")
+        return self._designs(structures, max_memory, n_threads)
+
+    def _designs(self, structures: Iterable[Atoms], max_memory: int, n_threads: int | None) -> Iterator[Design]:
+        batch: list[Atoms] = []
+        first, bytes_of_batch = 0, 0
+        for atoms in structures:
+            basis = self.bind([atoms])._bound()[2]
+            needed = basis.design_bytes(len(_checked([atoms])[0]))
+            if batch and bytes_of_batch + needed > max_memory:
+                yield from self._designs_of(batch, first, n_threads)
+                first, bytes_of_batch, batch = first + len(batch), 0, []
+            batch.append(atoms)
+            bytes_of_batch += needed
+        yield from self._designs_of(batch, first, n_threads)
+
+    def _designs_of(self, batch: Sequence[Atoms], first: int, n_threads: int | None) -> Iterator[Design]:
+        """Differentiate a few structures; `first` is the index of the first of them among all."""
+        if not batch:
+            return
+        flat = _flat(batch)
+        try:
+            rows = self._bound()[2].designs(*flat, n_threads)
+        except StructureError as error:
+            index = None if error.index is None else first + error.index
+            raise StructureError(error.problem, index) from None
+        end = 0
+        for atoms in batch:
+            start, end = end, end + 3 * len(atoms) + 7
+            yield Design(energy=rows[start], forces=rows[start + 1 : end - 6], virial=rows[end - 6 : end])
 
     def vjp(self, atoms: Atoms, w: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """
