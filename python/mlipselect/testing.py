@@ -24,9 +24,10 @@ def check_descriptor(
     *,
     invariant: bool = True,
     rtol: float = 1e-8,
+    gradient_rtol: float = 1e-6,
     seed: int = 0,
 ) -> None:
-    """Check a descriptor.
+    """Check a descriptor, and its derivatives where it has any.
 
     Parameters
     ----------
@@ -39,15 +40,19 @@ def check_descriptor(
         Whether rows must stay the same under rotation and translation of the structure.
     rtol : float, default 1e-8
         Tolerance of invariance, relative to the largest feature of the structure.
+    gradient_rtol : float, default 1e-6
+        Tolerance of ``vjp`` and ``design`` against finite differences of ``features``, relative to the largest of
+        them. Differences of features in float32 hold about three digits.
     seed : int, default 0
-        Seed of the rotation, the translation and the permutation.
+        Seed of the rotation, the translation, the permutation, and of directions and weights for derivatives.
 
     Raises
     ------
     AssertionError
         The features are not a finite matrix of real numbers with one row per atom and always the same length, they
         differ between two calls, the structure was changed, rows do not follow the atoms when those are reordered, the
-        batch methods (where there are any) differ from the single one, or an invariance is broken.
+        batch methods (where there are any) differ from the single one, an invariance is broken, or ``vjp`` or
+        ``design`` (where there is one) is not what finite differences say.
 
     Examples
     --------
@@ -80,6 +85,7 @@ def check_descriptor(
             moved = atoms.copy()  # type: ignore[no-untyped-call]
             moved.positions += rng.normal(size=3)
             _close(describe(moved), found, scale, f"{place}: rows that a translation leaves alone")
+        _check_derivatives(descriptor, atoms, found, rng, [rtol, gradient_rtol], place)
         rows.append(found)
     _check_batches(descriptor, structures, rows, rtol)
 
@@ -175,6 +181,64 @@ def _check_batches(descriptor: Any, structures: Sequence[Atoms], rows: Sequence[
         _close(found, expected, scale, f"{name}: what features() gives")
         again = np.asarray(method(list(structures), n_threads=1))
         _expect(np.array_equal(found, again), f"{name}: the same for one and two threads", "a difference")
+
+
+def _check_derivatives(
+    descriptor: Any, atoms: Atoms, rows: NDArray[Any], rng: np.random.Generator, rtols: Sequence[float], place: str
+) -> None:
+    """Compare the derivatives that there are with differences along a random direction and a random strain."""
+    vjp, design = getattr(descriptor, "vjp", None), getattr(descriptor, "design", None)
+    if vjp is None and design is None:
+        return
+    rtol, gradient_rtol = rtols
+    n, d = rows.shape
+    w = rng.normal(size=d)
+    direction, strain = rng.normal(size=(n, 3)), rng.normal(size=(3, 3))
+    strain += strain.T
+
+    def moved(h: float) -> NDArray[Any]:
+        return _summed(descriptor, atoms, atoms.positions + h * direction, np.asarray(atoms.cell))
+
+    def strained(h: float) -> NDArray[Any]:
+        deformation = np.eye(3) + h * strain
+        return _summed(descriptor, atoms, atoms.positions @ deformation, np.asarray(atoms.cell) @ deformation)
+
+    slopes = _slope(moved)
+    scale = gradient_rtol * float(np.abs(slopes).max(initial=np.finfo(float).tiny))
+    if vjp is not None:
+        found = np.asarray(vjp(atoms, w))
+        _expect(found.shape == (n, 3), f"{place}: vjp of shape ({n}, 3)", found.shape)
+        largest = scale * float(np.abs(w).sum())
+        _close((found * direction).sum(), slopes @ w, largest, f"{place}: vjp that differences of features give")
+    if design is not None:
+        made = design(atoms)
+        shapes = [np.shape(part) for part in (made.energy, made.forces, made.virial)]
+        wanted = [(d,), (3 * n, d), (6, d)]
+        _expect(shapes == wanted, f"{place}: a design with rows of shapes {wanted}", shapes)
+        total = rows.sum(axis=0, dtype=float)
+        _close(made.energy, total, rtol * float(np.abs(total).max()), f"{place}: an energy row that is the sum of rows")
+        _close(
+            -direction.ravel() @ made.forces, slopes, scale, f"{place}: force rows that differences of features give"
+        )
+        slopes = _slope(strained)
+        scale = gradient_rtol * float(np.abs(slopes).max(initial=np.finfo(float).tiny))
+        voigt = strain[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]] * [1, 1, 1, 2, 2, 2]
+        _close(-voigt @ made.virial, slopes, scale, f"{place}: virial rows that strained cells give")
+
+
+def _summed(descriptor: Any, atoms: Atoms, positions: NDArray[Any], cell: NDArray[Any]) -> NDArray[Any]:
+    """Sum the rows of a structure with other positions and another cell."""
+    changed: Atoms = atoms.copy()  # type: ignore[no-untyped-call]
+    changed.set_cell(cell)  # type: ignore[no-untyped-call]
+    changed.positions = positions
+    total: NDArray[Any] = np.asarray(descriptor.features(changed), dtype=float).sum(axis=0)
+    return total
+
+
+def _slope(f: Callable[[float], NDArray[Any]], h: float = 3e-4) -> NDArray[Any]:
+    """Central difference at zero, of fourth order."""
+    slope: NDArray[Any] = (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h)
+    return slope
 
 
 def _close(found: Any, expected: NDArray[Any], tolerance: float, promise: str) -> None:

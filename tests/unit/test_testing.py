@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import mlipselect as ms
+from mlipselect.descriptors import Design
 from mlipselect.selectors.methods import METHODS
 from mlipselect.testing import check_descriptor, check_selector
 
@@ -63,6 +64,70 @@ def test_conforming_ones_pass():
 def test_faults_of_descriptors_are_named(descriptor, promise):
     with pytest.raises(AssertionError, match=promise):
         check_descriptor(descriptor)
+
+
+class Springs:
+    """Two features of the distances, one per atom: differentiable, and wrong on demand."""
+
+    def __init__(self, vjp=1.0, forces=1.0, virial=1.0, energy=1.0):
+        self.factors = {"vjp": vjp, "forces": forces, "virial": virial, "energy": energy}
+
+    def features(self, atoms):
+        squares, _ = self._distances(atoms)
+        return np.stack([squares.sum(axis=1), (squares**2).sum(axis=1)], axis=1)
+
+    def vjp(self, atoms, w):
+        return -self.factors["vjp"] * (self._forces(atoms) @ w).reshape(-1, 3)
+
+    def design(self, atoms):
+        _, vectors = self._distances(atoms)
+        slopes = self._slopes(atoms)
+        virial = -np.einsum("ijd,ija,ijb->abd", slopes, vectors, vectors)
+        return Design(
+            energy=self.factors["energy"] * self.features(atoms).sum(axis=0),
+            forces=self.factors["forces"] * self._forces(atoms),
+            virial=self.factors["virial"] * virial[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]],
+        )
+
+    def _forces(self, atoms):
+        _, vectors = self._distances(atoms)
+        return 2 * np.einsum("ijd,ija->iad", self._slopes(atoms), vectors).reshape(3 * len(atoms), 2)
+
+    def _slopes(self, atoms):
+        squares, _ = self._distances(atoms)
+        return np.stack([np.full_like(squares, 2.0), 4 * squares], axis=2)
+
+    def _distances(self, atoms):
+        vectors = atoms.positions[None, :] - atoms.positions[:, None]
+        return (vectors**2).sum(axis=2), vectors
+
+
+def test_derivatives_that_are_right_pass():
+    check_descriptor(Springs())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "promise"),
+    [
+        ({"vjp": 1 + 1e-5}, "vjp that differences of features give"),
+        ({"vjp": -1}, "vjp that differences of features give"),
+        ({"forces": 1 + 1e-5}, "force rows that differences of features give"),
+        ({"virial": -1}, "virial rows that strained cells give"),
+        ({"energy": 0.5}, "an energy row that is the sum of rows"),
+    ],
+)
+def test_faults_of_derivatives_are_named(wrong, promise):
+    with pytest.raises(AssertionError, match=promise):
+        check_descriptor(Springs(**wrong))
+
+
+def test_shapes_of_derivatives_are_checked():
+    class Flat(Springs):
+        def vjp(self, atoms, w):
+            return super().vjp(atoms, w).ravel()
+
+    with pytest.raises(AssertionError, match=r"vjp of shape \(8, 3\), got \(24,\)"):
+        check_descriptor(Flat())
 
 
 def test_batch_methods_must_agree():

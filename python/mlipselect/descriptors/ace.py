@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -23,6 +23,9 @@ _LOGGER = logging.getLogger("mlipselect")
 # A descriptor that picks its own total degree stays shorter than this.
 _DEFAULT_LENGTH = 1000
 
+# Designs are made in batches of about so many bytes.
+_DESIGN_MEMORY = 256 * 2**20
+
 # Bond lengths in Å that are known better than as two covalent radii: that of silicon reproduces the paper.
 _BOND_LENGTHS = {"Si": 2.4}
 
@@ -37,10 +40,6 @@ _Batch = tuple[
     npt.NDArray[np.bool_],
     npt.NDArray[np.int64],
 ]
-
-
-#: Bytes of designs that are computed together.
-_DESIGN_BYTES = 100 << 20
 
 
 class ACE:
@@ -252,6 +251,101 @@ class ACE:
         basis = self.bind(structures)._bound()[2]
         return basis.structure_features(*_flat(structures), n_threads)
 
+    def design(self, atoms: Atoms) -> Design:
+        """
+        Differentiate every feature of one structure: the rows of a linear fit to energy, forces and virial.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            The structure.
+
+        Returns
+        -------
+        Design
+            Rows for the energy, the forces and the virial; `Design.forces` has ``3 * n_atoms`` of them. All are
+            views of one array.
+
+        Raises
+        ------
+        StructureError
+            As `features`.
+
+        See Also
+        --------
+        designs : Many structures, in parallel and with bounded memory.
+        predict : The same rows times given weights, far cheaper.
+
+        Examples
+        --------
+        >>> from ase.build import bulk
+        >>> design = ACE(["Si"], totaldegree=12).design(bulk("Si"))
+        >>> design.energy.shape, design.forces.shape, design.virial.shape
+        ((211,), (6, 211), (6, 211))
+        """
+        try:
+            return next(self.designs([atoms]))
+        except StructureError as error:
+            raise StructureError(error.problem) from None
+
+    def designs(
+        self, structures: Iterable[Atoms], *, max_memory: int = _DESIGN_MEMORY, n_threads: int | None = None
+    ) -> Iterator[Design]:
+        """
+        Differentiate every feature of many structures, a few structures at a time: as `design`.
+
+        Parameters
+        ----------
+        structures : iterable of ase.Atoms
+            The structures, of which no more are taken than are worked on.
+        max_memory : int, default=256 MiB
+            About as many bytes are in use at any time, for the rows and for what it takes to make them; more if a
+            single structure needs more. Rows that the caller holds on to stay where they are and are not counted.
+        n_threads : int, optional
+            Number of threads; all processors by default. The rows do not depend on it.
+
+        Yields
+        ------
+        Design
+            One for each structure, in their order.
+
+        Raises
+        ------
+        StructureError
+            As `features`; its `index` is that of the structure. It comes when the structure is reached.
+        """
+        if isinstance(structures, Atoms):
+            raise InvalidInputError("expected an iterable of ase.Atoms; `design` takes a single one")
+        return self._designs(structures, max_memory, n_threads)
+
+    def _designs(self, structures: Iterable[Atoms], max_memory: int, n_threads: int | None) -> Iterator[Design]:
+        batch: list[Atoms] = []
+        first, bytes_of_batch = 0, 0
+        for atoms in structures:
+            basis = self.bind([atoms])._bound()[2]
+            needed = basis.design_bytes(len(_checked([atoms])[0]))
+            if batch and bytes_of_batch + needed > max_memory:
+                yield from self._designs_of(batch, first, n_threads)
+                first, bytes_of_batch, batch = first + len(batch), 0, []
+            batch.append(atoms)
+            bytes_of_batch += needed
+        yield from self._designs_of(batch, first, n_threads)
+
+    def _designs_of(self, batch: Sequence[Atoms], first: int, n_threads: int | None) -> Iterator[Design]:
+        """Differentiate a few structures; `first` is the index of the first of them among all."""
+        if not batch:
+            return
+        flat = _flat(batch)
+        try:
+            rows = self._bound()[2].designs(*flat, n_threads)
+        except StructureError as error:
+            index = None if error.index is None else first + error.index
+            raise StructureError(error.problem, index) from None
+        end = 0
+        for atoms in batch:
+            start, end = end, end + 3 * len(atoms) + 7
+            yield Design(energy=rows[start], forces=rows[start + 1 : end - 6], virial=rows[end - 6 : end])
+
     def vjp(self, atoms: Atoms, w: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """
         Differentiate ``w @ features(atoms).sum(axis=0)`` by the positions (a vector-Jacobian product).
@@ -348,68 +442,6 @@ class ACE:
         atoms = [slice(first, last) for first, last in pairwise(flat[4])]
         totals = zip(energies.tolist(), virials, atoms, strict=True)
         return [Prediction(energy, forces[own], virial, sites[own]) for energy, virial, own in totals]
-
-    def design(self, atoms: Atoms) -> Design:
-        """
-        Differentiate every feature of one structure.
-
-        Parameters
-        ----------
-        atoms : ase.Atoms
-            The structure.
-
-        Returns
-        -------
-        Design
-            Rows for the energy, the forces and the virial.
-
-        Raises
-        ------
-        StructureError
-            As `features`.
-        """
-        try:
-            return next(self.designs([atoms]))
-        except StructureError as error:
-            raise StructureError(error.problem) from None
-
-    def designs(self, structures: Sequence[Atoms], n_threads: int | None = None) -> Iterator[Design]:
-        """
-        Differentiate every feature of many structures, some at a time in parallel: as `design`.
-
-        Parameters
-        ----------
-        structures : sequence of ase.Atoms
-            The structures.
-        n_threads : int, optional
-            Number of threads; all processors by default. The result does not depend on it.
-
-        Yields
-        ------
-        Design
-            One for each structure, in order. About 100 MB of them are held at a time, or one if that is larger.
-
-        Raises
-        ------
-        StructureError
-            As `features`; its `index` is that of the first structure that cannot be described.
-        """
-        basis = self.bind(structures)._bound()[2]
-        first = 0
-        while first < len(structures):
-            last, held = first, 0
-            while last < len(structures) and (last == first or held < _DESIGN_BYTES):
-                held += basis.design_bytes(len(structures[last]))
-                last += 1
-            batch = structures[first:last]
-            try:
-                rows = basis.designs(*_flat(batch), n_threads)
-            except StructureError as error:
-                raise StructureError(error.problem, first + (error.index or 0)) from None
-            for atoms in batch:
-                own, rows = rows[: 7 + 3 * len(atoms)], rows[7 + 3 * len(atoms) :]
-                yield Design(own[0], own[1:-6], own[-6:])
-            first = last
 
     def smoothness_prior(self, power: float = 4) -> npt.NDArray[np.float64]:
         """

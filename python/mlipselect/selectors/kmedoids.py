@@ -25,7 +25,7 @@ class KMedoids(Selector):
     ----------
     n_to_select : int
         Structures to pick: the number of medoids, those of a core not counted.
-    init : {"build", "lab", "k-medoids++"}, default="build"
+    init : {"build", "lab", "k-medoids++"}, default="lab"
         First medoids: each the best of all rows [1]_, the best of a few random rows [2]_, or drawn with a probability
         proportional to the distance to the nearest one so far.
     metric : {"euclidean"}, default="euclidean"
@@ -96,7 +96,7 @@ class KMedoids(Selector):
         self,
         n_to_select: int,
         *,
-        init: Literal["build", "lab", "k-medoids++"] = "build",
+        init: Literal["build", "lab", "k-medoids++"] = "lab",
         metric: Literal["euclidean"] = "euclidean",
         scale: Literal["standard", "none"] = "standard",
         max_iter: int = 100,

@@ -115,16 +115,8 @@ impl AceBasis {
         n_threads: Option<usize>,
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let batch = Batch::new(&positions, &atomic_numbers, &cells, &pbc, &offsets)?;
-        let shape = [batch.positions.len(), self.inner.n_features()];
-        // numpy has its memory in huge pages, which saves more time than the calculation takes.
-        // SAFETY: no element is read before all are written, and on an error the array is dropped.
-        let rows = unsafe { PyArray2::<f64>::new(py, shape, false) };
-        {
-            let mut rows = rows.readwrite();
-            let rows = rows.as_slice_mut()?;
-            detached(py, n_threads, || self.inner.site_features_into(&batch.structures(), rows))?.map_err(from_ace)?;
-        }
-        Ok(rows)
+        let n_rows = batch.positions.len();
+        self.filled(py, n_threads, n_rows, |rows| self.inner.site_features_into(&batch.structures(), rows))
     }
 
     #[pyo3(signature = (positions, atomic_numbers, cells, pbc, offsets, n_threads=None))]
@@ -172,7 +164,7 @@ impl AceBasis {
         ))
     }
 
-    /// Rows of the designs of structures: for each one for the energy, three for each atom, and six for the virial.
+    /// Rows of features for energy, forces and virial of each structure, one structure after the other.
     #[pyo3(signature = (positions, atomic_numbers, cells, pbc, offsets, n_threads=None))]
     #[expect(clippy::too_many_arguments, reason = "flat arrays of one batch")]
     fn designs<'py>(
@@ -186,21 +178,39 @@ impl AceBasis {
         n_threads: Option<usize>,
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let batch = Batch::new(&positions, &atomic_numbers, &cells, &pbc, &offsets)?;
-        let structures = batch.structures();
-        let n_rows: usize = structures.iter().map(|s| ace::AceBasis::n_design_rows(s.len())).sum();
-        let mut rows = vec![0.0; n_rows * self.inner.n_features()];
-        detached(py, n_threads, || self.inner.designs_into(&structures, &mut rows))?.map_err(from_ace)?;
-        rows.into_pyarray(py).reshape([n_rows, self.inner.n_features()])
+        let n_rows = batch.structures().iter().map(|structure| ace::AceBasis::n_design_rows(structure.len())).sum();
+        self.filled(py, n_threads, n_rows, |rows| self.inner.designs_into(&batch.structures(), rows))
     }
 
-    /// Bytes that the design of a structure of so many atoms takes while it is computed.
-    fn design_bytes(&self, n_atoms: usize) -> usize {
-        self.inner.design_bytes(n_atoms)
+    /// Bytes that the design of a structure and the making of it take.
+    fn design_bytes(&self, py: Python<'_>, n_atoms: usize) -> usize {
+        py.detach(|| self.inner.design_bytes(n_atoms))
     }
 
     fn smoothness_prior<'py>(&self, py: Python<'py>, power: f64) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let diagonal = py.detach(|| self.inner.smoothness_prior(power)).map_err(from_ace)?;
         Ok(diagonal.into_pyarray(py))
+    }
+}
+
+impl AceBasis {
+    /// A new matrix with a row of features in each row, all of which `fill` writes.
+    fn filled<'py>(
+        &self,
+        py: Python<'py>,
+        n_threads: Option<usize>,
+        n_rows: usize,
+        fill: impl FnOnce(&mut [f64]) -> Result<(), ace::Error> + Send,
+    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        // numpy has its memory in huge pages, which saves more time than the calculation takes.
+        // SAFETY: no element is read before all are written, and on an error the array is dropped.
+        let rows = unsafe { PyArray2::<f64>::new(py, [n_rows, self.inner.n_features()], false) };
+        {
+            let mut rows = rows.readwrite();
+            let rows = rows.as_slice_mut()?;
+            detached(py, n_threads, || fill(rows))?.map_err(from_ace)?;
+        }
+        Ok(rows)
     }
 }
 
