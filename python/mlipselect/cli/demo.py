@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,8 @@ def _potentials(
     options: argparse.Namespace,
 ) -> str:
     """Label everything, fit potentials to the core and some of the pool, and show how good they are."""
-    core, pool = label(core, options.threads), label(pool, options.threads)
+    labelled = label([*core, *pool], options.threads or os.cpu_count() or 1)
+    core, pool = labelled[: len(core)], labelled[len(core) :]
     none, everything = np.empty(0, np.int64), np.arange(len(pool))
     draws = [worth.picks for worth in comparison.random[:N_POTENTIALS]]
     rows: list[list[str]] = []

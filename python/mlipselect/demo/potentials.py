@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 
 import numpy as np
 from ase import Atoms
@@ -40,22 +40,25 @@ class Quality:
     surface: float
 
 
-def label(structures: Sequence[Atoms], n_processes: int | None = None) -> list[Atoms]:
+def label(structures: Sequence[Atoms], n_processes: int = 1) -> list[Atoms]:
     """Compute energies, forces and stresses with Tersoff's silicon, which stands in for density functional theory.
 
     Parameters
     ----------
     structures : sequence of ase.Atoms
         Structures of silicon.
-    n_processes : int, optional
-        Processes to use, by default one for each processor.
+    n_processes : int, default 1
+        Processes to use. More than one need a script that may be imported, as `multiprocessing` does.
 
     Returns
     -------
     list of ase.Atoms
         Copies with results.
     """
-    with ProcessPoolExecutor(n_processes or os.cpu_count()) as processes:
+    if n_processes == 1:
+        return [_labelled(atoms) for atoms in structures]
+    # Not by fork: there are threads.
+    with ProcessPoolExecutor(n_processes, mp_context=get_context("spawn")) as processes:
         return list(processes.map(_labelled, structures, chunksize=4))
 
 
