@@ -1,3 +1,4 @@
+# ruff: noqa: E402
 """Time of ACE per atom, with one thread and two, and against SOAP of quippy-ase on the same structures.
 
     python benches/python/ace_speed.py [surface_pool.xyz] [--repeats 7] [--every 16]
@@ -9,6 +10,12 @@ it is worth.
 """
 
 from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+# The folder of a script is searched first, and there `selectors.py` has the name of a standard module.
+sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 import argparse
 import os
