@@ -11,7 +11,7 @@ from ase.build import bulk, molecule
 from ase.data import covalent_radii
 
 from mlipselect import ACE
-from mlipselect.descriptors import BatchDescriptor, Descriptor
+from mlipselect.descriptors import BatchDescriptor, Descriptor, DesignDescriptor, DifferentiableDescriptor
 from mlipselect.exceptions import InvalidInputError, NotFittedError, StructureError
 
 
@@ -108,12 +108,16 @@ def test_pickles():
 def test_it_is_a_descriptor():
     assert isinstance(ACE(), Descriptor)
     assert isinstance(ACE(), BatchDescriptor)
+    assert isinstance(ACE(), DifferentiableDescriptor)
+    assert isinstance(ACE(), DesignDescriptor)
 
 
 def test_no_structures_are_no_rows():
     descriptor = ACE(["Si"], totaldegree=6)
     assert descriptor.site_features([]).shape == (0, 25)
     assert descriptor.structure_features([]).shape == (0, 25)
+    assert list(descriptor.designs([])) == []
+    assert descriptor.predictions([], np.zeros(25)) == []
 
 
 @pytest.mark.parametrize(
@@ -195,6 +199,60 @@ BAD_STRUCTURES = {
 
 
 @pytest.mark.parametrize("case", BAD_STRUCTURES)
+def test_bad_structures_have_no_derivatives(case):
+    wrong, message = BAD_STRUCTURES[case]
+    descriptor = ACE(["Si"], totaldegree=6)
+    w = np.ones(descriptor.n_features)
+    for method in (
+        descriptor.design,
+        lambda atoms: descriptor.predict(atoms, w),
+        lambda atoms: descriptor.vjp(atoms, w),
+    ):
+        with pytest.raises(StructureError, match=f"^{message}"):
+            method(wrong)
+    structures = [bulk("Si"), wrong, Atoms()]
+    with pytest.raises(StructureError, match=message) as caught:
+        descriptor.predictions(structures, w)
+    assert caught.value.index == 1
+    for max_memory in (0, 10**8):  # one structure at a time, and all at once
+        with pytest.raises(StructureError, match=message) as caught:
+            list(descriptor.designs(structures, max_memory=max_memory))
+        assert caught.value.index == 1
+
+
+def test_weights_must_fit():
+    descriptor = ACE(["Si"], totaldegree=6)
+    for wrong in (np.ones(24), np.ones((25, 1)), 1.0):
+        with pytest.raises(InvalidInputError, match=r"weights of shape \(25,\), one per feature, but the shape is"):
+            descriptor.predict(bulk("Si"), wrong)
+    w = np.ones(25)
+    w[3] = np.nan
+    with pytest.raises(InvalidInputError, match="expected finite weights, but that of feature 3 is NaN"):
+        descriptor.vjp(bulk("Si"), w)
+    # Any numbers will do, in any form.
+    expected = descriptor.vjp(bulk("Si", cubic=True), np.arange(25.0))
+    np.testing.assert_array_equal(descriptor.vjp(bulk("Si", cubic=True), list(range(25))), expected)
+    np.testing.assert_array_equal(descriptor.vjp(bulk("Si", cubic=True), np.arange(50.0)[::2] / 2), expected)
+
+
+def test_designs_come_as_they_are_asked_for():
+    taken = []
+
+    def structures():
+        for k in range(6):
+            taken.append(k)
+            yield bulk("Si")
+
+    descriptor = ACE(totaldegree=6)
+    designs = descriptor.designs(structures(), max_memory=0)
+    assert taken == []
+    next(designs)
+    assert taken == [0, 1]
+    assert len(list(designs)) == 5
+    assert descriptor.elements == ("Si",)
+
+
+@pytest.mark.parametrize("case", BAD_STRUCTURES)
 def test_bad_structures_are_refused(case):
     wrong, message = BAD_STRUCTURES[case]
     descriptor = ACE(["Si"], totaldegree=6)
@@ -209,6 +267,10 @@ def test_bad_structures_are_refused(case):
 def test_a_single_structure_is_not_a_sequence():
     with pytest.raises(InvalidInputError, match=r"expected a sequence of ase\.Atoms"):
         ACE(["Si"], totaldegree=6).site_features(bulk("Si"))
+    with pytest.raises(InvalidInputError, match=r"expected an iterable of ase\.Atoms; `design` takes a single one"):
+        ACE(["Si"], totaldegree=6).designs(bulk("Si"))
+    with pytest.raises(InvalidInputError, match=r"expected a sequence of ase\.Atoms"):
+        list(ACE(["Si"], totaldegree=6).designs([bulk("Si"), "Si"]))
 
 
 def test_no_threads_are_refused():

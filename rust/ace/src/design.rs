@@ -206,3 +206,42 @@ fn lock<T>(pool: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing is ever half done under the lock, so a thread that died holding it left it whole.
     pool.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::basis::Parameters;
+    use crate::dispatch::Processor;
+
+    /// The instructions that a processor has change rounding only.
+    #[test]
+    fn fused_and_separate_arithmetic_agree() {
+        let mut basis = AceBasis::new(&Parameters {
+            elements: vec![8, 14],
+            order: 3,
+            totaldegree: vec![9.0; 3],
+            rcut: 5.0,
+            r0: vec![1.3, 1.8, 1.8, 2.4],
+        })
+        .unwrap();
+        let positions: Vec<[f64; 3]> =
+            (0..11).map(|k| [2.0, 1.1, 0.7].map(|a| 2.5 * (a * k as f64).sin() + 0.1 * k as f64)).collect();
+        let atomic_numbers: Vec<i64> = (0..11).map(|k| if k % 3 == 0 { 8 } else { 14 }).collect();
+        let cell = [[6.0, 0.0, 0.0], [0.5, 6.0, 0.0], [0.0, 0.3, 6.0]];
+        let structure = [Structure { positions: &positions, atomic_numbers: &atomic_numbers, cell, pbc: [true; 3] }];
+        let weights: Vec<f64> = (0..basis.n_features()).map(|k| (k as f64).cos()).collect();
+        let results = [Processor::detect(), Processor::plain()].map(|processor| {
+            basis.evaluator.processor = processor;
+            let mut rows = vec![0.0; AceBasis::n_design_rows(11) * basis.n_features()];
+            basis.designs_into(&structure, &mut rows).unwrap();
+            [rows, basis.predict(&structure, &weights).unwrap().forces.into_flattened()]
+        });
+        let [fused, separate] = results;
+        for (a, b) in fused.iter().zip(&separate) {
+            let largest = b.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+            for (a, b) in a.iter().zip(b) {
+                assert!((a - b).abs() < 1e-12 * largest, "{a} is not {b}");
+            }
+        }
+    }
+}

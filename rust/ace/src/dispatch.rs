@@ -25,6 +25,12 @@ impl Processor {
         Self { fused }
     }
 
+    /// One without fused instructions.
+    #[cfg(test)]
+    pub(crate) fn plain() -> Self {
+        Self { fused: false }
+    }
+
     pub(crate) fn run(self, kernel: impl Kernel) {
         #[cfg(target_arch = "x86_64")]
         if self.fused {
