@@ -1,12 +1,13 @@
 # ruff: noqa: E402
-"""Time of ACE per atom, with one thread and two, and against SOAP of quippy-ase on the same structures.
+"""Time of ACE per atom, with one thread and two, with its derivatives, and against SOAP of quippy-ase.
 
     python benches/python/ace_speed.py [surface_pool.xyz] [--repeats 7] [--every 16]
 
 Rows of atoms are computed, not means. Whatever is compared is measured in turns and the ratio is the median over the
-turns, so that other work on the machine weighs on both sides alike. SOAP takes every 16th structure only, being slow,
-and ACE the same ones. The descriptors differ in length and in what they resolve: this says what a row costs, not what
-it is worth.
+turns, so that other work on the machine weighs on both sides alike. Derivatives are compared with the rows they belong
+to, on one thread: a design is the values and the gradients of all features, added up to rows of forces and virial; a
+model is energy, forces and virial of one set of weights. Derivatives and SOAP take every 16th structure only, being
+slow. The descriptors differ in length and in what they resolve: this says what a row costs, not what it is worth.
 """
 
 from __future__ import annotations
@@ -57,6 +58,31 @@ def threads(structures: list[Atoms], repeats: int) -> None:
         )
 
 
+def derivatives(structures: list[Atoms], repeats: int) -> None:
+    print(f"\nDerivatives of ACE, {len(structures)} structures, {sum(map(len, structures))} atoms, one thread")
+    print("degree     values     design  design / values     model  model / values")
+    for degree in (12, 16, 19):
+        descriptor = ACE(["Si"], totaldegree=degree, rcut=5.0)
+        weights = np.random.default_rng(0).normal(size=descriptor.n_features)
+        works = [
+            partial(descriptor.site_features, structures, 1),
+            partial(consume, partial(descriptor.designs, structures, n_threads=1)),
+            partial(descriptor.predictions, structures, weights, 1),
+        ]
+        turns = [[seconds(work) for work in works] for _ in range(repeats + 1)][1:]
+        values, design, model = (microseconds_per_atom(times, structures) for times in zip(*turns, strict=True))
+        of_design, of_model = ([turn[k] / turn[0] for turn in turns] for k in (1, 2))
+        print(
+            f"{degree:6} {values:7.2f} µs {design:7.1f} µs {np.median(of_design):7.1f} (best {min(of_design):4.1f})"
+            f"{model:7.2f} µs {np.median(of_model):6.2f} (best {min(of_model):.2f})"
+        )
+
+
+def consume(make) -> None:
+    for _ in make():
+        pass
+
+
 def against_soap(structures: list[Atoms], repeats: int) -> None:
     # Read when the library is loaded.
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -78,16 +104,33 @@ def against_soap(structures: list[Atoms], repeats: int) -> None:
     print(f"ACE, {ace.n_features} features: {fast:.2f} µs an atom")
     print(f"ACE is {np.median(ratios):.0f} times faster an atom ({min(ratios):.0f} to {max(ratios):.0f})")
 
+    weights = np.random.default_rng(0).normal(size=ace.n_features)
+    turns = [
+        [
+            seconds(lambda: [soap.calc(atoms, grad=True)["grad_data"] for atoms in structures]),
+            seconds(lambda: [ace.vjp(atoms, weights) for atoms in structures]),
+        ]
+        for _ in range(repeats)
+    ]
+    slow, fast = (microseconds_per_atom(times, structures) for times in zip(*turns, strict=True))
+    ratios = [soap / ace for soap, ace in turns]
+    print(f"SOAP with gradients: {slow:.1f} µs an atom")
+    print(f"ACE, forces of a model: {fast:.2f} µs an atom")
+    print(f"ACE is {np.median(ratios):.0f} times faster an atom ({min(ratios):.0f} to {max(ratios):.0f})")
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pool", nargs="?", default=POOL, help="structures of silicon (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=7, help="turns of each comparison (default: %(default)s)")
-    parser.add_argument("--every", type=int, default=16, help="SOAP takes one structure in so many (default: 16)")
+    parser.add_argument(
+        "--every", type=int, default=16, help="derivatives and SOAP take one structure in so many (default: 16)"
+    )
     arguments = parser.parse_args()
 
     structures = read(arguments.pool, ":")
     threads(structures, arguments.repeats)
+    derivatives(structures[:: arguments.every], arguments.repeats)
     against_soap(structures[:: arguments.every], arguments.repeats)
 
 
