@@ -81,6 +81,8 @@ def run(options: argparse.Namespace) -> None:
         progress=progress_from(options),
         output=output,
     )
+    if options.quiet:
+        return
     selected = time.perf_counter()
     chosen = {"bayesian": selection.indices} | _other_methods(selection, options)
     comparison = compare_with_random(
@@ -88,8 +90,6 @@ def run(options: argparse.Namespace) -> None:
     )
     compared = time.perf_counter()
     potentials = _potentials(core, pool, chosen, comparison, options)
-    if options.quiet:
-        return
     print(selection_table(selection), end="\n\n")
     print(_worth(pool, comparison), end="\n\n")
     print(potentials, end="\n\n")

@@ -80,13 +80,8 @@ class Designs:
             yield index, self._kept[index] if index in self._kept else next(fresh)
 
     def _make(self, indices: Sequence[int]) -> Iterator[Design]:
-        structures = [self.structures[index] for index in indices]
-        together = getattr(self.descriptor, "designs", None)
+        made = iter_designs([self.structures[index] for index in indices], self.descriptor, self.n_threads)
         try:
-            if together is not None:
-                made = together(structures, n_threads=self.n_threads)
-            else:
-                made = map(self.descriptor.design, structures)
             for index, design in zip(indices, made, strict=True):
                 self._keep(index, design)
                 yield design
@@ -106,3 +101,34 @@ class Designs:
         if volume == 0.0:
             raise StructureError("expected a cell with three vectors: there is no stress without a volume", index)
         return volume
+
+
+def iter_designs(
+    structures: Sequence[Atoms], descriptor: DesignDescriptor, n_threads: int | None = None
+) -> Iterator[Design]:
+    """Make the designs of structures one after the other, in parallel where the descriptor can.
+
+    Parameters
+    ----------
+    structures : sequence of ase.Atoms
+        The structures.
+    descriptor : DesignDescriptor
+        A descriptor with `design`; its `designs(structures, n_threads=)` is used where it has one.
+    n_threads : int, optional
+        Threads to use.
+
+    Raises
+    ------
+    StructureError
+        A structure that cannot be described, with its index.
+    """
+    together = getattr(descriptor, "designs", None)
+    if together is not None:
+        yield from together(structures, n_threads=n_threads)
+        return
+    for index, atoms in enumerate(structures):
+        try:
+            design = descriptor.design(atoms)
+        except StructureError as error:
+            raise StructureError(error.problem, index) from None
+        yield design

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from mlipselect._core import LeastSquares, Posterior
 from mlipselect.descriptors import ACE
-from mlipselect.descriptors.base import Design, DesignDescriptor, Prediction
+from mlipselect.descriptors.base import DesignDescriptor, Prediction
 from mlipselect.exceptions import InvalidInputError, NotFittedError, StructureError
+from mlipselect.features.design import iter_designs
 from mlipselect.io.output import Output
 from mlipselect.models.calculator import LinearCalculator
 from mlipselect.models.evidence import Spectrum, log_evidence, maximise_evidence
@@ -25,9 +26,6 @@ from mlipselect.progress import progress_bar
 from mlipselect.selection import describe_descriptor
 
 _LOGGER = logging.getLogger("mlipselect")
-
-#: Structures that are differentiated at a time.
-BATCH = 16
 
 
 class LinearPotential:
@@ -227,7 +225,8 @@ class LinearPotential:
         sums = LeastSquares(len(inverse))
         bar = progress_bar(progress, total=len(structures), desc="fitting", unit="structure")
         with bar:
-            for index, (atoms, design) in enumerate(self._designs(structures)):
+            designs = iter_designs(structures, self.descriptor, self.n_threads)
+            for index, (atoms, design) in enumerate(zip(structures, designs, strict=True)):
                 labels = labels_of(atoms, keys, index)
                 blocks: list[tuple[NDArray[Any], NDArray[np.float64], float]] = []
                 if labels.energy is not None:
@@ -425,20 +424,6 @@ class LinearPotential:
         raise InvalidInputError(
             f"{type(self.descriptor).__name__} has no smoothness_prior: give prior_scales, for instance ones"
         )
-
-    def _designs(self, structures: Sequence[Atoms]) -> Iterator[tuple[Atoms, Design]]:
-        together = getattr(self.descriptor, "designs", None)
-        if together is not None:
-            yield from zip(structures, together(structures, n_threads=self.n_threads), strict=True)
-            return
-        for index, atoms in enumerate(structures):
-            yield atoms, self._design(atoms, index)
-
-    def _design(self, atoms: Atoms, index: int) -> Design:
-        try:
-            return self.descriptor.design(atoms)
-        except StructureError as error:
-            raise StructureError(error.problem, index) from None
 
     def _site_rows(self, atoms: Atoms) -> NDArray[np.floating[Any]]:
         return np.asarray(self.descriptor.features(atoms))

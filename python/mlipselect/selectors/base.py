@@ -63,6 +63,18 @@ def integer(name: str, value: Any, lowest: int) -> int:
     return int(value)
 
 
+def check_pool_size(n: int, n_pool: int) -> None:
+    """Refuse to select more structures than there are."""
+    if n > n_pool:
+        raise InvalidInputError(f"cannot select {n} structures from a pool of {n_pool}: lower n_to_select")
+
+
+def check_left(missing: int, left: int) -> None:
+    """Refuse to pick more structures than are neither picked nor excluded."""
+    if missing > left:
+        raise InvalidInputError(f"cannot pick {missing} more structures: the pool has {left} left to pick from")
+
+
 class Selector(ABC):
     """Base of the selectors: `fit` a pool, then read `selected_idx_`.
 
@@ -103,6 +115,22 @@ class Selector(ABC):
         mask = np.zeros(self._n_pool, dtype=bool)
         mask[self.selected_idx_] = True
         return mask
+
+    def _picks_so_far(self, n: int, core: Any, *, constrained: bool) -> int:
+        """Return how many picks a warm start up to `n` goes on from, if the last selection can be continued."""
+        if not hasattr(self, "selected_idx_"):
+            raise NotFittedError("there is no selection to continue: call fit without warm_start first")
+        if core is not None:
+            raise InvalidInputError("a warm start continues with the core it began with: leave core out")
+        if constrained:
+            raise InvalidInputError(
+                "a selection with constraints cannot be continued: select the larger number at once, "
+                "or give the picks so far as core"
+            )
+        done = len(self.selected_idx_)
+        if n < done:
+            raise InvalidInputError(f"n_to_select is {n}, but {done} structures are selected already")
+        return done
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "selected_idx_"):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mlipselect._core import BayesianSelection, Posterior
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.design import Designs
-from mlipselect.selectors.base import FloatMatrix, core_rows, structure_rows
+from mlipselect.selectors.base import FloatMatrix, structure_rows
 from mlipselect.selectors.constraints import Constraint
 from mlipselect.selectors.derivatives import TERMS, DerivativeSelection, padded
 from mlipselect.selectors.greedy import GreedySelector
@@ -236,27 +236,17 @@ class BayesianSelector(GreedySelector):
         return dict(self.score)
 
     def _starting_posterior(self, X: Any, core: Any) -> Posterior:
-        derivatives = self.update in ("forces", "stress")
-        update: Literal["structure", "atoms"] = "atoms" if self.update == "atoms" else "structure"
-        known = core_rows(core, structure_rows(X))
-        if self.posterior is None:
-            posterior = starting_posterior(
-                X,
-                core,
-                update=update,
-                ridge=self.ridge,
-                prior_precision=self.prior_precision,
-                noise_precision=self.noise_precision,
-                n_threads=self.n_threads,
-            )
-        elif self.prior_precision is not None:
-            raise InvalidInputError("give prior_precision or posterior, not both")
-        else:
-            posterior = self.posterior.copy()
-            if known is not None:
-                rows = atomic_rows(core, "the core") if update == "atoms" else known
-                posterior.update(rows, n_threads=self.n_threads)
-        if derivatives and known is not None:
+        posterior = starting_posterior(
+            X,
+            core,
+            update="atoms" if self.update == "atoms" else "structure",
+            ridge=self.ridge,
+            prior_precision=self.prior_precision,
+            noise_precision=self.noise_precision,
+            posterior=self.posterior,
+            n_threads=self.n_threads,
+        )
+        if core is not None and self.update in ("forces", "stress"):
             designs = needed(self._core_designs, "core_designs")
             made = designs.forces if self.update == "forces" else designs.stress
             for rows in made(range(len(designs))):

@@ -16,12 +16,6 @@ from mlipselect._core import standard_scales
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.selectors.base import FloatMatrix, core_rows, structure_rows
 
-#: Why a selection with constraints is not continued: some of them depend on how many are to be picked.
-CONSTRAINED = (
-    "a selection with constraints cannot be continued: select the larger number at once, "
-    "or give the picks so far as core"
-)
-
 #: Rows that a candidate is compared with at a time.
 _BLOCK = 512
 

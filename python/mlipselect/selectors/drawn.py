@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mlipselect.exceptions import InvalidInputError, NotFittedError
-from mlipselect.selectors.base import Selector, integer
-from mlipselect.selectors.constraints import CONSTRAINED, Constraint
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.selectors.base import Selector, check_left, check_pool_size, integer
+from mlipselect.selectors.constraints import Constraint
 
 #: Puts candidates, given by their indices, in the order in which they are picked.
 Order: TypeAlias = Callable[[NDArray[np.int64]], NDArray[np.int64]]
@@ -25,7 +25,7 @@ class DrawnSelector(Selector):
     stop_reason_: str | None
     _order: NDArray[np.int64]
     _taken: NDArray[np.bool_]
-    _constrained: bool
+    _constrained: bool = False
 
     def _select(
         self,
@@ -40,18 +40,19 @@ class DrawnSelector(Selector):
         """Set `selected_idx_`; nothing changes if that is refused."""
         n, n_pool = integer("n_to_select", self.n_to_select, 1), len(X)
         if warm_start:
-            picks, taken = self._continued(n, n_pool, core, constraints), self._taken.copy()
+            self._picks_so_far(n, core, constrained=bool(constraints) or self._constrained)
+            if n_pool != self._n_pool:
+                raise InvalidInputError(f"the selection began with {self._n_pool} candidates, given {n_pool}")
+            picks, taken = self.selected_idx_, self._taken.copy()
         else:
-            if n > n_pool:
-                raise InvalidInputError(f"cannot select {n} structures from a pool of {n_pool}: lower n_to_select")
+            check_pool_size(n, n_pool)
             picks, taken = np.empty(0, np.int64), np.zeros(n_pool, dtype=bool)
         for index in map(int, exclude):
             if not 0 <= index < n_pool:
                 raise InvalidInputError(f"candidate {index} cannot be excluded: the pool has {n_pool} candidates")
             taken[index] = True
-        missing, left = n - len(picks), n_pool - int(taken.sum())
-        if missing > left:
-            raise InvalidInputError(f"cannot pick {missing} more structures: the pool has {left} left to pick from")
+        missing = n - len(picks)
+        check_left(missing, n_pool - int(taken.sum()))
         if not warm_start:
             self._order = order(np.flatnonzero(~taken))
         drawn = self._order[~taken[self._order]]
@@ -60,22 +61,6 @@ class DrawnSelector(Selector):
         self._taken, self._n_pool, self._constrained = taken, n_pool, bool(constraints)
         self.selected_idx_ = np.concatenate([picks, drawn])
         self.stop_reason_ = None if len(drawn) == missing else "constraints"
-
-    def _continued(self, n: int, n_pool: int, core: Any, constraints: Sequence[Constraint]) -> NDArray[np.int64]:
-        """Return the picks of the last call, which must be one that can be continued up to `n`."""
-        if not hasattr(self, "_order"):
-            raise NotFittedError("there is no selection to continue: call fit without warm_start first")
-        if core is not None:
-            raise InvalidInputError("a warm start continues with the core it began with: leave core out")
-        if constraints or self._constrained:
-            raise InvalidInputError(CONSTRAINED)
-        if n_pool != self._n_pool:
-            raise InvalidInputError(f"the selection began with {self._n_pool} candidates, given {n_pool}")
-        if n < len(self.selected_idx_):
-            raise InvalidInputError(
-                f"n_to_select is {n}, but {len(self.selected_idx_)} structures are selected already"
-            )
-        return self.selected_idx_
 
 
 def first_that_fit(

@@ -10,10 +10,10 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mlipselect.exceptions import InvalidInputError, NotFittedError
+from mlipselect.exceptions import InvalidInputError
 from mlipselect.progress import progress_bar
-from mlipselect.selectors.base import Selector, integer, structure_rows
-from mlipselect.selectors.constraints import CONSTRAINED, Constraint
+from mlipselect.selectors.base import Selector, check_left, check_pool_size, integer, structure_rows
+from mlipselect.selectors.constraints import Constraint
 
 _Greedy = TypeVar("_Greedy", bound="GreedySelector")
 
@@ -63,7 +63,7 @@ class GreedySelector(Selector):
     progress_bar: bool
     stop_reason_: str | None
     _selection: GreedySelection
-    _constraints: tuple[Constraint, ...]
+    _constraints: tuple[Constraint, ...] = ()
 
     def fit(
         self: _Greedy,
@@ -108,21 +108,18 @@ class GreedySelector(Selector):
         n = integer("n_to_select", self.n_to_select, 1)
         if self.stop_gain is not None and not 0 < self.stop_gain < 1:
             raise InvalidInputError(f"stop_gain must be a fraction between 0 and 1, given {self.stop_gain}")
-        done = self._continued(n, core, constraints) if warm_start else 0
-        if not warm_start:
-            pool = structure_rows(X)
-            self._n_pool = len(pool)
-            if n > len(pool):
-                raise InvalidInputError(f"cannot select {n} structures from a pool of {len(pool)}: lower n_to_select")
+        done = 0
+        if warm_start:
+            done = self._picks_so_far(n, core, constrained=bool(constraints or self._constraints))
+        else:
+            self._n_pool = len(structure_rows(X))
+            check_pool_size(n, self._n_pool)
             self._constraints = tuple(constraints)
             self._selection = self._begin(X, core)
         selection = self._selection
         if len(exclude):
             selection.exclude([int(i) for i in exclude])
-        if n - done > selection.remaining:
-            raise InvalidInputError(
-                f"cannot pick {n - done} more structures: the pool has {selection.remaining} left to pick from"
-            )
+        check_left(n - done, selection.remaining)
         if not warm_start:
             for constraint in self._constraints:
                 selection.exclude(list(constraint.begin(X, core, n)))
@@ -140,19 +137,6 @@ class GreedySelector(Selector):
 
     def _ended(self) -> None:
         """Set the attributes that not all selectors have."""
-
-    def _continued(self, n: int, core: Any, constraints: Sequence[Constraint]) -> int:
-        """Return how many picks a selection that is to be continued has."""
-        if not hasattr(self, "_selection"):
-            raise NotFittedError("there is no selection to continue: call fit without warm_start first")
-        if core is not None:
-            raise InvalidInputError("a warm start continues with the core it began with: leave core out")
-        if constraints or self._constraints:
-            raise InvalidInputError(CONSTRAINED)
-        done = len(self.selected_idx_)
-        if n < done:
-            raise InvalidInputError(f"n_to_select is {n}, but {done} structures are selected already")
-        return done
 
     def _advance(self, count: int) -> str | None:
         """Pick `count` more, or as many as there are reasons for; say why they are fewer."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mlipselect._core import MedoidSwaps
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.progress import progress_bar
-from mlipselect.selectors.base import FloatMatrix, Selector, core_rows, integer, structure_rows
+from mlipselect.selectors.base import FloatMatrix, Selector, check_pool_size, core_rows, integer, structure_rows
 
 logger = logging.getLogger("mlipselect")
 
@@ -161,8 +161,7 @@ class KMedoids(Selector):
         seed = integer("random_state", self.random_state, 0)
         max_memory = integer("max_memory", self.max_memory, 0)
         excluded = [integer("an index in exclude", i, 0) for i in exclude]
-        if n > len(pool):
-            raise InvalidInputError(f"cannot select {n} structures from a pool of {len(pool)}: lower n_to_select")
+        check_pool_size(n, len(pool))
         if self.metric != "euclidean":
             raise InvalidInputError(f"metric must be 'euclidean', given {self.metric!r}")
         n_core = 0 if core is None else len(core)

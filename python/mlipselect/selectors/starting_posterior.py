@@ -21,6 +21,7 @@ def starting_posterior(
     ridge: float = 1e-5,
     prior_precision: float | NDArray[np.float64] | None = None,
     noise_precision: float = 1.0,
+    posterior: Posterior | None = None,
     n_threads: int | None = None,
 ) -> Posterior:
     """Make the posterior that a core leaves.
@@ -39,6 +40,8 @@ def starting_posterior(
         Inverse prior covariance of the weights, instead of `ridge`.
     noise_precision : float, default=1.0
         Inverse noise variance of the observation that a row stands for.
+    posterior : Posterior, optional
+        What is known before the core, instead of a prior; it stays as it is.
     n_threads : int, optional
         Threads to use, by default one for each processor.
 
@@ -49,9 +52,14 @@ def starting_posterior(
     """
     pool = structure_rows(X)
     known = core_rows(core, pool)
-    if prior_precision is None:
-        prior_precision = _from_ridge(ridge, noise_precision, pool, known, n_threads)
-    posterior = Posterior(pool.shape[1], prior_precision, noise_precision)
+    if posterior is None:
+        if prior_precision is None:
+            prior_precision = _from_ridge(ridge, noise_precision, pool, known, n_threads)
+        posterior = Posterior(pool.shape[1], prior_precision, noise_precision)
+    elif prior_precision is not None:
+        raise InvalidInputError("give prior_precision or posterior, not both")
+    else:
+        posterior = posterior.copy()
     if known is not None:
         posterior.update(atomic_rows(core, "the core") if update == "atoms" else known, n_threads=n_threads)
     return posterior
@@ -111,7 +119,7 @@ def _from_ridge(
         warnings.warn(
             f"ridge {ridge} is so large that the prior outweighs the data: picks tend to be the structures "
             "with the longest features; values from 1e-3 to 1e-9 serve",
-            stacklevel=6,
+            stacklevel=7,
         )
     # With no feature anywhere every ridge is the same: nothing can be learned.
     return ridge * noise_precision * (mean_square(pool, core, n_threads) or 1.0)

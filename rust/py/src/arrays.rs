@@ -99,6 +99,21 @@ impl Rows for MatrixRows<'_> {
     }
 }
 
+/// Call `work` with the pool and, where there is one, the core, under the names that messages have for them.
+pub(crate) fn with_pool_and_core<T>(
+    pool: &Bound<'_, PyAny>,
+    core: Option<&Bound<'_, PyAny>>,
+    work: impl FnOnce(&[(&'static str, &dyn Rows)]) -> PyResult<T>,
+) -> PyResult<T> {
+    let pool = Matrix::extract(pool, "the pool")?;
+    let core = core.map(|core| Matrix::extract(core, "the core")).transpose()?;
+    let pool = pool.rows("the pool")?;
+    let core = core.as_ref().map(|core| core.rows("the core")).transpose()?;
+    let mut matrices: Vec<(&str, &dyn Rows)> = vec![("the pool", &pool)];
+    matrices.extend(core.as_ref().map(|core| ("the core", core as &dyn Rows)));
+    work(&matrices)
+}
+
 /// Indices that Python counts in int64; `name` is what messages call them.
 pub(crate) fn indices(array: &PyReadonlyArray1<'_, i64>, name: &str) -> PyResult<Vec<usize>> {
     let indices: Result<Vec<usize>, _> = array.as_array().iter().map(|&i| usize::try_from(i)).collect();

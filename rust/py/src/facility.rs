@@ -4,7 +4,7 @@ use mlipselect_core::{FacilityLocation, Pool, Rows};
 use numpy::{PyArray1, ToPyArray};
 use pyo3::prelude::*;
 
-use crate::arrays::Matrix;
+use crate::arrays::{Matrix, index_array};
 use crate::choices::{distance, engine};
 use crate::errors::from_core;
 use crate::threads::detached;
@@ -81,8 +81,7 @@ impl FacilitySelection {
     /// The picks so far, int64, in order.
     #[getter]
     fn indices<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
-        let indices: Vec<i64> = self.inner.indices().iter().map(|&i| i as i64).collect();
-        indices.to_pyarray(py)
+        index_array(py, self.inner.indices())
     }
 
     /// By how much each pick lowered the loss.

@@ -4,7 +4,7 @@ use mlipselect_core::{KMedoids, Rows, Scaled, Start, View, standard_scales};
 use numpy::{PyArray1, ToPyArray};
 use pyo3::prelude::*;
 
-use crate::arrays::{Matrix, MatrixRows};
+use crate::arrays::{Matrix, MatrixRows, index_array};
 use crate::errors::{from_core, invalid};
 use crate::threads::detached;
 
@@ -153,9 +153,8 @@ impl MedoidSwaps {
     fn result<'py>(&self, py: Python<'py>) -> PyResult<Found<'py>> {
         let medoids =
             self.arrays.with_rows(py, |pool, core| detached(py, self.n_threads, || self.inner.medoids(pool, core)))?;
-        let indices: Vec<i64> = medoids.indices.iter().map(|&i| i as i64).collect();
         let sizes: Vec<f64> = medoids.sizes.iter().map(|&size| size as f64).collect();
         let labels: Vec<i64> = medoids.labels.iter().map(|label| label.map_or(-1, |i| i as i64)).collect();
-        Ok((indices.to_pyarray(py), sizes.to_pyarray(py), labels.to_pyarray(py), medoids.loss))
+        Ok((index_array(py, &medoids.indices), sizes.to_pyarray(py), labels.to_pyarray(py), medoids.loss))
     }
 }

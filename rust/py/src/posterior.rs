@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use mlipselect_core::{self as mcore, Rows};
+use mlipselect_core as mcore;
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods, ToPyArray};
 use pyo3::prelude::*;
 
-use crate::arrays::Matrix;
+use crate::arrays::{Matrix, with_pool_and_core};
 use crate::errors::{from_core, invalid};
 use crate::threads::detached;
 
@@ -181,11 +181,7 @@ pub(crate) fn mean_square(
     core: Option<&Bound<'_, PyAny>>,
     n_threads: Option<usize>,
 ) -> PyResult<f64> {
-    let pool = Matrix::extract(pool, "the pool")?;
-    let core = core.map(|core| Matrix::extract(core, "the core")).transpose()?;
-    let pool = pool.rows("the pool")?;
-    let core = core.as_ref().map(|core| core.rows("the core")).transpose()?;
-    let mut matrices: Vec<(&str, &dyn Rows)> = vec![("the pool", &pool)];
-    matrices.extend(core.as_ref().map(|core| ("the core", core as &dyn Rows)));
-    detached(py, n_threads, || mcore::mean_square(&matrices))?.map_err(from_core)
+    with_pool_and_core(pool, core, |matrices| {
+        detached(py, n_threads, || mcore::mean_square(matrices))?.map_err(from_core)
+    })
 }

@@ -1,10 +1,10 @@
 //! What columns are divided by, for methods that measure distances.
 
-use mlipselect_core::{Rows, standard_scales as scales};
+use mlipselect_core as mcore;
 use numpy::{PyArray1, ToPyArray};
 use pyo3::prelude::*;
 
-use crate::arrays::Matrix;
+use crate::arrays::with_pool_and_core;
 use crate::errors::from_core;
 use crate::threads::detached;
 
@@ -18,11 +18,8 @@ pub(crate) fn standard_scales<'py>(
     core: Option<&Bound<'py, PyAny>>,
     n_threads: Option<usize>,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-    let pool = Matrix::extract(pool, "the pool")?;
-    let core = core.map(|core| Matrix::extract(core, "the core")).transpose()?;
-    let pool = pool.rows("the pool")?;
-    let core = core.as_ref().map(|core| core.rows("the core")).transpose()?;
-    let mut matrices: Vec<(&str, &dyn Rows)> = vec![("the pool", &pool)];
-    matrices.extend(core.as_ref().map(|core| ("the core", core as &dyn Rows)));
-    Ok(detached(py, n_threads, || scales(&matrices))?.map_err(from_core)?.to_pyarray(py))
+    let scales = with_pool_and_core(pool, core, |matrices| {
+        detached(py, n_threads, || mcore::standard_scales(matrices))?.map_err(from_core)
+    })?;
+    Ok(scales.to_pyarray(py))
 }
