@@ -28,7 +28,7 @@ class Limits:
     min_per_group: int = 0
     max_per_group: int | None = None
     max_atoms: int | None = None
-    cost: CostLike = "natoms"
+    cost: CostLike | None = None
     max_cost: float | None = None
     min_distance: float | None = None
 
@@ -38,6 +38,9 @@ class Limits:
         if self.groups is not None and not self.min_per_group and self.max_per_group is None:
             raise InvalidInputError("groups: expected a smallest or a largest number for each group with it, got none")
 
+        if self.cost is not None and self.max_cost is None:
+            raise InvalidInputError("cost: expected `max_cost` with it, got none")
+
     def constraints(self, pool: Structures) -> list[Constraint]:
         """Make the constraints on the candidates of a pool."""
         made: list[Constraint] = []
@@ -46,7 +49,7 @@ class Limits:
         if self.max_atoms is not None:
             made.append(Budget(pool.sizes, self.max_atoms))
         if self.max_cost is not None:
-            made.append(Budget(costs(self.cost, pool.sizes), self.max_cost))
+            made.append(Budget(costs("natoms" if self.cost is None else self.cost, pool.sizes), self.max_cost))
         if self.min_distance is not None:
             made.append(MinDistance(self.min_distance))
         return made

@@ -49,7 +49,7 @@ def select(
     min_per_group: int = 0,
     max_per_group: int | None = None,
     max_atoms: int | None = None,
-    cost: CostLike = "natoms",
+    cost: CostLike | None = None,
     max_cost: float | None = None,
     min_distance: float | None = None,
     stratify_by: str | None = None,
@@ -96,9 +96,9 @@ def select(
         Structures to select of each group, at least and at most; see `Quota`.
     max_atoms : int, optional
         Atoms that the selected structures may have together.
-    cost : str or sequence of float, default "natoms"
-        What the calculation of a structure costs: a power of its number of atoms, such as ``"natoms^3"``, or a number
-        for each candidate.
+    cost : str or sequence of float, optional
+        What the calculation of a structure costs: its number of atoms, ``"natoms"``, as without it, a power of that
+        such as ``"natoms^3"``, or a number for each candidate. Only together with `max_cost`.
     max_cost : float, optional
         What the selected structures may cost together; see `Budget`.
     min_distance : float, optional

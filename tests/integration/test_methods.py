@@ -122,6 +122,7 @@ def test_groups_by_composition_and_duplicates_of_the_core(files):
         ({"method": "k-medoids", "max_atoms": 10}, "chooses its structures together"),
         ({"max_per_group": 1}, "expected `groups` with it, got none"),
         ({"groups": "config_type"}, "expected a smallest or a largest number"),
+        ({"cost": "natoms^3"}, "cost: expected `max_cost` with it, got none"),
         ({"cost": "atoms", "max_cost": 1.0}, "expected natoms or a power of it such as natoms\\^3, got 'atoms'"),
     ],
 )

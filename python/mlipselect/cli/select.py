@@ -148,9 +148,8 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--max-atoms", type=int, metavar="N", help="atoms of all selected structures together")
     group.add_argument(
         "--cost",
-        default="natoms",
         metavar="COST",
-        help="what a structure costs: natoms or a power of it, such as natoms^3 (default: %(default)s)",
+        help="what a structure costs: natoms or a power of it, such as natoms^3 (default: natoms)",
     )
     group.add_argument("--max-cost", type=float, metavar="C", help="cost of all selected structures together")
     group.add_argument(
