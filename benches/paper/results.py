@@ -125,8 +125,8 @@ def markdown(summed: Iterable[Summary]) -> str:
     for s in summed:
         cells = []
         for name, spec in zip(NUMBERS, (".2f", ".4f", ".3f", ".3f"), strict=True):
-            cell = f"{s.median[name]:{spec}}"
-            if s.seeds > 1:
+            cell = "-" if np.isnan(s.median[name]) else f"{s.median[name]:{spec}}"
+            if s.seeds > 1 and cell != "-":
                 cell += f" ({s.low[name]:{spec}} to {s.high[name]:{spec}})"
             cells.append(cell)
         lines.append(f"| {s.descriptor} | {s.method} | {s.n} | {' | '.join(cells)} |")
