@@ -6,7 +6,9 @@ from scipy.spatial.distance import cdist
 
 from mlipselect import KMedoids
 
-kmedoids = pytest.importorskip("kmedoids", reason="kmedoids is not installed: it is under the GPL, and only compared with")
+kmedoids = pytest.importorskip(
+    "kmedoids", reason="kmedoids is not installed: it is under the GPL, and only compared with"
+)
 
 STARTS = 10
 

@@ -75,8 +75,8 @@ def test_wide_rows_end_in_a_local_optimum_with_lists_of_all_or_of_some_rows(kind
     rng = np.random.default_rng(5)
     X, core = wide_rows(kind, 1300, rng), wide_rows(kind, 20, rng) if with_core else None
     between, to_core = distances(X, core, "none")
+    just_the_rows = MedoidSwaps.row_bytes(len(X), 0 if core is None else len(core), X.shape[1], 7)
     with pytest.raises(MemoryLimitError) as refusal:
-        just_the_rows = MedoidSwaps.row_bytes(len(X), 0 if core is None else len(core), X.shape[1], 7)
         KMedoids(7, init=init, scale="none", max_memory=just_the_rows).fit(X, core)
     least = int(re.search(r"([\d,]+) bytes", str(refusal.value)).group(1).replace(",", ""))
     losses = []
