@@ -1,7 +1,7 @@
 """Choose the atomic structures worth a DFT calculation."""
 
 from mlipselect._core import Posterior, __version__
-from mlipselect.descriptors import ACE
+from mlipselect.descriptors import ACE, Cached, JuliaACE, PerElement
 from mlipselect.exceptions import (
     InvalidInputError,
     MemoryLimitError,
@@ -34,6 +34,7 @@ __all__ = [
     "FPS",
     "BayesianSelector",
     "Budget",
+    "Cached",
     "Constraint",
     "Designs",
     "FacilityLocation",
@@ -41,6 +42,7 @@ __all__ = [
     "Features",
     "Frame",
     "InvalidInputError",
+    "JuliaACE",
     "KMedoids",
     "LinearPotential",
     "MemoryLimitError",
@@ -48,6 +50,7 @@ __all__ = [
     "MissingExtraError",
     "MlipselectError",
     "NotFittedError",
+    "PerElement",
     "Posterior",
     "Quota",
     "RandomSelector",

@@ -9,13 +9,19 @@ from mlipselect.descriptors.base import (
     DifferentiableDescriptor,
     Prediction,
 )
+from mlipselect.descriptors.cached import Cached
+from mlipselect.descriptors.julia_ace import JuliaACE
+from mlipselect.descriptors.per_element import PerElement
 
 __all__ = [
     "ACE",
     "BatchDescriptor",
+    "Cached",
     "Descriptor",
     "Design",
     "DesignDescriptor",
     "DifferentiableDescriptor",
+    "JuliaACE",
+    "PerElement",
     "Prediction",
 ]
