@@ -1,7 +1,7 @@
 """Choose the atomic structures worth a DFT calculation."""
 
 from mlipselect._core import Posterior, __version__
-from mlipselect.descriptors import ACE
+from mlipselect.descriptors import ACE, MACE, Metatomic
 from mlipselect.exceptions import (
     InvalidInputError,
     MemoryLimitError,
@@ -32,6 +32,7 @@ __all__ = [
     "ACE",
     "CUR",
     "FPS",
+    "MACE",
     "BayesianSelector",
     "Budget",
     "Constraint",
@@ -43,6 +44,7 @@ __all__ = [
     "KMedoids",
     "LinearPotential",
     "MemoryLimitError",
+    "Metatomic",
     "MinDistance",
     "MissingExtraError",
     "MlipselectError",

@@ -9,13 +9,17 @@ from mlipselect.descriptors.base import (
     DifferentiableDescriptor,
     Prediction,
 )
+from mlipselect.descriptors.mace import MACE
+from mlipselect.descriptors.metatomic import Metatomic
 
 __all__ = [
     "ACE",
+    "MACE",
     "BatchDescriptor",
     "Descriptor",
     "Design",
     "DesignDescriptor",
     "DifferentiableDescriptor",
+    "Metatomic",
     "Prediction",
 ]
