@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -64,8 +64,8 @@ class MACE:
     -----
     Structures are described together, in batches that `max_memory` bounds, without a pass for forces. Derivatives are
     taken by reverse-mode automatic differentiation; rows of `design` by differentiating that a second time where there
-    are fewer components than features. Forward-mode differentiation is not used: torch drops parts of it in the
-    compiled pieces of MACE, without an error.
+    are fewer components than features. Forward-mode differentiation is not used: depending on what ran before, torch
+    drops a part of it in pieces of MACE that it has compiled, without an error.
 
     Batches and numbers of threads may change the last digits of features. On CUDA sums run in an order that changes
     from call to call, and so do the last digits.
@@ -164,6 +164,7 @@ class MACE:
         """
         import torch
 
+        structures = _checked(structures)
         rows = np.empty((sum(map(len, structures)), self.n_features), dtype=self.dtype)
         end = 0
         with torch_settings(self.dtype, n_threads), torch.no_grad():
@@ -253,7 +254,8 @@ class MACE:
         """
         import torch
 
-        weights = torch.tensor(self._weights(w, 1), dtype=getattr(torch, self.dtype), device=self.device)
+        structures = _checked(structures)
+        weights = torch.tensor(self._weights(w, 1), device=self.device)
         out: list[Prediction] = []
         with torch_settings(self.dtype, n_threads):
             for graphs in self._batches(structures, _BACKWARD):
@@ -394,10 +396,8 @@ class MACE:
         found = self._model(batch, training=False, compute_force=False, compute_displacement=True)
         return found["node_feats"][:, self._columns], positions, found["displacement"]
 
-    def _batches(self, structures: Iterable[Atoms], passes: int) -> Iterator[list[Any]]:
+    def _batches(self, structures: Sequence[Atoms], passes: int) -> Iterator[list[Any]]:
         """Make the graphs of structures, and hand them out as many at a time as `max_memory` has room for."""
-        if isinstance(structures, Atoms):
-            raise InvalidInputError("expected a sequence of ase.Atoms; `features` takes a single one")
         room = self.max_memory // (passes * self._bytes_per_edge)
         batch: list[Any] = []
         n_edges = 0
@@ -445,6 +445,12 @@ class MACE:
     def __repr__(self) -> str:
         kind = "invariant features" if self.invariants_only else "features"
         return f"MACE({self.model!r}, dtype={self.dtype}, device={self.device}): {self.n_features} {kind}"
+
+
+def _checked(structures: Sequence[Atoms]) -> Sequence[Atoms]:
+    if isinstance(structures, Atoms):
+        raise InvalidInputError("expected a sequence of ase.Atoms; `features` takes a single one")
+    return structures
 
 
 def _alone(method: Any, *arguments: Any) -> Any:
