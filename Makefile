@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 SILICON ?= ../shared/data/silicon
 
 .DEFAULT_GOAL := help
-.PHONY: help all demo test test-rust test-python lint format bench clean
+.PHONY: help all demo test test-rust test-python nightly paper lint format clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,6 +22,12 @@ test-rust: ## the tests of the Rust crates
 
 test-python: $(VENV)/installed ## the tests of the Python package, against the installed wheel
 	$(BIN)/python -m pytest
+
+nightly: $(VENV)/installed ## ten minutes of the paper's experiment; fails if selection is no better than random draws
+	$(BIN)/python -m benches.paper --quick --data $(SILICON)
+
+paper: $(VENV)/installed ## the paper's experiment, in about an hour; tables and figures go to paper-output
+	$(BIN)/python -m benches.paper --data $(SILICON) -o paper-output
 
 lint: $(VENV)/installed ## formatters, linters and type checkers, warnings are errors
 	cargo fmt --all --check

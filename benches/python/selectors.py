@@ -5,9 +5,11 @@ Every run is in a process of its own with the threads asked for, on the same row
 spectrum, made from a seed; `peers.py` has what is run. Columns: wall time; how many times ours that is; agreement with
 the engine named second, or with ours if there is none: for greedy picks on how many leading ones they agree, for
 k-medoids and facility location the sum of distances to the nearest pick over ours, for leverages the largest relative
-error against float64; and peak memory over that of the data. First of all the machine: numpy's rate of matrix products
-and of reading memory with as many threads, which bound what follows. Absolute times drift from run to run on a shared
-machine; the ratios are what counts.
+error against float64; peak memory over that of the data; and what bounds the time. The first lines tell what the
+machine does at most: numpy's rate of matrix products and of reading memory, with as many threads. `products` is the
+rate at which an engine would have run if it had computed all products of the plain algorithm (`PRODUCTS`), as a
+fraction of the first: above 1 it left some out. `reading` is the time that one reading of the pool takes, as a fraction
+of its time. Absolute times drift from run to run on a shared machine; the ratios are what counts.
 """
 
 from __future__ import annotations
@@ -40,6 +42,15 @@ CASES = {
     "k-medoids": [(5_000, 640, [10, 100]), (20_000, 640, [10, 100])],
     "cur": [(20_000, 640, [1]), (200_000, 640, [1])],
     "random": [(200_000, 640, [1000])],
+}
+#: Multiplications and additions of the plain algorithm for so many rows, features and picks.
+PRODUCTS = {
+    "bayesian": lambda rows, dim, n: 2 * rows * dim * (dim + n),
+    "fps": lambda rows, dim, n: 2 * rows * dim * n,
+    "facility": lambda rows, dim, _: 2 * rows * rows * dim,
+    "k-medoids": lambda rows, dim, _: 2 * rows * rows * dim,
+    # A symmetric Gram matrix is half of a product, and so much again gives the leverages in half of the directions.
+    "cur": lambda rows, dim, _: 2 * rows * dim * dim,
 }
 PACKAGES = {"skmatter FPS": "skmatter", "skmatter Voronoi": "skmatter", "kmedoids": "kmedoids"}
 
@@ -120,8 +131,17 @@ def agreement(selector: str, found: np.ndarray, ours: np.ndarray, peer: np.ndarr
     return f"{same}/{len(peer)}"
 
 
-def run_case(selector: str, folder: str, n: int, threads: int, repeats: int, case: str) -> None:
+def bounds(selector: str, pool: np.ndarray, n: int, seconds: float, rate: dict) -> str:
+    """How near a time is to what matrix products and memory allow; see the text of the module."""
+    if selector not in PRODUCTS:
+        return f"{'-':>8} {pool.nbytes / seconds / 1e9 / rate['memory']:7.3f}"
+    products = PRODUCTS[selector](*pool.shape, n) / seconds / 1e9 / rate[pool.dtype.name]
+    return f"{products:8.2f} {pool.nbytes / seconds / 1e9 / rate['memory']:7.3f}"
+
+
+def run_case(selector: str, folder: str, n: int, threads: int, repeats: int, case: str, rate: dict) -> None:
     """Measure the engines of a selector on saved rows, and print a line for each."""
+    pool = np.load(f"{folder}/pool.npy", mmap_mode="r")
     engines = list(ENGINES[selector])
     runs: dict[str, list[dict]] = {engine: [] for engine in engines}
     for _ in range(repeats):
@@ -143,7 +163,8 @@ def run_case(selector: str, folder: str, n: int, threads: int, repeats: int, cas
         peer = found.get(engines[min(1, len(engines) - 1)]) if len(engines) > 1 else None
         agree = agreement(selector, found[engine], found["ours"], peer, folder)
         memory = max(run["memory"] for run in runs[engine]) / 1e6
-        print(f"{case} {engine:>16} {seconds:9.3f} {ratio:7.2f} {agree:>14} {memory:8.0f}", flush=True)
+        limits = bounds(selector, pool, n, seconds, rate)
+        print(f"{case} {engine:>16} {seconds:9.3f} {ratio:7.2f} {agree:>14} {memory:8.0f} {limits}", flush=True)
         Path(folder, f"{engine}.npy").unlink()
 
 
@@ -164,15 +185,15 @@ def main() -> None:
             selector, engine, folder, n, threads = args.child
             child(selector, engine, folder, int(n), int(threads))
         return
-    for threads in args.threads:
-        rate = in_child(threads, "rates")
+    machine = {threads: in_child(threads, "rates") for threads in args.threads}
+    for threads, rate in machine.items():
         print(
             f"machine, {threads} threads: matrix product {rate['float32']:.0f} (float32) and {rate['float64']:.0f} "
             f"(float64) GFLOP/s, reading {rate['memory']:.1f} GB/s",
             flush=True,
         )
     print(f"{'selector':>9} {'pool':>12} {'dtype':>8} {'n':>5} {'threads':>7} {'engine':>16} {'seconds':>9} ", end="")
-    print(f"{'x ours':>7} {'agreement':>14} {'MB':>8}", flush=True)
+    print(f"{'x ours':>7} {'agreement':>14} {'MB':>8} {'products':>8} {'reading':>7}", flush=True)
     for selector in args.selectors:
         for rows, dim, picks in CASES[selector]:
             if args.rows and rows not in args.rows:
@@ -186,7 +207,7 @@ def main() -> None:
                         for threads in args.threads:
                             case = f"{selector:>9} {f'{rows} x {dim}':>12} {dtype:>8} {n:5d} {threads:7d}"
                             repeats = max(args.repeats, 5 if rows < 10_000 and selector != "k-medoids" else 1)
-                            run_case(selector, folder, n, threads, repeats, case)
+                            run_case(selector, folder, n, threads, repeats, case, machine[threads])
 
 
 if __name__ == "__main__":

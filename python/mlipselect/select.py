@@ -20,9 +20,10 @@ from mlipselect.descriptors.base import DesignDescriptor
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features import Designs, Features, balance_composition, featurize
 from mlipselect.features.describe import DescriptorLike
-from mlipselect.io.collection import Isolated, Structures, StructuresLike
+from mlipselect.io.collection import Isolated, Structures, StructuresLike, sha256
 from mlipselect.io.output import Output, write_exact
 from mlipselect.limits import CostLike, Limits
+from mlipselect.models import LinearPotential
 from mlipselect.progress import shown
 from mlipselect.selection import Selection, output_for, traced
 from mlipselect.selectors import CUR, BayesianSelector, Budget, Constraint, MinDistance, Selector
@@ -45,6 +46,7 @@ def select(
     ridge: float = 1e-5,
     prior_precision: float | NDArray[np.float64] | None = None,
     noise_precision: float = 1.0,
+    potential: LinearPotential | str | os.PathLike[str] | None = None,
     groups: str | None = None,
     min_per_group: int = 0,
     max_per_group: int | None = None,
@@ -90,6 +92,9 @@ def select(
         Precision of the prior, instead of `ridge`.
     noise_precision : float, default 1.0
         Inverse variance of the noise of what a row stands for.
+    potential : LinearPotential or path, optional
+        A fitted potential, or the file that keeps it: its posterior, which knows what it was fitted to, is where the
+        method ``"bayesian"`` starts, and its descriptor describes the pool. No core, descriptor or prior is given then.
     groups : str, optional
         Key of `Atoms.info`, such as ``"config_type"``, or ``"composition"``: structures that agree in it are a group.
     min_per_group, max_per_group : int, optional
@@ -165,6 +170,15 @@ def select(
         "prior_precision": prior_precision,
         "noise_precision": noise_precision,
     }
+    fitted = None if potential is None else _fitted(potential)
+    if fitted is not None:
+        given = {"core": core, "descriptor": descriptor, "prior_precision": prior_precision}
+        extra = [name for name, value in given.items() if value is not None]
+        if extra or method != "bayesian" or composition:
+            name = extra[0] if extra else "composition" if composition else f"method {method}"
+            raise InvalidInputError(f"potential: it brings descriptor and posterior, and cannot go with {name}")
+        descriptor, composition = fitted.descriptor, False
+        parameters["posterior"] = fitted.posterior_
     if method == "bayesian":
         parameters |= posterior_options
     elif update in ("forces", "stress"):
@@ -185,6 +199,8 @@ def select(
     candidates = Structures(pool, marker, group_by=sorted(keys))
     known = None if core is None else Structures(core, marker)
     inputs = candidates.paths + (known.paths if known is not None else [])
+    if potential is not None and not isinstance(potential, LinearPotential):
+        inputs.append(os.fspath(potential))
     if save_posterior is not None and output is None:
         raise InvalidInputError("save_posterior: expected `output` with it, got none")
     with contextlib.ExitStack() as stack:
@@ -234,7 +250,7 @@ def select(
                 "method": method,
                 **selector_parameters(selector),
                 **posterior_options,
-                "ridge": ridge if prior_precision is None else None,
+                "ridge": ridge if prior_precision is None and fitted is None else None,
                 "composition": list(elements),
                 "composition_scale": X.composition_scale if elements else None,
                 "stratify_by": stratify_by,
@@ -243,7 +259,11 @@ def select(
                 **dataclasses.asdict(limits),
             },
             notes=_notes(selector, constraints, n),
-            inputs={"pool": _inputs(candidates), "core": None if known is None else _inputs(known)},
+            inputs={
+                "pool": _inputs(candidates),
+                "core": None if known is None else _inputs(known),
+                "potential": None if potential is None else _potential_input(potential),
+            },
             seconds=dict(zip(("reading", "features", "selection"), np.diff(times).tolist(), strict=True)),
         )
         _warn_beyond(result)
@@ -251,6 +271,10 @@ def select(
             result.write_to(files)
             files.publish()
     return result
+
+
+def _fitted(potential: LinearPotential | str | os.PathLike[str]) -> LinearPotential:
+    return potential if isinstance(potential, LinearPotential) else LinearPotential.load(potential)
 
 
 def _fit(
@@ -374,6 +398,12 @@ def _features(
 def _inputs(structures: Structures) -> dict[str, Any]:
     files = [{"path": path, "sha256": structures.digests[path]} for path in structures.paths]
     return {"files": files, "candidates": len(structures.candidates), "isolated": len(structures.isolated_positions)}
+
+
+def _potential_input(potential: LinearPotential | str | os.PathLike[str]) -> dict[str, Any]:
+    if isinstance(potential, LinearPotential):
+        return {"n_rows": potential.n_rows_, "log_evidence": potential.log_evidence_}
+    return {"path": os.fspath(potential), "sha256": sha256(os.fspath(potential))}
 
 
 def _warn_beyond(result: Selection) -> None:

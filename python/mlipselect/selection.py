@@ -7,7 +7,7 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -15,15 +15,12 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io.formats import get_compression
 from numpy.typing import NDArray
 
-from mlipselect._core import __version__
+from mlipselect._core import Posterior, __version__
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Features
 from mlipselect.io.exact import results
 from mlipselect.io.frames import Frame
 from mlipselect.io.output import Output, write_exact
-
-if TYPE_CHECKING:
-    from mlipselect._core import Posterior
 
 PREFIX = "mlipselect_"
 """Begins every key that mlipselect adds to `Atoms.info`."""
@@ -188,7 +185,9 @@ def describe_descriptor(descriptor: Any) -> dict[str, Any]:
 
 
 def _jsonable(value: Any) -> Any:
-    """Keep numbers and text; of an array, its shape and digest."""
+    """Keep numbers and text; of an array, its shape and digest; of a posterior, what tells it from others."""
+    if isinstance(value, Posterior):
+        return {"features": value.dim, "logdet": value.logdet(), "noise_precision": value.noise_precision}
     if isinstance(value, np.ndarray):
         return {"shape": list(value.shape), "sha256": hashlib.sha256(value.tobytes()).hexdigest()}
     return value.item() if isinstance(value, np.generic) else value

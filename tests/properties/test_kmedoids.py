@@ -1,13 +1,17 @@
 """k-medoids against an exhaustive look at its objective."""
 
+import logging
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlipselect import KMedoids
+from mlipselect._core import MedoidSwaps
 from mlipselect.exceptions import InvalidInputError, MemoryLimitError, StructureError
-from reference.kmedoids import best_swap, distances, loss
+from reference.kmedoids import best_swap, build, distances, loss
 
 INITS = ["build", "lab", "k-medoids++"]
 
@@ -57,6 +61,49 @@ def test_labels_name_the_nearest_medoid(case, init, data):
     assert threaded.loss_ == selector.loss_
 
 
+def wide_rows(kind, n, rng):
+    """Rows that a few directions describe, of which k-medoids makes use, and rows for which none do."""
+    centres = 2.0 * rng.standard_normal((8, 150))
+    spectrum = 1.0 / np.arange(1, 151) if kind == "decaying" else np.ones(150)
+    return (centres[rng.integers(8, size=n)] + rng.standard_normal((n, 150))) * spectrum
+
+
+@pytest.mark.parametrize("kind", ["decaying", "isotropic"])
+@pytest.mark.parametrize("with_core", [False, True])
+@pytest.mark.parametrize("init", INITS)
+def test_wide_rows_end_in_a_local_optimum_with_lists_of_all_or_of_some_rows(kind, with_core, init, caplog):
+    rng = np.random.default_rng(5)
+    X, core = wide_rows(kind, 1300, rng), wide_rows(kind, 20, rng) if with_core else None
+    between, to_core = distances(X, core, "none")
+    just_the_rows = MedoidSwaps.row_bytes(len(X), 0 if core is None else len(core), X.shape[1], 7)
+    with pytest.raises(MemoryLimitError) as refusal:
+        KMedoids(7, init=init, scale="none", max_memory=just_the_rows).fit(X, core)
+    least = int(re.search(r"([\d,]+) bytes", str(refusal.value)).group(1).replace(",", ""))
+    losses = []
+    for max_memory in (least, 1 << 30):
+        caplog.clear()
+        with caplog.at_level(logging.INFO, logger="mlipselect"):
+            selector = KMedoids(7, init=init, scale="none", max_memory=max_memory).fit(X, core)
+        assert ("neighbours of all rows" in caplog.text) == (max_memory > least)
+        tolerance = 1e-5 * between.max() * len(X)
+        assert selector.loss_ == pytest.approx(loss(between, to_core, selector.selected_idx_), rel=1e-9)
+        assert best_swap(between, to_core, selector.selected_idx_) >= selector.loss_ - tolerance
+        losses.append(selector.loss_)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["decaying", "isotropic"])
+@pytest.mark.parametrize("with_core", [False, True])
+def test_build_starts_from_the_medoids_of_the_textbook(kind, with_core):
+    rng = np.random.default_rng(9)
+    X, core = wide_rows(kind, 400, rng), wide_rows(kind, 5, rng) if with_core else None
+    search = MedoidSwaps(X, 12, core=core, init="build", scale="none")
+    while search.list_bytes is None:
+        search.advance(1)
+    assert search.swaps == 0
+    assert sorted(search.result()[0]) == sorted(build(*distances(X, core, "none"), 12))
+
+
 def test_one_medoid_is_the_row_with_the_smallest_sum_of_distances():
     X = np.random.default_rng(3).standard_normal((60, 5))
     between, _ = distances(X, None, "standard")
@@ -82,6 +129,7 @@ def test_seeds_matter_only_where_the_start_is_random():
         ({"scale": "minmax"}, "scale must be"),
         ({"max_iter": 0}, "max_iter must be"),
         ({"n_threads": 0}, "n_threads must be"),
+        ({"max_memory": -1}, "max_memory must be at least 0"),
     ],
 )
 def test_bad_parameters_are_refused(parameters, message):

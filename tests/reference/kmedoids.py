@@ -1,8 +1,9 @@
-"""The objective of k-medoids, and the best that one swap can do to it, by trying everything."""
+"""k-medoids by trying everything: the objective, BUILD, and the best that one swap can do."""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 
 def distances(X: np.ndarray, core: np.ndarray | None, scale: str) -> tuple[np.ndarray, np.ndarray]:
@@ -15,9 +16,7 @@ def distances(X: np.ndarray, core: np.ndarray | None, scale: str) -> tuple[np.nd
         constant = deviation <= 1e-7 * np.abs(everything).max(axis=0)
         factor = np.where(constant, 1.0, 1.0 / np.where(constant, 1.0, deviation))
         rows, known = rows * factor, known * factor
-    between = np.sqrt(((rows[:, None] - rows[None]) ** 2).sum(axis=2))
-    to_core = np.sqrt(((rows[:, None] - known[None]) ** 2).sum(axis=2))
-    return between, to_core.min(axis=1, initial=np.inf)
+    return cdist(rows, rows), cdist(rows, known).min(axis=1, initial=np.inf)
 
 
 def loss(between: np.ndarray, to_core: np.ndarray, medoids: np.ndarray) -> float:
@@ -25,12 +24,24 @@ def loss(between: np.ndarray, to_core: np.ndarray, medoids: np.ndarray) -> float
     return float(np.minimum(between[:, medoids].min(axis=1), to_core).sum())
 
 
+def build(between: np.ndarray, to_core: np.ndarray, n: int) -> list[int]:
+    """Choose each medoid in turn as the row with the lowest loss beside those chosen so far (Kaufman, Rousseeuw)."""
+    medoids: list[int] = []
+    for _ in range(n):
+        charges = np.minimum(between[:, medoids].min(axis=1, initial=np.inf), to_core)
+        losses = np.minimum(between, charges[:, None]).sum(axis=0)
+        losses[medoids] = np.inf
+        medoids.append(int(losses.argmin()))
+    return medoids
+
+
 def best_swap(between: np.ndarray, to_core: np.ndarray, medoids: np.ndarray) -> float:
     """Return the lowest loss that replacing one medoid by another row leads to."""
+    best = np.inf
     others = np.setdiff1d(np.arange(len(between)), medoids)
-    swapped = [
-        loss(between, to_core, np.append(np.delete(medoids, position), other))
-        for position in range(len(medoids))
-        for other in others
-    ]
-    return min(swapped, default=np.inf)
+    for position in range(len(medoids)):
+        left = np.delete(medoids, position)
+        charges = np.minimum(between[:, left].min(axis=1, initial=np.inf), to_core)
+        losses = np.minimum(between[:, others], charges[:, None]).sum(axis=0)
+        best = min(best, losses.min(initial=np.inf))
+    return float(best)

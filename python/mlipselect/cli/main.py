@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 from mlipselect._core import __version__
-from mlipselect.cli import demo, featurize, select
+from mlipselect.cli import demo, featurize, fit, select
 from mlipselect.exceptions import MlipselectError
 
 OK, BAD_INPUT, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -82,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"mlipselect {__version__}")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    for verb in (select, featurize, demo):
+    for verb in (select, featurize, fit, demo):
         verb.add_parser(verbs)
     return parser
 

@@ -130,6 +130,11 @@ def add_parser(verbs: Any) -> None:
         help="inverse variance of the noise (default: %(default)s)",
     )
     selection.add_argument(
+        "--potential",
+        metavar="FILE",
+        help="start from what `mlipselect fit` left there, with its descriptor, instead of a prior and a core",
+    )
+    selection.add_argument(
         "--composition",
         action=argparse.BooleanOptionalAction,
         help="append columns of element fractions (default: where the pool has more than one composition)",
@@ -174,12 +179,13 @@ def run(options: argparse.Namespace) -> None:
         options.pool,
         options.n,
         options.core,
-        descriptor_from(options),
+        descriptor_from(options) if options.potential is None else None,
         method=options.method,
         update=options.update,
         ridge=options.ridge,
         prior_precision=options.prior_precision,
         noise_precision=options.noise_precision,
+        potential=options.potential,
         groups=options.groups,
         min_per_group=options.min,
         max_per_group=options.max,

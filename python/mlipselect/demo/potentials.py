@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mlipselect.demo.surfaces import surface_energy
 from mlipselect.demo.tersoff import silicon_tersoff
 from mlipselect.descriptors import ACE
-from mlipselect.models import LinearPotential
+from mlipselect.models import LabelKeys, LinearPotential, prediction_errors
 
 #: Fitted in a second.
 TOTALDEGREE = 12
@@ -81,15 +81,8 @@ def potential_quality(core: Sequence[Atoms], pool: Sequence[Atoms], picks: NDArr
     training = [*core, *(pool[pick] for pick in picks)]
     # Tersoff's energies are those of free atoms less the bonds.
     potential = LinearPotential(descriptor, reference_energies={"Si": 0.0}).fit(training, energy_key="calculator")
-    predictions = potential.predictions(pool)
-    pairs = list(zip(predictions, pool, strict=True))
-    energies = [(found.energy - atoms.calc.results["energy"]) / len(atoms) for found, atoms in pairs]
-    forces = np.concatenate([found.forces - atoms.calc.results["forces"] for found, atoms in pairs])
-    return Quality(
-        energy_rmse=1000.0 * float(np.sqrt(np.mean(np.square(energies)))),
-        force_rmse=float(np.sqrt(np.mean(forces**2))),
-        surface=surface_energy("100", potential.calculator()),
-    )
+    errors = prediction_errors(potential, pool, LabelKeys("calculator", "calculator", "none"))
+    return Quality(1000.0 * errors.energy, errors.forces, surface_energy("100", potential.calculator()))
 
 
 def _labelled(atoms: Atoms) -> Atoms:

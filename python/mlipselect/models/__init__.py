@@ -1,5 +1,7 @@
 """Models that are fitted to labels: the potential that a selection is for."""
 
+from mlipselect.models.errors import Errors, prediction_errors
+from mlipselect.models.labels import LabelKeys
 from mlipselect.models.linear import LinearPotential
 
-__all__ = ["LinearPotential"]
+__all__ = ["Errors", "LabelKeys", "LinearPotential", "prediction_errors"]

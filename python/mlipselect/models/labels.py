@@ -59,12 +59,7 @@ class LabelKeys:
             forces or _only("forces", _counts(structures, "arrays", "forces", ("force", "forces"))),
             virial or _only("virial", _counts(structures, "info", "stress", ("virial",))),
         )
-        found = [labels_of(atoms, keys, index) for index, atoms in enumerate(structures)]
-        numbers = {
-            "energy": sum(labels.energy is not None for labels in found),
-            "forces": sum(labels.forces is not None for labels in found),
-            "virial": sum(labels.virial is not None for labels in found),
-        }
+        numbers = keys.count(structures)
         for name, given in (("energy", energy), ("forces", forces), ("virial", virial)):
             if given not in (None, ABSENT) and numbers[name] == 0:
                 raise InvalidInputError(f"{name}_key: none of {len(structures)} structures has {given!r}")
@@ -76,6 +71,26 @@ class LabelKeys:
             ", ".join(f"{name} of {number} ({getattr(keys, name)})" for name, number in numbers.items()),
         )
         return keys
+
+    def count(self, structures: Sequence[Atoms]) -> dict[str, int]:
+        """Count the structures with an energy, with forces and with a virial.
+
+        Parameters
+        ----------
+        structures : sequence of ase.Atoms
+            Structures with labels.
+
+        Raises
+        ------
+        StructureError
+            A label of the wrong shape, or one that is not finite.
+        """
+        found = [labels_of(atoms, self, index) for index, atoms in enumerate(structures)]
+        return {
+            "energy": sum(labels.energy is not None for labels in found),
+            "forces": sum(labels.forces is not None for labels in found),
+            "virial": sum(labels.virial is not None for labels in found),
+        }
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -355,6 +356,12 @@ class LinearPotential:
         InvalidInputError
             The file cannot be written.
         """
+        with Output(path) as output:
+            self.write_to(output.temporary[0])
+            output.publish()
+
+    def write_to(self, path: Path) -> None:
+        """Write the potential to a file that is there already, as `save` does to a new one."""
         self._check_fitted()
         known = {
             "descriptor": describe_descriptor(self.descriptor),
@@ -365,7 +372,7 @@ class LinearPotential:
             "log_evidence": self.log_evidence_,
             "n_rows": self.n_rows_,
         }
-        with Output(path) as output, output.temporary[0].open("wb") as stream:
+        with path.open("wb") as stream:
             np.savez(
                 stream,
                 about=np.array(json.dumps(known)),
@@ -373,8 +380,6 @@ class LinearPotential:
                 prior_scales=self._scales(),
                 triangle=self._triangle,
             )
-            stream.flush()
-            output.publish()
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], descriptor: DesignDescriptor | None = None) -> LinearPotential:

@@ -60,9 +60,11 @@ impl Kernel for Rows<'_> {
         let n_atoms: usize = batches.iter().map(|batch| batch.places.len()).sum();
         columns.resize((n_atoms + 2) * n_elements, jacobian);
         near.resize(plan.atoms.len() * MAX_ROWS, [Quad::ZERO; WIDTH]);
+        let n_points: usize = batches.iter().map(|batch| batch.one_particle.n_points()).sum();
+        let largest = jacobian.kinds.iter().map(|kind| 2 * kind.l + 1).max().unwrap_or(0);
+        points.resize(n_points * largest, Quad::ZERO);
         for Kind { n, l, blocks } in &jacobian.kinds {
             let size = 2 * l + 1;
-            points.resize(batches.iter().map(|batch| batch.one_particle.n_points()).sum::<usize>() * size, Quad::ZERO);
             let mut rest = &mut points[..];
             for Batch { one_particle, .. } in batches {
                 let (own, others) = rest.split_at_mut(one_particle.n_points() * size);

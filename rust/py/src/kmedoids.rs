@@ -101,10 +101,10 @@ impl MedoidSwaps {
         Ok(Self { inner, arrays, n_threads })
     }
 
-    /// Bytes that are taken for the rows, before any list of neighbours.
+    /// Bytes that are taken for the rows and medoids, before any list of neighbours.
     #[staticmethod]
-    fn row_bytes(pool: usize, core: usize, dim: usize) -> usize {
-        KMedoids::row_bytes(pool, core, dim)
+    fn row_bytes(pool: usize, core: usize, dim: usize, n_to_select: usize) -> usize {
+        KMedoids::row_bytes(pool, core, dim, n_to_select)
     }
 
     /// Bytes that the lists of neighbours are expected to take; none before all first medoids are chosen.

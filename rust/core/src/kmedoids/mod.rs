@@ -20,6 +20,7 @@ mod subspace;
 use crate::error::{Error, Result};
 use crate::rows::Rows;
 use fasterpam::FasterPam;
+use screen::{LANES, Screen};
 use space::{Space, Two};
 pub use start::Start;
 use start::Starting;
@@ -75,9 +76,10 @@ pub struct Medoids {
 }
 
 impl KMedoids {
-    /// Bytes that are taken for `pool` and `core` rows of `dim` features before any list of neighbours.
-    pub fn row_bytes(pool: usize, core: usize, dim: usize) -> usize {
-        Space::bytes(pool + core, dim) + pool * (2 * size_of::<Two>() + 10 * size_of::<f32>())
+    /// Bytes that `pool` and `core` rows of `dim` features and `count` medoids take before any list of neighbours.
+    pub fn row_bytes(pool: usize, core: usize, dim: usize, count: usize) -> usize {
+        let packed = Screen::bytes(count.max(core).next_multiple_of(LANES), dim);
+        Space::bytes(pool + core, dim) + packed + pool * (2 * size_of::<Two>() + 10 * size_of::<f32>())
     }
 
     /// Begin a search for `count` medoids, which `excluded` rows of the pool must not become; the rows of `core` act as
@@ -96,7 +98,7 @@ impl KMedoids {
         max_memory: usize,
     ) -> Result<Self> {
         let excluded = check(pool, core, count, excluded)?;
-        let row_bytes = Self::row_bytes(pool.len(), core.len(), pool.dim());
+        let row_bytes = Self::row_bytes(pool.len(), core.len(), pool.dim(), count);
         affordable(row_bytes, max_memory)?;
         let space = Space::new(pool, core)?;
         let charges = space.core_distances();

@@ -36,9 +36,9 @@ pub(crate) struct Packed {
 }
 
 impl Screen {
-    /// Bytes that the images of so many rows take at most.
+    /// Bytes that the images of so many rows, and the search for directions before, take at most.
     pub(crate) fn bytes(len: usize, dim: usize) -> usize {
-        len * (dim + 1) * size_of::<f32>()
+        len * (dim + 1) * size_of::<f32>() + 2 * len.min(SAMPLE) * dim * size_of::<f64>()
     }
 
     /// The images of centred points; float32 must be able to hold their squares.

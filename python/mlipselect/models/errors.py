@@ -1,0 +1,64 @@
+"""How far a potential is from labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+
+from mlipselect.models.labels import LabelKeys, labels_of
+from mlipselect.models.linear import LinearPotential
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Root mean square errors; NaN where there are no labels.
+
+    Attributes
+    ----------
+    energy : float
+        Of energies, in eV an atom.
+    forces : float
+        Of force components, in eV/Å.
+    virial : float
+        Of virial components, in eV an atom.
+    """
+
+    energy: float
+    forces: float
+    virial: float
+
+
+def prediction_errors(potential: LinearPotential, structures: Sequence[Atoms], keys: LabelKeys) -> Errors:
+    """Compare a potential with the labels of structures.
+
+    Parameters
+    ----------
+    potential : LinearPotential
+        The fitted potential.
+    structures : sequence of ase.Atoms
+        Structures, each compared in what it has labels of.
+    keys : LabelKeys
+        Where labels are.
+
+    Raises
+    ------
+    StructureError
+        A structure that cannot be described, or a label that is not finite or of the wrong shape.
+    """
+    energies, forces, virials = [], [np.empty(0)], [np.empty(0)]
+    for index, (atoms, found) in enumerate(zip(structures, potential.predictions(structures), strict=True)):
+        known = labels_of(atoms, keys, index)
+        if known.energy is not None:
+            energies.append((found.energy - known.energy) / len(atoms))
+        if known.forces is not None:
+            forces.append((found.forces - known.forces).ravel())
+        if known.virial is not None:
+            virials.append((found.virial - known.virial) / len(atoms))
+    return Errors(*(_rms(values) for values in (np.array(energies), np.concatenate(forces), np.concatenate(virials))))
+
+
+def _rms(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
+    return float(np.sqrt(np.mean(values**2))) if values.size else float("nan")

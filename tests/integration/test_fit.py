@@ -1,0 +1,99 @@
+"""`mlipselect fit`, and selections that start from a fitted potential."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import ase.io
+import numpy as np
+import pytest
+
+import mlipselect as ms
+from conftest import rattled
+from mlipselect.cli import main
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.io import write_exact
+
+FIT = ["fit", "core.xyz", "--totaldegree", "6", "-o", "si.npz"]
+
+
+def test_fit_writes_the_potential_of_the_function_and_says_what_it_used(files, capsys):
+    structures = ms.read("core.xyz")
+    del structures[3].arrays["dft_force"]
+    write_exact("core.xyz", structures)
+    assert main([*FIT, "--test", "pool.xyz"]) == 0
+    fitted = ms.LinearPotential.load("si.npz")
+    same = ms.LinearPotential(ms.ACE(["Si"], totaldegree=6)).fit(structures)
+    np.testing.assert_array_equal(fitted.weights_, same.weights_)
+    output = capsys.readouterr().out
+    assert "5 structures, of which have labels: energy 5 (dft_energy), forces 3 (dft_force), virial 0 (none)" in output
+    assert "reference energies: Si -1.500000 eV" in output
+    errors = [
+        (same.predict(atoms).energy - atoms.info["dft_energy"]) / len(atoms) for atoms in ase.io.read("pool.xyz", ":")
+    ]
+    shown = float(re.search(r"test, 12 structures: root mean square errors (\S+) meV", output).group(1))
+    assert shown == pytest.approx(1000 * np.sqrt(np.mean(np.square(errors))), rel=5e-3)
+
+
+def test_options_of_the_regression_reach_it(files):
+    options = ["--energy-weight", "2", "--forces-key", "none", "--prior-power", "2", "--reference-energy", "Si=-3"]
+    assert main([*FIT, *options, "-q"]) == 0
+    fitted = ms.LinearPotential.load("si.npz")
+    assert fitted.reference_energies_ == {"Si": -3.0}
+    same = ms.LinearPotential(
+        ms.ACE(["Si"], totaldegree=6), energy_weight=2.0, prior_power=2.0, reference_energies={"Si": -3.0}
+    ).fit(ms.read("core.xyz"), forces_key="none")
+    np.testing.assert_array_equal(fitted.weights_, same.weights_)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--energy-key", "energy"], "energy_key: none of 5 structures has 'energy'"),
+        (["--reference-energy", "Si"], "reference-energy: expected SYMBOL=ENERGY such as Si=-158.5, got 'Si'"),
+        (["--energy-weight", "-1"], "must not be negative"),
+        (["--test", "odd.xyz"], r"odd.xyz, frame 1: dft_force: expected finite numbers"),
+        (["--test", "missing.xyz"], r"missing.xyz"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(files, capsys, options, message):
+    odd = [rattled(1), rattled(2)]
+    odd[1].arrays["dft_force"][3, 1] = np.nan
+    write_exact("odd.xyz", odd)
+    assert main([*FIT, *options]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("mlipselect: error: ")
+    assert error.count("\n") == 1
+    assert re.search(message, error)
+    assert not (files / "si.npz").exists()
+
+
+def test_select_starts_from_the_posterior_of_a_potential(files):
+    assert main([*FIT, "-q"]) == 0
+    assert main(["select", "pool.xyz", "--potential", "si.npz", "-n", "4", "-o", "out.xyz", "-q"]) == 0
+    fitted = ms.LinearPotential.load("si.npz")
+    X = ms.featurize("pool.xyz", fitted.descriptor)
+    picks = ms.BayesianSelector(4, posterior=fitted.posterior_).fit(X).selected_idx_
+    record = json.loads((files / "out.json").read_text())
+    assert record["indices"] == picks.tolist()
+    assert record["inputs"]["potential"]["path"] == "si.npz"
+    again = ms.select("pool.xyz", 4, potential=fitted)
+    assert again.indices.tolist() == record["indices"]
+    assert again.record()["parameters"]["posterior"] == record["parameters"]["posterior"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"core": "core.xyz"},
+        {"descriptor": ms.ACE(["Si"], totaldegree=6)},
+        {"method": "fps"},
+        {"composition": True},
+        {"prior_precision": 1.0},
+    ],
+)
+def test_a_potential_goes_with_nothing_that_it_brings(files, options):
+    main([*FIT, "-q"])
+    with pytest.raises(InvalidInputError, match=f"cannot go with .*{next(iter(options))}"):
+        ms.select("pool.xyz", 4, potential="si.npz", **options)
