@@ -140,3 +140,18 @@ def test_a_reader_that_leaves_is_no_error(files):
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert (files / "out.xyz").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model", "si.model"], "--model: expected only with --descriptor mace or metatomic, got ace"),
+        (["--descriptor", "mace"], "--descriptor mace: expected --model FILE with it, got none"),
+        (["--descriptor", "mace", "--rcut", "5"], "--rcut: expected only with --descriptor ace, got mace"),
+        (["--descriptor", "metatomic", "--all-features"], "--all-features: expected only with --descriptor mace, got"),
+    ],
+)
+def test_options_of_another_descriptor_are_refused(files, capsys, options, message):
+    assert main(["featurize", "pool.xyz", "-o", "out.npz", *options]) != 0
+    assert message in capsys.readouterr().err
+    assert not (files / "out.npz").exists()

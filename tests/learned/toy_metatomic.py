@@ -1,6 +1,10 @@
 """A metatomic model: four functions of distance, summed over neighbours, its rows in reverse order of the atoms."""
 
+# What metatomic and TorchScript compare are the names of typing.
+# ruff: noqa: UP006, UP035, UP045
+
 from pathlib import Path
+from typing import Dict, List, Optional
 
 import torch
 from metatensor.torch import Labels, TensorBlock, TensorMap
@@ -15,17 +19,17 @@ class Toy(torch.nn.Module):
         self.output = output
         self.neighbours = NeighborListOptions(cutoff=4.0, full_list=True, strict=True)
 
-    def requested_neighbor_lists(self) -> list[NeighborListOptions]:
+    def requested_neighbor_lists(self) -> List[NeighborListOptions]:
         return [self.neighbours]
 
     def forward(
         self,
-        systems: list[System],
-        outputs: dict[str, ModelOutput],  # noqa: ARG002
-        selected_atoms: Labels | None = None,  # noqa: ARG002
-    ) -> dict[str, TensorMap]:
-        values: list[torch.Tensor] = []
-        samples: list[torch.Tensor] = []
+        systems: List[System],
+        outputs: Dict[str, ModelOutput],  # noqa: ARG002
+        selected_atoms: Optional[Labels] = None,  # noqa: ARG002
+    ) -> Dict[str, TensorMap]:
+        values: List[torch.Tensor] = []
+        samples: List[torch.Tensor] = []
         for k in range(len(systems)):
             system = systems[k]
             pairs = system.get_neighbor_list(self.neighbours)

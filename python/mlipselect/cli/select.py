@@ -38,6 +38,9 @@ EXAMPLES = """\
 
   # lower the uncertainty over the whole pool instead of picking the most uncertain structure
   mlipselect select pool.xyz --core train.xyz --score pool_variance -n 20 -o selected.xyz
+
+  # by the features of a MACE model
+  mlipselect select pool.xyz --core train.xyz --descriptor mace --model si.model -n 20 -o selected.xyz
 """
 
 
@@ -140,7 +143,7 @@ def add_parser(verbs: Any) -> None:
         help="append columns of element fractions (default: where the pool has more than one composition)",
     )
     selection.add_argument("--save-posterior", metavar="FILE", help="write what is known after the last pick")
-    add_descriptor_options(parser)
+    add_descriptor_options(parser, learned=True)
     add_general_options(parser)
     parser.set_defaults(run=run)
 
