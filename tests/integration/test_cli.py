@@ -155,3 +155,9 @@ def test_options_of_another_descriptor_are_refused(files, capsys, options, messa
     assert main(["featurize", "pool.xyz", "-o", "out.npz", *options]) != 0
     assert message in capsys.readouterr().err
     assert not (files / "out.npz").exists()
+
+
+@pytest.mark.parametrize("options", [["--descriptor", "mace"], ["--rcut", "4"]])
+def test_a_potential_brings_its_descriptor(files, capsys, options):
+    assert main(["select", "pool.xyz", "--potential", "si.npz", "-o", "out.xyz", *options]) != 0
+    assert f"{options[0]}: expected no descriptor with --potential" in capsys.readouterr().err

@@ -28,8 +28,7 @@ def add_descriptor_options(parser: argparse.ArgumentParser, *, learned: bool = F
         group.add_argument(
             "--descriptor",
             choices=list(_OPTIONS),
-            default="ace",
-            help="ACE, or what a model of MACE or metatomic makes of each atom (default: %(default)s)",
+            help="ACE, or what a model of MACE or metatomic makes of each atom (default: ace)",
         )
         group.add_argument(
             "--model",
@@ -83,15 +82,16 @@ _OPTIONS = {
 }
 
 
+def given_descriptor_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Collect what was given for a descriptor of any kind."""
+    names = ["descriptor", *(name for names in _OPTIONS.values() for name in names)]
+    return {name: value for name in names if (value := getattr(options, name, None)) is not None}
+
+
 def descriptor_from(options: argparse.Namespace) -> Any:
     """Make the descriptor that the options define."""
-    kind = getattr(options, "descriptor", "ace")
-    given = {
-        name: value
-        for names in _OPTIONS.values()
-        for name in names
-        if (value := getattr(options, name, None)) is not None
-    }
+    given = given_descriptor_options(options)
+    kind = given.pop("descriptor", "ace")
     for name in given:
         owners = [descriptor for descriptor, names in _OPTIONS.items() if name in names]
         if kind not in owners:

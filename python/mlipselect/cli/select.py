@@ -10,8 +10,10 @@ from mlipselect.cli.common import (
     add_general_options,
     add_verb,
     descriptor_from,
+    given_descriptor_options,
     progress_from,
 )
+from mlipselect.exceptions import InvalidInputError
 from mlipselect.report.table import selection_table
 from mlipselect.select import select
 from mlipselect.selection import record_path
@@ -178,6 +180,10 @@ METHOD_OPTIONS = ("score", "metric", "scale", "init", "rank", "deterministic", "
 
 def run(options: argparse.Namespace) -> None:
     """Select, write, and show what was selected."""
+    if options.potential is not None:
+        for name in given_descriptor_options(options):
+            option = name.replace("_", "-")
+            raise InvalidInputError(f"--{option}: expected no descriptor with --potential, which has its own")
     selection = select(
         options.pool,
         options.n,
