@@ -12,7 +12,7 @@ from mlipselect.exceptions import (
 )
 from mlipselect.features import Designs, Features, balance_composition, featurize
 from mlipselect.io import Frame, iter_frames, read
-from mlipselect.models import LinearPotential
+from mlipselect.models import LinearPotential, force_variance
 from mlipselect.select import select
 from mlipselect.selection import Selection
 from mlipselect.selectors import (
@@ -57,6 +57,7 @@ __all__ = [
     "__version__",
     "balance_composition",
     "featurize",
+    "force_variance",
     "iter_frames",
     "read",
     "select",

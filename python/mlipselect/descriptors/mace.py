@@ -301,9 +301,9 @@ class MACE:
         """
         Differentiate every feature of one structure: the rows of a linear fit to energy, forces and virial.
 
-        It takes one backward pass per feature, or two per component of forces and virial where those are fewer. With
-        hundreds of features that suits cells of up to some tens of atoms; `force_variance` estimates what it is mostly
-        wanted for in larger ones.
+        It takes one backward pass per feature, or one through a backward pass per component of forces and virial where
+        those are fewer. With hundreds of features that suits cells of up to some tens of atoms; `force_variance`
+        estimates what it is mostly wanted for in larger ones.
 
         Parameters
         ----------
