@@ -18,7 +18,8 @@ from mlipselect.descriptors.torch_settings import checked_device, checked_dtype,
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features.check import check_structure
 
-# How many times the largest array of messages a pass needs: measured, see benches/python/mace.py --memory.
+# Largest arrays of messages that a pass has room for. It needs 2.5, and up to 6 to go back (benches/python/mace.py
+# --memory); twice that leaves room for structures of few neighbours and for what the allocator keeps.
 _FORWARD, _BACKWARD = 5, 12
 
 # Voigt order of xx, yy, zz, yz, xz, xy.
