@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 
 from benches.paper.fits import Laboratory
-from benches.paper.results import NUMBERS, Kept, Result, markdown, summaries, write_csv
+from benches.paper.results import NUMBERS, Kept, Result, distances, markdown, relative, summaries, write_csv
 from benches.paper.selections import Choice, choices
-from benches.paper.silicon import Silicon, read_silicon
+from benches.paper.silicon import SURFACE_ENERGIES, Silicon, read_silicon
 
 import mlipselect as ms
 from mlipselect.demo.surfaces import surface_energy
@@ -131,6 +131,13 @@ def main() -> int:
     results = measure_all(laboratory, chosen, kept, surfaces)
     write_csv(args.output / "results.csv", limits + results)
     (args.output / "results.md").write_text(markdown(summaries(limits + results)), encoding="utf-8")
+    for name in NUMBERS[:2]:
+        path = args.output / f"relative-{name.replace('_', '-')}.md"
+        path.write_text(relative(summaries(results), name), encoding="utf-8")
+    if surfaces:
+        for plane, energy in SURFACE_ENERGIES.items():
+            path = args.output / f"distances-surface-{plane}.md"
+            path.write_text(distances(results, f"surface_{plane}", energy), encoding="utf-8")
     if not args.quick:
         from benches.paper.figures import draw_composition, draw_curves
 

@@ -14,6 +14,7 @@ import numpy as np
 from benches.paper.results import Summary
 from benches.paper.selections import Choice
 from benches.paper.silicon import POOL_TYPES, SURFACE_ENERGIES
+from matplotlib.ticker import NullLocator
 
 AXES = {
     "energy_rmse": "energy RMSE, meV/atom",
@@ -37,9 +38,9 @@ def draw_curves(folder: Path, summed: Sequence[Summary], limits: dict[str, tuple
     summed : sequence of Summary
         The results.
     limits : dict of (float, float)
-        For each number its value for potentials fitted to the core alone, and to core and pool.
+        For each number its value for potentials fitted to the core alone, and to core and pool, which is drawn.
     """
-    descriptors = sorted({s.descriptor for s in summed} - {"-"})
+    descriptors = [name for name in dict.fromkeys(s.descriptor for s in summed) if name != "-"]
     for figure, names in (ERRORS | SURFACES).items():
         shape = (len(names), len(descriptors))
         fig, axes = plt.subplots(
@@ -49,13 +50,16 @@ def draw_curves(folder: Path, summed: Sequence[Summary], limits: dict[str, tuple
             for column, descriptor in enumerate(descriptors):
                 ax = axes[row][column]
                 _curves(ax, [s for s in summed if s.descriptor in (descriptor, "-")], name)
-                for value, label in zip(limits[name], ("core", "core and pool"), strict=True):
-                    ax.axhline(value, color="0.6", lw=0.8, ls=":" if label == "core" else "--", label=label)
+                # The core alone is far off, and its line would leave no room for what differs.
+                ax.axhline(limits[name][1], color="0.6", lw=0.8, ls="--", label="core and pool")
                 if name.startswith("surface"):
                     ax.axhline(SURFACE_ENERGIES[name[-3:]], color="k", lw=0.8, label="DFT")
                 else:
                     ax.set_yscale("log")
                 ax.set_xscale("log")
+                numbers = sorted({s.n for s in summed if s.n > 0})
+                ax.set_xticks(numbers, [str(n) for n in numbers])
+                ax.xaxis.set_minor_locator(NullLocator())
                 ax.set_title(f"selected with {descriptor}")
                 ax.set_xlabel("structures selected")
             axes[row][0].set_ylabel(AXES[name])
@@ -96,7 +100,7 @@ def _curves(ax, summed: Sequence[Summary], name: str) -> None:
     for k, method in enumerate(dict.fromkeys(s.method for s in summed)):
         own = sorted((s for s in summed if s.method == method), key=lambda s: s.n)
         n = [s.n for s in own]
-        color = "k" if method == "random" else f"C{k % 10}"
+        color = "k" if method == "random" else mpl.colormaps["tab20"](2 * k % 19)
         ax.plot(n, [s.median[name] for s in own], "o-", ms=3, lw=1.2, color=color, label=method)
         if any(s.seeds > 1 for s in own):
             ax.fill_between(n, [s.low[name] for s in own], [s.high[name] for s in own], color=color, alpha=0.12, lw=0)

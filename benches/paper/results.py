@@ -50,12 +50,14 @@ class Kept:
         self.path = path
         self._results: dict[str, Result] = {}
         if path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                try:
-                    record = json.loads(line)
-                except ValueError:  # a line that was cut off when the run was stopped
-                    continue
-                self._results[record.pop("key")] = Result(**record)
+            text = path.read_text(encoding="utf-8")
+            whole = text[: text.rfind("\n") + 1]
+            if whole != text:  # the last line was cut off when the run was stopped
+                path.write_text(whole, encoding="utf-8")
+            for line in whole.splitlines():
+                record = json.loads(line)
+                key = record.pop("key")
+                self._results[key] = Result(**record)
 
     def get(self, choice: Choice) -> Result | None:
         """Give the result of a choice of the same structures, where there is one."""
@@ -130,4 +132,42 @@ def markdown(summed: Iterable[Summary]) -> str:
                 cell += f" ({s.low[name]:{spec}} to {s.high[name]:{spec}})"
             cells.append(cell)
         lines.append(f"| {s.descriptor} | {s.method} | {s.n} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def relative(summed: Iterable[Summary], name: str) -> str:
+    """Give a table of the medians of one number relative to that of random draws, with the means over the sizes."""
+    summed = list(summed)
+    base = {s.n: s for s in summed if s.method == "random"}
+    lines = [
+        f"| descriptor | method | {' | '.join(map(str, base))} | geometric mean |",
+        f"| --- | --- |{' ---: |' * (len(base) + 1)}",
+        "| - | random, 80 % of the draws | "
+        + " | ".join(
+            f"{s.low[name] / s.median[name]:.2f} to {s.high[name] / s.median[name]:.2f}" for s in base.values()
+        )
+        + " | 1 |",
+    ]
+    for descriptor, method in dict.fromkeys((s.descriptor, s.method) for s in summed if s.n in base):
+        own = {s.n: s.median[name] for s in summed if (s.descriptor, s.method) == (descriptor, method)}
+        if method != "random" and own.keys() == base.keys():
+            ratios = [own[n] / s.median[name] for n, s in base.items()]
+            mean = float(np.exp(np.mean(np.log(ratios))))
+            lines.append(f"| {descriptor} | {method} | {' | '.join(f'{r:.2f}' for r in ratios)} | {mean:.2f} |")
+    return "\n".join(lines) + "\n"
+
+
+def distances(results: Iterable[Result], name: str, target: float) -> str:
+    """Give a table of how far one number is from what it should be, the mean over the seeds."""
+    groups: dict[tuple[str, str], dict[int, list[float]]] = {}
+    for r in results:
+        groups.setdefault((r.descriptor, r.method), {}).setdefault(r.n, []).append(abs(getattr(r, name) - target))
+    numbers = sorted({n for by_number in groups.values() for n in by_number})
+    lines = [
+        f"| descriptor | method | {' | '.join(map(str, numbers))} |",
+        f"| --- | --- |{' ---: |' * len(numbers)}",
+    ]
+    for (descriptor, method), by_number in groups.items():
+        cells = [f"{np.mean(by_number[n]):.3f}" if n in by_number else "-" for n in numbers]
+        lines.append(f"| {descriptor} | {method} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

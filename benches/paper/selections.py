@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from benches.paper.published import DotProductSampling
 
 import mlipselect as ms
 from mlipselect.selectors.methods import make_selector
@@ -20,7 +21,7 @@ class Method:
     name : str
         What tables and figures call it.
     selector : str
-        Name of the selector.
+        Name of the selector, or "dot products": `DotProductSampling`.
     parameters : dict
         Its parameters.
     draws : bool
@@ -42,6 +43,7 @@ METHODS = (
     Method("CUR, atoms", "cur", {"rows": "atoms"}, draws=True),
     Method("FPS", "fps", {}),
     Method("FPS, not scaled", "fps", {"scale": "none"}),
+    Method("FPS by dot products, as published", "dot products", {}),
     Method("k-medoids", "k-medoids", {}),
     Method("facility location", "facility-location", {}),
     Method("Bayesian, energy", "bayesian", {}),
@@ -90,7 +92,10 @@ def choices(
             continue
         for seed in range(n_seeds if method.draws else 1):
             for n in numbers:
-                selector = make_selector(method.selector, n, random_state=seed, **method.parameters).fit(X, core)
-                picks = tuple(int(i) for i in np.sort(selector.selected_idx_))
+                if method.selector == "dot products":
+                    selector = DotProductSampling(n)
+                else:
+                    selector = make_selector(method.selector, n, random_state=seed, **method.parameters)
+                picks = tuple(int(i) for i in np.sort(selector.fit(X, core).selected_idx_))
                 out.append(Choice(descriptor if method.features else "-", method.name, seed, n, picks))
     return out

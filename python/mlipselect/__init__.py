@@ -10,7 +10,7 @@ from mlipselect.exceptions import (
     NotFittedError,
     StructureError,
 )
-from mlipselect.features import Designs, Features, balance_composition, featurize
+from mlipselect.features import Designs, Features, FeatureStore, balance_composition, featurize
 from mlipselect.io import Frame, iter_frames, read
 from mlipselect.models import LinearPotential, force_variance
 from mlipselect.select import select
@@ -38,6 +38,7 @@ __all__ = [
     "Constraint",
     "Designs",
     "FacilityLocation",
+    "FeatureStore",
     "Features",
     "Frame",
     "InvalidInputError",

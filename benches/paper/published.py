@@ -1,0 +1,35 @@
+"""What arXiv:2502.21165 computed under the names of CUR and farthest point sampling, for comparison.
+
+Its CUR took leverages from a square orthogonal factor: all were equal, so its picks were random draws, which the method
+"random" stands for. Its farthest point sampling took dot products for distances, as the selector here does.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+import mlipselect as ms
+
+
+class DotProductSampling:
+    """Pick the structure whose smallest dot product with the core and the picks is the largest.
+
+    Parameters
+    ----------
+    n_to_select : int
+        Structures to pick.
+    """
+
+    def __init__(self, n_to_select: int):
+        self.n_to_select = n_to_select
+
+    def fit(self, X: ms.Features, core: ms.Features) -> DotProductSampling:
+        """Pick from the pool, given the core."""
+        smallest = (X.structure @ core.structure.T).min(axis=1)
+        picks: list[int] = []
+        for _ in range(self.n_to_select):
+            smallest[picks] = -np.inf
+            picks.append(int(np.argmax(smallest)))
+            smallest = np.minimum(smallest, X.structure @ X.structure[picks[-1]])
+        self.selected_idx_ = np.array(picks)
+        return self

@@ -1,0 +1,47 @@
+"""The paper's experiment in small: it runs, and a second run goes on where the first stopped."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conftest import rattled
+from mlipselect.io import write_exact
+
+ROOT = Path(__file__).parents[2]
+
+
+def structures(seeds, kinds):
+    """Labelled crystals of the kinds that the data has."""
+    out = []
+    for seed in seeds:
+        atoms = rattled(seed)
+        atoms.info |= {"config_type": kinds[seed % len(kinds)], "dft_virial": np.eye(3), "dft_energy": -1300.0 + seed}
+        out.append(atoms)
+    return out
+
+
+@pytest.mark.skipif(not (ROOT / "benches").is_dir(), reason="the benchmarks are not in an installed package")
+def test_a_stopped_run_goes_on(tmp_path):
+    pytest.importorskip("matplotlib")
+    write_exact(tmp_path / "core.xyz", structures(range(100, 104), ["dia"]))
+    write_exact(tmp_path / "surface_pool.xyz", structures(range(8), ["surface_001", "surface_110"]))
+    command = [sys.executable, "-m", "benches.paper", "--data", tmp_path, "--descriptors", "ACE S", "--no-surfaces"]
+    command += ["--picks", "2", "4", "--seeds", "2", "-o", tmp_path / "out"]
+    tables = []
+    for _ in range(2):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        tables.append((tmp_path / "out" / "results.csv").read_text())
+        kept = tmp_path / "out" / "results.jsonl"
+        n_lines = kept.read_text().count("\n")
+        # As if it had been stopped while it wrote.
+        kept.write_text(kept.read_text()[: len(kept.read_text()) // 2])
+    assert tables[0] == tables[1]
+    assert n_lines > tables[1].count("\n") // 2
+    assert {path.suffix for path in (tmp_path / "out").glob("figure-*")} == {".png", ".svg"}
+    assert (tmp_path / "out" / "relative-energy-rmse.md").read_text().count("\n") == 3 + 10
