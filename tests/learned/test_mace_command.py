@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import re
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +16,8 @@ from learned.models import tiny_mace
 from mlipselect.cli import main
 from mlipselect.io import differences
 from reference.variance import energy_scores_along
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "mace.md"
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +73,27 @@ def test_errors_name_file_and_frame(files, si_model, capsys):
     assert main([*command, "--model", "absent.model"]) != 0
     assert "absent.model: there is no such file" in capsys.readouterr().err
     assert not (files / "out.xyz").exists()
+
+
+def test_what_the_page_shows_runs(files, si_model, capsys):
+    """Blocks marked py and bash, which the tests of all pages leave alone as they need torch."""
+    if importlib.util.find_spec("metatomic") is None:
+        pytest.skip("metatomic is not installed")
+    from learned.toy_metatomic import export
+
+    export(files / "toy.pt")
+    (files / "si.model").write_bytes(si_model.read_bytes())
+    ms.io.write_exact("core.xyz", ms.read("core.xyz")[1:])
+    names = {}
+    blocks = re.findall(r"^```(py|bash)\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 6
+    for language, text in blocks:
+        if language == "py":
+            exec(compile(text, str(PAGE), "exec"), names)
+            continue
+        for line in text.splitlines():
+            words = shlex.split(line, comments=True)
+            if words[0] == "mlipselect":
+                assert main(words[1:]) == 0, line
+    assert names["variance"].shape == names["slopes"].shape == (8, 3)
+    assert "MACE('si.model'" in capsys.readouterr().out
