@@ -1,5 +1,5 @@
 # ruff: noqa: E402
-"""Features of `ACE` against those of ACEpotentials.jl, where Julia is installed: they agree up to a sign for each column.
+"""Features of `ACE` against those of ACEpotentials.jl, where Julia is: they agree up to a sign for each column.
 
     python benches/python/julia_parity.py [--download]
 
@@ -65,9 +65,10 @@ def main() -> int:
         ours = ms.ACE(**model).site_features(pool)
         theirs = np.concatenate([julia.features(atoms) for atoms in pool])
         away = matched(ours, theirs)
+        alone = int((away > AGREED).sum())
         print(
-            f"{model}: ours has {ours.shape[1]} columns, theirs {theirs.shape[1]}; {int((away > AGREED).sum())} of ours "
-            f"have no partner, the others agree to {away[away <= AGREED].max(initial=0.0):.1e}"
+            f"{model}: ours has {ours.shape[1]} columns, theirs {theirs.shape[1]}; {alone} of ours have no partner, the "
+            f"others agree to {away[away <= AGREED].max(initial=0.0):.1e}"
         )
         agreed &= ours.shape == theirs.shape and bool((away <= AGREED).all())
         julia.close()

@@ -48,7 +48,7 @@ def add_parser(verbs: Any) -> None:
         default="structure",
         help="what to keep: means over structures, or the rows of all atoms too (default: %(default)s)",
     )
-    add_descriptor_options(parser)
+    add_descriptor_options(parser, learned=True)
     add_general_options(parser)
     parser.set_defaults(run=run)
 

@@ -11,10 +11,13 @@ from mlipselect.descriptors.base import (
 )
 from mlipselect.descriptors.cached import Cached
 from mlipselect.descriptors.julia_ace import JuliaACE
+from mlipselect.descriptors.mace import MACE
+from mlipselect.descriptors.metatomic import Metatomic
 from mlipselect.descriptors.per_element import PerElement
 
 __all__ = [
     "ACE",
+    "MACE",
     "BatchDescriptor",
     "Cached",
     "Descriptor",
@@ -22,6 +25,7 @@ __all__ = [
     "DesignDescriptor",
     "DifferentiableDescriptor",
     "JuliaACE",
+    "Metatomic",
     "PerElement",
     "Prediction",
 ]

@@ -18,7 +18,6 @@ from ase import Atoms
 
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features.check import check_structure
-from mlipselect.provenance import describe_descriptor
 
 
 class Cached:
@@ -61,7 +60,7 @@ class Cached:
         self.folder = Path(folder)
         self.info_keys = tuple(info_keys)
         self.hits = self.misses = 0
-        if not isinstance(getattr(descriptor, "parameters", None), dict):
+        if not hasattr(type(descriptor), "parameters") and not hasattr(descriptor, "parameters"):
             raise InvalidInputError(
                 f"Cached: expected a descriptor with `parameters`, which tell it from others, got {descriptor!r}"
             )
@@ -72,7 +71,7 @@ class Cached:
     @property
     def parameters(self) -> dict[str, Any]:
         """Those of the descriptor: what is kept is what it computes."""
-        return describe_descriptor(self.descriptor)
+        return dict(self.descriptor.parameters)
 
     def bind(self, structures: Sequence[Atoms]) -> Cached:
         """
