@@ -67,7 +67,7 @@ def main() -> int:
         away = matched(ours, theirs)
         alone = int((away > AGREED).sum())
         print(
-            f"{model}: ours has {ours.shape[1]} columns, theirs {theirs.shape[1]}; {alone} of ours have no partner, the "
+            f"{model}: ours has {ours.shape[1]} columns, theirs {theirs.shape[1]}; {alone} of ours have none, the "
             f"others agree to {away[away <= AGREED].max(initial=0.0):.1e}"
         )
         agreed &= ours.shape == theirs.shape and bool((away <= AGREED).all())
