@@ -2,10 +2,11 @@
 VENV   := .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
+MACE_VENV := .venv-mace
 SILICON ?= ../shared/data/silicon
 
 .DEFAULT_GOAL := help
-.PHONY: help all demo test test-rust test-python nightly paper lint format clean
+.PHONY: help all demo test test-rust test-python test-mace nightly paper lint format clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,6 +23,9 @@ test-rust: ## the tests of the Rust crates
 
 test-python: $(VENV)/installed ## the tests of the Python package, against the installed wheel
 	$(BIN)/python -m pytest
+
+test-mace: $(MACE_VENV)/installed ## the tests of MACE and metatomic, in an environment with torch (several GB)
+	$(MACE_VENV)/bin/python -m pytest tests/learned
 
 nightly: $(VENV)/installed ## ten minutes of the paper's experiment; fails if selection is no better than random draws
 	$(BIN)/python -m benches.paper --quick --data $(SILICON)
@@ -44,7 +48,7 @@ format: $(VENV)/installed ## rewrite the sources in the house style
 	$(BIN)/ruff check --fix .
 
 clean: ## remove everything that was built
-	rm -rf target $(VENV) demo-output
+	rm -rf target $(VENV) $(MACE_VENV) demo-output
 	rm -f python/mlipselect/_core*.so
 
 $(VENV)/tools: pyproject.toml .ci/make-venv
@@ -55,4 +59,10 @@ $(VENV)/tools: pyproject.toml .ci/make-venv
 # Editable for the Python part; the Rust part is rebuilt when a source of it changed.
 $(VENV)/installed: $(VENV)/tools Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 	PIP_QUIET=1 $(BIN)/maturin develop --release --quiet
+	@touch $@
+
+$(MACE_VENV)/installed: pyproject.toml $(VENV)/installed
+	PYTHON=$(PYTHON) .ci/make-venv $(MACE_VENV)
+	$(MACE_VENV)/bin/python -m pip install --quiet --group dev
+	VIRTUAL_ENV=$(CURDIR)/$(MACE_VENV) PIP_QUIET=1 $(MACE_VENV)/bin/maturin develop --release --quiet --extras mace,metatomic
 	@touch $@

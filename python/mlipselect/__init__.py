@@ -1,7 +1,7 @@
 """Choose the atomic structures worth a DFT calculation."""
 
 from mlipselect._core import Posterior, __version__
-from mlipselect.descriptors import ACE
+from mlipselect.descriptors import ACE, MACE, Cached, JuliaACE, Metatomic, PerElement
 from mlipselect.exceptions import (
     InvalidInputError,
     MemoryLimitError,
@@ -10,9 +10,9 @@ from mlipselect.exceptions import (
     NotFittedError,
     StructureError,
 )
-from mlipselect.features import Designs, Features, balance_composition, featurize
+from mlipselect.features import Designs, Features, FeatureStore, balance_composition, featurize
 from mlipselect.io import Frame, iter_frames, read
-from mlipselect.models import LinearPotential
+from mlipselect.models import LinearPotential, force_variance
 from mlipselect.select import select
 from mlipselect.selection import Selection
 from mlipselect.selectors import (
@@ -32,21 +32,27 @@ __all__ = [
     "ACE",
     "CUR",
     "FPS",
+    "MACE",
     "BayesianSelector",
     "Budget",
+    "Cached",
     "Constraint",
     "Designs",
     "FacilityLocation",
+    "FeatureStore",
     "Features",
     "Frame",
     "InvalidInputError",
+    "JuliaACE",
     "KMedoids",
     "LinearPotential",
     "MemoryLimitError",
+    "Metatomic",
     "MinDistance",
     "MissingExtraError",
     "MlipselectError",
     "NotFittedError",
+    "PerElement",
     "Posterior",
     "Quota",
     "RandomSelector",
@@ -55,6 +61,7 @@ __all__ = [
     "__version__",
     "balance_composition",
     "featurize",
+    "force_variance",
     "iter_frames",
     "read",
     "select",

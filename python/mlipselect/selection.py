@@ -21,6 +21,7 @@ from mlipselect.features import Features
 from mlipselect.io.exact import results
 from mlipselect.io.frames import Frame
 from mlipselect.io.output import Output, write_exact
+from mlipselect.provenance import describe_descriptor
 
 PREFIX = "mlipselect_"
 """Begins every key that mlipselect adds to `Atoms.info`."""
@@ -174,14 +175,6 @@ def traced(frame: Frame, *, rank: int | None = None, score: float | None = None,
     added = {"rank": rank, "score": score, "isolated": isolated, "source": frame.source, "index": frame.index}
     atoms.info |= {PREFIX + key: value for key, value in added.items() if value is not None}
     return atoms  # type: ignore[no-any-return]
-
-
-def describe_descriptor(descriptor: Any) -> dict[str, Any]:
-    """Give the resolved parameters of a descriptor, or at least its name."""
-    parameters = getattr(descriptor, "parameters", None)
-    if isinstance(parameters, dict):
-        return parameters
-    return {"name": getattr(descriptor, "__qualname__", type(descriptor).__qualname__)}
 
 
 def _jsonable(value: Any) -> Any:

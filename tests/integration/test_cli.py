@@ -140,3 +140,38 @@ def test_a_reader_that_leaves_is_no_error(files):
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert (files / "out.xyz").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model", "si.model"], "--model: expected only with --descriptor mace or metatomic, got ace"),
+        (["--descriptor", "mace"], "--descriptor mace: expected --model FILE with it, got none"),
+        (["--descriptor", "mace", "--rcut", "5"], "--rcut: expected only with --descriptor ace, got mace"),
+        (["--descriptor", "metatomic", "--all-features"], "--all-features: expected only with --descriptor mace, got"),
+    ],
+)
+def test_options_of_another_descriptor_are_refused(files, capsys, options, message):
+    assert main(["featurize", "pool.xyz", "-o", "out.npz", *options]) != 0
+    assert message in capsys.readouterr().err
+    assert not (files / "out.npz").exists()
+
+
+@pytest.mark.parametrize("options", [["--descriptor", "mace"], ["--rcut", "4"]])
+def test_a_potential_brings_its_descriptor(files, capsys, options):
+    assert main(["select", "pool.xyz", "--potential", "si.npz", "-o", "out.xyz", *options]) != 0
+    assert f"{options[0]}: expected no descriptor with --potential" in capsys.readouterr().err
+
+
+def test_features_of_each_element_and_features_that_are_kept(files):
+    options = ["--totaldegree", "6", "-n", "3", "-q"]
+    for output in ("first.xyz", "second.xyz"):
+        assert main(["select", "pool.xyz", *options, "--per-element", "--cache", "kept", "-o", output]) == 0
+    assert len(list((files / "kept").rglob("*.npy"))) == 12
+    assert (files / "first.json").read_bytes() == (files / "second.json").read_bytes()
+    descriptor = json.loads((files / "first.json").read_text())["descriptor"]
+    assert (descriptor["name"], descriptor["elements"], descriptor["descriptor"]["name"]) == (
+        "PerElement",
+        ["Si"],
+        "ACE",
+    )

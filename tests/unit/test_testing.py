@@ -51,8 +51,8 @@ def test_conforming_ones_pass():
 @pytest.mark.parametrize(
     ("descriptor", "promise"),
     [
-        (lambda atoms: distances(atoms)[:-1], r"shape \(8, d\), got \(7, 3\)"),
-        (lambda atoms: distances(atoms)[:, : 1 + (len(atoms) > 5)], "2 features as before, got 1"),
+        (lambda atoms: distances(atoms)[:-1], r"one row per atom, got shape \(7, 3\)"),
+        (lambda atoms: distances(atoms)[:, : 1 + (len(atoms) > 5)], "as many features as before, got 1"),
         (lambda atoms: np.full((len(atoms), 2), np.nan), "finite features"),
         (lambda atoms: atoms.positions.astype(int), "float32 or float64, got int64"),
         (lambda atoms: atoms.positions, "a rotation leaves alone"),
@@ -126,7 +126,7 @@ def test_shapes_of_derivatives_are_checked():
         def vjp(self, atoms, w):
             return super().vjp(atoms, w).ravel()
 
-    with pytest.raises(AssertionError, match=r"vjp of shape \(8, 3\), got \(24,\)"):
+    with pytest.raises(AssertionError, match=r"vjp of shape \(n_atoms, 3\), got \(24,\)"):
         check_descriptor(Flat())
 
 
@@ -137,7 +137,7 @@ def test_batch_methods_must_agree():
         def site_features(self, structures, n_threads=None):  # noqa: ARG002
             return np.concatenate([distances(atoms) for atoms in structures]) + 1e-3
 
-    with pytest.raises(AssertionError, match="site_features: what features"):
+    with pytest.raises(AssertionError, match="site_features of what features"):
         check_descriptor(Wrong())
 
 
@@ -171,3 +171,30 @@ def test_too_many_picks_must_be_refused():
 
     with pytest.raises(AssertionError, match="expected a ValueError"):
         check_selector(Lenient)
+
+
+def test_the_report_tells_everything():
+    report = check_descriptor(Springs())
+    assert report.passed
+    assert not report.failures
+    promises = {check.promise for check in report.checks}
+    assert {"rows that a rotation leaves alone", "virial rows that strained cells give"} <= promises
+    text = str(report)
+    assert text.count("\n") == len(promises)
+    assert text.splitlines()[0].endswith("every promise kept")
+    worst = max(check.difference for check in report.checks if check.promise == "rows that a rotation leaves alone")
+    assert f"rows that a rotation leaves alone               {worst:.1e} of 1.0e-08" in text
+
+
+def test_what_turns_is_measured_where_it_may():
+    report = check_descriptor(lambda atoms: atoms.positions, invariant=False)
+    turned = [check for check in report.checks if check.promise == "rows that a rotation leaves alone"]
+    assert all(check.holds is None and check.difference > 0.1 for check in turned)
+    assert "(not expected)" in str(report)
+
+
+def test_all_faults_are_in_one_report():
+    with pytest.raises(AssertionError) as failure:
+        check_descriptor(Springs(forces=1.1, virial=0.9))
+    assert "2 promises broken" in str(failure.value)
+    assert str(failure.value).count("BROKEN") == 2

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from mlipselect.descriptors import ACE
+from mlipselect.descriptors import ACE, MACE, Cached, Metatomic, PerElement
+from mlipselect.exceptions import InvalidInputError
 
 
 def add_verb(verbs: Any, name: str, summary: str, examples: str) -> argparse.ArgumentParser:
@@ -20,8 +21,42 @@ def add_verb(verbs: Any, name: str, summary: str, examples: str) -> argparse.Arg
     return parser
 
 
-def add_descriptor_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that define the descriptor."""
+def add_descriptor_options(parser: argparse.ArgumentParser, *, learned: bool = False) -> None:
+    """Add the options that define the descriptor: those of ACE and, if wanted, those of learned descriptors."""
+    if learned:
+        group = parser.add_argument_group("descriptor")
+        group.add_argument(
+            "--per-element",
+            action="store_true",
+            default=None,
+            help="a block of columns for each element, for descriptors that share them between elements",
+        )
+        group.add_argument(
+            "--cache", metavar="FOLDER", help="keep the features there, and take those of an earlier run from there"
+        )
+        group.add_argument(
+            "--descriptor",
+            choices=list(_OPTIONS),
+            help="ACE, or what a model of MACE or metatomic makes of each atom (default: ace)",
+        )
+        group.add_argument(
+            "--model",
+            metavar="FILE",
+            help="mace, metatomic: file of the model, which can run any code: only from people you trust; mace: or a "
+            "foundation model such as mp:medium-mpa-0",
+        )
+        group.add_argument(
+            "--device",
+            metavar="DEVICE",
+            help="mace, metatomic: where the model runs, such as cuda (default: cpu for mace, as the model says for "
+            "metatomic)",
+        )
+        group.add_argument(
+            "--all-features",
+            action="store_true",
+            default=None,
+            help="mace: keep features that turn with the structure, too (default: invariants only)",
+        )
     group = parser.add_argument_group("descriptor (ACE)")
     group.add_argument(
         "--elements",
@@ -29,7 +64,7 @@ def add_descriptor_options(parser: argparse.ArgumentParser) -> None:
         metavar="SYMBOL",
         help="elements that may occur (default: those of the structures)",
     )
-    group.add_argument("--order", type=int, default=3, help="correlation order, 1 to 3 (default: %(default)s)")
+    group.add_argument("--order", type=int, help="correlation order, 1 to 3 (default: 3)")
     group.add_argument(
         "--totaldegree",
         type=float,
@@ -38,23 +73,61 @@ def add_descriptor_options(parser: argparse.ArgumentParser) -> None:
         help="largest total degree, one for all orders or one for each (default: the largest with fewer than 1000 "
         "features)",
     )
-    group.add_argument("--rcut", type=float, default=5.0, metavar="LENGTH", help="cutoff in Å (default: %(default)s)")
+    group.add_argument("--rcut", type=float, metavar="LENGTH", help="cutoff in Å (default: 5.0)")
     group.add_argument("--r0", type=float, metavar="LENGTH", help="bond length in Å (default: from a table)")
     group.add_argument(
-        "--dtype", choices=["float64", "float32"], default="float64", help="type of the features (default: %(default)s)"
+        "--dtype",
+        choices=["float64", "float32"],
+        default="float64",
+        help="type of the features" + (", and precision of mace" if learned else "") + " (default: %(default)s)",
     )
 
 
-def descriptor_from(options: argparse.Namespace) -> ACE:
+#: Options of each descriptor.
+_OPTIONS = {
+    "ace": ("elements", "order", "totaldegree", "rcut", "r0"),
+    "mace": ("model", "device", "all_features"),
+    "metatomic": ("model", "device"),
+}
+
+
+#: Options that wrap another descriptor.
+_WRAPPERS = ("per_element", "cache")
+
+
+def given_descriptor_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Collect what was given for a descriptor of any kind."""
+    names = ["descriptor", *_WRAPPERS, *(name for names in _OPTIONS.values() for name in names)]
+    return {name: value for name in names if (value := getattr(options, name, None)) is not None}
+
+
+def descriptor_from(options: argparse.Namespace) -> Any:
     """Make the descriptor that the options define."""
-    degrees = options.totaldegree
-    return ACE(
-        options.elements,
-        order=options.order,
-        totaldegree=degrees[0] if degrees and len(degrees) == 1 else degrees,
-        rcut=options.rcut,
-        r0=options.r0,
-    )
+    given = given_descriptor_options(options)
+    per_element, folder = (given.pop(name, None) for name in _WRAPPERS)
+    descriptor = _plain_descriptor(given, options.dtype)
+    if folder is not None:
+        descriptor = Cached(descriptor, folder)
+    return PerElement(descriptor) if per_element else descriptor
+
+
+def _plain_descriptor(given: dict[str, Any], dtype: str) -> Any:
+    kind = given.pop("descriptor", "ace")
+    for name in given:
+        owners = [descriptor for descriptor, names in _OPTIONS.items() if name in names]
+        if kind not in owners:
+            raise InvalidInputError(
+                f"--{name.replace('_', '-')}: expected only with --descriptor {' or '.join(owners)}, got {kind}"
+            )
+    if kind == "ace":
+        degrees = given.get("totaldegree", [])
+        return ACE(**given | ({"totaldegree": degrees[0]} if len(degrees) == 1 else {}))
+    if "model" not in given:
+        raise InvalidInputError(f"--descriptor {kind}: expected --model FILE with it, got none")
+    model = given.pop("model")
+    if kind == "metatomic":
+        return Metatomic(model, **given)
+    return MACE(model, invariants_only=not given.pop("all_features", False), dtype=dtype, **given)
 
 
 def add_general_options(parser: argparse.ArgumentParser) -> None:

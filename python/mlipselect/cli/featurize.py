@@ -12,19 +12,24 @@ from mlipselect.cli.common import (
     descriptor_from,
     progress_from,
 )
-from mlipselect.features import featurize
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.features import Features, FeatureStore, featurize
 from mlipselect.io.collection import Structures
 from mlipselect.io.output import Output
 
 SUMMARY = """\
-Compute the features of structures and write them to an .npz archive.
+Compute the features of structures and write them to an .npz archive or a store.
 
 The archive holds the array 'structure' with one row per structure (the mean over its atoms), 'n_atoms', and
 for each row the file it came from ('source') and the 0-based frame in it ('index'); with --rows atoms also
-'atoms', one row per atom, and 'offsets'. numpy.load reads it, and so does mlipselect.Features.load."""
+'atoms', one row per atom, and 'offsets'. numpy.load reads it, and so does mlipselect.Features.load.
+
+A store is a folder of .npy files for features that do not fit into memory; the same command goes on where one
+was stopped. mlipselect.FeatureStore.open reads it."""
 
 EXAMPLES = """\
   mlipselect featurize pool.xyz -o pool.npz
+  mlipselect featurize huge.xyz --dtype float32 --store huge.features
   mlipselect featurize a.xyz b.traj --elements Si O --totaldegree 10 --rows atoms -o features.npz
 """
 
@@ -33,14 +38,17 @@ def add_parser(verbs: Any) -> None:
     """Describe the verb."""
     parser = add_verb(verbs, "featurize", SUMMARY, EXAMPLES)
     parser.add_argument("structures", nargs="+", metavar="STRUCTURES", help="files with structures")
-    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="archive to write, such as features.npz")
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("-o", "--output", metavar="OUT", help="archive to write, such as features.npz")
+    place.add_argument("--store", metavar="FOLDER", help="store to write or go on with, such as pool.features")
+    parser.add_argument("--append", action="store_true", help="add the files to those that are in the store")
     parser.add_argument(
         "--rows",
         choices=["structure", "atoms"],
         default="structure",
         help="what to keep: means over structures, or the rows of all atoms too (default: %(default)s)",
     )
-    add_descriptor_options(parser)
+    add_descriptor_options(parser, learned=True)
     add_general_options(parser)
     parser.set_defaults(run=run)
 
@@ -48,19 +56,25 @@ def add_parser(verbs: Any) -> None:
 def run(options: argparse.Namespace) -> None:
     """Compute, write, and say what was written."""
     structures = Structures(options.structures)
-    with Output(options.output, inputs=structures.paths) as output:
-        descriptor = descriptor_from(options)
-        features = featurize(
-            structures.survey(progress_from(options)),
-            descriptor,
-            rows=options.rows,
-            dtype=options.dtype,
-            n_threads=options.threads,
-            progress=progress_from(options),
-        )
-        features.write_to(output.temporary[0])
-        output.publish()
+    descriptor = descriptor_from(options)
+    how = {
+        "rows": options.rows,
+        "dtype": options.dtype,
+        "n_threads": options.threads,
+        "progress": progress_from(options),
+    }
+    features: Features | FeatureStore
+    if options.store is not None:
+        features = featurize(structures, descriptor, store=options.store, append=options.append, **how)
+    elif options.append:
+        raise InvalidInputError("append: expected --store with it")
+    else:
+        with Output(options.output, inputs=structures.paths) as output:
+            made = featurize(structures.survey(progress_from(options)), descriptor, **how)
+            made.write_to(output.temporary[0])
+            output.publish()
+        features = made
     if not options.quiet:
         print(f"{descriptor!r}")
         print(f"{features.shape[0]} structures, {int(features.n_atoms.sum())} atoms, {features.shape[1]} features")
-        print(f"wrote {options.output}")
+        print(f"wrote {options.output or options.store}")

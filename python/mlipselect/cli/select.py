@@ -10,8 +10,10 @@ from mlipselect.cli.common import (
     add_general_options,
     add_verb,
     descriptor_from,
+    given_descriptor_options,
     progress_from,
 )
+from mlipselect.exceptions import InvalidInputError
 from mlipselect.report.table import selection_table
 from mlipselect.select import select
 from mlipselect.selection import record_path
@@ -38,6 +40,9 @@ EXAMPLES = """\
 
   # lower the uncertainty over the whole pool instead of picking the most uncertain structure
   mlipselect select pool.xyz --core train.xyz --score pool_variance -n 20 -o selected.xyz
+
+  # by the features of a MACE model
+  mlipselect select pool.xyz --core train.xyz --descriptor mace --model si.model -n 20 -o selected.xyz
 """
 
 
@@ -140,7 +145,7 @@ def add_parser(verbs: Any) -> None:
         help="append columns of element fractions (default: where the pool has more than one composition)",
     )
     selection.add_argument("--save-posterior", metavar="FILE", help="write what is known after the last pick")
-    add_descriptor_options(parser)
+    add_descriptor_options(parser, learned=True)
     add_general_options(parser)
     parser.set_defaults(run=run)
 
@@ -175,6 +180,10 @@ METHOD_OPTIONS = ("score", "metric", "scale", "init", "rank", "deterministic", "
 
 def run(options: argparse.Namespace) -> None:
     """Select, write, and show what was selected."""
+    if options.potential is not None:
+        for name in given_descriptor_options(options):
+            option = name.replace("_", "-")
+            raise InvalidInputError(f"--{option}: expected no descriptor with --potential, which has its own")
     selection = select(
         options.pool,
         options.n,

@@ -2,20 +2,52 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
-from typing import Any, get_args
+from typing import get_args, overload
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from mlipselect.exceptions import InvalidInputError, StructureError
-from mlipselect.features.composition import one_hot
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.features.blocks import describe
 from mlipselect.features.container import Features, Rows
-from mlipselect.features.describe import Describer, DescriptorLike, batches, mean_rows
-from mlipselect.features.rows import RowBuffer
+from mlipselect.features.describe import Describer, DescriptorLike
+from mlipselect.features.fill import fill_store
+from mlipselect.features.store import FeatureStore
 from mlipselect.io.collection import Structures, StructuresLike, separate
 from mlipselect.io.frames import Frame, iter_frames
 from mlipselect.progress import progress_bar
+
+
+@overload
+def featurize(
+    structures: StructuresLike,
+    descriptor: DescriptorLike,
+    *,
+    rows: Rows = "structure",
+    composition: Sequence[str] = (),
+    dtype: DTypeLike = np.float64,
+    n_threads: int | None = None,
+    progress: bool | None = None,
+    store: None = None,
+    append: bool = False,
+) -> Features: ...
+
+
+@overload
+def featurize(
+    structures: StructuresLike,
+    descriptor: DescriptorLike,
+    *,
+    rows: Rows = "structure",
+    composition: Sequence[str] = (),
+    dtype: DTypeLike = np.float64,
+    n_threads: int | None = None,
+    progress: bool | None = None,
+    store: str | os.PathLike[str],
+    append: bool = False,
+) -> FeatureStore: ...
 
 
 def featurize(
@@ -27,7 +59,9 @@ def featurize(
     dtype: DTypeLike = np.float64,
     n_threads: int | None = None,
     progress: bool | None = None,
-) -> Features:
+    store: str | os.PathLike[str] | None = None,
+    append: bool = False,
+) -> Features | FeatureStore:
     """Compute the features of structures.
 
     Parameters
@@ -50,10 +84,15 @@ def featurize(
         Threads for descriptors that work on batches; all cores by default.
     progress : bool, optional
         Show a progress bar on the standard error, after one second; by default where that is a terminal.
+    store : path, optional
+        Folder to write the features to, shard by shard, instead of holding them; only for files. Where an earlier call
+        with the same arguments was stopped, this one goes on.
+    append : bool, default False
+        Add the files to those that are in `store` already.
 
     Returns
     -------
-    Features
+    Features, or FeatureStore with `store`
         Features of shape (n_structures, d), or (n_structures, d + n_elements) with element columns.
 
     Raises
@@ -83,56 +122,23 @@ def featurize(
         raise InvalidInputError(f"rows: expected one of {', '.join(get_args(Rows))}, got {rows!r}")
     if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise InvalidInputError(f"dtype: expected float32 or float64, got {np.dtype(dtype)}")
+    if store is not None:
+        return fill_store(
+            structures, descriptor, store, rows=rows, composition=composition, dtype=dtype, append=append,
+            n_threads=n_threads, progress=progress,
+        )  # fmt: skip
     structures, descriptor = _bound(structures, descriptor)
     frames, n_structures, n_atoms = _counted(structures)
-    describer = Describer(descriptor, n_threads)
-    elements = tuple(composition)
-    keeps_atoms = rows == "atoms"
-
-    means: RowBuffer | None = None
-    sites: RowBuffer | None = None
-    counts: list[int] = []
-    sources: list[tuple[str | None, int]] = []
     with progress_bar(progress, total=n_structures, unit="structure", desc="features") as bar:
-        for batch in batches(frames):
-            sizes = [len(frame.atoms) for frame in batch]
-            site_rows = describer.sites(batch) if keeps_atoms else None
-            mean = describer.means(batch) if site_rows is None else mean_rows(site_rows, sizes)
-            width = mean.shape[1]
-            if means is None:
-                means = RowBuffer(width + len(elements), dtype, n_structures)
-                sites = RowBuffer(width + len(elements), dtype, n_atoms) if keeps_atoms else None
-            marks = np.concatenate([_one_hot(frame, elements) for frame in batch]) if elements else None
-            _fill(means.extend(len(batch)), mean, None if marks is None else mean_rows(marks, sizes))
-            if sites is not None and site_rows is not None:
-                _fill(sites.extend(len(site_rows)), site_rows, marks)
-            counts += sizes
-            sources += [(frame.source, frame.index) for frame in batch]
-            bar.update(len(batch))
-    if means is None:
-        raise InvalidInputError("expected at least one structure, got none")
-    return Features(
-        structure=means.finish(),
-        n_atoms=np.array(counts, dtype=np.int64),
-        atoms=None if sites is None else sites.finish(),
-        offsets=None if sites is None else np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        sources=sources,
-        composition=elements,
-    )
-
-
-def _fill(block: np.ndarray[Any, Any], described: np.ndarray[Any, Any], fractions: np.ndarray[Any, Any] | None) -> None:
-    width = described.shape[1]
-    block[:, :width] = described
-    if fractions is not None:
-        block[:, width:] = fractions
-
-
-def _one_hot(frame: Frame, elements: tuple[str, ...]) -> np.ndarray[Any, Any]:
-    try:
-        return one_hot(frame.atoms, elements)
-    except StructureError as error:
-        raise StructureError(error.problem, frame.index, frame.source) from None
+        return describe(
+            frames,
+            Describer(descriptor, n_threads),
+            rows=rows,
+            composition=tuple(composition),
+            dtype=dtype,
+            expected=(n_structures, n_atoms),
+            bar=bar,
+        )
 
 
 def _bound(structures: StructuresLike, descriptor: DescriptorLike) -> tuple[StructuresLike, DescriptorLike]:

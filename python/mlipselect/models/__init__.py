@@ -1,7 +1,8 @@
 """Models that are fitted to labels: the potential that a selection is for."""
 
 from mlipselect.models.errors import Errors, prediction_errors
+from mlipselect.models.force_variance import force_variance
 from mlipselect.models.labels import LabelKeys
 from mlipselect.models.linear import LinearPotential
 
-__all__ = ["Errors", "LabelKeys", "LinearPotential", "prediction_errors"]
+__all__ = ["Errors", "LabelKeys", "LinearPotential", "force_variance", "prediction_errors"]

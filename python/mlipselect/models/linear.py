@@ -24,7 +24,7 @@ from mlipselect.models.calculator import LinearCalculator
 from mlipselect.models.evidence import Spectrum, log_evidence, maximise_evidence
 from mlipselect.models.labels import LabelKeys, labels_of
 from mlipselect.progress import progress_bar
-from mlipselect.selection import describe_descriptor
+from mlipselect.provenance import describe_descriptor
 
 _LOGGER = logging.getLogger("mlipselect")
 

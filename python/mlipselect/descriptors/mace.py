@@ -1,0 +1,476 @@
+"""Node features of MACE models as a descriptor."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from ase import Atoms
+from ase.data import chemical_symbols
+
+from mlipselect.descriptors.base import Design, Prediction
+from mlipselect.descriptors.mace_model import feature_columns, import_mace, load_model, numbers_per_edge
+from mlipselect.descriptors.torch_settings import checked_device, checked_dtype, torch_settings
+from mlipselect.exceptions import InvalidInputError, StructureError
+from mlipselect.features.check import check_structure
+
+# Largest arrays of messages that a pass has room for. It needs 2.5, and up to 6 to go back (benches/python/mace.py
+# --memory); twice that leaves room for structures of few neighbours and for what the allocator keeps.
+_FORWARD, _BACKWARD = 5, 12
+
+# Voigt order of xx, yy, zz, yz, xz, xy.
+_VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
+
+# What MACECalculator reads from Atoms.info, for models that are told the charge and spin of a system.
+_INFO_KEYS = {"total_spin": "spin", "total_charge": "charge", "external_field": "external_field"}
+
+
+class MACE:
+    """
+    The node features of a MACE model: what it has learned of the environment of each atom.
+
+    A model file can run any code when it is loaded: give only files from people you trust.
+
+    Parameters
+    ----------
+    model : path, str or torch.nn.Module
+        File of a model as mace writes it; or a foundation model, which mace's own loader downloads or takes from its
+        cache: ``"mp:NAME"``, ``"off:NAME"`` or ``"omol:NAME"``, for ``mace_mp``, ``mace_off`` and ``mace_omol``; or a
+        model in memory, of which a copy is taken.
+    invariants_only : bool, default=True
+        Keep the features that rotations leave alone, of every layer. Otherwise all are kept, as in [1]_: of a model
+        with 128x0e+128x1o and two layers 512 + 128 = 640, of which the 384 of 128x1o turn with the structure, so that
+        equal structures in different orientations differ.
+    dtype : {"float64", "float32"}, default="float64"
+        Precision in which the model runs, and type of the features.
+    device : str, default="cpu"
+        Where it runs, such as ``"cuda"``.
+    max_memory : int, optional
+        About as many bytes are in use by one pass of the model; more if a single structure needs more. By default
+        64 MiB on a CPU, where larger batches are slower, and 2 GiB elsewhere.
+
+    Attributes
+    ----------
+    elements : tuple of str
+        Elements that the model knows.
+    n_features : int
+        Length of a row.
+    rcut : float
+        Cutoff of one layer, in Å. The features of an atom depend on atoms within as many of these as there are layers.
+
+    Notes
+    -----
+    Structures are described together, in batches that `max_memory` bounds, without a pass for forces. Derivatives are
+    taken by reverse-mode automatic differentiation; rows of `design` by differentiating that a second time where there
+    are fewer components than features. Forward-mode differentiation is not used: depending on what ran before, torch
+    drops a part of it in pieces of MACE that it has compiled, without an error.
+
+    Batches and numbers of threads may change the last digits of features. On CUDA sums run in an order that changes
+    from call to call, and so do the last digits.
+
+    References
+    ----------
+    .. [1] T. Rocke and J. Kermode, arXiv:2502.21165.
+    .. [2] I. Batatia et al., MACE, NeurIPS 2022, arXiv:2206.07697.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | Any,
+        *,
+        invariants_only: bool = True,
+        dtype: Any = "float64",
+        device: str = "cpu",
+        max_memory: int | None = None,
+    ):
+        import_mace()
+        self.invariants_only = bool(invariants_only)
+        self.dtype = checked_dtype(dtype)
+        self.device = checked_device(device)
+        self.max_memory = (2**26 if self.device == "cpu" else 2**31) if max_memory is None else max_memory
+        with torch_settings(self.dtype):
+            self._model, self.model, self._sha256 = load_model(model, self.device, self.dtype)
+        self._numbers = [int(number) for number in self._model.atomic_numbers]
+        self._columns = feature_columns(self._model, self.invariants_only)
+        self._bytes_per_edge = numbers_per_edge(self._model) * np.dtype(self.dtype).itemsize
+        self.rcut = float(self._model.r_max)
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Elements that the model knows."""
+        return tuple(chemical_symbols[number] for number in self._numbers)
+
+    @property
+    def n_features(self) -> int:
+        """Length of a row."""
+        return len(self._columns)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What defines the descriptor, ready for JSON."""
+        return {
+            "name": "MACE",
+            "model": self.model,
+            "sha256": self._sha256,
+            "invariants_only": self.invariants_only,
+            "dtype": self.dtype,
+        }
+
+    def features(self, atoms: Atoms) -> npt.NDArray[np.floating]:
+        """
+        Describe every atom of one structure.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            The structure, periodic or not.
+
+        Returns
+        -------
+        ndarray of shape (n_atoms, n_features)
+            One row per atom.
+
+        Raises
+        ------
+        StructureError
+            The structure is empty, has an element that the model does not know, a position that is not finite, or a
+            periodic direction without an independent cell vector.
+        """
+        rows: npt.NDArray[np.floating] = _alone(self.site_features, [atoms])
+        return rows
+
+    def site_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.floating]:
+        """
+        Describe every atom of many structures, in batches.
+
+        Parameters
+        ----------
+        structures : sequence of ase.Atoms
+            The structures.
+        n_threads : int, optional
+            Threads of torch; as many as it is set to by default.
+
+        Returns
+        -------
+        ndarray of shape (n_atoms_total, n_features)
+            One row per atom, structure after structure.
+
+        Raises
+        ------
+        StructureError
+            As `features`; its `index` is that of the first structure that cannot be described.
+        """
+        import torch
+
+        structures = _checked(structures)
+        rows = np.empty((sum(map(len, structures)), self.n_features), dtype=self.dtype)
+        end = 0
+        with torch_settings(self.dtype, n_threads), torch.no_grad():
+            for graphs in self._batches(structures, _FORWARD):
+                found = self._model(_collated(graphs, self.device), training=False, compute_force=False)["node_feats"]
+                start, end = end, end + len(found)
+                rows[start:end] = _numpy(found[:, self._columns])
+        return rows
+
+    def vjp(self, atoms: Atoms, w: npt.ArrayLike) -> npt.NDArray[np.floating]:
+        """
+        Differentiate ``w @ features(atoms).sum(axis=0)`` by the positions (a vector-Jacobian product).
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            The structure.
+        w : array_like of shape (n_features,)
+            One weight per feature.
+
+        Returns
+        -------
+        ndarray of shape (n_atoms, 3)
+            The derivatives, per Å. If `w` are the weights of an energy, this is minus the forces.
+
+        Raises
+        ------
+        InvalidInputError
+            `w` is not one finite number per feature.
+        StructureError
+            As `features`.
+        """
+        return -self.predict(atoms, w).forces
+
+    def predict(self, atoms: Atoms, w: npt.ArrayLike) -> Prediction:
+        """
+        Evaluate a linear model of the features: energy, forces and virial.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            The structure.
+        w : array_like of shape (n_features,)
+            One weight per feature.
+
+        Returns
+        -------
+        Prediction
+            Energy, forces, virial and the energy of each site.
+
+        Raises
+        ------
+        InvalidInputError
+            `w` is not one finite number per feature.
+        StructureError
+            As `features`.
+        """
+        prediction: Prediction = _alone(self.predictions, [atoms], w)[0]
+        return prediction
+
+    def predictions(
+        self, structures: Sequence[Atoms], w: npt.ArrayLike, n_threads: int | None = None
+    ) -> list[Prediction]:
+        """
+        Evaluate a linear model of the features for many structures: as `predict`, in batches.
+
+        Parameters
+        ----------
+        structures : sequence of ase.Atoms
+            The structures.
+        w : array_like of shape (n_features,)
+            One weight per feature.
+        n_threads : int, optional
+            Threads of torch; as many as it is set to by default.
+
+        Returns
+        -------
+        list of Prediction
+            One per structure.
+
+        Raises
+        ------
+        InvalidInputError
+            `w` is not one finite number per feature.
+        StructureError
+            As `features`; its `index` is that of the structure.
+        """
+        import torch
+
+        structures = _checked(structures)
+        weights = torch.tensor(self._weights(w, 1), device=self.device)
+        out: list[Prediction] = []
+        with torch_settings(self.dtype, n_threads):
+            for graphs in self._batches(structures, _BACKWARD):
+                batch = _collated(graphs, self.device)
+                rows, positions, strain = self._differentiable(batch)
+                sites = rows @ weights
+                slopes = torch.autograd.grad(sites.sum(), [positions, strain], materialize_grads=True)
+                energies = _numpy(sites)
+                forces, virials = (-_numpy(slope) for slope in slopes)
+                ends = batch["ptr"].tolist()
+                for k, (start, end) in enumerate(pairwise(ends)):
+                    own = energies[start:end].astype(np.float64)
+                    virial = virials[k][_VOIGT].astype(np.float64)
+                    out.append(Prediction(float(own.sum()), forces[start:end].astype(np.float64), virial, own))
+        return out
+
+    def vjps(self, atoms: Atoms, W: npt.ArrayLike) -> npt.NDArray[np.floating]:
+        """
+        Differentiate by the positions for many sets of weights, in one pass forward: as `vjp` for each row of `W`.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            The structure.
+        W : array_like of shape (k, n_features)
+            Weights.
+
+        Returns
+        -------
+        ndarray of shape (k, n_atoms, 3)
+            The derivatives, per Å.
+
+        Raises
+        ------
+        InvalidInputError
+            The rows of `W` are not one finite number per feature.
+        StructureError
+            As `features`.
+        """
+        return self._pulled_back(atoms, self._weights(W, 2))[0]
+
+    def design(self, atoms: Atoms) -> Design:
+        """
+        Differentiate every feature of one structure: the rows of a linear fit to energy, forces and virial.
+
+        It takes one backward pass per feature, or one through a backward pass per component of forces and virial where
+        those are fewer. With hundreds of features that suits cells of up to some tens of atoms; `force_variance`
+        estimates what it is mostly wanted for in larger ones.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            The structure.
+
+        Returns
+        -------
+        Design
+            Rows for the energy, the forces and the virial.
+
+        Raises
+        ------
+        StructureError
+            As `features`.
+        """
+        if 3 * len(atoms) + 6 < self.n_features:
+            by_position, by_strain = self._pushed_forward(atoms)
+        else:
+            by_position, by_strain = self._pulled_back(atoms, np.eye(self.n_features))
+            by_position = by_position.reshape(self.n_features, -1).T
+            by_strain = by_strain[:, _VOIGT[0], _VOIGT[1]].T
+        energy = self.features(atoms).sum(axis=0, dtype=np.float64).astype(self.dtype)
+        return Design(energy=energy, forces=-np.ascontiguousarray(by_position), virial=-np.ascontiguousarray(by_strain))
+
+    def _pulled_back(
+        self, atoms: Atoms, W: npt.NDArray[np.floating]
+    ) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
+        """Differentiate weighted sums of features by positions (k, n, 3) and strain (k, 3, 3): one pass back for each.
+
+        Copies of a small structure are differentiated together, each for its own weights.
+        """
+        import torch
+
+        by_position = np.empty((len(W), len(atoms), 3), dtype=self.dtype)
+        by_strain = np.empty((len(W), 3, 3), dtype=self.dtype)
+        with torch_settings(self.dtype):
+            batch, copies = self._copied(atoms, len(W))
+            rows, positions, strain = self._differentiable(batch)
+            for start in range(0, len(W), copies):
+                own = torch.zeros((copies, self.n_features), device=self.device)
+                count = len(W[start : start + copies])
+                own[:count] = torch.tensor(W[start : start + copies], device=self.device)
+                slopes = torch.autograd.grad(
+                    rows, [positions, strain], own[batch["batch"]], retain_graph=True, materialize_grads=True
+                )
+                by_position[start : start + count] = _numpy(slopes[0]).reshape(copies, -1, 3)[:count]
+                by_strain[start : start + count] = _numpy(slopes[1])[:count]
+        return by_position, by_strain
+
+    def _pushed_forward(self, atoms: Atoms) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
+        """Differentiate all features by each position (3 n, d) and strain (6, d): twice in reverse mode.
+
+        The slopes of a weighted sum of features are linear in the weights; their derivatives by the weights are rows.
+        """
+        import torch
+
+        n_rows = 3 * len(atoms) + 6
+        out = np.empty((n_rows, self.n_features), dtype=self.dtype)
+        with torch_settings(self.dtype):
+            batch, copies = self._copied(atoms, n_rows)
+            rows, positions, strain = self._differentiable(batch)
+            weights = torch.zeros((copies, self.n_features), device=self.device, requires_grad=True)
+            slopes = torch.autograd.grad(
+                rows,
+                [positions, strain],
+                weights[batch["batch"]],
+                create_graph=True,
+                materialize_grads=True,
+            )
+            strains = slopes[1][:, _VOIGT[0], _VOIGT[1]]
+            components = torch.cat([slopes[0].reshape(copies, -1), strains], dim=1)
+            for start in range(0, n_rows, copies):
+                count = min(copies, n_rows - start)
+                chosen = components[torch.arange(count), torch.arange(start, start + count)].sum()
+                (own,) = torch.autograd.grad(chosen, weights, retain_graph=True, materialize_grads=True)
+                out[start : start + count] = _numpy(own)[:count]
+        return out[:-6], out[-6:]
+
+    def _copied(self, atoms: Atoms, wanted: int) -> tuple[dict[str, Any], int]:
+        """Collate as many copies of a structure as there is room for, and at most as many as wanted."""
+        graph = self._graph(atoms)
+        needed = _BACKWARD * self._bytes_per_edge * max(graph.edge_index.shape[1], 1)
+        copies = max(1, min(wanted, self.max_memory // needed))
+        return _collated([graph] * copies, self.device), copies
+
+    def _differentiable(self, batch: dict[str, Any]) -> tuple[Any, Any, Any]:
+        """Run the model and give features, with the positions and the strains that they can be differentiated by."""
+        positions = batch["positions"].requires_grad_(True)
+        found = self._model(batch, training=False, compute_force=False, compute_displacement=True)
+        return found["node_feats"][:, self._columns], positions, found["displacement"]
+
+    def _batches(self, structures: Sequence[Atoms], passes: int) -> Iterator[list[Any]]:
+        """Make the graphs of structures, and hand them out as many at a time as `max_memory` has room for."""
+        room = self.max_memory // (passes * self._bytes_per_edge)
+        batch: list[Any] = []
+        n_edges = 0
+        for index, atoms in enumerate(structures):
+            try:
+                graph = self._graph(atoms)
+            except StructureError as error:
+                raise StructureError(error.problem, index) from None
+            own = graph.edge_index.shape[1] + graph.num_nodes
+            if batch and n_edges + own > room:
+                yield batch
+                batch, n_edges = [], 0
+            batch.append(graph)
+            n_edges += own
+        if batch:
+            yield batch
+
+    def _graph(self, atoms: Atoms) -> Any:
+        """Find the neighbours of a structure, by mace's own code."""
+        from mace import data
+        from mace.tools import AtomicNumberTable
+
+        check_structure(atoms)
+        unknown = sorted(set(atoms.numbers.tolist()) - set(self._numbers))
+        if unknown:
+            known = ", ".join(self.elements)
+            raise StructureError(
+                f"expected elements that the model knows ({known}), got {chemical_symbols[unknown[0]]}"
+            )
+        config = data.config_from_atoms(atoms, key_specification=data.KeySpecification(info_keys=dict(_INFO_KEYS)))
+        heads = getattr(self._model, "heads", None)
+        return data.AtomicData.from_config(
+            config, z_table=AtomicNumberTable(self._numbers), cutoff=self.rcut, heads=heads
+        )
+
+    def _weights(self, w: npt.ArrayLike, ndim: int) -> npt.NDArray[np.floating]:
+        weights = np.asarray(w, dtype=self.dtype)
+        if weights.ndim != ndim or weights.shape[-1] != self.n_features or not np.isfinite(weights).all():
+            shape = f"({self.n_features},)" if ndim == 1 else f"(k, {self.n_features})"
+            raise InvalidInputError(
+                f"expected finite weights of shape {shape}, one per feature, but the shape is {weights.shape}"
+            )
+        return weights
+
+    def __repr__(self) -> str:
+        kind = "invariant features" if self.invariants_only else "features"
+        return f"MACE({self.model!r}, dtype={self.dtype}, device={self.device}): {self.n_features} {kind}"
+
+
+def _checked(structures: Sequence[Atoms]) -> Sequence[Atoms]:
+    if isinstance(structures, Atoms):
+        raise InvalidInputError("expected a sequence of ase.Atoms; `features` takes a single one")
+    return structures
+
+
+def _alone(method: Any, *arguments: Any) -> Any:
+    """Call a method for many structures with one, which then needs no index in errors."""
+    try:
+        return method(*arguments)
+    except StructureError as error:
+        raise StructureError(error.problem) from None
+
+
+def _collated(graphs: Sequence[Any], device: str) -> dict[str, Any]:
+    from mace.tools.torch_geometric.dataloader import DataLoader
+
+    (batch,) = DataLoader(list(graphs), batch_size=len(graphs), shuffle=False)
+    found: dict[str, Any] = batch.to(device).to_dict()
+    return found
+
+
+def _numpy(tensor: Any) -> npt.NDArray[np.floating]:
+    array: npt.NDArray[np.floating] = tensor.detach().cpu().numpy()
+    return array

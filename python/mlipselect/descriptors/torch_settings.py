@@ -1,0 +1,91 @@
+"""What descriptors that run on torch share: the import, the device, the type, and settings that are put back."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mlipselect.exceptions import InvalidInputError, MissingExtraError
+
+TRUST = "A model file can run any code when it is loaded: load only files from people you trust."
+
+
+def import_extra(name: str, extra: str) -> Any:
+    """Import a module of an optional dependency.
+
+    Parameters
+    ----------
+    name : str
+        The module.
+    extra : str
+        The extra of mlipselect that brings it.
+
+    Raises
+    ------
+    MissingExtraError
+        It is not installed; the message names the extra.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise MissingExtraError(f"{name} cannot be imported ({error}): pip install 'mlipselect[{extra}]'") from error
+
+
+def checked_device(device: str) -> str:
+    """Refuse a device that torch does not have here."""
+    import torch
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InvalidInputError(f"device: expected one that torch can use here, got {device!r}: {reason}") from error
+    return device
+
+
+def checked_dtype(dtype: Any) -> str:
+    """Give the name of float32 or float64, and refuse any other type."""
+    name = str(getattr(dtype, "__name__", dtype)).removeprefix("torch.")
+    if name not in ("float32", "float64"):
+        raise InvalidInputError(f"dtype: expected 'float32' or 'float64', got {dtype!r}")
+    return name
+
+
+@contextlib.contextmanager
+def torch_settings(dtype: str | None = None, n_threads: int | None = None) -> Iterator[None]:
+    """Set the default type and the number of threads of torch, and put back what was there.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}, optional
+        Default type of new tensors; as it is, if not given.
+    n_threads : int, optional
+        Threads of one operation; as many as torch is set to, if not given.
+    """
+    import torch
+
+    before = torch.get_default_dtype(), torch.get_num_threads()
+    try:
+        if dtype is not None:
+            torch.set_default_dtype(getattr(torch, dtype))
+        if n_threads is not None:
+            torch.set_num_threads(n_threads)
+        yield
+    finally:
+        torch.set_default_dtype(before[0])
+        if n_threads is not None:
+            torch.set_num_threads(before[1])
+
+
+def file_digest(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file."""
+    with Path(path).open("rb") as stream:
+        digest = hashlib.sha256()
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,105 @@
+"""From files to a store of features, which a run that was stopped goes on with."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.features.blocks import describe
+from mlipselect.features.container import Rows
+from mlipselect.features.describe import Describer, DescriptorLike
+from mlipselect.features.store import FeatureStore, Manifest, StoreWriter
+from mlipselect.io.collection import Structures, StructuresLike, sha256
+from mlipselect.io.frames import Frame, raw_frames
+from mlipselect.progress import progress_bar
+from mlipselect.provenance import describe_descriptor
+
+SHARD_BYTES = 32 << 20
+"""A shard is written each time so many bytes of rows have come together: what a stop loses at most."""
+EXPECTED_ATOMS = 128
+"""With atomic rows, that many for each structure are reckoned with."""
+
+
+def fill_store(
+    structures: StructuresLike,
+    descriptor: DescriptorLike,
+    path: str | os.PathLike[str],
+    *,
+    rows: Rows,
+    composition: Sequence[str],
+    dtype: DTypeLike,
+    append: bool,
+    n_threads: int | None,
+    progress: bool | None,
+) -> FeatureStore:
+    """Describe the structures of files into a store; see `featurize` for the parameters.
+
+    Raises
+    ------
+    StructureError
+        A structure that cannot be read or described; the shards before it stay.
+    InvalidInputError
+        Structures that are not in files, a folder that holds something else, or one that cannot be written to.
+    """
+    collection = structures if isinstance(structures, Structures) else Structures(structures)
+    if not collection.paths:
+        raise InvalidInputError("store: expected files with structures, so that a run that was stopped can go on")
+    bind = getattr(descriptor, "bind", None)
+    if bind is not None:
+        if not collection.digests:
+            collection.survey(progress)
+        descriptor = bind(collection.examples) or descriptor
+    digests = [collection.digests.get(file) or sha256(file) for file in collection.paths]
+    elements = tuple(composition)
+    describer = Describer(descriptor, n_threads)
+    first = next(_frames(collection, 0))[1]
+    width = describer.means([first]).shape[1] + len(elements)
+    row_bytes = width * np.dtype(dtype).itemsize * (EXPECTED_ATOMS if rows == "atoms" else 1)
+    expected = Manifest(
+        width=width,
+        dtype=np.dtype(dtype).name,
+        descriptor=describe_descriptor(descriptor),
+        composition=list(elements),
+        atomic_rows=rows == "atoms",
+        shard_rows=max(1, SHARD_BYTES // row_bytes),
+    )
+    writer = StoreWriter(path, collection.paths, digests, expected, append=append)
+    if not writer.is_complete:
+        total = len(collection) or None
+        with progress_bar(progress, total=total, initial=writer.skip, unit="structure", desc="features") as bar:
+            numbered = _frames(collection, writer.skip)
+            while chunk := _peeked(numbered):
+                files: list[int] = []
+                frames = _noted(itertools.islice(chunk, expected.shard_rows), files)
+                features = describe(frames, describer, rows=rows, composition=elements, dtype=dtype, bar=bar)
+                origin = np.column_stack([files, [index for _, index in features.sources], features.n_atoms])
+                writer.add(features.structure, origin.astype(np.int64), features.atoms)
+                numbered = chunk
+        writer.finish()
+    return FeatureStore.open(path, verify=False)
+
+
+def _frames(collection: Structures, skip: int) -> Iterator[tuple[int, Frame]]:
+    """Go through the candidates from one on, each with the number of its file; those before it are not parsed."""
+    isolated = set(collection.isolated_positions)
+    raws = ((number, raw) for number, path in enumerate(collection.paths) for raw in raw_frames(path))
+    kept = (numbered for position, numbered in enumerate(raws) if position not in isolated)
+    for number, raw in itertools.islice(kept, skip, None):
+        yield number, raw.parse()
+
+
+def _peeked(frames: Iterator[tuple[int, Frame]]) -> Iterator[tuple[int, Frame]] | None:
+    """Give the same frames, or None if there are no more."""
+    first = next(frames, None)
+    return None if first is None else itertools.chain([first], frames)
+
+
+def _noted(frames: Iterator[tuple[int, Frame]], files: list[int]) -> Iterator[Frame]:
+    for number, frame in frames:
+        files.append(number)
+        yield frame

@@ -1,0 +1,496 @@
+"""Features on disk: a folder of plain ``.npy`` shards with a manifest, for pools that do not fit into memory.
+
+    pool.features/
+        manifest.json          what the rows are, how many there are, and digests of all other files
+        rows-00000.npy         structure features of the first structures, float32 or float64
+        origin-00000.npy       for each row: number of the file it came from, 0-based frame in it, number of atoms
+        atoms-00000.npy        atomic features of the same structures, if asked for
+
+A shard is written under a temporary name, flushed to disk and renamed; then the manifest is replaced in the same way:
+what it names is complete. Anyone's numpy reads the arrays.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.io.collection import sha256
+
+MANIFEST = "manifest.json"
+VERSION = 1
+KINDS = ("rows", "origin", "atoms")
+BLOCK_BYTES = 64 << 20
+"""Rows are handed out in blocks of about this many bytes."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The features of some consecutive structures.
+
+    Attributes
+    ----------
+    rows : int
+        Number of structures.
+    atoms : int
+        Number of their atoms.
+    sha256 : dict of str
+        Digest of each of its files, by kind.
+    """
+
+    rows: int
+    atoms: int
+    sha256: dict[str, str]
+
+
+@dataclass
+class Manifest:
+    """What a store says of itself.
+
+    Attributes
+    ----------
+    width : int
+        Number of features.
+    dtype : str
+        ``"float32"`` or ``"float64"``.
+    descriptor : dict
+        Name and parameters of the descriptor.
+    composition : list of str
+        Elements whose fractions are the last columns.
+    atomic_rows : bool
+        Whether atomic rows are kept.
+    shard_rows : int
+        Structures of a shard; the last of those that were written by one call may have fewer.
+    files : list of dict
+        Files that the structures came from, each with its ``path`` and ``sha256``.
+    finished : int
+        How many of the files, in their order, are featurised completely.
+    shards : list of Shard
+        The shards, in order.
+    """
+
+    width: int
+    dtype: str
+    descriptor: dict[str, Any]
+    composition: list[str]
+    atomic_rows: bool
+    shard_rows: int
+    files: list[dict[str, str]] = field(default_factory=list)
+    finished: int = 0
+    shards: list[Shard] = field(default_factory=list)
+
+
+class FeatureStore:
+    """Structure features in a folder of shards, read when they are asked for.
+
+    Wherever features are taken a store may be given instead; `open` makes one from the folder that
+    ``featurize(..., store=folder)`` filled.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    manifest : Manifest
+        What it holds.
+    n_atoms : ndarray of int64, shape (n_structures,)
+        Number of atoms of each structure.
+
+    Examples
+    --------
+    >>> import ase.build, mlipselect as ms
+    >>> ms.io.write_exact("pool.xyz", [ase.build.bulk("Si", a=a) for a in (5.3, 5.4, 5.5)])
+    >>> store = ms.featurize("pool.xyz", ms.ACE(["Si"], totaldegree=6), store="pool.features")
+    >>> store.shape, store.where(2)
+    ((3, 25), 'pool.xyz, frame 2')
+    """
+
+    def __init__(self, path: Path, manifest: Manifest):
+        self.path = path
+        self.manifest = manifest
+        self._starts = np.concatenate([[0], np.cumsum([shard.rows for shard in manifest.shards])]).astype(np.int64)
+        self._origin: NDArray[np.int64] | None = None
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, verify: bool = True) -> FeatureStore:
+        """Open a store that is complete.
+
+        Parameters
+        ----------
+        path : path
+            The folder.
+        verify : bool, default True
+            Compare the digest of every file, which reads all of them once; else only that they are there with the
+            shape and type that the manifest says.
+
+        Raises
+        ------
+        InvalidInputError
+            The folder is no store, or not complete yet, or a shard is missing or damaged; the message names it.
+        """
+        folder = Path(path)
+        manifest = read_manifest(folder)
+        if manifest.finished < len(manifest.files):
+            unfinished = manifest.files[manifest.finished]["path"]
+            raise InvalidInputError(
+                f"{folder}: not complete, {unfinished} is not featurised to its end: run featurize again to go on"
+            )
+        if not manifest.shards:
+            raise InvalidInputError(f"{folder}: the store holds no structures")
+        store = cls(folder, manifest)
+        store._check_shapes()
+        if verify:
+            store.verify()
+        return store
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of structures and of features."""
+        return int(self._starts[-1]), self.manifest.width
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the entries."""
+        return np.dtype(self.manifest.dtype)
+
+    @property
+    def composition(self) -> tuple[str, ...]:
+        """Elements whose fractions are the last columns."""
+        return tuple(self.manifest.composition)
+
+    @property
+    def shards(self) -> list[Shard]:
+        """The shards, in order."""
+        return self.manifest.shards
+
+    @property
+    def n_atoms(self) -> NDArray[np.int64]:
+        """Number of atoms of each structure."""
+        return self._origins()[:, 2]
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def file(self, shard: int, kind: str = "rows") -> Path:
+        """Give the path of a file of a shard: its ``"rows"``, ``"origin"`` or ``"atoms"``."""
+        return shard_file(self.path, kind, shard)
+
+    def source(self, row: int) -> tuple[str, int]:
+        """Give the file that a structure came from and its 0-based frame in it."""
+        number, frame, _ = self._origins()[row]
+        return self.manifest.files[number]["path"], int(frame)
+
+    def where(self, row: int) -> str:
+        """Say which structure a row describes."""
+        path, frame = self.source(row)
+        return f"{path}, frame {frame}"
+
+    def take(self, indices: ArrayLike) -> NDArray[Any]:
+        """Read some rows, in the order asked for.
+
+        Parameters
+        ----------
+        indices : array_like of int
+            Which structures.
+
+        Returns
+        -------
+        ndarray of shape (n_indices, n_features)
+            Their features.
+        """
+        wanted = np.asarray(indices, dtype=np.int64)
+        if wanted.size and not (wanted.min() >= 0 and wanted.max() < len(self)):
+            raise InvalidInputError(f"{self.path}: expected indices from 0 to {len(self) - 1}")
+        out = np.empty((len(wanted), self.manifest.width), self.dtype)
+        places = np.searchsorted(self._starts, wanted, side="right") - 1
+        for shard in np.unique(places):
+            own = np.flatnonzero(places == shard)
+            out[own] = self._mapped(int(shard))[wanted[own] - self._starts[shard]]
+        return out
+
+    def blocks(self, rows: int | None = None) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Go through all rows in order, a block at a time.
+
+        Parameters
+        ----------
+        rows : int, optional
+            Rows of a block at most; a block never goes beyond its shard. By default some 64 MB of them.
+
+        Yields
+        ------
+        int, ndarray
+            Index of the first row of the block, and its rows.
+        """
+        rows = rows or max(1, BLOCK_BYTES // (self.manifest.width * self.dtype.itemsize))
+        for shard, start in enumerate(self._starts[:-1]):
+            mapped = self._mapped(shard)
+            for first in range(0, len(mapped), rows):
+                yield int(start) + first, np.array(mapped[first : first + rows])
+
+    def atomic_rows(self, row: int) -> NDArray[Any]:
+        """Read the atomic features of one structure, where they are kept."""
+        if not self.manifest.atomic_rows:
+            raise InvalidInputError(f"{self.path}: holds no atomic rows: make it with rows='atoms'")
+        shard = int(np.searchsorted(self._starts, row, side="right") - 1)
+        first, last = int(self._starts[shard]), row
+        before = int(self.n_atoms[first:last].sum())
+        atoms = np.load(self.file(shard, "atoms"), mmap_mode="r")
+        return np.array(atoms[before : before + int(self.n_atoms[row])])
+
+    def verify(self) -> None:
+        """Compare the digest of every file with the manifest.
+
+        Raises
+        ------
+        InvalidInputError
+            The first file that is missing or damaged.
+        """
+        names = [(k, kind) for k, shard in enumerate(self.shards) for kind in shard.sha256]
+        with ThreadPoolExecutor() as threads:
+            found = threads.map(lambda name: sha256(str(self.file(*name))), names)
+            for (k, kind), digest in zip(names, found, strict=True):
+                if digest != self.shards[k].sha256[kind]:
+                    raise InvalidInputError(
+                        f"{self.file(k, kind)}: damaged: its digest is not that of the manifest; delete the folder and "
+                        "featurize again"
+                    )
+
+    def _check_shapes(self) -> None:
+        for k, shard in enumerate(self.shards):
+            expected = {
+                "rows": ((shard.rows, self.manifest.width), self.dtype),
+                "origin": ((shard.rows, 3), np.dtype(np.int64)),
+                "atoms": ((shard.atoms, self.manifest.width), self.dtype),
+            }
+            for kind in shard.sha256:
+                path = self.file(k, kind)
+                try:
+                    array = np.load(path, mmap_mode="r", allow_pickle=False)
+                except (OSError, ValueError, EOFError) as error:
+                    raise InvalidInputError(f"{path}: damaged or missing: {' '.join(str(error).split())}") from error
+                if (array.shape, array.dtype) != expected[kind]:
+                    shape, dtype = expected[kind]
+                    raise InvalidInputError(
+                        f"{path}: damaged: expected {dtype} of shape {shape}, got {array.dtype} of shape {array.shape}"
+                    )
+
+    def _mapped(self, shard: int) -> NDArray[Any]:
+        return np.load(self.file(shard), mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+
+    def _origins(self) -> NDArray[np.int64]:
+        if self._origin is None:
+            self._origin = np.concatenate([np.load(self.file(k, "origin")) for k in range(len(self.shards))])
+        return self._origin
+
+
+class StoreWriter:
+    """Fills a store shard by shard; what was written before a stop is kept and gone on from.
+
+    Parameters
+    ----------
+    path : path
+        The folder; made if it is not there.
+    files : sequence of str
+        Files that the structures come from.
+    digests : sequence of str
+        Their SHA-256.
+    expected : Manifest
+        What the store is to hold; its files, shards and `finished` do not matter.
+    append : bool
+        Whether the files may be new ones for a store that is complete.
+
+    Raises
+    ------
+    InvalidInputError
+        The folder holds something else: other files, another descriptor, another type, or no store at all.
+
+    Attributes
+    ----------
+    skip : int
+        How many structures of the files are in the store already.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        files: Sequence[str],
+        digests: Sequence[str],
+        expected: Manifest,
+        *,
+        append: bool = False,
+    ):
+        self.path = Path(path)
+        named = [{"path": name, "sha256": digest} for name, digest in zip(files, digests, strict=True)]
+        self.path.mkdir(parents=True, exist_ok=True)
+        if (self.path / MANIFEST).exists():
+            self.manifest = read_manifest(self.path)
+            self._refuse_others(expected)
+        elif any(self.path.iterdir()) and not all(_is_temporary(entry) for entry in self.path.iterdir()):
+            raise InvalidInputError(f"{self.path}: expected an empty folder or a store of features")
+        else:
+            self.manifest = expected
+        for entry in self.path.iterdir():
+            if _is_temporary(entry):
+                entry.unlink()
+        self._first_file = self._place(named, append)
+        n_shards = len(self.manifest.shards)
+        for entry in self.path.glob("*.npy"):  # written, but not named by the manifest yet when the run was stopped
+            if entry.name not in {shard_file(self.path, kind, k).name for kind in KINDS for k in range(n_shards)}:
+                entry.unlink()
+        self._write_manifest()
+        self.skip = self._written_of(self._first_file)
+
+    def _refuse_others(self, expected: Manifest) -> None:
+        found, wanted = asdict(self.manifest), asdict(expected)
+        for name in ("descriptor", "width", "dtype", "composition", "atomic_rows", "shard_rows"):
+            if found[name] != wanted[name]:
+                raise InvalidInputError(
+                    f"{self.path}: holds features of another {name}: {found[name]}, asked for {wanted[name]}"
+                )
+
+    def _place(self, named: list[dict[str, str]], append: bool) -> int:
+        """Where the files stand among those of the store, after they were added to them if they are new."""
+        known, finished = self.manifest.files, self.manifest.finished
+        digests, wanted = ([file["sha256"] for file in files] for files in (known, named))
+        if finished < len(known):
+            if digests[finished:] != wanted:
+                raise InvalidInputError(
+                    f"{self.path}: not complete: finish it with the files that it was begun with, unchanged: "
+                    + ", ".join(file["path"] for file in known[finished:])
+                )
+            return finished
+        if known and digests[-len(named) :] == wanted:
+            return len(known) - len(named)
+        if known and not append:
+            raise InvalidInputError(
+                f"{self.path}: holds the features of other files: append these, or name another folder"
+            )
+        self.manifest.files = known + named
+        return len(known)
+
+    def _written_of(self, first_file: int) -> int:
+        origins = [np.load(shard_file(self.path, "origin", k)) for k in range(len(self.manifest.shards))]
+        return int(sum((origin[:, 0] >= first_file).sum() for origin in origins))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all files are in the store."""
+        return self.manifest.finished == len(self.manifest.files)
+
+    def add(self, rows: NDArray[Any], origin: NDArray[np.int64], atoms: NDArray[Any] | None) -> None:
+        """Write a shard: rows, for each the file (as counted in `files`), frame and number of atoms, atomic rows."""
+        number = len(self.manifest.shards)
+        arrays = {"rows": rows, "origin": origin + np.array([self._first_file, 0, 0])}
+        if atoms is not None:
+            arrays["atoms"] = atoms
+        digests = {
+            kind: _write_array(shard_file(self.path, kind, number), array) for kind, array in arrays.items()
+        }  # fmt: skip
+        self.manifest.shards.append(Shard(len(rows), int(origin[:, 2].sum()), digests))
+        self._write_manifest()
+
+    def finish(self) -> None:
+        """Say that all files are in the store."""
+        self.manifest.finished = len(self.manifest.files)
+        self._write_manifest()
+
+    def _write_manifest(self) -> None:
+        text = json.dumps({"mlipselect_features": VERSION, **asdict(self.manifest)}, indent=1) + "\n"
+        _write_atomically(self.path / MANIFEST, lambda stream: stream.write(text.encode()))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check the manifest of a store.
+
+    Raises
+    ------
+    InvalidInputError
+        There is none, or it is not one of this version.
+    """
+    path = folder / MANIFEST
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        version = known.pop("mlipselect_features")
+        if version != VERSION:
+            raise InvalidInputError(f"{path}: version {version} of the format; this mlipselect reads {VERSION}")
+        manifest = Manifest(**known)
+        manifest.shards = [Shard(**shard) for shard in known["shards"]]
+        ok = (
+            isinstance(manifest.width, int)
+            and manifest.width > 0
+            and manifest.dtype in ("float32", "float64")
+            and 0 <= manifest.finished <= len(manifest.files)
+            and all(shard.rows > 0 and shard.sha256.keys() <= set(KINDS) for shard in manifest.shards)
+        )
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"{folder}: no store of features: {MANIFEST} cannot be read: {error}") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        if isinstance(error, InvalidInputError):
+            raise
+        raise InvalidInputError(f"{path}: damaged: {type(error).__name__}: {error}") from error
+    if not ok:
+        raise InvalidInputError(f"{path}: damaged: its entries contradict each other")
+    return manifest
+
+
+def shard_file(folder: Path, kind: str, number: int) -> Path:
+    """Give the name of a file of a shard."""
+    return folder / f"{kind}-{number:05d}.npy"
+
+
+def _is_temporary(path: Path) -> bool:
+    return path.name.startswith(".mlipselect-")
+
+
+def _write_array(path: Path, array: NDArray[Any]) -> str:
+    """Write an array, complete or not at all, and return its digest."""
+    digest = hashlib.sha256()
+
+    class Digested:
+        """Passes on what is written, and digests it."""
+
+        def __init__(self, stream: Any):
+            self.stream = stream
+
+        def write(self, data: Any) -> int:
+            digest.update(data)
+            return self.stream.write(data)  # type: ignore[no-any-return]
+
+    _write_atomically(path, lambda stream: np.lib.format.write_array(Digested(stream), array, allow_pickle=False))
+    return digest.hexdigest()
+
+
+def _write_atomically(path: Path, write: Any) -> None:
+    temporary = path.with_name(f".mlipselect-{path.name}")
+    try:
+        try:
+            with temporary.open("wb") as stream:
+                write(stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+            _flush_folder(path.parent)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise InvalidInputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename last, where folders can be flushed."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

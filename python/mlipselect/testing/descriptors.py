@@ -1,0 +1,200 @@
+"""Check that a descriptor of your own keeps the promises of the package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.build import bulk
+from numpy.typing import NDArray
+
+from mlipselect.features.describe import DescriptorLike
+from mlipselect.testing.report import Report
+
+
+def check_descriptor(
+    descriptor: DescriptorLike,
+    structures: Sequence[Atoms] | None = None,
+    *,
+    invariant: bool = True,
+    rtol: float = 1e-8,
+    gradient_rtol: float = 1e-6,
+    seed: int = 0,
+) -> Report:
+    """Check a descriptor, and its derivatives where it has any.
+
+    Parameters
+    ----------
+    descriptor : object or callable
+        Anything with ``features(atoms) -> (n_atoms, d)``, or a callable that returns that array.
+    structures : sequence of ase.Atoms, optional
+        What to describe; by default a rattled silicon crystal and a rattled molecule of three silicon atoms.
+        Give your own if the descriptor knows other elements.
+    invariant : bool, default True
+        Whether rows must stay the same under rotation and translation of the structure; otherwise it is reported how
+        much they change.
+    rtol : float, default 1e-8
+        Tolerance of invariance, relative to the largest feature of the structure.
+    gradient_rtol : float, default 1e-6
+        Tolerance of ``vjp`` and ``design`` against finite differences of ``features``, relative to the largest of
+        them. Differences of features in float32 hold about three digits.
+    seed : int, default 0
+        Seed of the rotation, the translation, the permutation, and of directions and weights for derivatives.
+
+    Returns
+    -------
+    Report
+        What was checked; ``print`` it.
+
+    Raises
+    ------
+    AssertionError
+        The features are not a finite matrix of real numbers with one row per atom and always the same length, they
+        differ between two calls, the structure was changed, rows do not follow the atoms when those are reordered, the
+        batch methods (where there are any) differ from the single one, an invariance is broken, or ``vjp`` or
+        ``design`` (where there is one) is not what finite differences say. The message is the report.
+
+    Examples
+    --------
+    >>> import mlipselect as ms
+    >>> from mlipselect.testing import check_descriptor
+    >>> check_descriptor(ms.ACE(["Si"], totaldegree=8)).passed
+    True
+    """
+    report = Report(getattr(descriptor, "__qualname__", repr(descriptor)))
+    run = _Run(descriptor, report, np.random.default_rng(seed), invariant, rtol, gradient_rtol)
+    given = _silicon(run.rng) if structures is None else list(structures)
+    for number, atoms in enumerate(given):
+        report.run(run.structure, f"structure {number} ({atoms.symbols})", atoms)
+    if report.passed:
+        report.run(run.batches, given)
+    if not report.passed:
+        raise AssertionError(str(report))
+    return report
+
+
+def _silicon(rng: np.random.Generator) -> list[Atoms]:
+    crystal = bulk("Si", cubic=True)
+    chain = Atoms("Si3", positions=[[0.0, 0.0, 0.0], [0.0, 0.0, 2.3], [1.2, 1.9, 3.0]])
+    for atoms in (crystal, chain):
+        atoms.positions += rng.normal(scale=0.1, size=atoms.positions.shape)
+    return [crystal, chain]
+
+
+def _rotated(atoms: Atoms, rng: np.random.Generator) -> Atoms:
+    """Turn a structure with its cell by a random proper rotation."""
+    rotation = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    rotation *= np.sign(np.linalg.det(rotation))
+    turned: Atoms = atoms.copy()  # type: ignore[no-untyped-call]
+    turned.set_cell(np.asarray(atoms.cell) @ rotation)  # type: ignore[no-untyped-call]
+    turned.positions = atoms.positions @ rotation
+    return turned
+
+
+@dataclass
+class _Run:
+    """The checks of one descriptor, and what was seen so far."""
+
+    descriptor: Any
+    report: Report
+    rng: np.random.Generator
+    invariant: bool
+    rtol: float
+    gradient_rtol: float
+    width: int | None = None
+    rows: list[NDArray[Any]] = field(default_factory=list)
+
+    def structure(self, place: str, atoms: Atoms) -> None:
+        """Check what is promised of every structure."""
+        report, describe = self.report, getattr(self.descriptor, "features", self.descriptor)
+        before = atoms.copy()  # type: ignore[no-untyped-call]
+        rows = np.asarray(describe(atoms))
+        report.expect(rows.ndim == 2 and len(rows) == len(atoms), "one row per atom", place, f"shape {rows.shape}")
+        self.width = rows.shape[1] if self.width is None else self.width
+        report.expect(rows.shape[1] == self.width, "as many features as before", place, rows.shape[1])
+        report.expect(rows.dtype in (np.float32, np.float64), "float32 or float64", place, rows.dtype)
+        report.expect(bool(np.isfinite(rows).all()), "finite features", place, "NaN or infinity")
+        report.expect(atoms == before, "an untouched structure", place, "a changed one")
+        report.expect(np.array_equal(rows, describe(atoms)), "the same on a second call", place, "other features")
+        self.rows.append(rows)
+
+        order = self.rng.permutation(len(atoms))
+        report.compare(describe(atoms[order]), rows[order], self.rtol, "rows that follow reordered atoms", place)
+        moved = atoms.copy()  # type: ignore[no-untyped-call]
+        moved.positions += self.rng.normal(size=3)
+        for name, changed in (("rotation", _rotated(atoms, self.rng)), ("translation", moved)):
+            promise = f"rows that a {name} leaves alone"
+            report.compare(describe(changed), rows, self.rtol, promise, place, required=self.invariant)
+        self._derivatives(place, atoms, rows)
+
+    def batches(self, structures: Sequence[Atoms]) -> None:
+        """Check the methods for many structures, where there are any, against the one for a single structure."""
+        means = np.array([rows.mean(axis=0) for rows in self.rows])
+        for name, expected in (("site_features", np.concatenate(self.rows)), ("structure_features", means)):
+            method = getattr(self.descriptor, name, None)
+            if method is None:
+                continue
+            found = np.asarray(method(list(structures), n_threads=2))
+            self.report.expect(found.shape == expected.shape, f"{name} of shape {expected.shape}", "all", found.shape)
+            self.report.compare(found, expected, self.rtol, f"{name} of what features() gives", "all")
+            again = np.asarray(method(list(structures), n_threads=1))
+            same = np.array_equal(found, again)
+            self.report.expect(same, f"{name} the same for one and two threads", "all", "a difference")
+
+    def _derivatives(self, place: str, atoms: Atoms, rows: NDArray[Any]) -> None:
+        """Compare the derivatives that there are with differences along a random direction and a random strain."""
+        vjp, design = getattr(self.descriptor, "vjp", None), getattr(self.descriptor, "design", None)
+        if vjp is None and design is None:
+            return
+        report, (n, d) = self.report, rows.shape
+        # Small enough for second derivatives that jump at a cutoff, large enough for the digits of the features.
+        step = 1e-5 if rows.dtype == np.float64 else 1e-2
+        w = self.rng.normal(size=d)
+        direction, strain = self.rng.normal(size=(n, 3)), self.rng.normal(size=(3, 3))
+        strain += strain.T
+
+        def moved(h: float) -> NDArray[Any]:
+            return _summed(self.descriptor, atoms, atoms.positions + h * direction, np.asarray(atoms.cell))
+
+        def strained(h: float) -> NDArray[Any]:
+            deformation = np.eye(3) + h * strain
+            cell = np.asarray(atoms.cell) @ deformation
+            return _summed(self.descriptor, atoms, atoms.positions @ deformation, cell)
+
+        slopes, rtol = _slope(moved, step), self.gradient_rtol
+        if vjp is not None:
+            found = np.asarray(vjp(atoms, w))
+            report.expect(found.shape == (n, 3), "vjp of shape (n_atoms, 3)", place, found.shape)
+            size = float(np.abs(slopes).max(initial=0.0) * np.abs(w).sum())
+            promise = "vjp that differences of features give"
+            report.compare((found * direction).sum(), slopes @ w, rtol, promise, place, size=size)
+        if design is not None:
+            made = design(atoms)
+            shapes = [np.shape(part) for part in (made.energy, made.forces, made.virial)]
+            wanted = [(d,), (3 * n, d), (6, d)]
+            report.expect(shapes == wanted, "a design of rows for energy, forces and virial", place, shapes)
+            total = rows.sum(axis=0, dtype=float)
+            report.compare(made.energy, total, self.rtol, "an energy row that is the sum of rows", place)
+            promise = "force rows that differences of features give"
+            report.compare(-direction.ravel() @ made.forces, slopes, rtol, promise, place)
+            voigt = strain[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]] * [1, 1, 1, 2, 2, 2]
+            promise = "virial rows that strained cells give"
+            report.compare(-voigt @ made.virial, _slope(strained, step), rtol, promise, place)
+
+
+def _summed(descriptor: Any, atoms: Atoms, positions: NDArray[Any], cell: NDArray[Any]) -> NDArray[Any]:
+    """Sum the rows of a structure with other positions and another cell."""
+    changed: Atoms = atoms.copy()  # type: ignore[no-untyped-call]
+    changed.set_cell(cell)  # type: ignore[no-untyped-call]
+    changed.positions = positions
+    total: NDArray[Any] = np.asarray(descriptor.features(changed), dtype=float).sum(axis=0)
+    return total
+
+
+def _slope(f: Callable[[float], NDArray[Any]], h: float) -> NDArray[Any]:
+    """Central difference at zero, of fourth order."""
+    slope: NDArray[Any] = (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h)
+    return slope

@@ -1,0 +1,115 @@
+"""What a conformance check found, for people to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+class Broken(Exception):  # noqa: N818
+    """A promise is not kept, and what follows from it cannot be checked."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One promise, looked at once.
+
+    Attributes
+    ----------
+    promise : str
+        What is expected.
+    place : str
+        Of what, such as a structure.
+    holds : bool or None
+        Whether it does; None where it was measured only, not expected.
+    found : str
+        What was found instead.
+    difference, tolerance : float or None
+        How far it is off, and how far it may be, both relative to the size of what is compared.
+    """
+
+    promise: str
+    place: str
+    holds: bool | None
+    found: str = ""
+    difference: float | None = None
+    tolerance: float | None = None
+
+
+@dataclass
+class Report:
+    """All that was checked; `str` gives a table with the worst case of each promise.
+
+    Attributes
+    ----------
+    subject : str
+        What was checked.
+    checks : list of Check
+        One for each promise and place.
+    """
+
+    subject: str
+    checks: list[Check] = field(default_factory=list)
+
+    @property
+    def failures(self) -> list[Check]:
+        """Checks of promises that are not kept."""
+        return [check for check in self.checks if check.holds is False]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every promise is kept."""
+        return not self.failures
+
+    def expect(self, holds: bool, promise: str, place: str, found: Any) -> None:
+        """Note whether something holds; where it does not, what follows is not checked."""
+        self.checks.append(Check(promise, place, bool(holds), str(found)))
+        if not holds:
+            raise Broken
+
+    def compare(
+        self,
+        found: ArrayLike,
+        expected: ArrayLike,
+        tolerance: float,
+        promise: str,
+        place: str,
+        *,
+        size: float | None = None,
+        required: bool = True,
+    ) -> None:
+        """Note how far two arrays differ, relative to `size`: by default the largest element of `expected`."""
+        wanted = np.asarray(expected)
+        if size is None:
+            size = float(np.abs(wanted).max(initial=0.0))
+        size = max(size, float(np.finfo(float).tiny))
+        difference = float(np.abs(np.asarray(found) - wanted).max(initial=0.0)) / size
+        holds = difference <= tolerance if required else None
+        self.checks.append(Check(promise, place, holds, f"a difference of {difference:.1e}", difference, tolerance))
+
+    def run(self, checks: Callable[..., None], *arguments: Any) -> None:
+        """Run some checks, as far as they go."""
+        with suppress(Broken):
+            checks(*arguments)
+
+    def __str__(self) -> str:
+        width = max((len(check.promise) for check in self.checks), default=0)
+        failed = len({check.promise for check in self.failures})
+        lines = [f"{self.subject}: {'every promise kept' if self.passed else f'{failed} promises broken'}"]
+        for promise in dict.fromkeys(check.promise for check in self.checks):
+            own = [check for check in self.checks if check.promise == promise]
+            worst = max(own, key=lambda check: (check.holds is False, check.difference or 0.0))
+            mark = {True: "ok", False: "BROKEN", None: "-"}[worst.holds]
+            line = f"  {mark:>6}  {promise:<{width}}"
+            if worst.difference is not None:
+                line += f"  {worst.difference:.1e}"
+                line += f" of {worst.tolerance:.1e}" if worst.holds is not None else " (not expected)"
+            if worst.holds is False:
+                line += f"  {worst.place}: expected {promise}, got {worst.found}"
+            lines.append(line.rstrip())
+        return "\n".join(lines)
