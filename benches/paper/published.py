@@ -1,7 +1,7 @@
 """What arXiv:2502.21165 used for farthest point sampling, for comparison: dot products in place of distances.
 
-Its CUR needs no selector of its own: it took leverages from a square orthogonal factor, which are all equal, so that its
-picks were random draws.
+Its CUR needs no selector of its own: it took leverages from a square orthogonal factor, which are all equal, so that
+its picks were random draws.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import rattled
 from mlipselect.io import write_exact
+from reference.structures import rattled
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,9 +7,9 @@ import pytest
 from ase.build import bulk
 
 import mlipselect as ms
-from conftest import rattled
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.testing import check_descriptor
+from reference.structures import rattled
 
 ACE = {"elements": ["Si"], "totaldegree": 6}
 
