@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import ase.build
-import ase.io
-import numpy as np
 import pytest
 from ase import Atoms
+
+from reference.structures import rattled
 
 
 @pytest.fixture(scope="session")
@@ -20,16 +19,6 @@ def silicon() -> Path:
     if not (directory / "core.xyz").exists():
         pytest.skip("the silicon data is not here; MLIPSELECT_SILICON names its directory")
     return directory
-
-
-def rattled(seed: int, repeat: int = 1, element: str = "Si") -> Atoms:
-    """Make a distorted crystal with an energy, forces, and odd numbers everywhere."""
-    rng = np.random.default_rng(seed)
-    atoms = ase.build.bulk(element, "diamond", a=5.4, cubic=True) * (repeat, 1, 1)
-    atoms.positions += rng.normal(scale=0.1, size=atoms.positions.shape)
-    atoms.info = {"config_type": f"kind_{seed % 3}", "dft_energy": float(rng.normal()), "step": seed}
-    atoms.arrays["dft_force"] = rng.normal(size=(len(atoms), 3))
-    return atoms
 
 
 @pytest.fixture

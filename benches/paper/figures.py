@@ -40,6 +40,8 @@ def draw_curves(folder: Path, summed: Sequence[Summary], limits: dict[str, tuple
     limits : dict of (float, float)
         For each number its value for potentials fitted to the core alone, and to core and pool, which is drawn.
     """
+    # Off the scale, as the core alone is: they would leave no room for what differs.
+    summed = [s for s in summed if s.method not in ("FPS by dot products", "core alone")]
     descriptors = [name for name in dict.fromkeys(s.descriptor for s in summed) if name != "-"]
     for figure, names in (ERRORS | SURFACES).items():
         shape = (len(names), len(descriptors))
@@ -50,7 +52,6 @@ def draw_curves(folder: Path, summed: Sequence[Summary], limits: dict[str, tuple
             for column, descriptor in enumerate(descriptors):
                 ax = axes[row][column]
                 _curves(ax, [s for s in summed if s.descriptor in (descriptor, "-")], name)
-                # The core alone is far off, and its line would leave no room for what differs.
                 ax.axhline(limits[name][1], color="0.6", lw=0.8, ls="--", label="core and pool")
                 if name.startswith("surface"):
                     ax.axhline(SURFACE_ENERGIES[name[-3:]], color="k", lw=0.8, label="DFT")

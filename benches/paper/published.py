@@ -1,7 +1,7 @@
-"""What arXiv:2502.21165 computed under the names of CUR and farthest point sampling, for comparison.
+"""What arXiv:2502.21165 used for farthest point sampling, for comparison: dot products in place of distances.
 
-Its CUR took leverages from a square orthogonal factor: all were equal, so its picks were random draws, which the method
-"random" stands for. Its farthest point sampling took dot products for distances, as the selector here does.
+Its CUR needs no selector of its own: it took leverages from a square orthogonal factor, which are all equal, so that
+its picks were random draws.
 """
 
 from __future__ import annotations

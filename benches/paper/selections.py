@@ -43,7 +43,7 @@ METHODS = (
     Method("CUR, atoms", "cur", {"rows": "atoms"}, draws=True),
     Method("FPS", "fps", {}),
     Method("FPS, not scaled", "fps", {"scale": "none"}),
-    Method("FPS by dot products, as published", "dot products", {}),
+    Method("FPS by dot products", "dot products", {}),
     Method("k-medoids", "k-medoids", {}),
     Method("facility location", "facility-location", {}),
     Method("Bayesian, energy", "bayesian", {}),

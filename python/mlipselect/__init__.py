@@ -1,7 +1,7 @@
 """Choose the atomic structures worth a DFT calculation."""
 
 from mlipselect._core import Posterior, __version__
-from mlipselect.descriptors import ACE, MACE, Metatomic
+from mlipselect.descriptors import ACE, MACE, Cached, JuliaACE, Metatomic, PerElement
 from mlipselect.exceptions import (
     InvalidInputError,
     MemoryLimitError,
@@ -35,6 +35,7 @@ __all__ = [
     "MACE",
     "BayesianSelector",
     "Budget",
+    "Cached",
     "Constraint",
     "Designs",
     "FacilityLocation",
@@ -42,6 +43,7 @@ __all__ = [
     "Features",
     "Frame",
     "InvalidInputError",
+    "JuliaACE",
     "KMedoids",
     "LinearPotential",
     "MemoryLimitError",
@@ -50,6 +52,7 @@ __all__ = [
     "MissingExtraError",
     "MlipselectError",
     "NotFittedError",
+    "PerElement",
     "Posterior",
     "Quota",
     "RandomSelector",

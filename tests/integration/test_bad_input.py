@@ -9,9 +9,9 @@ import pytest
 from ase import Atoms
 
 import mlipselect as ms
-from conftest import rattled
 from mlipselect.cli import main
 from mlipselect.io import write_exact
+from reference.structures import rattled
 
 
 def nan_position():

@@ -161,3 +161,17 @@ def test_options_of_another_descriptor_are_refused(files, capsys, options, messa
 def test_a_potential_brings_its_descriptor(files, capsys, options):
     assert main(["select", "pool.xyz", "--potential", "si.npz", "-o", "out.xyz", *options]) != 0
     assert f"{options[0]}: expected no descriptor with --potential" in capsys.readouterr().err
+
+
+def test_features_of_each_element_and_features_that_are_kept(files):
+    options = ["--totaldegree", "6", "-n", "3", "-q"]
+    for output in ("first.xyz", "second.xyz"):
+        assert main(["select", "pool.xyz", *options, "--per-element", "--cache", "kept", "-o", output]) == 0
+    assert len(list((files / "kept").rglob("*.npy"))) == 12
+    assert (files / "first.json").read_bytes() == (files / "second.json").read_bytes()
+    descriptor = json.loads((files / "first.json").read_text())["descriptor"]
+    assert (descriptor["name"], descriptor["elements"], descriptor["descriptor"]["name"]) == (
+        "PerElement",
+        ["Si"],
+        "ACE",
+    )

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import mlipselect as ms
-from conftest import rattled
 from mlipselect.cli import main
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io import write_exact
+from reference.structures import rattled
 
 FIT = ["fit", "core.xyz", "--totaldegree", "6", "-o", "si.npz"]
 

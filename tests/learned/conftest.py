@@ -9,7 +9,7 @@ import pytest
 PACKAGES = {
     "test_mace": "mace",
     "test_mace_command": "mace",
-    "test_force_variance": "mace",
+    "test_mace_force_variance": "mace",
     "test_metatomic": "metatomic",
 }
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mlipselect as ms
-from conftest import rattled
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features import describe
 from mlipselect.features.rows import RowBuffer
+from reference.structures import rattled
 
 
 def toy(atoms):

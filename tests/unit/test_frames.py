@@ -9,10 +9,10 @@ import pytest
 from ase import Atoms
 
 import mlipselect as ms
-from conftest import rattled
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.io import Structures, differences
 from mlipselect.io.collection import Isolated
+from reference.structures import rattled
 
 
 @pytest.mark.parametrize("name", ["pool.xyz", "pool.extxyz", "pool.traj", "pool.json", "pool.xyz.gz"])

@@ -11,9 +11,9 @@ import pytest
 from ase import Atoms
 
 import mlipselect as ms
-from conftest import rattled
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.io import differences
+from reference.structures import rattled
 
 
 def toy(atoms):

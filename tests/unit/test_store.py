@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import mlipselect as ms
-from conftest import rattled
 from mlipselect.cli import main
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features import fill
 from mlipselect.io import write_exact
+from reference.structures import rattled
 
 ACE = {"elements": ["Si"], "totaldegree": 6}
 

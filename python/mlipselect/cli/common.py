@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from mlipselect.descriptors import ACE, MACE, Metatomic
+from mlipselect.descriptors import ACE, MACE, Cached, Metatomic, PerElement
 from mlipselect.exceptions import InvalidInputError
 
 
@@ -25,6 +25,15 @@ def add_descriptor_options(parser: argparse.ArgumentParser, *, learned: bool = F
     """Add the options that define the descriptor: those of ACE and, if wanted, those of learned descriptors."""
     if learned:
         group = parser.add_argument_group("descriptor")
+        group.add_argument(
+            "--per-element",
+            action="store_true",
+            default=None,
+            help="a block of columns for each element, for descriptors that share them between elements",
+        )
+        group.add_argument(
+            "--cache", metavar="FOLDER", help="keep the features there, and take those of an earlier run from there"
+        )
         group.add_argument(
             "--descriptor",
             choices=list(_OPTIONS),
@@ -82,15 +91,27 @@ _OPTIONS = {
 }
 
 
+#: Options that wrap another descriptor.
+_WRAPPERS = ("per_element", "cache")
+
+
 def given_descriptor_options(options: argparse.Namespace) -> dict[str, Any]:
     """Collect what was given for a descriptor of any kind."""
-    names = ["descriptor", *(name for names in _OPTIONS.values() for name in names)]
+    names = ["descriptor", *_WRAPPERS, *(name for names in _OPTIONS.values() for name in names)]
     return {name: value for name in names if (value := getattr(options, name, None)) is not None}
 
 
 def descriptor_from(options: argparse.Namespace) -> Any:
     """Make the descriptor that the options define."""
     given = given_descriptor_options(options)
+    per_element, folder = (given.pop(name, None) for name in _WRAPPERS)
+    descriptor = _plain_descriptor(given, options.dtype)
+    if folder is not None:
+        descriptor = Cached(descriptor, folder)
+    return PerElement(descriptor) if per_element else descriptor
+
+
+def _plain_descriptor(given: dict[str, Any], dtype: str) -> Any:
     kind = given.pop("descriptor", "ace")
     for name in given:
         owners = [descriptor for descriptor, names in _OPTIONS.items() if name in names]
@@ -106,7 +127,7 @@ def descriptor_from(options: argparse.Namespace) -> Any:
     model = given.pop("model")
     if kind == "metatomic":
         return Metatomic(model, **given)
-    return MACE(model, invariants_only=not given.pop("all_features", False), dtype=options.dtype, **given)
+    return MACE(model, invariants_only=not given.pop("all_features", False), dtype=dtype, **given)
 
 
 def add_general_options(parser: argparse.ArgumentParser) -> None:

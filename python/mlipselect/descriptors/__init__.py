@@ -9,17 +9,23 @@ from mlipselect.descriptors.base import (
     DifferentiableDescriptor,
     Prediction,
 )
+from mlipselect.descriptors.cached import Cached
+from mlipselect.descriptors.julia_ace import JuliaACE
 from mlipselect.descriptors.mace import MACE
 from mlipselect.descriptors.metatomic import Metatomic
+from mlipselect.descriptors.per_element import PerElement
 
 __all__ = [
     "ACE",
     "MACE",
     "BatchDescriptor",
+    "Cached",
     "Descriptor",
     "Design",
     "DesignDescriptor",
     "DifferentiableDescriptor",
+    "JuliaACE",
     "Metatomic",
+    "PerElement",
     "Prediction",
 ]

@@ -1,0 +1,228 @@
+"""Features that are computed once and kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from ase import Atoms
+
+from mlipselect.exceptions import InvalidInputError, StructureError
+from mlipselect.features.check import check_structure
+
+
+class Cached:
+    """
+    Another descriptor whose features are kept in a folder, for descriptors that take long.
+
+    What is kept is found by the descriptor with its parameters (of a model file its digest) and by the structure:
+    numbers, positions, cell and periodicity to the last bit. Several processes may share a folder: entries are written
+    under another name and renamed. A damaged entry is computed again, with a warning. Nothing is ever removed.
+
+    Parameters
+    ----------
+    descriptor : object
+        The descriptor; it must have `parameters`, a dictionary that tells it from all others.
+    folder : path
+        Where the features are kept; made if it is not there.
+    info_keys : sequence of str, default=("charge", "spin")
+        Keys of `Atoms.info` that the features may depend on.
+
+    Attributes
+    ----------
+    hits, misses : int
+        Structures that were found, and that were computed.
+
+    Examples
+    --------
+    >>> import ase.build, mlipselect as ms
+    >>> pool = [ase.build.bulk("Si", a=a) for a in (5.3, 5.4, 5.5)]
+    >>> descriptor = ms.Cached(ms.ACE(["Si"], totaldegree=6), "kept")
+    >>> X = ms.featurize(pool, descriptor)
+    >>> X = ms.featurize(pool + [ase.build.bulk("Si")], descriptor)
+    >>> descriptor.hits, descriptor.misses
+    (3, 4)
+    """
+
+    def __init__(
+        self, descriptor: Any, folder: str | os.PathLike[str], *, info_keys: Sequence[str] = ("charge", "spin")
+    ):
+        self.descriptor = descriptor
+        self.folder = Path(folder)
+        self.info_keys = tuple(info_keys)
+        self.hits = self.misses = 0
+        if not hasattr(type(descriptor), "parameters") and not hasattr(descriptor, "parameters"):
+            raise InvalidInputError(
+                f"Cached: expected a descriptor with `parameters`, which tell it from others, got {descriptor!r}"
+            )
+
+    def __repr__(self) -> str:
+        return f"Cached({self.descriptor!r}, {os.fspath(self.folder)!r})"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Those of the descriptor: what is kept is what it computes."""
+        return dict(self.descriptor.parameters)
+
+    def bind(self, structures: Sequence[Atoms]) -> Cached:
+        """
+        Let a descriptor that adapts itself to the structures see some of them.
+
+        Parameters
+        ----------
+        structures : sequence of ase.Atoms
+            Structures with every element that will be described.
+
+        Returns
+        -------
+        Cached
+            This descriptor.
+        """
+        bind = getattr(self.descriptor, "bind", None)
+        if bind is not None:
+            self.descriptor = bind(structures) or self.descriptor
+        return self
+
+    def features(self, atoms: Atoms) -> npt.NDArray[np.floating]:
+        """
+        Describe every atom of one structure.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            The structure.
+
+        Returns
+        -------
+        ndarray of shape (n_atoms, n_features)
+            One row per atom.
+        """
+        return self.site_features([atoms])
+
+    def site_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.floating]:
+        """
+        Describe every atom of many structures, and keep the rows.
+
+        Parameters
+        ----------
+        structures : sequence of ase.Atoms
+            The structures.
+        n_threads : int, optional
+            Number of threads, for descriptors that work on batches.
+
+        Returns
+        -------
+        ndarray of shape (n_atoms_total, n_features)
+            One row per atom, structure after structure.
+        """
+        return np.concatenate(self._kept("atoms", structures, lambda missing: self._rows(missing, n_threads)))
+
+    def structure_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.floating]:
+        """
+        Average the rows of the atoms of each structure, and keep the averages.
+
+        Parameters
+        ----------
+        structures : sequence of ase.Atoms
+            The structures.
+        n_threads : int, optional
+            Number of threads, for descriptors that work on batches.
+
+        Returns
+        -------
+        ndarray of shape (n_structures, n_features)
+            One row per structure.
+        """
+
+        def compute(missing: list[Atoms]) -> list[npt.NDArray[Any]]:
+            means = getattr(self.descriptor, "structure_features", None)
+            if means is not None:
+                return list(np.asarray(means(missing, n_threads=n_threads)))
+            return [rows.mean(axis=0, dtype=np.float64).astype(rows.dtype) for rows in self._rows(missing, n_threads)]
+
+        return np.stack(self._kept("mean", structures, compute))
+
+    def _rows(self, structures: list[Atoms], n_threads: int | None) -> list[npt.NDArray[Any]]:
+        """Compute the rows of the atoms of each structure."""
+        batch = getattr(self.descriptor, "site_features", None)
+        if batch is None:
+            return [np.asarray(self.descriptor.features(atoms)) for atoms in structures]
+        rows = np.asarray(batch(structures, n_threads=n_threads))
+        return np.split(rows, np.cumsum([len(atoms) for atoms in structures])[:-1])
+
+    def _kept(
+        self,
+        kind: str,
+        structures: Sequence[Atoms],
+        compute: Callable[[list[Atoms]], list[npt.NDArray[Any]]],
+    ) -> list[npt.NDArray[Any]]:
+        paths = [self._path(kind, atoms) for atoms in structures]
+        found = [_read(path) for path in paths]
+        missing = [index for index, rows in enumerate(found) if rows is None]
+        if missing:
+            try:
+                computed = compute([structures[index] for index in missing])
+            except StructureError as error:
+                if error.index is None:
+                    raise
+                raise StructureError(error.problem, missing[error.index]) from error
+            for index, rows in zip(missing, computed, strict=True):
+                _write(paths[index], rows)
+                found[index] = rows
+        self.hits += len(structures) - len(missing)
+        self.misses += len(missing)
+        return [rows for rows in found if rows is not None]
+
+    def _path(self, kind: str, atoms: Atoms) -> Path:
+        check_structure(atoms)
+        info = {key: atoms.info[key] for key in self.info_keys if key in atoms.info}
+        known = json.dumps([kind, self.parameters, info], sort_keys=True, default=repr)
+        digest = hashlib.sha256(known.encode())
+        for array in (atoms.numbers.astype("<i8"), atoms.positions.astype("<f8"), np.asarray(atoms.cell, "<f8")):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(bytes(atoms.pbc.tolist()))
+        name = digest.hexdigest()
+        return self.folder / name[:2] / f"{name[2:]}.npy"
+
+
+def _read(path: Path) -> npt.NDArray[Any] | None:
+    """Read an entry, None where there is none that is whole."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from error
+    body, digest = data[:-32], data[-32:]
+    if hashlib.sha256(body).digest() != digest:
+        warnings.warn(f"{path}: damaged, computed again", stacklevel=2)
+        return None
+    return np.load(io.BytesIO(body), allow_pickle=False)  # type: ignore[no-any-return]
+
+
+def _write(path: Path, rows: npt.NDArray[Any]) -> None:
+    """Write an entry, complete or not at all: an array as numpy saves it, and the digest of that."""
+    stream = io.BytesIO()
+    np.save(stream, rows, allow_pickle=False)
+    body = stream.getvalue()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".mlipselect-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(body + hashlib.sha256(body).digest())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise InvalidInputError(f"{path}: cannot be written: {error.strerror}") from error

@@ -1,0 +1,69 @@
+"""Messages between two processes: a dictionary and some arrays.
+
+A message is the length of a header (8 bytes, little-endian), the header in JSON, which lists type and shape of each
+array, and the bytes of the arrays, one after the other in C order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_HEADER = 1 << 20
+
+
+def send(stream: IO[bytes], head: dict[str, Any], arrays: Sequence[NDArray[Any]] = ()) -> None:
+    """Write a message.
+
+    Parameters
+    ----------
+    stream : binary file
+        Where it goes.
+    head : dict
+        Anything that JSON has a place for.
+    arrays : sequence of ndarray
+        Arrays of numbers.
+    """
+    whole = [np.ascontiguousarray(array) for array in arrays]
+    listed = [{"dtype": array.dtype.str, "shape": array.shape} for array in whole]
+    header = json.dumps({"head": head, "arrays": listed}).encode()
+    stream.write(len(header).to_bytes(8, "little") + header)
+    for array in whole:
+        stream.write(array.tobytes())
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+    """Read a message.
+
+    Raises
+    ------
+    EOFError
+        The other side is gone.
+    ValueError
+        What comes is not a message.
+    """
+    length = int.from_bytes(_exactly(stream, 8), "little")
+    if not 0 < length <= MAX_HEADER:
+        raise ValueError(f"expected a message, got a header of {length} bytes")
+    try:
+        header = json.loads(_exactly(stream, length))
+        arrays = []
+        for listed in header["arrays"]:
+            dtype, shape = np.dtype(listed["dtype"]), tuple(int(n) for n in listed["shape"])
+            data = _exactly(stream, dtype.itemsize * int(np.prod(shape, dtype=np.int64)))
+            arrays.append(np.frombuffer(data, dtype).reshape(shape))
+        return dict(header["head"]), arrays
+    except (KeyError, TypeError, UnicodeDecodeError) as error:
+        raise ValueError(f"expected a message, got something else: {type(error).__name__}: {error}") from error
+
+
+def _exactly(stream: IO[bytes], count: int) -> bytes:
+    data = stream.read(count)
+    if len(data) < count:
+        raise EOFError(f"the other side ended after {len(data)} of {count} bytes")
+    return data

@@ -1,0 +1,107 @@
+"""Features that are kept on disk."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ase.build import bulk
+
+import mlipselect as ms
+from mlipselect.exceptions import InvalidInputError, StructureError
+from mlipselect.testing import check_descriptor
+from reference.structures import rattled
+
+ACE = {"elements": ["Si"], "totaldegree": 6}
+
+
+class Counting:
+    """An ACE that counts the structures it describes, as a descriptor of single structures."""
+
+    def __init__(self, **parameters):
+        self.inner, self.calls = ms.ACE(**(parameters or ACE)), 0
+
+    @property
+    def parameters(self):
+        return self.inner.parameters
+
+    def features(self, atoms):
+        self.calls += 1
+        return self.inner.features(atoms)
+
+
+@pytest.mark.parametrize("rows", ["structure", "atoms"])
+@pytest.mark.parametrize("make", [Counting, ms.ACE])
+def test_what_is_kept_is_what_is_computed(tmp_path, rows, make):
+    pool = [rattled(seed) for seed in range(5)]
+    plain = ms.featurize(pool, make(**ACE), rows=rows)
+    for hits in (0, 5):
+        descriptor = ms.Cached(make(**ACE), tmp_path / "kept")
+        X = ms.featurize(pool, descriptor, rows=rows)
+        np.testing.assert_allclose(X.structure, plain.structure, rtol=1e-14)
+        if rows == "atoms":
+            np.testing.assert_array_equal(X.atoms, plain.atoms)
+        assert (descriptor.hits, descriptor.misses) == (hits, 5 - hits)
+        if make is Counting:
+            assert descriptor.descriptor.calls == 5 - hits
+    assert not list((tmp_path / "kept").rglob(".mlipselect-*"))
+
+
+def change(atoms, what):
+    changed = atoms.copy()
+    if what == "positions":
+        changed.positions[3, 1] = np.nextafter(changed.positions[3, 1], 9.0)
+    if what == "cell":
+        changed.cell[0, 0] += 1e-12
+    if what == "pbc":
+        changed.pbc[2] = False
+    if what == "numbers":
+        changed.numbers[0] = 32
+    if what == "charge":
+        changed.info["charge"] = 1
+    return changed
+
+
+@pytest.mark.parametrize("what", ["positions", "cell", "pbc", "numbers", "charge"])
+def test_any_change_is_another_structure(tmp_path, what):
+    descriptor = ms.Cached(Counting(elements=["Si", "Ge"], totaldegree=4), tmp_path)
+    atoms = rattled(0)
+    descriptor.features(atoms)
+    descriptor.features(change(atoms, what))
+    assert descriptor.misses == 2
+    atoms.info["note"] = "not what features depend on"
+    atoms.arrays["dft_force"] += 1.0
+    descriptor.features(atoms)
+    assert (descriptor.hits, descriptor.misses) == (1, 2)
+
+
+def test_other_parameters_are_another_descriptor(tmp_path):
+    atoms = rattled(0)
+    for degree in (4, 6):
+        assert ms.Cached(ms.ACE(["Si"], totaldegree=degree), tmp_path).features(atoms).shape[1] == len(
+            ms.ACE(["Si"], totaldegree=degree).features(atoms)[0]
+        )
+    with pytest.raises(InvalidInputError, match="expected a descriptor with `parameters`"):
+        ms.Cached(lambda atoms: atoms.positions, tmp_path)
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-5], lambda data: data[:50] + b"x" + data[51:], lambda _: b""])
+def test_a_damaged_entry_is_computed_again(tmp_path, damage):
+    descriptor, atoms = ms.Cached(ms.ACE(**ACE), tmp_path), rattled(0)
+    rows = descriptor.features(atoms)
+    (entry,) = tmp_path.rglob("*.npy")
+    whole = entry.read_bytes()
+    np.testing.assert_array_equal(np.load(entry), rows)
+    entry.write_bytes(damage(whole))
+    with pytest.warns(UserWarning, match=r"\.npy: damaged, computed again"):
+        np.testing.assert_array_equal(descriptor.features(atoms), rows)
+    assert entry.read_bytes() == whole
+
+
+def test_it_conforms_and_names_faults(tmp_path):
+    check_descriptor(ms.Cached(ms.ACE(**ACE), tmp_path / "a"))
+    pool = [bulk("Si"), bulk("Si", a=5.5), bulk("Ge")]
+    with pytest.raises(StructureError, match="structure 2: atom 0 has atomic number 32"):
+        ms.featurize(pool, ms.Cached(ms.ACE(**ACE), tmp_path / "a"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InvalidInputError, match="cannot be"):
+        ms.Cached(ms.ACE(**ACE), tmp_path / "file").features(bulk("Si"))
