@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -30,8 +31,40 @@ class HasStructureRows(Protocol):
         """First atomic row of each structure, and their number at the end."""
 
 
+@runtime_checkable
+class StoredRows(Protocol):
+    """Rows on disk, read when they are asked for, such as `mlipselect.FeatureStore`."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of rows and of features."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the entries."""
+
+    def take(self, indices: Any) -> FloatMatrix:
+        """Read some rows, in the order asked for."""
+
+    def blocks(self, rows: int | None = None) -> Iterator[tuple[int, FloatMatrix]]:
+        """Go through all rows in order: the index of the first row of each block, and its rows."""
+
+    def where(self, row: int) -> str:
+        """Say which structure a row describes."""
+
+
+def pool_size(X: Any) -> int:
+    """Return the number of rows of what a selector was given, in memory or on disk."""
+    return X.shape[0] if isinstance(X, StoredRows) else len(structure_rows(X))
+
+
 def structure_rows(X: Any) -> FloatMatrix:
     """Return the matrix of structure rows of what a selector was given, without a copy."""
+    if isinstance(X, StoredRows):
+        raise InvalidInputError(
+            "expected features in memory: rows on disk are for BayesianSelector with the scores energy and logdet; load() "
+            "gives them in memory"
+        )
     matrix = X.structure if isinstance(X, HasStructureRows) else np.asarray(X)
     if matrix.ndim != 2 or matrix.dtype not in (np.float32, np.float64):
         raise InvalidInputError(
@@ -41,7 +74,7 @@ def structure_rows(X: Any) -> FloatMatrix:
     return matrix
 
 
-def core_rows(core: Any, pool: FloatMatrix) -> FloatMatrix | None:
+def core_rows(core: Any, pool: FloatMatrix | StoredRows) -> FloatMatrix | None:
     """Return the structure rows of a core, where there is one, which must be as wide as the pool."""
     if core is None:
         return None

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from mlipselect._core import BayesianSelection, Posterior
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.design import Designs
-from mlipselect.selectors.base import FloatMatrix, structure_rows
+from mlipselect.selectors.base import FloatMatrix, StoredRows, structure_rows
 from mlipselect.selectors.constraints import Constraint
 from mlipselect.selectors.derivatives import TERMS, DerivativeSelection, padded
 from mlipselect.selectors.greedy import GreedySelector
 from mlipselect.selectors.starting_posterior import atomic_rows, starting_posterior
+from mlipselect.selectors.windowed import WindowedSelection
 
 Score: TypeAlias = Literal["energy", "logdet", "pool_variance", "pool_std", "force", "stress"] | Mapping[str, float]
 
@@ -98,7 +99,7 @@ class BayesianSelector(GreedySelector):
     """
 
     information_: NDArray[np.float64]
-    _selection: BayesianSelection | DerivativeSelection
+    _selection: BayesianSelection | DerivativeSelection | WindowedSelection
     _designs: Designs | None
     _core_designs: Designs | None
 
@@ -150,8 +151,9 @@ class BayesianSelector(GreedySelector):
 
         Parameters
         ----------
-        X : ndarray of shape (n, d), or Features
-            The pool, one row a structure, float32 or float64. It is neither copied nor converted.
+        X : ndarray of shape (n, d), Features or FeatureStore
+            The pool, one row a structure, float32 or float64. It is neither copied nor converted. Of a store, no more
+            than fits into `max_memory` is in memory; the picks are the same.
         core : ndarray of shape (m, d), or Features, optional
             Structures that are in the training set already. What is observed of them is what a pick adds.
         designs, core_designs : Designs, optional
@@ -195,6 +197,8 @@ class BayesianSelector(GreedySelector):
     def _begin(self, X: Any, core: Any) -> BayesianSelection | DerivativeSelection:
         if self.update not in ("structure", "atoms", "forces", "stress"):
             raise InvalidInputError(f"update must be 'structure', 'atoms', 'forces' or 'stress', given {self.update!r}")
+        if isinstance(X, StoredRows):
+            return self._begin_stored(X, core)
         pool, atoms, terms = structure_rows(X), self.update == "atoms", self._terms()
         posterior = self._starting_posterior(X, core)
         if terms is None and self.update in ("structure", "atoms"):
@@ -221,6 +225,16 @@ class BayesianSelector(GreedySelector):
             needed(self._designs, "designs"),
             engine=self.engine,
             n_threads=self.n_threads,
+        )
+
+    def _begin_stored(self, X: StoredRows, core: Any) -> WindowedSelection:
+        if self.score not in ("energy", "logdet") or self.update != "structure":
+            raise InvalidInputError(
+                "rows on disk are for the scores 'energy' and 'logdet' and the update 'structure': load() the others"
+            )
+        posterior = self._starting_posterior(X, core)
+        return WindowedSelection(
+            posterior, X, logdet=self.score == "logdet", max_memory=self.max_memory, n_threads=self.n_threads
         )
 
     def _terms(self) -> Mapping[str, float] | None:

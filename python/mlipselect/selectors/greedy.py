@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.progress import progress_bar
-from mlipselect.selectors.base import Selector, check_left, check_pool_size, integer, structure_rows
+from mlipselect.selectors.base import Selector, check_left, check_pool_size, integer, pool_size
 from mlipselect.selectors.constraints import Constraint
 
 _Greedy = TypeVar("_Greedy", bound="GreedySelector")
@@ -112,7 +112,7 @@ class GreedySelector(Selector):
         if warm_start:
             done = self._picks_so_far(n, core, constrained=bool(constraints or self._constraints))
         else:
-            self._n_pool = len(structure_rows(X))
+            self._n_pool = pool_size(X)
             check_pool_size(n, self._n_pool)
             self._constraints = tuple(constraints)
             self._selection = self._begin(X, core)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mlipselect._core import Posterior, mean_square
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.selectors.base import FloatMatrix, HasStructureRows, core_rows, structure_rows
+from mlipselect.selectors.base import FloatMatrix, HasStructureRows, StoredRows, core_rows, structure_rows
 
 
 def starting_posterior(
@@ -28,7 +28,7 @@ def starting_posterior(
 
     Parameters
     ----------
-    X : ndarray of shape (n, d), or Features
+    X : ndarray of shape (n, d), Features or FeatureStore
         The pool. It settles the size of the prior, and is not observed.
     core : ndarray of shape (m, d), or Features, optional
         Structures that are in the training set already.
@@ -50,7 +50,7 @@ def starting_posterior(
     InvalidInputError
         If a row is not finite, or a parameter is out of its range.
     """
-    pool = structure_rows(X)
+    pool = X if isinstance(X, StoredRows) else structure_rows(X)
     known = core_rows(core, pool)
     if posterior is None:
         if prior_precision is None:
@@ -111,7 +111,11 @@ def learned(
 
 
 def _from_ridge(
-    ridge: float, noise_precision: float, pool: FloatMatrix, core: FloatMatrix | None, n_threads: int | None
+    ridge: float,
+    noise_precision: float,
+    pool: FloatMatrix | StoredRows,
+    core: FloatMatrix | None,
+    n_threads: int | None,
 ) -> float:
     if not ridge > 0:
         raise InvalidInputError(f"ridge must be a number above 0, given {ridge}")
@@ -122,4 +126,14 @@ def _from_ridge(
             stacklevel=7,
         )
     # With no feature anywhere every ridge is the same: nothing can be learned.
-    return ridge * noise_precision * (mean_square(pool, core, n_threads) or 1.0)
+    return ridge * noise_precision * (_mean_square(pool, core, n_threads) or 1.0)
+
+
+def _mean_square(pool: FloatMatrix | StoredRows, core: FloatMatrix | None, n_threads: int | None) -> float:
+    if not isinstance(pool, StoredRows):
+        return mean_square(pool, core, n_threads)
+    total, count = 0.0, 0
+    for block in (*(rows for _, rows in pool.blocks()), *([] if core is None or not len(core) else [core])):
+        total += mean_square(block, None, n_threads) * block.size
+        count += block.size
+    return total / count

@@ -164,6 +164,11 @@ impl Bayesian {
         Ok(())
     }
 
+    /// Features of a row.
+    pub fn dim(&self) -> usize {
+        self.state.posterior.dim()
+    }
+
     /// Candidates that are neither picked nor excluded.
     pub fn remaining(&self) -> usize {
         self.picks.remaining()
@@ -182,6 +187,12 @@ impl Bayesian {
     /// What the picks up to each one taught together: `ln det Sigma_before - ln det Sigma`, in nat.
     pub fn information(&self) -> &[f64] {
         &self.information
+    }
+
+    /// Directions `w`, one after the other, such that the picks so far took `sum (w.x)^2` off the variance of any row
+    /// `x`; nothing if there are so many that not all are kept, or a pick observed many rows together.
+    pub fn directions(&self) -> Option<Vec<f64>> {
+        self.state.posterior.all_directions()
     }
 
     /// The posterior that knows every pick so far.

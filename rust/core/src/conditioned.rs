@@ -64,6 +64,12 @@ impl Conditioned {
         (&self.directions, self.first)
     }
 
+    /// All directions since the start, one after the other, unless some are no longer kept.
+    pub(crate) fn all_directions(&self) -> Option<Vec<f64>> {
+        let all = (0..self.directions.len()).flat_map(|index| self.directions.direction(index));
+        (self.first == 0).then(|| all.collect())
+    }
+
     /// What came after the first `count` directions, if that is one direction.
     pub(crate) fn only_direction_since(&self, count: usize) -> Option<Vec<f64>> {
         let one = self.count() == count + 1 && self.directions.len() > 0;

@@ -1,7 +1,7 @@
 //! Bayesian selection in steps that Python drives.
 
 use mlipselect_core::{Bayesian, BayesianScore, Groups, Pool};
-use numpy::{PyArray1, PyReadonlyArray1, ToPyArray};
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, ToPyArray};
 use pyo3::prelude::*;
 
 use crate::arrays::{Matrix, groups, index_array};
@@ -129,6 +129,15 @@ impl BayesianSelection {
     #[getter]
     fn information<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
         self.inner.information().to_pyarray(py)
+    }
+
+    /// Rows `w` such that the picks so far took `sum (w.x)^2` off the variance of any row `x`, or None if there are so
+    /// many that not all are kept.
+    fn directions<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray2<f64>>>> {
+        let Some(directions) = self.inner.directions() else { return Ok(None) };
+        let dim = self.inner.dim();
+        let count = directions.len() / dim;
+        Ok(Some(PyArray1::from_vec(py, directions).reshape([count, dim])?))
     }
 
     /// The posterior that knows every pick so far.
