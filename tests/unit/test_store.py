@@ -43,6 +43,9 @@ def test_a_store_holds_what_memory_would(files, small_shards, dtype):
     np.testing.assert_array_equal(store.take([16, 0, 7, 7]), whole.structure[[16, 0, 7, 7]])
     assert [store.where(row) for row in range(17)] == [whole.where(row) for row in range(17)]
     np.testing.assert_array_equal(np.load("features/rows-00000.npy"), whole.structure[: store.shards[0].rows])
+    loaded = store.load()
+    np.testing.assert_array_equal(loaded.structure, whole.structure)
+    assert (loaded.sources, loaded.atoms) == (whole.sources, None)
     again = ms.FeatureStore.open("features")
     assert again.manifest == store.manifest
     assert store.manifest.descriptor == ms.ACE(**ACE).parameters
@@ -56,6 +59,8 @@ def test_atomic_rows_and_composition(files, monkeypatch):
     assert len(store.shards) == 3
     for row in (0, 4, 5, 11):
         np.testing.assert_array_equal(store.atomic_rows(row), whole.atoms[whole.offsets[row] : whole.offsets[row + 1]])
+    np.testing.assert_array_equal(store.load().atoms, whole.atoms)
+    np.testing.assert_array_equal(store.load().offsets, whole.offsets)
     assert store.composition == ("Si",)
     np.testing.assert_array_equal(store.take(range(12)), whole.structure)
 

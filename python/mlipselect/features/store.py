@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.features.container import Features
 from mlipselect.io.collection import sha256
 
 MANIFEST = "manifest.json"
@@ -214,8 +215,24 @@ class FeatureStore:
         places = np.searchsorted(self._starts, wanted, side="right") - 1
         for shard in np.unique(places):
             own = np.flatnonzero(places == shard)
-            out[own] = self._mapped(int(shard))[wanted[own] - self._starts[shard]]
+            local = wanted[own] - self._starts[shard]
+            consecutive = local[-1] - local[0] + 1 == len(local) and (np.diff(local) == 1).all()
+            out[own] = self._mapped(int(shard))[slice(local[0], local[-1] + 1) if consecutive else local]
         return out
+
+    def load(self) -> Features:
+        """Read everything into memory."""
+        number, frame, n_atoms = self._origins().T
+        atoms = [np.load(self.file(k, "atoms")) for k in range(len(self.shards))] if self.manifest.atomic_rows else None
+        paths = [file["path"] for file in self.manifest.files]
+        return Features(
+            structure=np.concatenate([np.load(self.file(k)) for k in range(len(self.shards))]),
+            n_atoms=n_atoms.copy(),
+            atoms=None if atoms is None else np.concatenate(atoms),
+            offsets=None if atoms is None else np.concatenate([[0], np.cumsum(n_atoms)]).astype(np.int64),
+            sources=[(paths[i], int(j)) for i, j in zip(number, frame, strict=True)],
+            composition=self.composition,
+        )
 
     def blocks(self, rows: int | None = None) -> Iterator[tuple[int, NDArray[Any]]]:
         """Go through all rows in order, a block at a time.

@@ -43,6 +43,8 @@ class StoredRows(Protocol):
     def dtype(self) -> np.dtype[Any]:
         """Type of the entries."""
 
+    def __len__(self) -> int: ...
+
     def take(self, indices: Any) -> FloatMatrix:
         """Read some rows, in the order asked for."""
 
@@ -55,15 +57,15 @@ class StoredRows(Protocol):
 
 def pool_size(X: Any) -> int:
     """Return the number of rows of what a selector was given, in memory or on disk."""
-    return X.shape[0] if isinstance(X, StoredRows) else len(structure_rows(X))
+    return len(X) if isinstance(X, StoredRows) else len(structure_rows(X))
 
 
 def structure_rows(X: Any) -> FloatMatrix:
     """Return the matrix of structure rows of what a selector was given, without a copy."""
     if isinstance(X, StoredRows):
         raise InvalidInputError(
-            "expected features in memory: rows on disk are for BayesianSelector with the scores energy and logdet; load() "
-            "gives them in memory"
+            "expected features in memory: rows on disk are for BayesianSelector with the scores energy and logdet; "
+            "FeatureStore.load() gives them in memory"
         )
     matrix = X.structure if isinstance(X, HasStructureRows) else np.asarray(X)
     if matrix.ndim != 2 or matrix.dtype not in (np.float32, np.float64):

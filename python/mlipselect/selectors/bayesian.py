@@ -194,7 +194,7 @@ class BayesianSelector(GreedySelector):
         self._check_fitted()
         return self._selection.posterior()
 
-    def _begin(self, X: Any, core: Any) -> BayesianSelection | DerivativeSelection:
+    def _begin(self, X: Any, core: Any) -> BayesianSelection | DerivativeSelection | WindowedSelection:
         if self.update not in ("structure", "atoms", "forces", "stress"):
             raise InvalidInputError(f"update must be 'structure', 'atoms', 'forces' or 'stress', given {self.update!r}")
         if isinstance(X, StoredRows):

@@ -1,10 +1,10 @@
-"""Greedy selection by variance from rows on disk: the picks of the selection in memory, with a window of rows in memory.
+"""Greedy selection by variance from rows on disk: the picks of the selection in memory, with few rows in memory.
 
-Variances only fall. One pass over the pool gives those of all rows given the core; from then on they are upper bounds. The
-rows with the largest bounds are the window, in which the engine for rows in memory selects, until its best is no more above
-the largest bound outside. Then bounds are lowered, block by block in the order of the largest bound in each, by what
-the picks since took off: `(w.x)^2` for each of their directions `w`. Blocks whose largest bound is too low for the next
-window are not read.
+Variances only fall. One pass over the pool gives those of all rows given the core; from then on they are upper bounds.
+The rows with the largest bounds are the window, in which the engine for rows in memory selects, until its best is no
+more above the largest bound outside. Then bounds are lowered, block by block in the order of the largest bound in each,
+by what the picks since took off: `(w.x)^2` for each of their directions `w`. Blocks whose largest bound is too low for
+the next window are not read.
 """
 
 from __future__ import annotations
@@ -71,9 +71,10 @@ class WindowedSelection:
         self._largest = min(n, (max_memory - fixed) // self._row_bytes)
         self._size = min(self._largest, max(SMALLEST, n // SHARE))
         if self._largest < min(n, SMALLEST):
+            needed = fixed + min(n, SMALLEST) * self._row_bytes
             raise MemoryLimitError(
-                f"a selection from {n} rows of {d} features on disk needs "
-                f"{fixed + min(n, SMALLEST) * self._row_bytes} bytes, more than the {max_memory} allowed: raise max_memory"
+                f"a selection from {n} rows of {d} features on disk needs {needed} bytes, more than the {max_memory} "
+                "allowed: raise max_memory"
             )
         logger.info(
             "selection from disk: %d rows of %d features, windows of %d rows, about %.0f MB in all",
@@ -230,10 +231,11 @@ class WindowedSelection:
 
 
 def lowest_squares(rows: NDArray[Any], W: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Bound ``|W x|^2`` from below for each row x, by products in float32.
+    """Bound ``|W x|^2`` from below for each row x.
 
-    A product of d terms in float32 is off by no more than ``(d + 3) u |w| |x|`` (rounding of both factors included,
-    Higham, Accuracy and Stability of Numerical Algorithms, section 3.1), in whatever order it is summed.
+    A product of d terms is off by no more than ``d u |w| |x|``, in whatever order it is summed (Higham, Accuracy and
+    Stability of Numerical Algorithms, section 3.1). In float32 that would be too much: the directions are long where the
+    rows are short.
 
     Parameters
     ----------
@@ -242,16 +244,11 @@ def lowest_squares(rows: NDArray[Any], W: NDArray[np.float64]) -> NDArray[np.flo
     W : ndarray of shape (m, d)
         The directions.
     """
-    scale = float(np.abs(W).max(initial=0.0)) or 1.0
-    products = rows.astype(np.float32, copy=False) @ (W / scale).astype(np.float32).T
-    squares = np.einsum("ij,ij->i", products, products, dtype=np.float64)
-    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
-    unit = 2.0**-24
-    error = 1.01 * (rows.shape[1] + 3) * unit * lengths * float(np.linalg.norm(W)) / scale
-    # What is not finite, or too small for float32, is no reason to lower anything.
-    with np.errstate(invalid="ignore", over="ignore"):
-        lowest: NDArray[np.float64] = np.maximum(np.sqrt(squares) - error, 0.0) ** 2 * scale**2
-    return np.where(np.isfinite(lowest), lowest, 0.0) * (1.0 - 1e-9)
+    wide = rows.astype(np.float64, copy=False)
+    lengths = np.linalg.norm(wide, axis=1)
+    error = 1.01 * (rows.shape[1] + 3) * 2.0**-53 * lengths * float(np.linalg.norm(W))
+    found: NDArray[np.float64] = np.maximum(np.linalg.norm(wide @ W.T, axis=1) - error, 0.0) ** 2
+    return found * (1.0 - 1e-12)
 
 
 def fixed_bytes(n: int, d: int, block: int, itemsize: int) -> int:

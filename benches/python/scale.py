@@ -1,0 +1,135 @@
+# ruff: noqa: E402
+"""Selection from a pool on disk: time, rows read and memory, against reading it and against the first pass alone.
+
+    python benches/python/scale.py [--rows 100000 1000000] [--features 64 256 640] [--picks 100 1000] [--max-memory 1e9]
+
+The pool is a feature store of float32 rows: a Gaussian mixture with a decaying spectrum, made block by block, in a
+folder that is removed afterwards; the core has 2,000 rows. Each selection, by `BayesianSelector` with the score `energy`,
+runs in a process of its own. `reading` is one sequential reading of all rows, `pass` what comes before the first pick:
+the mean square of the features and the variance of every row. `read again` counts the rows that were read after it, as a
+part of the pool. Memory is the peak of the process over what it took before the selection. Picks are compared with those
+of the same selection with the pool in memory, where `--compare` allows that many bytes. What the file cache of the system
+holds is not read from the disk: on a machine with little memory all times are longer.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+# The folder of a script is searched first, and there `selectors.py` has the name of a standard module.
+sys.path[0] = str(Path(__file__).resolve().parents[2])
+
+import argparse
+import json
+import subprocess
+import tempfile
+import time
+
+import numpy as np
+
+import mlipselect as ms
+from mlipselect.features.fill import SHARD_BYTES
+from mlipselect.features.store import Manifest, StoreWriter
+
+CORE = 2_000
+
+
+def make(folder: Path, n: int, dim: int) -> None:
+    """Fill a store with rows of a Gaussian mixture whose features have a power-law spectrum in a random basis."""
+    rng = np.random.default_rng(0)
+    scales = 1.0 / np.arange(1, dim + 1)
+    basis, _ = np.linalg.qr(rng.standard_normal((dim, dim)))
+    turned = (scales[:, None] * basis.T).astype(np.float32)
+    centres = rng.standard_normal((50, dim)).astype(np.float32)
+
+    def rows(count: int) -> np.ndarray:
+        return (centres[rng.integers(50, size=count)] + rng.standard_normal((count, dim), np.float32)) @ turned
+
+    np.save(folder / "core.npy", rows(CORE))
+    shard = SHARD_BYTES // (4 * dim)
+    manifest = Manifest(dim, "float32", {"name": "mixture"}, [], False, shard)
+    writer = StoreWriter(folder / "pool", ["mixture"], ["0" * 64], manifest)
+    for first in range(0, n, shard):
+        count = min(shard, n - first)
+        writer.add(rows(count), np.array([[0, first + k, 1] for k in range(count)]), None)
+    writer.finish()
+
+
+def peak_bytes() -> int:
+    """Peak resident memory of this process."""
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) * 1024
+
+
+def child(folder: Path, n: int, max_memory: int, where: str) -> None:
+    """Select in this process, and print what it took as JSON."""
+    store, core = ms.FeatureStore.open(folder / "pool", verify=False), np.load(folder / "core.npy")
+    began = time.perf_counter()
+    checked = sum(float(block[:, 0].sum()) for _, block in store.blocks())
+    reading = time.perf_counter() - began
+    assert np.isfinite(checked)
+    pool = store if where == "disk" else store.load()
+    selector = ms.BayesianSelector(n, max_memory=max_memory)
+    before, began = peak_bytes(), time.perf_counter()
+    selection = selector._begin(pool, core)
+    first = time.perf_counter() - began
+    selection.advance(n)
+    result = {
+        "reading": reading,
+        "pass": first,
+        "total": time.perf_counter() - began,
+        "memory": peak_bytes() - before,
+        "read": selection.rows_read if where == "disk" else 0,
+        "windows": selection.n_windows if where == "disk" else 0,
+        "picks": selection.indices.tolist(),
+    }
+    print(json.dumps(result))
+
+
+def in_child(*arguments: object) -> dict:
+    """Run this file in a process of its own."""
+    command = [sys.executable, __file__, "--child", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return {"problem": (done.stderr.strip().splitlines() or [f"ended with code {done.returncode}"])[-1]}
+    return json.loads(done.stdout)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
+    parser.add_argument("--features", type=int, nargs="+", default=[64, 256, 640])
+    parser.add_argument("--picks", type=int, nargs="+", default=[100, 1000])
+    parser.add_argument("--max-memory", type=float, default=1e9)
+    parser.add_argument("--compare", type=float, default=4e9, help="pools up to so many bytes are compared in memory")
+    args = parser.parse_args()
+    if args.child:
+        folder, n, max_memory, where = args.child
+        child(Path(folder), int(n), int(max_memory), where)
+        return
+    print(f"{'pool':>14} {'n':>5} {'reading':>8} {'pass':>8} {'total':>8} {'x reading':>9} {'x pass':>7} ", end="")
+    print(f"{'read again':>10} {'windows':>7} {'MB':>6} {'same picks':>10} {'in memory':>9}", flush=True)
+    for rows in args.rows:
+        for dim in args.features:
+            with tempfile.TemporaryDirectory() as folder:
+                make(Path(folder), rows, dim)
+                for n in args.picks:
+                    disk = in_child(folder, n, int(args.max_memory), "disk")
+                    if "problem" in disk:
+                        print(f"{f'{rows} x {dim}':>14} {n:5d} {disk['problem']}", flush=True)
+                        continue
+                    fits = 4 * rows * dim <= args.compare
+                    memory = in_child(folder, n, 1 << 40, "memory") if fits else None
+                    same = sum(a == b for a, b in zip(disk["picks"], memory["picks"], strict=True)) if memory else None
+                    print(
+                        f"{f'{rows} x {dim}':>14} {n:5d} {disk['reading']:8.2f} {disk['pass']:8.2f} "
+                        f"{disk['total']:8.2f} {disk['total'] / disk['reading']:9.1f} {disk['total'] / disk['pass']:7.2f} "
+                        f"{disk['read'] / rows:10.2f} {disk['windows']:7d} {disk['memory'] / 1e6:6.0f} "
+                        f"{'-' if same is None else f'{same}/{n}':>10} {memory['total'] if memory else np.nan:9.2f}",
+                        flush=True,
+                    )
+
+
+if __name__ == "__main__":
+    main()
