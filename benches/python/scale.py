@@ -4,12 +4,12 @@
     python benches/python/scale.py [--rows 100000 1000000] [--features 64 256 640] [--picks 100 1000] [--max-memory 1e9]
 
 The pool is a feature store of float32 rows: a Gaussian mixture with a decaying spectrum, made block by block, in a
-folder that is removed afterwards; the core has 2,000 rows. Each selection, by `BayesianSelector` with the score `energy`,
-runs in a process of its own. `reading` is one sequential reading of all rows, `pass` what comes before the first pick:
-the mean square of the features and the variance of every row. `read again` counts the rows that were read after it, as a
-part of the pool. Memory is the peak of the process over what it took before the selection. Picks are compared with those
-of the same selection with the pool in memory, where `--compare` allows that many bytes. What the file cache of the system
-holds is not read from the disk: on a machine with little memory all times are longer.
+folder that is removed afterwards; the core has 2,000 rows. Each selection, by `BayesianSelector` with the score
+`energy`, runs in a process of its own. `reading` is one sequential reading of all rows, `pass` what comes before the
+first pick: the mean square of the features and the variance of every row. `read again` counts the rows that were read
+after it, as a part of the pool. Memory is the peak of the process over what it took before the selection. Picks are
+compared with those of the same selection with the pool in memory, where `--compare` allows that many bytes. What the
+file cache of the system holds is not read from the disk: on a machine with little memory all times are longer.
 """
 
 from __future__ import annotations
@@ -122,9 +122,10 @@ def main() -> None:
                     fits = 4 * rows * dim <= args.compare
                     memory = in_child(folder, n, 1 << 40, "memory") if fits else None
                     same = sum(a == b for a, b in zip(disk["picks"], memory["picks"], strict=True)) if memory else None
+                    times = [disk[name] for name in ("reading", "pass", "total")]
+                    ratios = f"{times[2] / times[0]:9.1f} {times[2] / times[1]:7.2f}"
                     print(
-                        f"{f'{rows} x {dim}':>14} {n:5d} {disk['reading']:8.2f} {disk['pass']:8.2f} "
-                        f"{disk['total']:8.2f} {disk['total'] / disk['reading']:9.1f} {disk['total'] / disk['pass']:7.2f} "
+                        f"{f'{rows} x {dim}':>14} {n:5d} {' '.join(f'{time:8.2f}' for time in times)} {ratios} "
                         f"{disk['read'] / rows:10.2f} {disk['windows']:7d} {disk['memory'] / 1e6:6.0f} "
                         f"{'-' if same is None else f'{same}/{n}':>10} {memory['total'] if memory else np.nan:9.2f}",
                         flush=True,

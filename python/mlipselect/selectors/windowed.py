@@ -234,8 +234,8 @@ def lowest_squares(rows: NDArray[Any], W: NDArray[np.float64]) -> NDArray[np.flo
     """Bound ``|W x|^2`` from below for each row x.
 
     A product of d terms is off by no more than ``d u |w| |x|``, in whatever order it is summed (Higham, Accuracy and
-    Stability of Numerical Algorithms, section 3.1). In float32 that would be too much: the directions are long where the
-    rows are short.
+    Stability of Numerical Algorithms, section 3.1). In float32 that would be too much: the directions are long where
+    the rows are short.
 
     Parameters
     ----------
