@@ -6,7 +6,7 @@ MACE_VENV := .venv-mace
 SILICON ?= ../shared/data/silicon
 
 .DEFAULT_GOAL := help
-.PHONY: help all demo test test-rust test-python test-mace nightly paper lint format clean
+.PHONY: help all demo test test-rust test-python test-mace test-faults nightly paper lint format clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,9 @@ test-python: $(VENV)/installed ## the tests of the Python package, against the i
 
 test-mace: $(MACE_VENV)/installed ## the tests of MACE and metatomic, in an environment with torch (several GB)
 	$(MACE_VENV)/bin/python -m pytest tests/learned
+
+test-faults: $(VENV)/installed ## runs that are killed at many moments, full disks: minutes
+	$(BIN)/python -m pytest -m slow tests/faults
 
 nightly: $(VENV)/installed ## ten minutes of the paper's experiment; fails if selection is no better than random draws
 	$(BIN)/python -m benches.paper --quick --data $(SILICON)

@@ -98,8 +98,8 @@ def accumulate(path: str) -> None:
     taken = perf_counter() - start
     peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1e3
     print(
-        f"\n{n_rows} force rows of {len(structures)} structures, totaldegree 16, made and taken into a posterior on all "
-        f"cores: {taken:.1f} s, peak memory of the process {peak:.0f} MB"
+        f"\n{n_rows} force rows of {len(structures)} structures, totaldegree 16, made and taken into a posterior on "
+        f"all cores: {taken:.1f} s, peak memory of the process {peak:.0f} MB"
     )
 
 
