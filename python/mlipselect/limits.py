@@ -46,12 +46,18 @@ class Limits:
         made: list[Constraint] = []
         if self.groups is not None:
             made.append(Quota(pool.groups[self.groups], minimum=self.min_per_group, maximum=self.max_per_group))
-        if self.max_atoms is not None:
-            made.append(Budget(pool.sizes, self.max_atoms))
-        if self.max_cost is not None:
-            made.append(Budget(costs("natoms" if self.cost is None else self.cost, pool.sizes), self.max_cost))
+        made += self.budgets(pool.sizes)
         if self.min_distance is not None:
             made.append(MinDistance(self.min_distance))
+        return made
+
+    def budgets(self, sizes: Sequence[int]) -> list[Constraint]:
+        """Make those of the constraints that follow from the numbers of atoms of the candidates."""
+        made: list[Constraint] = []
+        if self.max_atoms is not None:
+            made.append(Budget(sizes, self.max_atoms))
+        if self.max_cost is not None:
+            made.append(Budget(costs("natoms" if self.cost is None else self.cost, sizes), self.max_cost))
         return made
 
 

@@ -18,24 +18,25 @@ from numpy.typing import DTypeLike, NDArray
 from mlipselect.descriptors import ACE
 from mlipselect.descriptors.base import DesignDescriptor
 from mlipselect.exceptions import InvalidInputError, StructureError
-from mlipselect.features import Designs, Features, balance_composition, featurize
+from mlipselect.features import Designs, Features, FeatureStore, balance_composition, featurize
 from mlipselect.features.describe import DescriptorLike
 from mlipselect.io.collection import Isolated, Structures, StructuresLike, sha256
 from mlipselect.io.output import Output, write_exact
 from mlipselect.limits import CostLike, Limits
 from mlipselect.models import LinearPotential
 from mlipselect.progress import shown
-from mlipselect.selection import Selection, output_for, traced
-from mlipselect.selectors import CUR, BayesianSelector, Budget, Constraint, MinDistance, Selector
+from mlipselect.selection import Selection, output_for, selection_notes, traced
+from mlipselect.selectors import BayesianSelector, Constraint, Selector
 from mlipselect.selectors.bayesian import Score
 from mlipselect.selectors.methods import make_selector, selector_parameters
 from mlipselect.selectors.starting_posterior import learned, starting_posterior
+from mlipselect.stored import as_store, select_stored
 
 _LOGGER = logging.getLogger("mlipselect")
 
 
 def select(
-    pool: StructuresLike,
+    pool: StructuresLike | FeatureStore,
     n: int = 20,
     core: StructuresLike | None = None,
     descriptor: DescriptorLike | None = None,
@@ -70,8 +71,9 @@ def select(
 
     Parameters
     ----------
-    pool : path, iterable of paths, ase.Atoms or iterable of ase.Atoms
-        Candidates. No labels are used.
+    pool : path, iterable of paths, ase.Atoms, iterable of ase.Atoms, or FeatureStore
+        Candidates. No labels are used. Of a store, or its folder, only the chosen structures are read; it is for the
+        method ``"bayesian"`` with the scores ``"energy"`` and ``"logdet"``, and brings its descriptor.
     n : int, default 20
         Number of structures to select.
     core : like `pool`, optional
@@ -193,10 +195,18 @@ def select(
         **{name: value for name, value in optional.items() if value is not None},
         **parameters,
     )
+    store = as_store(pool)
+    if store is not None:
+        if fitted is not None:
+            raise InvalidInputError("potential: not for a pool that is a store of features")
+        return select_stored(
+            store, n, core, descriptor, selector, limits, isolated=marker, parameters=posterior_options,
+            n_threads=n_threads, progress=progress, output=output, save_posterior=save_posterior,
+        )  # fmt: skip
     if stratify_by is not None and method != "random":
         raise InvalidInputError(f"stratify_by: expected only with the method random, got {method}")
     keys = {key for key in (groups, stratify_by) if key is not None}
-    candidates = Structures(pool, marker, group_by=sorted(keys))
+    candidates = Structures(cast("StructuresLike", pool), marker, group_by=sorted(keys))
     known = None if core is None else Structures(core, marker)
     inputs = candidates.paths + (known.paths if known is not None else [])
     if potential is not None and not isinstance(potential, LinearPotential):
@@ -258,10 +268,10 @@ def select(
                 "dtype": np.dtype(dtype).name,
                 **dataclasses.asdict(limits),
             },
-            notes=_notes(selector, constraints, n),
+            notes=selection_notes(selector, constraints, n),
             inputs={
-                "pool": _inputs(candidates),
-                "core": None if known is None else _inputs(known),
+                "pool": candidates.summary(),
+                "core": None if known is None else known.summary(),
                 "potential": None if potential is None else _potential_input(potential),
             },
             seconds=dict(zip(("reading", "features", "selection"), np.diff(times).tolist(), strict=True)),
@@ -319,27 +329,6 @@ def _designs(
     return out
 
 
-def _notes(selector: Selector, constraints: Sequence[Constraint], n: int) -> list[str]:
-    """Say what became of limits, and of what the method settled by itself."""
-    notes = []
-    reason = getattr(selector, "stop_reason_", None)
-    if reason is not None:
-        why = "the next gain is below stop_gain" if reason == "stop_gain" else "no other candidate meets the limits"
-        notes.append(f"{len(selector.selected_idx_)} of {n} structures selected: {why}")
-    for constraint in constraints:
-        if isinstance(constraint, Budget):
-            notes.append(f"cost {constraint.spent:.6g} of at most {constraint.limit:.6g}")
-        if isinstance(constraint, MinDistance):
-            notes.append(f"{len(constraint.rejected)} candidates passed over as near-duplicates")
-    if isinstance(selector, CUR):
-        notes.append(
-            f"{selector.rank_} directions hold {100 * selector.explained_:.2f} % of the squares of all features"
-        )
-    if hasattr(selector, "loss_"):
-        notes.append(f"sum of distances to the nearest pick or core: {selector.loss_:.6g}")
-    return notes
-
-
 def _survey(pool: Structures, core: Structures | None, n: int, progress: bool | None) -> None:
     pool.survey(progress)
     if core is not None:
@@ -393,11 +382,6 @@ def _features(
         scale = balance_composition(*(features for features in (X, X_core) if features is not None))
         _LOGGER.info("element fractions of %s, scaled by %.3g", ", ".join(elements), scale)
     return X, X_core
-
-
-def _inputs(structures: Structures) -> dict[str, Any]:
-    files = [{"path": path, "sha256": structures.digests[path]} for path in structures.paths]
-    return {"files": files, "candidates": len(structures.candidates), "isolated": len(structures.isolated_positions)}
 
 
 def _potential_input(potential: LinearPotential | str | os.PathLike[str]) -> dict[str, Any]:

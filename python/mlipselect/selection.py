@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ from numpy.typing import NDArray
 
 from mlipselect._core import Posterior, __version__
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.features import Features
+from mlipselect.features import Features, FeatureStore
 from mlipselect.io.exact import results
 from mlipselect.io.frames import Frame
 from mlipselect.io.output import Output, write_exact
 from mlipselect.provenance import describe_descriptor
+from mlipselect.selectors import CUR, Budget, Constraint, MinDistance, Selector
 
 PREFIX = "mlipselect_"
 """Begins every key that mlipselect adds to `Atoms.info`."""
@@ -48,8 +50,10 @@ class Selection:
         What is known after the last pick.
     descriptor : object
         The descriptor, with what it settled by itself.
-    features, core_features : Features
-        What was selected from, one row per candidate, and the rows of the core, None without one.
+    features : Features or FeatureStore
+        What was selected from, one row per candidate.
+    core_features : Features or None
+        The rows of the core.
     isolated : list of Frame
         Isolated atoms of the pool; they belong in the training set and were not scored.
     parameters : dict
@@ -69,7 +73,7 @@ class Selection:
     effective_dimension: float
     posterior: Posterior
     descriptor: Any
-    features: Features
+    features: Features | FeatureStore
     core_features: Features | None = None
     isolated: list[Frame] = field(default_factory=list)
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -127,7 +131,8 @@ class Selection:
     @property
     def input_paths(self) -> list[str]:
         """The files that pool and core were read from."""
-        return [item["path"] for part in ("pool", "core") for item in self.inputs.get(part, {}).get("files", [])]
+        parts = (self.inputs.get(part) or {} for part in ("pool", "core"))
+        return [item["path"] for part in parts for item in part.get("files", [])]
 
     def record(self) -> dict[str, Any]:
         """Tell how the selection was made, ready for JSON."""
@@ -175,6 +180,27 @@ def traced(frame: Frame, *, rank: int | None = None, score: float | None = None,
     added = {"rank": rank, "score": score, "isolated": isolated, "source": frame.source, "index": frame.index}
     atoms.info |= {PREFIX + key: value for key, value in added.items() if value is not None}
     return atoms  # type: ignore[no-any-return]
+
+
+def selection_notes(selector: Selector, constraints: Sequence[Constraint], n: int) -> list[str]:
+    """Say what became of limits, and of what the method settled by itself."""
+    notes = []
+    reason = getattr(selector, "stop_reason_", None)
+    if reason is not None:
+        why = "the next gain is below stop_gain" if reason == "stop_gain" else "no other candidate meets the limits"
+        notes.append(f"{len(selector.selected_idx_)} of {n} structures selected: {why}")
+    for constraint in constraints:
+        if isinstance(constraint, Budget):
+            notes.append(f"cost {constraint.spent:.6g} of at most {constraint.limit:.6g}")
+        if isinstance(constraint, MinDistance):
+            notes.append(f"{len(constraint.rejected)} candidates passed over as near-duplicates")
+    if isinstance(selector, CUR):
+        notes.append(
+            f"{selector.rank_} directions hold {100 * selector.explained_:.2f} % of the squares of all features"
+        )
+    if hasattr(selector, "loss_"):
+        notes.append(f"sum of distances to the nearest pick or core: {selector.loss_:.6g}")
+    return notes
 
 
 def _jsonable(value: Any) -> Any:

@@ -6,7 +6,7 @@ import argparse
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from ase import Atoms
@@ -19,6 +19,7 @@ from mlipselect.demo.surfaces import surface_energy
 from mlipselect.demo.tersoff import silicon_tersoff
 from mlipselect.descriptors import ACE
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.features import Features
 from mlipselect.io.output import Output, write_exact
 from mlipselect.report.table import selection_table, text_table
 from mlipselect.select import select
@@ -86,7 +87,7 @@ def run(options: argparse.Namespace) -> None:
     selected = time.perf_counter()
     chosen = {"bayesian": selection.indices} | _other_methods(selection, options)
     comparison = compare_with_random(
-        selection.features, selection.core_features, chosen, n_draws=N_DRAWS, seed=options.seed
+        cast("Features", selection.features), selection.core_features, chosen, n_draws=N_DRAWS, seed=options.seed
     )
     compared = time.perf_counter()
     potentials = _potentials(core, pool, chosen, comparison, options)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
+from pathlib import Path
 from typing import Any
 
 from mlipselect.cli.common import (
@@ -14,6 +16,7 @@ from mlipselect.cli.common import (
     progress_from,
 )
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.features.store import MANIFEST
 from mlipselect.report.table import selection_table
 from mlipselect.select import select
 from mlipselect.selection import record_path
@@ -38,6 +41,10 @@ EXAMPLES = """\
   mlipselect select pool.xyz --core train.xyz --method fps --groups config_type --max 5 --max-atoms 2000 \\
       --min-distance 0.01 -n 20 -o selected.xyz
 
+  # a pool that does not fit into memory
+  mlipselect featurize huge.xyz --dtype float32 --store huge.features
+  mlipselect select huge.features --core train.xyz --max-memory 2GB -n 1000 -o selected.xyz
+
   # lower the uncertainty over the whole pool instead of picking the most uncertain structure
   mlipselect select pool.xyz --core train.xyz --score pool_variance -n 20 -o selected.xyz
 
@@ -49,7 +56,9 @@ EXAMPLES = """\
 def add_parser(verbs: Any) -> None:
     """Describe the verb."""
     parser = add_verb(verbs, "select", SUMMARY, EXAMPLES)
-    parser.add_argument("pool", nargs="+", metavar="POOL", help="files with the candidates")
+    parser.add_argument(
+        "pool", nargs="+", metavar="POOL", help="files with the candidates, or the folder of `featurize --store`"
+    )
     parser.add_argument(
         "--core",
         nargs="+",
@@ -107,6 +116,12 @@ def add_parser(verbs: Any) -> None:
     )
     selection.add_argument(
         "--stratify-by", metavar="KEY", help="random: draw of each group in proportion, such as config_type"
+    )
+    selection.add_argument(
+        "--max-memory",
+        type=_bytes,
+        metavar="BYTES",
+        help="bayesian, facility-location, k-medoids: memory to take, such as 500MB (a store is read piece by piece)",
     )
     selection.add_argument("--seed", type=int, default=0, help="seed of whatever is random (default: %(default)s)")
     selection = parser.add_argument_group("posterior (the curve of what is known, and method bayesian)")
@@ -175,20 +190,34 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 
 
 #: Options that are parameters of some methods.
-METHOD_OPTIONS = ("score", "metric", "scale", "init", "rank", "deterministic", "rows")
+METHOD_OPTIONS = ("max_memory", "score", "metric", "scale", "init", "rank", "deterministic", "rows")
+
+
+def _is_store(pool: list[str]) -> bool:
+    return len(pool) == 1 and (Path(pool[0]) / MANIFEST).is_file()
+
+
+def _bytes(text: str) -> int:
+    """Understand a number of bytes such as 500MB."""
+    match = re.fullmatch(r"([0-9.]+) *([kMGT]?)B?", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"expected a number of bytes such as 500MB, got {text!r}")
+    return int(float(match[1]) * 1000 ** " kMGT".index(match[2] or " "))
 
 
 def run(options: argparse.Namespace) -> None:
     """Select, write, and show what was selected."""
-    if options.potential is not None:
-        for name in given_descriptor_options(options):
-            option = name.replace("_", "-")
+    for name in given_descriptor_options(options):
+        option = name.replace("_", "-")
+        if options.potential is not None:
             raise InvalidInputError(f"--{option}: expected no descriptor with --potential, which has its own")
+        if _is_store(options.pool):
+            raise InvalidInputError(f"--{option}: expected no descriptor with a store, which has its own")
     selection = select(
         options.pool,
         options.n,
         options.core,
-        descriptor_from(options) if options.potential is None else None,
+        None if options.potential is not None or _is_store(options.pool) else descriptor_from(options),
         method=options.method,
         update=options.update,
         ridge=options.ridge,

@@ -180,6 +180,11 @@ class Structures:
         self.several_compositions = len(compositions) > 1
         return self
 
+    def summary(self) -> dict[str, Any]:
+        """Tell files with their digests, and the numbers of candidates and isolated atoms, ready for JSON."""
+        files = [{"path": path, "sha256": self.digests[path]} for path in self.paths]
+        return {"files": files, "candidates": len(self.candidates), "isolated": len(self.isolated_positions)}
+
     def iter_candidates(self) -> Iterator[Frame]:
         """Go through the structures that are not isolated atoms."""
         isolated = set(self.isolated_positions)
