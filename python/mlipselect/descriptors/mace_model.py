@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlipselect.descriptors.torch_settings import TRUST, file_digest, import_extra
+from mlipselect.descriptors.torch_settings import TRUST, import_extra
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.io.collection import sha256
 
 # Loaders of foundation models in mace.calculators, by the prefix that asks for them.
 _FAMILIES = {"mp": "mace_mp", "off": "mace_off", "omol": "mace_omol"}
@@ -62,7 +63,7 @@ def load_model(model: Any, device: str, dtype: str) -> tuple[Any, str, str]:
     if isinstance(model, torch.nn.Module):
         module, name, digest = copy.deepcopy(model), type(model).__name__, _digest_of_weights(model)
     elif Path(model).is_file():
-        module, name, digest = _from_file(model), os.fspath(model), file_digest(model)
+        module, name, digest = _from_file(model), os.fspath(model), sha256(os.fspath(model))
     else:
         module, name = _foundation_model(os.fspath(model)), os.fspath(model)
         digest = _digest_of_weights(module)

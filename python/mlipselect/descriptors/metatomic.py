@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from ase import Atoms
 
-from mlipselect.descriptors.torch_settings import TRUST, checked_device, file_digest, import_extra, torch_settings
+from mlipselect.descriptors.torch_settings import TRUST, checked_device, import_extra, torch_settings
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features.check import check_structure
+from mlipselect.io.collection import sha256
 
 
 class Metatomic:
@@ -87,7 +88,7 @@ class Metatomic:
         self._output = {names[0]: metatomic.ModelOutput(sample_kind="atom")}
         self.dtype = str(capabilities.dtype)
         self._types = {int(number) for number in capabilities.atomic_types}
-        self._sha256 = file_digest(self.model)
+        self._sha256 = sha256(self.model)
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from mlipselect.exceptions import InvalidInputError, MissingExtraError
@@ -80,12 +77,3 @@ def torch_settings(dtype: str | None = None, n_threads: int | None = None) -> It
         torch.set_default_dtype(before[0])
         if n_threads is not None:
             torch.set_num_threads(before[1])
-
-
-def file_digest(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file."""
-    with Path(path).open("rb") as stream:
-        digest = hashlib.sha256()
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
