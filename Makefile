@@ -31,7 +31,8 @@ test-faults: $(VENV)/installed ## runs that are killed at many moments, full dis
 	$(BIN)/python -m pytest -m slow tests/faults
 
 nightly: $(VENV)/installed ## ten minutes of the paper's experiment; fails if selection is no better than random draws
-	$(BIN)/python -m benches.paper --quick --data $(SILICON)
+	rm -rf nightly-output
+	$(BIN)/python -m benches.paper --quick --data $(SILICON) -o nightly-output
 
 paper: $(VENV)/installed ## the paper's experiment, in about an hour; tables and figures go to paper-output
 	$(BIN)/python -m benches.paper --data $(SILICON) -o paper-output

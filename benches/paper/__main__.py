@@ -87,10 +87,17 @@ def gains(results: list[Result]) -> str:
 def worse_than_random(results: list[Result]) -> list[str]:
     """Name the cases in which Bayesian selection by `energy` should beat the median random draw and does not."""
     medians = {(s.method, s.descriptor, s.n): s.median["energy_rmse"] for s in summaries(results)}
+    cases = {
+        (descriptor, n): value
+        for (method, descriptor, n), value in medians.items()
+        if method == "Bayesian, energy" and n in BETTER_AT
+    }
+    if not cases:
+        return [f"no selection of {' or '.join(map(str, BETTER_AT))} structures was measured"]
     return [
         f"{descriptor}, n = {n}: {value:.2f} meV/atom against {medians['random', '-', n]:.2f}"
-        for (method, descriptor, n), value in medians.items()
-        if method == "Bayesian, energy" and n in BETTER_AT and value >= medians["random", "-", n]
+        for (descriptor, n), value in cases.items()
+        if not value < medians["random", "-", n]
     ]
 
 
@@ -125,8 +132,8 @@ def main() -> int:
     laboratory = Laboratory.build(data)
     everything = tuple(range(len(data.pool)))
     ends = [Choice("-", "core alone", 0, 0, ()), Choice("-", "core and pool", 0, len(everything), everything)]
-    kept = Kept(args.output / "results.jsonl")
     surfaces = not (args.no_surfaces or args.quick)
+    kept = Kept(args.output / "results.jsonl", f"{data.digest}|{'with' if surfaces else 'without'} surfaces")
     limits = measure_all(laboratory, ends, kept, surfaces)
     results = measure_all(laboratory, chosen, kept, surfaces)
     write_csv(args.output / "results.csv", limits + results)

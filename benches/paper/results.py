@@ -44,10 +44,19 @@ NUMBERS = ("energy_rmse", "force_rmse", "surface_100", "surface_111")
 
 
 class Kept:
-    """Results by choice, in a file with one line each."""
+    """Results by choice, in a file with one line each.
 
-    def __init__(self, path: Path):
+    Parameters
+    ----------
+    path : Path
+        The file.
+    conditions : str
+        What else results depend on: data, and what was measured. Those of other conditions are not used.
+    """
+
+    def __init__(self, path: Path, conditions: str):
         self.path = path
+        self._conditions = conditions
         self._results: dict[str, Result] = {}
         if path.exists():
             text = path.read_text(encoding="utf-8")
@@ -61,17 +70,16 @@ class Kept:
 
     def get(self, choice: Choice) -> Result | None:
         """Give the result of a choice of the same structures, where there is one."""
-        return self._results.get(_key(choice))
+        return self._results.get(self._key(choice))
 
     def add(self, choice: Choice, result: Result) -> None:
         """Keep a result."""
-        self._results[_key(choice)] = result
+        self._results[self._key(choice)] = result
         with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"key": _key(choice), **asdict(result)}) + "\n")
+            stream.write(json.dumps({"key": self._key(choice), **asdict(result)}) + "\n")
 
-
-def _key(choice: Choice) -> str:
-    return f"{choice.key}|{','.join(map(str, choice.picks))}"
+    def _key(self, choice: Choice) -> str:
+        return f"{self._conditions}|{choice.key}|{','.join(map(str, choice.picks))}"
 
 
 @dataclass(frozen=True)
@@ -168,6 +176,12 @@ def distances(results: Iterable[Result], name: str, target: float) -> str:
         f"| --- | --- |{' ---: |' * len(numbers)}",
     ]
     for (descriptor, method), by_number in groups.items():
-        cells = [f"{np.mean(by_number[n]):.3f}" if n in by_number else "-" for n in numbers]
+        cells = [_mean(by_number.get(n, [])) for n in numbers]
         lines.append(f"| {descriptor} | {method} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _mean(values: list[float]) -> str:
+    """Give the mean of those that are known, if any are."""
+    known = [value for value in values if np.isfinite(value)]
+    return f"{np.mean(known):.3f}" if known else "-"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from ase import Atoms
 
 import mlipselect as ms
+from mlipselect.io.extxyz import format_frame
 
 REFERENCE_ENERGIES = {"Si": -158.54496821}
 """Of the free atom, in eV: that of the data's `isolated_atom`."""
@@ -25,6 +27,14 @@ class Silicon:
 
     core: list[Atoms]
     pool: list[Atoms]
+
+    @property
+    def digest(self) -> str:
+        """What tells the data from other data, labels included."""
+        digest = hashlib.sha256()
+        for atoms in self.core + self.pool:
+            digest.update(format_frame(atoms).encode())
+        return digest.hexdigest()[:16]
 
     @property
     def pool_types(self) -> list[str]:

@@ -45,3 +45,19 @@ def test_a_stopped_run_goes_on(tmp_path):
     assert n_lines > tables[1].count("\n") // 2
     assert {path.suffix for path in (tmp_path / "out").glob("figure-*")} == {".png", ".svg"}
     assert (tmp_path / "out" / "relative-energy-rmse.md").read_text().count("\n") == 3 + 10
+
+
+@pytest.mark.skipif(not (ROOT / "benches").is_dir(), reason="the benchmarks are not in an installed package")
+def test_a_regression_is_seen(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+    from benches.paper.__main__ import worse_than_random
+    from benches.paper.results import Result
+
+    def results(*energies):
+        bayesian = [Result("ACE M", "Bayesian, energy", 0, 20, energy, 0.1, 2.1, 1.5) for energy in energies]
+        return bayesian + [Result("-", "random", seed, 20, 5.0 + seed, 0.1, 2.1, 1.5) for seed in range(3)]
+
+    assert worse_than_random(results(5.5)) == []
+    assert worse_than_random(results(6.0)) == ["ACE M, n = 20: 6.00 meV/atom against 6.00"]
+    assert worse_than_random(results(float("nan"))) == ["ACE M, n = 20: nan meV/atom against 6.00"]
+    assert worse_than_random(results()) == ["no selection of 20 or 50 structures was measured"]
