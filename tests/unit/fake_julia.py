@@ -33,6 +33,12 @@ def main():
                 continue
             print(head, file=sys.stderr, flush=True)
             send(out, {"n_features": 2} if FAULT != "nonsense" else {"features": "two"})
+            if FAULT == "deaf":
+                time.sleep(60)
+            if FAULT == "mute":
+                os.close(1)
+                os.close(0)
+                time.sleep(60)
             continue
         numbers, positions, cell = arrays
         if FAULT == "dies":

@@ -84,6 +84,23 @@ def test_other_parameters_are_another_descriptor(tmp_path):
         ms.Cached(lambda atoms: atoms.positions, tmp_path)
 
 
+def test_parameters_count_to_the_last_bit(tmp_path):
+    class Weighted:
+        def __init__(self, weights):
+            self.parameters = {"name": "Weighted", "weights": weights, "step": np.float32(0.1)}
+
+        def features(self, atoms):
+            return np.full((len(atoms), 1), self.parameters["weights"].sum())
+
+    weights, atoms = np.zeros(5000), rattled(0)
+    assert ms.Cached(Weighted(weights), tmp_path).features(atoms)[0] == 0.0
+    changed = weights.copy()
+    changed[2500] = 7.0
+    assert ms.Cached(Weighted(changed), tmp_path).features(atoms)[0] == 7.0
+    with pytest.raises(InvalidInputError, match="must be plain: object"):
+        ms.Cached(Weighted(object()), tmp_path).features(atoms)
+
+
 @pytest.mark.parametrize("damage", [lambda data: data[:-5], lambda data: data[:50] + b"x" + data[51:], lambda _: b""])
 def test_a_damaged_entry_is_computed_again(tmp_path, damage):
     descriptor, atoms = ms.Cached(ms.ACE(**ACE), tmp_path), rattled(0)

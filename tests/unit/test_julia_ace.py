@@ -47,7 +47,7 @@ def test_rows_and_designs_come_back(atoms):
 
 def test_the_model_is_asked_for_with_its_parameters(atoms):
     descriptor = ms.JuliaACE(
-        ["Si", "O"], order=2, totaldegree=[6, 5], rcut=4.5, pure=True, bridge=[sys.executable, str(FAKE)]
+        ["Si", "O"], order=2, totaldegree=[6, 5], rcut=4.5, pair_basis="a", bridge=[sys.executable, str(FAKE)]
     )
     assert descriptor.parameters == {
         "name": "JuliaACE",
@@ -55,14 +55,14 @@ def test_the_model_is_asked_for_with_its_parameters(atoms):
         "order": 2,
         "totaldegree": [6, 5],
         "rcut": 4.5,
-        "pure": True,
+        "pair_basis": "a",
     }
     descriptor.features(atoms)
     process = descriptor._process
     process._log.seek(0)
     log = process._log.read().decode()
     assert "'elements': ['Si', 'O']" in log
-    assert "'parameters': {'order': 2, 'totaldegree': [6, 5], 'rcut': 4.5, 'pure': True}" in log
+    assert "'parameters': {'order': 2, 'totaldegree': [6, 5], 'rcut': 4.5, 'pair_basis': 'a'}" in log
     assert "'download': False" in log
     descriptor.close()
 
@@ -90,6 +90,24 @@ def test_a_process_that_does_not_answer_is_ended(atoms):
     assert descriptor.n_features == 2
     child = descriptor._process._child
     with pytest.raises(MlipselectError, match="no answer in 1 s: raise timeout"):
+        descriptor.features(atoms)
+    assert child.poll() is not None
+
+
+def test_a_process_that_does_not_listen_is_ended(atoms):
+    descriptor = julia("deaf", timeout=1.0)
+    assert descriptor.n_features == 2
+    child = descriptor._process._child
+    with pytest.raises(MlipselectError, match="no answer in 1 s: raise timeout"):
+        descriptor.features(atoms.repeat((10, 10, 5)))
+    assert child.poll() is not None
+
+
+def test_a_process_that_hangs_up_is_ended(atoms):
+    descriptor = julia("mute")
+    assert descriptor.n_features == 2
+    child = descriptor._process._child
+    with pytest.raises(MlipselectError, match="the process closed the connection"):
         descriptor.features(atoms)
     assert child.poll() is not None
 

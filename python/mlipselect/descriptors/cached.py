@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from ase import Atoms
 
+from mlipselect._core import __version__
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features.check import check_structure
 
@@ -24,9 +25,10 @@ class Cached:
     """
     Another descriptor whose features are kept in a folder, for descriptors that take long.
 
-    What is kept is found by the descriptor with its parameters (of a model file its digest) and by the structure:
-    numbers, positions, cell and periodicity to the last bit. Several processes may share a folder: entries are written
-    under another name and renamed. A damaged entry is computed again, with a warning. Nothing is ever removed.
+    What is kept is found by the descriptor with its parameters (of a model file its digest), the version of mlipselect,
+    and the structure: numbers, positions, cell and periodicity to the last bit. Several processes may share a folder:
+    entries are written under another name and renamed. A damaged entry is computed again, with a warning. Nothing is
+    ever removed.
 
     Parameters
     ----------
@@ -185,13 +187,27 @@ class Cached:
     def _path(self, kind: str, atoms: Atoms) -> Path:
         check_structure(atoms)
         info = {key: atoms.info[key] for key in self.info_keys if key in atoms.info}
-        known = json.dumps([kind, self.parameters, info], sort_keys=True, default=repr)
+        try:
+            known = json.dumps([__version__, kind, self.parameters, info], sort_keys=True, default=_exact)
+        except TypeError as error:
+            raise InvalidInputError(
+                f"Cached: parameters and {', '.join(self.info_keys)} must be plain: {error}"
+            ) from None
         digest = hashlib.sha256(known.encode())
         for array in (atoms.numbers.astype("<i8"), atoms.positions.astype("<f8"), np.asarray(atoms.cell, "<f8")):
             digest.update(np.ascontiguousarray(array).tobytes())
         digest.update(bytes(atoms.pbc.tolist()))
         name = digest.hexdigest()
         return self.folder / name[:2] / f"{name[2:]}.npy"
+
+
+def _exact(value: Any) -> Any:
+    """Stand for arrays and numbers of numpy in JSON, to the last bit."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return [value.dtype.str, value.shape, hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()]
+    raise TypeError(f"{type(value).__name__} {value!r:.40}")
 
 
 def _read(path: Path) -> npt.NDArray[Any] | None:

@@ -45,7 +45,7 @@ class JuliaACE:
     bridge : sequence of str, optional
         Command of the process that runs Julia, such as another Python that has juliacall. By default this one.
     **options
-        Further arguments of ``ace1_model``, such as ``pure=True``.
+        Further arguments of ``ace1_model``: numbers, text and lists of them.
 
     Raises
     ------
@@ -207,7 +207,7 @@ class _Process:
     def __init__(self, command: Sequence[str], timeout: float):
         self._timeout = timeout
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
-        self._reader = ThreadPoolExecutor(1)
+        self._worker = ThreadPoolExecutor(1)
         try:
             self._child = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, bufsize=-1
@@ -221,24 +221,35 @@ class _Process:
         self, head: dict[str, Any], arrays: Sequence[npt.NDArray[Any]] = ()
     ) -> tuple[dict[str, Any], list[npt.NDArray[Any]]]:
         """Send a message and wait for the answer; after an error the process is gone."""
-        assert self._child.stdin is not None
-        assert self._child.stdout is not None
         try:
-            send(self._child.stdin, head, arrays)
-            return self._reader.submit(receive, self._child.stdout).result(self._timeout)
+            return self._worker.submit(self._exchange, head, arrays).result(self._timeout)
         except TooLate:
             problem = f"no answer in {self._timeout:g} s: raise timeout"
         except (EOFError, OSError):
-            problem = f"the process ended with code {self._child.wait(10)}{self._last_words()}"
+            problem = self._ended()
         except ValueError as error:
             problem = str(error)
         self.stop()
         raise MlipselectError(f"JuliaACE: {problem}")
 
+    def _exchange(
+        self, head: dict[str, Any], arrays: Sequence[npt.NDArray[Any]]
+    ) -> tuple[dict[str, Any], list[npt.NDArray[Any]]]:
+        assert self._child.stdin is not None
+        assert self._child.stdout is not None
+        send(self._child.stdin, head, arrays)
+        return receive(self._child.stdout)
+
+    def _ended(self) -> str:
+        try:
+            return f"the process ended with code {self._child.wait(1)}{self._last_words()}"
+        except subprocess.TimeoutExpired:
+            return f"the process closed the connection{self._last_words()}"
+
     def stop(self) -> None:
         """End the process."""
         self._finalizer()
-        self._reader.shutdown(wait=False)
+        self._worker.shutdown(wait=False)
 
     def _last_words(self) -> str:
         self._log.seek(0)

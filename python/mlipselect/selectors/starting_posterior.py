@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from typing import Any, Literal
 
@@ -133,7 +134,8 @@ def _mean_square(pool: FloatMatrix | StoredRows, core: FloatMatrix | None, n_thr
     if not isinstance(pool, StoredRows):
         return mean_square(pool, core, n_threads)
     total, count = 0.0, 0
-    for block in (*(rows for _, rows in pool.blocks()), *([] if core is None or not len(core) else [core])):
+    known = [] if core is None or not len(core) else [core]
+    for block in itertools.chain((rows for _, rows in pool.blocks()), known):
         total += mean_square(block, None, n_threads) * block.size
         count += block.size
     return total / count

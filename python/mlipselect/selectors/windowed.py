@@ -10,6 +10,7 @@ the next window are not read.
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,10 @@ from mlipselect.selectors.base import StoredRows
 
 logger = logging.getLogger("mlipselect")
 
-BLOCK_BYTES = 16 << 20
+BLOCK_BYTES = 4 << 20
 """Rows are read and bounded in blocks of about so many bytes."""
+BLOCKS = 4
+"""Blocks whose bounds are lowered together, by all threads."""
 SHARE = 40
 """A window is no more than this part of the pool: each of its rows costs as much as in the pass over all."""
 SMALLEST = 1024
@@ -196,20 +199,24 @@ class WindowedSelection:
         version = len(self._directions)
         bounds = np.where(self._taken, -np.inf, self._bounds)
         tops = np.maximum.reduceat(bounds, self._starts[:-1])
-        order = np.argsort(-tops, kind="stable")
-        place, limit, seen = 0, -np.inf, 0
-        for place, block in enumerate(order):
-            if tops[block] < limit:
-                break
-            own = slice(self._starts[block], self._starts[block + 1])
-            if self._versions[block] < version:
-                self._lower(int(block), version)
-                bounds[own] = np.where(self._taken[own], -np.inf, self._bounds[own])
-            seen += own.stop - own.start
-            # Now and then: how large a bound must be to be among the largest of those that are known.
-            if seen >= self._size:
-                known = np.concatenate([bounds[self._starts[b] : self._starts[b + 1]] for b in order[: place + 1]])
-                limit, seen = float(np.partition(known, len(known) - self._size)[-self._size]), 0
+        order = np.argsort(-tops, kind="stable").tolist()
+        limit, seen, place = -np.inf, 0, 0
+        with ThreadPoolExecutor(self._n_threads) as threads:
+            while place < len(order) and tops[order[place]] >= limit:
+                some = order[place : place + BLOCKS]
+                place += len(some)
+                stale = [block for block in some if self._versions[block] < version]
+                self.rows_read += sum(self._starts[block + 1] - self._starts[block] for block in stale)
+                for _ in threads.map(self._lower, stale, [version] * len(stale)):
+                    pass
+                for block in some:
+                    own = slice(self._starts[block], self._starts[block + 1])
+                    bounds[own] = np.where(self._taken[own], -np.inf, self._bounds[own])
+                    seen += own.stop - own.start
+                # Now and then: how large a bound must be to be among the largest of those that are known.
+                if seen >= self._size:
+                    known = np.concatenate([bounds[self._starts[b] : self._starts[b + 1]] for b in order[:place]])
+                    limit, seen = float(np.partition(known, len(known) - self._size)[-self._size]), 0
         top = np.argsort(-bounds, kind="stable") if len(bounds) <= self._size else _largest(bounds, self._size)
         members = np.sort(top[np.isfinite(bounds[top])])
         bounds[members] = -np.inf
@@ -219,7 +226,6 @@ class WindowedSelection:
         """Lower the bounds of a block by what the picks since it was looked at last took off."""
         first, last = self._starts[block], self._starts[block + 1]
         rows = self._rows.take(np.arange(first, last))
-        self.rows_read += last - first
         missed = self._directions[self._versions[block] :]
         self._versions[block] = version
         if any(directions is None for directions in missed):
@@ -254,7 +260,8 @@ def lowest_squares(rows: NDArray[Any], W: NDArray[np.float64]) -> NDArray[np.flo
 def fixed_bytes(n: int, d: int, block: int, itemsize: int) -> int:
     """Bytes that are taken beside the rows of a window."""
     per_row = 3 * 8 + 8 + 1
-    working = 3 * block * d * max(itemsize, 4) + 4 * block * d
+    # A block as it is read and in float64, and its products with the directions, for each of the threads.
+    working = BLOCKS * block * d * (itemsize + 16)
     return n * per_row + working + 12 * d * d * 8 + (32 << 20)
 
 
