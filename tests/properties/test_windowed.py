@@ -102,7 +102,7 @@ def test_what_is_taken_off_is_bounded_from_below(m, d, seed, scale):
     rng = np.random.default_rng(seed)
     W, rows = scale * rng.standard_normal((m, d)) ** 3, rng.standard_normal((20, d)) ** 3
     exact = ((rows @ W.T) ** 2).sum(axis=1)
-    lowest = windowed.lowest_squares(rows, W)
+    lowest = windowed.lowest_squares(rows, np.linalg.norm(rows, axis=1), W)
     assert (lowest <= exact * (1 + 1e-12)).all()
     assert (lowest >= (1 - 1e-9) * exact - 1e-12 * (rows**2).sum(axis=1) * (W**2).sum()).all()
 

@@ -10,22 +10,19 @@ the next window are not read.
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlipselect._core import BayesianSelection, Posterior
+from mlipselect._core import BayesianSelection, Posterior, squared_products
 from mlipselect.exceptions import MemoryLimitError, StructureError
 from mlipselect.selectors.base import StoredRows
 
 logger = logging.getLogger("mlipselect")
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 16 << 20
 """Rows are read and bounded in blocks of about so many bytes."""
-BLOCKS = 4
-"""Blocks whose bounds are lowered together, by all threads."""
 SHARE = 40
 """A window is no more than this part of the pool: each of its rows costs as much as in the pass over all."""
 SMALLEST = 1024
@@ -85,13 +82,16 @@ class WindowedSelection:
         )  # fmt: skip
         self._taken = np.zeros(n, dtype=bool)
         self._bounds = np.empty(n)
+        self._lengths = np.empty(n)
         self._starts: list[int] = []
         for first, block in rows.blocks(self._block):
             variances = posterior.variance(block, n_threads=n_threads)
             bad = np.flatnonzero(~np.isfinite(variances))
             if bad.size:
                 raise StructureError(f"{rows.where(first + int(bad[0]))}: features that are not finite")
-            self._bounds[first : first + len(block)] = variances
+            own = slice(first, first + len(block))
+            self._bounds[own] = variances
+            self._lengths[own] = np.sqrt(np.einsum("ij,ij->i", block, block, dtype=np.float64))
             self._starts.append(first)
         self._starts.append(n)
         self._versions = np.zeros(len(self._starts) - 1, dtype=np.int64)
@@ -201,22 +201,18 @@ class WindowedSelection:
         tops = np.maximum.reduceat(bounds, self._starts[:-1])
         order = np.argsort(-tops, kind="stable").tolist()
         limit, seen, place = -np.inf, 0, 0
-        with ThreadPoolExecutor(self._n_threads) as threads:
-            while place < len(order) and tops[order[place]] >= limit:
-                some = order[place : place + BLOCKS]
-                place += len(some)
-                stale = [block for block in some if self._versions[block] < version]
-                self.rows_read += sum(self._starts[block + 1] - self._starts[block] for block in stale)
-                for _ in threads.map(self._lower, stale, [version] * len(stale)):
-                    pass
-                for block in some:
-                    own = slice(self._starts[block], self._starts[block + 1])
-                    bounds[own] = np.where(self._taken[own], -np.inf, self._bounds[own])
-                    seen += own.stop - own.start
-                # Now and then: how large a bound must be to be among the largest of those that are known.
-                if seen >= self._size:
-                    known = np.concatenate([bounds[self._starts[b] : self._starts[b + 1]] for b in order[:place]])
-                    limit, seen = float(np.partition(known, len(known) - self._size)[-self._size]), 0
+        while place < len(order) and tops[order[place]] >= limit:
+            block = order[place]
+            place += 1
+            own = slice(self._starts[block], self._starts[block + 1])
+            if self._versions[block] < version:
+                self._lower(block, version)
+                bounds[own] = np.where(self._taken[own], -np.inf, self._bounds[own])
+            seen += own.stop - own.start
+            # Now and then: how large a bound must be to be among the largest of those that are known.
+            if seen >= self._size:
+                known = np.concatenate([bounds[self._starts[b] : self._starts[b + 1]] for b in order[:place]])
+                limit, seen = float(np.partition(known, len(known) - self._size)[-self._size]), 0
         top = np.argsort(-bounds, kind="stable") if len(bounds) <= self._size else _largest(bounds, self._size)
         members = np.sort(top[np.isfinite(bounds[top])])
         bounds[members] = -np.inf
@@ -226,42 +222,48 @@ class WindowedSelection:
         """Lower the bounds of a block by what the picks since it was looked at last took off."""
         first, last = self._starts[block], self._starts[block + 1]
         rows = self._rows.take(np.arange(first, last))
+        self.rows_read += last - first
         missed = self._directions[self._versions[block] :]
         self._versions[block] = version
         if any(directions is None for directions in missed):
             self._bounds[first:last] = self._posterior.variance(rows, n_threads=self._n_threads)
             return
         W = np.concatenate([directions for directions in missed if directions is not None])
-        taken = lowest_squares(rows, W)
+        taken = lowest_squares(rows, self._lengths[first:last], W, self._n_threads)
         self._bounds[first:last] = np.maximum(self._bounds[first:last] - taken, 0.0)
 
 
-def lowest_squares(rows: NDArray[Any], W: NDArray[np.float64]) -> NDArray[np.float64]:
+def lowest_squares(
+    rows: NDArray[Any], lengths: NDArray[np.float64], W: NDArray[np.float64], n_threads: int | None = None
+) -> NDArray[np.float64]:
     """Bound ``|W x|^2`` from below for each row x.
 
     A product of d terms is off by no more than ``d u |w| |x|``, in whatever order it is summed (Higham, Accuracy and
-    Stability of Numerical Algorithms, section 3.1). In float32 that would be too much: the directions are long where
-    the rows are short.
+    Stability of Numerical Algorithms, section 3.1).
 
     Parameters
     ----------
     rows : ndarray of shape (n, d)
         The rows.
+    lengths : ndarray of shape (n,)
+        Their lengths.
     W : ndarray of shape (m, d)
         The directions.
+    n_threads : int, optional
+        Threads to use.
     """
-    wide = rows.astype(np.float64, copy=False)
-    lengths = np.linalg.norm(wide, axis=1)
-    error = 1.01 * (rows.shape[1] + 3) * 2.0**-53 * lengths * float(np.linalg.norm(W))
-    found: NDArray[np.float64] = np.maximum(np.linalg.norm(wide @ W.T, axis=1) - error, 0.0) ** 2
-    return found * (1.0 - 1e-12)
+    unit = 2.0**-53
+    error = 1.01 * (rows.shape[1] + 3) * unit * lengths * float(np.linalg.norm(W))
+    found = np.sqrt(squared_products(rows, W, n_threads)) * (1.0 - len(W) * unit)
+    lowest: NDArray[np.float64] = np.maximum(found - error, 0.0) ** 2
+    return lowest * (1.0 - 1e-12)
 
 
 def fixed_bytes(n: int, d: int, block: int, itemsize: int) -> int:
     """Bytes that are taken beside the rows of a window."""
-    per_row = 3 * 8 + 8 + 1
-    # A block as it is read and in float64, and its products with the directions, for each of the threads.
-    working = BLOCKS * block * d * (itemsize + 16)
+    per_row = 4 * 8 + 8 + 1
+    # A block as it is read and in float64.
+    working = block * d * (2 * itemsize + 8)
     return n * per_row + working + 12 * d * d * 8 + (32 << 20)
 
 

@@ -36,6 +36,7 @@ mod scaling;
 mod scores;
 mod spectrum;
 mod splitmix;
+mod squared_products;
 
 pub use bayesian::Bayesian;
 pub use cur::{Leverage, LeverageScores, largest_first, leverage};
@@ -53,3 +54,4 @@ pub use random::{shuffled, shuffled_by_stratum, shuffled_by_weight};
 pub use rows::{Element, Pool, Rows, View};
 pub use scaling::{Scaled, standard_scales};
 pub use scores::BayesianScore;
+pub use squared_products::squared_products;

@@ -35,7 +35,7 @@ mod _core {
     #[pymodule_export]
     use super::least_squares::LeastSquares;
     #[pymodule_export]
-    use super::posterior::{Posterior, mean_square};
+    use super::posterior::{Posterior, mean_square, squared_products};
     #[pymodule_export]
     use super::random::{shuffled, shuffled_by_stratum, shuffled_by_weight};
     #[pymodule_export]

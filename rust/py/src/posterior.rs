@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use mlipselect_core as mcore;
-use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods, ToPyArray};
+use numpy::{
+    PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyReadonlyArrayDyn, PyUntypedArrayMethods, ToPyArray,
+};
 use pyo3::prelude::*;
 
 use crate::arrays::{Matrix, with_pool_and_core};
@@ -184,4 +186,20 @@ pub(crate) fn mean_square(
     with_pool_and_core(pool, core, |matrices| {
         detached(py, n_threads, || mcore::mean_square(matrices))?.map_err(from_core)
     })
+}
+
+/// For each row x the sum of `(w.x)^2` over the rows w of `directions`.
+#[pyfunction]
+#[pyo3(signature = (rows, directions, n_threads=None))]
+pub(crate) fn squared_products<'py>(
+    py: Python<'py>,
+    rows: &Bound<'py, PyAny>,
+    directions: PyReadonlyArray2<'py, f64>,
+    n_threads: Option<usize>,
+) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    let matrix = Matrix::extract(rows, "the rows")?;
+    let matrix = matrix.rows("the rows")?;
+    let directions: Vec<f64> = directions.as_array().iter().copied().collect();
+    let squares = detached(py, n_threads, || mcore::squared_products(&matrix, &directions))?.map_err(from_core)?;
+    Ok(squares.to_pyarray(py))
 }
