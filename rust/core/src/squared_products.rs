@@ -12,7 +12,7 @@ use crate::rows::Rows;
 /// [`Error::Shape`] if the directions are not as long as the rows.
 pub fn squared_products(rows: &dyn Rows, directions: &[f64]) -> Result<Vec<f64>> {
     let dim = rows.dim();
-    if dim == 0 || !directions.len().is_multiple_of(dim) {
+    if dim == 0 || directions.len() % dim != 0 {
         return Err(Error::Shape(format!("directions of rows of {dim} features have {} elements", directions.len())));
     }
     let columns = MatRef::from_column_major_slice(directions, dim, directions.len() / dim);
