@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -23,10 +22,13 @@ KILLS = 50
 
 #: Small shards, so that there are many moments at which something is half done.
 CODE = """
-import sys
+import resource, signal, sys
 from mlipselect.cli import main
 from mlipselect.features import fill
 fill.SHARD_BYTES = 6 * 25 * 8
+if len(sys.argv) > 1:  # bytes that a file may have
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
 sys.exit(main(["featurize", "pool.xyz", "--totaldegree", "6", "--store", "features", "-q"]))
 """
 
@@ -42,8 +44,14 @@ def pool(tmp_path, monkeypatch):
     return tmp_path
 
 
-def start(**how):
-    return subprocess.Popen([sys.executable, "-c", CODE], stderr=subprocess.PIPE, text=True, **how)
+def start(*arguments):
+    return subprocess.Popen([sys.executable, "-c", CODE, *arguments], stderr=subprocess.PIPE, text=True)
+
+
+def finish(run):
+    """Wait for a run, and give its exit code and what it said."""
+    error = run.communicate()[1]
+    return run.returncode, error
 
 
 def same(folder, expected):
@@ -55,43 +63,36 @@ def same(folder, expected):
 def test_killed_at_random_moments(pool):
     rng = np.random.default_rng(0)
     began = time.perf_counter()
-    assert start().wait() == 0
+    assert finish(start()) == (0, "")
     whole = time.perf_counter() - began
     assert same("features", "expected")
     shutil.rmtree("features")
-    kills = finished = 0
+    kills = 0
     while kills < KILLS:
         run = start()
         time.sleep(rng.uniform(0.5, 1.02) * whole)
         run.send_signal(signal.SIGKILL)
-        code = run.wait()
-        run.stderr.close()
+        code, _ = finish(run)
         kills += code == -signal.SIGKILL
         if code == 0:
-            finished += 1
             assert same("features", "expected")
         if code == 0 or kills % 10 == 0:
             # From the beginning, so that all stages are met.
             shutil.rmtree("features", ignore_errors=True)
-    assert start().wait() == 0
+    assert finish(start()) == (0, "")
     assert same("features", "expected")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("limit", [200, 1000, 5000, 9000])
 def test_no_room_on_the_disk(pool, limit):
-    def small_files():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    run = start(preexec_fn=small_files)
-    error = run.communicate()[1]
-    assert run.returncode == 1
+    code, error = finish(start(str(limit)))
+    assert code == 1
     assert error.startswith("mlipselect: error: features")
     assert "cannot be written: File too large" in error
     assert error.count("\n") == 1
     assert not list(Path("features").glob(".mlipselect-*"))
-    assert start().wait() == 0
+    assert finish(start()) == (0, "")
     assert same("features", "expected")
 
 
@@ -99,7 +100,6 @@ def test_no_room_on_the_disk(pool, limit):
 @pytest.mark.skipif(os.name == "posix" and os.geteuid() == 0, reason="nothing is read-only to root")
 def test_a_folder_that_cannot_be_written_to(pool):
     Path("features").mkdir(mode=0o500)
-    run = start()
-    error = run.communicate()[1]
-    assert run.returncode == 1
+    code, error = finish(start())
+    assert code == 1
     assert "cannot be written: Permission denied" in error
