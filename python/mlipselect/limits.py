@@ -51,7 +51,7 @@ class Limits:
             made.append(MinDistance(self.min_distance))
         return made
 
-    def budgets(self, sizes: Sequence[int]) -> list[Constraint]:
+    def budgets(self, sizes: Sequence[int] | NDArray[np.int64]) -> list[Constraint]:
         """Make those of the constraints that follow from the numbers of atoms of the candidates."""
         made: list[Constraint] = []
         if self.max_atoms is not None:
@@ -61,7 +61,7 @@ class Limits:
         return made
 
 
-def costs(cost: CostLike, sizes: Sequence[int]) -> NDArray[np.float64]:
+def costs(cost: CostLike, sizes: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float64]:
     """Evaluate what candidates cost.
 
     Parameters

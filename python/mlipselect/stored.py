@@ -131,7 +131,8 @@ def select_stored(
                 known.survey(progress), descriptor, dtype=store.dtype, n_threads=n_threads, progress=progress
             )
         times.append(time.perf_counter())
-        budgets = limits.budgets(np.asarray(store.n_atoms).tolist())
+        is_limited = limits.max_atoms is not None or limits.max_cost is not None
+        budgets = limits.budgets(store.n_atoms) if is_limited else []
         selector.fit(store, X_core, constraints=budgets)
         times.append(time.perf_counter())
         posterior = selector.posterior_

@@ -147,6 +147,18 @@ def test_a_damaged_file_is_named_and_not_read(files, small_shards, damage, name)
         ms.FeatureStore.open("features")
 
 
+@pytest.mark.parametrize("damage", [flip, truncate, os.remove])
+@pytest.mark.parametrize("name", ["rows-00001.npy", "origin-00000.npy"])
+def test_nothing_is_added_to_a_damaged_store(files, small_shards, damage, name):
+    ms.featurize("pool.xyz", ms.ACE(**ACE), store="features")
+    damage(files / "features" / name)
+    before = tree(files / "features")
+    for more in ({}, {"append": True}):
+        with pytest.raises(InvalidInputError, match=f"features/{name}: damaged"):
+            ms.featurize("core.xyz" if more else "pool.xyz", ms.ACE(**ACE), store="features", **more)
+    assert tree(files / "features") == before
+
+
 @pytest.mark.parametrize(
     "edit",
     [

@@ -148,9 +148,7 @@ class FeatureStore:
         if not manifest.shards:
             raise InvalidInputError(f"{folder}: the store holds no structures")
         store = cls(folder, manifest)
-        store._check_shapes()
-        if verify:
-            store.verify()
+        store.check(digests=verify)
         return store
 
     @property
@@ -187,7 +185,8 @@ class FeatureStore:
 
     def source(self, row: int) -> tuple[str, int]:
         """Give the file that a structure came from and its 0-based frame in it."""
-        number, frame, _ = self._origins()[row]
+        shard = int(np.searchsorted(self._starts, row, side="right") - 1)
+        number, frame, _ = np.load(self.file(shard, "origin"), mmap_mode="r")[row - self._starts[shard]]
         return self.manifest.files[number]["path"], int(frame)
 
     def where(self, row: int) -> str:
@@ -263,15 +262,21 @@ class FeatureStore:
         atoms = np.load(self.file(shard, "atoms"), mmap_mode="r")
         return np.array(atoms[before : before + int(self.n_atoms[row])])
 
-    def verify(self) -> None:
-        """Compare the digest of every file with the manifest.
+    def check(self, *, digests: bool = True) -> None:
+        """Compare every file with the manifest.
+
+        Parameters
+        ----------
+        digests : bool, default True
+            Compare digests too, which reads all files once, not only shapes and types.
 
         Raises
         ------
         InvalidInputError
             The first file that is missing or damaged.
         """
-        names = [(k, kind) for k, shard in enumerate(self.shards) for kind in shard.sha256]
+        self._check_shapes()
+        names = [(k, kind) for k, shard in enumerate(self.shards) for kind in shard.sha256] if digests else []
         with ThreadPoolExecutor() as threads:
             found = threads.map(lambda name: sha256(str(self.file(*name))), names)
             for (k, kind), digest in zip(names, found, strict=True):
@@ -328,7 +333,8 @@ class StoreWriter:
     Raises
     ------
     InvalidInputError
-        The folder holds something else: other files, another descriptor, another type, or no store at all.
+        The folder holds something else: other files, another descriptor, another type, or no store at all; or a file of
+        it is damaged.
 
     Attributes
     ----------
@@ -351,6 +357,8 @@ class StoreWriter:
         if (self.path / MANIFEST).exists():
             self.manifest = read_manifest(self.path)
             self._refuse_others(expected)
+            # Nothing is added to what is damaged.
+            FeatureStore(self.path, self.manifest).check()
         elif any(self.path.iterdir()) and not all(_is_temporary(entry) for entry in self.path.iterdir()):
             raise InvalidInputError(f"{self.path}: expected an empty folder or a store of features")
         else:
@@ -363,7 +371,8 @@ class StoreWriter:
         for entry in self.path.glob("*.npy"):  # written, but not named by the manifest yet when the run was stopped
             if entry.name not in {shard_file(self.path, kind, k).name for kind in KINDS for k in range(n_shards)}:
                 entry.unlink()
-        self._write_manifest()
+        if not self.is_complete:
+            self._write_manifest()
         self.skip = self._written_of(self._first_file)
 
     def _refuse_others(self, expected: Manifest) -> None:
