@@ -195,16 +195,18 @@ def select(
         **{name: value for name, value in optional.items() if value is not None},
         **parameters,
     )
+    if stratify_by is not None and method != "random":
+        raise InvalidInputError(f"stratify_by: expected only with the method random, got {method}")
     store = as_store(pool)
     if store is not None:
         if fitted is not None:
             raise InvalidInputError("potential: not for a pool that is a store of features")
+        if composition:
+            raise InvalidInputError("composition: not for a pool that is a store of features, which has its columns")
         return select_stored(
             store, n, core, descriptor, selector, limits, isolated=marker, parameters=posterior_options,
             n_threads=n_threads, progress=progress, output=output, save_posterior=save_posterior,
         )  # fmt: skip
-    if stratify_by is not None and method != "random":
-        raise InvalidInputError(f"stratify_by: expected only with the method random, got {method}")
     keys = {key for key in (groups, stratify_by) if key is not None}
     candidates = Structures(cast("StructuresLike", pool), marker, group_by=sorted(keys))
     known = None if core is None else Structures(core, marker)

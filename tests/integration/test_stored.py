@@ -52,6 +52,8 @@ def test_the_command_takes_the_folder_of_a_store(files, store):
         (["--method", "fps"], "from a store only the method bayesian selects"),
         (["--groups", "config_type", "--max", "1"], "groups and min_distance are not for stores"),
         (["--min-distance", "0.1"], "groups and min_distance are not for stores"),
+        (["--stratify-by", "config_type"], "stratify_by: expected only with the method random"),
+        (["--composition"], "composition: not for a pool that is a store"),
         (["--score", "pool_std"], "rows on disk are for the scores"),
         (["--totaldegree", "8"], "--totaldegree: expected no descriptor with a store"),
         (["--max-memory", "1kB"], "more than the 1000 allowed: raise max_memory"),
