@@ -33,6 +33,7 @@ from mlipselect.features.fill import SHARD_BYTES
 from mlipselect.features.store import Manifest, StoreWriter
 
 CORE = 2_000
+METHODS = {"bayesian": ms.BayesianSelector, "fps": ms.FPS}
 
 
 def make(folder: Path, n: int, dim: int) -> None:
@@ -61,7 +62,7 @@ def peak_bytes() -> int:
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) * 1024
 
 
-def child(folder: Path, n: int, max_memory: int, where: str) -> None:
+def child(folder: Path, method: str, n: int, max_memory: int, where: str) -> None:
     """Select in this process, and print what it took as JSON."""
     store, core = ms.FeatureStore.open(folder / "pool", verify=False), np.load(folder / "core.npy")
     began = time.perf_counter()
@@ -69,9 +70,11 @@ def child(folder: Path, n: int, max_memory: int, where: str) -> None:
     reading = time.perf_counter() - began
     assert np.isfinite(checked)
     pool = store if where == "disk" else store.load()
-    selector = ms.BayesianSelector(n, max_memory=max_memory)
+    selector = METHODS[method](n, max_memory=max_memory)
     before, began = peak_bytes(), time.perf_counter()
     selection = selector._begin(pool, core)
+    if where == "disk":
+        selection.survey()
     first = time.perf_counter() - began
     selection.advance(n)
     result = {
@@ -79,7 +82,7 @@ def child(folder: Path, n: int, max_memory: int, where: str) -> None:
         "pass": first,
         "total": time.perf_counter() - began,
         "memory": peak_bytes() - before,
-        "read": selection.rows_read if where == "disk" else 0,
+        "read": selection.rows.rows_read if where == "disk" else 0,
         "windows": selection.n_windows if where == "disk" else 0,
         "picks": selection.indices.tolist(),
     }
@@ -97,39 +100,48 @@ def in_child(*arguments: object) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=5, help=argparse.SUPPRESS)
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--features", type=int, nargs="+", default=[64, 256, 640])
+    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--picks", type=int, nargs="+", default=[100, 1000])
     parser.add_argument("--max-memory", type=float, default=1e9)
     parser.add_argument("--compare", type=float, default=4e9, help="pools up to so many bytes are compared in memory")
     args = parser.parse_args()
     if args.child:
-        folder, n, max_memory, where = args.child
-        child(Path(folder), int(n), int(max_memory), where)
+        folder, method, n, max_memory, where = args.child
+        child(Path(folder), method, int(n), int(max_memory), where)
         return
-    print(f"{'pool':>14} {'n':>5} {'reading':>8} {'pass':>8} {'total':>8} {'x reading':>9} {'x pass':>7} ", end="")
+    print(
+        f"{'method':>8} {'pool':>14} {'n':>5} {'reading':>8} {'pass':>8} {'total':>8} {'x reading':>9} {'x pass':>7} ",
+        end="",
+    )
     print(f"{'read again':>10} {'windows':>7} {'MB':>6} {'same picks':>10} {'in memory':>9}", flush=True)
     for rows in args.rows:
         for dim in args.features:
             with tempfile.TemporaryDirectory() as folder:
                 make(Path(folder), rows, dim)
-                for n in args.picks:
-                    disk = in_child(folder, n, int(args.max_memory), "disk")
-                    if "problem" in disk:
-                        print(f"{f'{rows} x {dim}':>14} {n:5d} {disk['problem']}", flush=True)
-                        continue
-                    fits = 4 * rows * dim <= args.compare
-                    memory = in_child(folder, n, 1 << 40, "memory") if fits else None
-                    same = sum(a == b for a, b in zip(disk["picks"], memory["picks"], strict=True)) if memory else None
-                    times = [disk[name] for name in ("reading", "pass", "total")]
-                    ratios = f"{times[2] / times[0]:9.1f} {times[2] / times[1]:7.2f}"
-                    print(
-                        f"{f'{rows} x {dim}':>14} {n:5d} {' '.join(f'{time:8.2f}' for time in times)} {ratios} "
-                        f"{disk['read'] / rows:10.2f} {disk['windows']:7d} {disk['memory'] / 1e6:6.0f} "
-                        f"{'-' if same is None else f'{same}/{n}':>10} {memory['total'] if memory else np.nan:9.2f}",
-                        flush=True,
-                    )
+                for method in args.methods:
+                    for n in args.picks:
+                        report(folder, method, rows, dim, n, args)
+
+
+def report(folder: str, method: str, rows: int, dim: int, n: int, args: argparse.Namespace) -> None:
+    """Select from a pool on disk and, where it fits, in memory, and print a line."""
+    name = f"{method:>8} {f'{rows} x {dim}':>14} {n:5d}"
+    disk = in_child(folder, method, n, int(args.max_memory), "disk")
+    if "problem" in disk:
+        print(f"{name} {disk['problem']}", flush=True)
+        return
+    memory = in_child(folder, method, n, 1 << 40, "memory") if 4 * rows * dim <= args.compare else None
+    same = sum(a == b for a, b in zip(disk["picks"], memory["picks"], strict=True)) if memory else None
+    times = [disk[name] for name in ("reading", "pass", "total")]
+    print(
+        f"{name} {' '.join(f'{time:8.2f}' for time in times)} {times[2] / times[0]:9.1f} {times[2] / times[1]:7.2f} "
+        f"{disk['read'] / rows:10.2f} {disk['windows']:7d} {disk['memory'] / 1e6:6.0f} "
+        f"{'-' if same is None else f'{same}/{n}':>10} {memory['total'] if memory else np.nan:9.2f}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

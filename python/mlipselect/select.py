@@ -15,28 +15,30 @@ import numpy as np
 from ase.data import atomic_numbers
 from numpy.typing import DTypeLike, NDArray
 
+from mlipselect.checkpoint import Checkpoint, identity_of, refuse_unusable
 from mlipselect.descriptors import ACE
 from mlipselect.descriptors.base import DesignDescriptor
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features import Designs, Features, FeatureStore, balance_composition, featurize
 from mlipselect.features.describe import DescriptorLike
+from mlipselect.features.joined import JoinedStores
 from mlipselect.io.collection import Isolated, Structures, StructuresLike, sha256
 from mlipselect.io.output import Output, write_exact
 from mlipselect.limits import CostLike, Limits
 from mlipselect.models import LinearPotential
 from mlipselect.progress import shown
 from mlipselect.selection import Selection, output_for, selection_notes, traced
-from mlipselect.selectors import BayesianSelector, Constraint, Selector
+from mlipselect.selectors import BayesianSelector
 from mlipselect.selectors.bayesian import Score
-from mlipselect.selectors.methods import make_selector, selector_parameters
+from mlipselect.selectors.methods import fit, make_selector, needs_derivatives, selector_parameters
 from mlipselect.selectors.starting_posterior import learned, starting_posterior
-from mlipselect.stored import as_store, select_stored
+from mlipselect.stored import as_store, picks_depend_on, select_stored
 
 _LOGGER = logging.getLogger("mlipselect")
 
 
 def select(
-    pool: StructuresLike | FeatureStore,
+    pool: StructuresLike | FeatureStore | Sequence[FeatureStore] | JoinedStores,
     n: int = 20,
     core: StructuresLike | None = None,
     descriptor: DescriptorLike | None = None,
@@ -65,15 +67,16 @@ def select(
     progress: bool | None = None,
     output: str | os.PathLike[str] | None = None,
     save_posterior: str | os.PathLike[str] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     **parameters: Any,
 ) -> Selection:
     """Select the structures of a pool that are worth a calculation, given those that are calculated already.
 
     Parameters
     ----------
-    pool : path, iterable of paths, ase.Atoms, iterable of ase.Atoms, or FeatureStore
-        Candidates. No labels are used. Of a store, or its folder, only the chosen structures are read; it is for the
-        method ``"bayesian"`` with the scores ``"energy"`` and ``"logdet"``, and brings its descriptor.
+    pool : path, iterable of paths, ase.Atoms, iterable of ase.Atoms, or one or several FeatureStore
+        Candidates. No labels are used. Of a store, or its folder, only the chosen structures are read; it brings its
+        descriptor, and knows no groups, atomic rows or forces.
     n : int, default 20
         Number of structures to select.
     core : like `pool`, optional
@@ -134,6 +137,9 @@ def select(
         does. That the file can be written is made sure before the work.
     save_posterior : path, optional
         Write the posterior after the last pick there; only together with `output`.
+    checkpoint : path, optional
+        Keep the picks there while they are made, for methods that make them one after the other. The same call goes on
+        from that file where an earlier one was stopped, and ends with the same result.
     **parameters
         Further parameters of the method's selector, such as ``metric="cosine"`` for ``"fps"``.
 
@@ -197,6 +203,8 @@ def select(
     )
     if stratify_by is not None and method != "random":
         raise InvalidInputError(f"stratify_by: expected only with the method random, got {method}")
+    if checkpoint is not None and "checkpoint" not in inspect.signature(selector.fit).parameters:
+        raise InvalidInputError(f"checkpoint: the method {method} makes its picks together, and keeps none on the way")
     store = as_store(pool)
     if store is not None:
         if fitted is not None:
@@ -204,8 +212,8 @@ def select(
         if composition:
             raise InvalidInputError("composition: not for a pool that is a store of features, which has its columns")
         return select_stored(
-            store, n, core, descriptor, selector, limits, isolated=marker, parameters=posterior_options,
-            n_threads=n_threads, progress=progress, output=output, save_posterior=save_posterior,
+            store, n, core, descriptor, method, selector, limits, isolated=marker, parameters=posterior_options,
+            n_threads=n_threads, progress=progress, output=output, save_posterior=save_posterior, checkpoint=checkpoint,
         )  # fmt: skip
     keys = {key for key in (groups, stratify_by) if key is not None}
     candidates = Structures(cast("StructuresLike", pool), marker, group_by=sorted(keys))
@@ -219,6 +227,8 @@ def select(
         files: Output | None = None
         if output is not None:
             files = stack.enter_context(output_for(output, inputs, save_posterior))
+        if checkpoint is not None:
+            refuse_unusable(checkpoint, inputs, [] if files is None else files.targets)
         times = [time.perf_counter()]
         _survey(candidates, known, n, progress)
         if files is not None:
@@ -234,9 +244,22 @@ def select(
         times.append(time.perf_counter())
         constraints = limits.constraints(candidates)
         designs = {}
-        if _needs_derivatives(selector):
+        if needs_derivatives(selector):
             designs = _designs(candidates, known, descriptor, n_threads)
-        _fit(selector, X, X_core, constraints, designs, None if stratify_by is None else candidates.groups[stratify_by])
+        kept = None
+        if checkpoint is not None:
+            kept = Checkpoint(
+                checkpoint,
+                {
+                    **picks_depend_on(selector, n, descriptor, limits, posterior_options),
+                    "composition": elements,
+                    "isolated": isolated,
+                    "pool": _content(candidates, X),
+                    "core": None if known is None or X_core is None else _content(known, X_core),
+                },
+            )
+        strata = None if stratify_by is None else candidates.groups[stratify_by]
+        fit(selector, X, X_core, constraints, designs=designs, strata=strata, checkpoint=kept)
         if isinstance(selector, BayesianSelector):
             posterior, information = selector.posterior_, selector.information_
         else:
@@ -289,34 +312,11 @@ def _fitted(potential: LinearPotential | str | os.PathLike[str]) -> LinearPotent
     return potential if isinstance(potential, LinearPotential) else LinearPotential.load(potential)
 
 
-def _fit(
-    selector: Selector,
-    X: Features,
-    core: Features | None,
-    constraints: Sequence[Constraint],
-    designs: dict[str, Designs],
-    strata: Sequence[Any] | None,
-) -> None:
-    """Select, with what the selector has use for."""
-    taken = inspect.signature(selector.fit).parameters
-    options: dict[str, Any] = dict(designs)
-    if constraints:
-        if "constraints" not in taken:
-            raise InvalidInputError(
-                f"{type(selector).__name__} chooses its structures together: quotas, budgets and distances to keep "
-                "need a method that picks one after the other"
-            )
-        options["constraints"] = constraints
-    if strata is not None:
-        options["groups"] = strata
-    selector.fit(X, core, **options)
-
-
-def _needs_derivatives(selector: Selector) -> bool:
-    if not isinstance(selector, BayesianSelector):
-        return False
-    plain = ("energy", "logdet", "pool_variance", "pool_std")
-    return selector.update in ("forces", "stress") or selector.score not in plain
+def _content(structures: Structures, features: Features) -> dict[str, Any]:
+    """Tell structures and their features from others."""
+    parts = {"structure": features.structure, "atoms": features.atoms}
+    digests = {name: identity_of(part) for name, part in parts.items() if part is not None}
+    return {"files": list(structures.digests.values()), "features": digests}
 
 
 def _designs(

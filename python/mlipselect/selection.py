@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from mlipselect._core import Posterior, __version__
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.features import Features, FeatureStore
+from mlipselect.features import Features
+from mlipselect.features.joined import JoinedStores
 from mlipselect.io.exact import results
 from mlipselect.io.frames import Frame
 from mlipselect.io.output import Output, write_exact
@@ -50,7 +51,7 @@ class Selection:
         What is known after the last pick.
     descriptor : object
         The descriptor, with what it settled by itself.
-    features : Features or FeatureStore
+    features : Features or JoinedStores
         What was selected from, one row per candidate.
     core_features : Features or None
         The rows of the core.
@@ -73,7 +74,7 @@ class Selection:
     effective_dimension: float
     posterior: Posterior
     descriptor: Any
-    features: Features | FeatureStore
+    features: Features | JoinedStores
     core_features: Features | None = None
     isolated: list[Frame] = field(default_factory=list)
     parameters: dict[str, Any] = field(default_factory=dict)

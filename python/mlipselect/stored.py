@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mlipselect.checkpoint import Checkpoint, identity_of, refuse_unusable
 from mlipselect.descriptors import ACE
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features import FeatureStore, featurize
 from mlipselect.features.describe import DescriptorLike
+from mlipselect.features.joined import JoinedStores, open_stores
 from mlipselect.features.store import MANIFEST
 from mlipselect.io.collection import Isolated, Structures, StructuresLike, sha256
 from mlipselect.io.frames import Frame, raw_frames
@@ -22,27 +25,38 @@ from mlipselect.io.output import Output
 from mlipselect.limits import Limits
 from mlipselect.provenance import describe_descriptor
 from mlipselect.selection import Selection, output_for, selection_notes
-from mlipselect.selectors import BayesianSelector, Selector
-from mlipselect.selectors.methods import selector_parameters
+from mlipselect.selectors import BayesianSelector, MinDistance, Selector
+from mlipselect.selectors.methods import fit, needs_derivatives, selector_parameters
+from mlipselect.selectors.starting_posterior import learned, starting_posterior
 
 
-def as_store(pool: Any) -> FeatureStore | None:
-    """Return the store that was given or named, alone, as a pool; None for anything else."""
-    if isinstance(pool, FeatureStore):
+def as_store(pool: Any) -> JoinedStores | None:
+    """Return the stores that were given or named, alone, as a pool; None for anything else."""
+    if isinstance(pool, JoinedStores):
         return pool
-    if isinstance(pool, (list, tuple)) and len(pool) == 1:
-        pool = pool[0]
-    if isinstance(pool, (str, os.PathLike)) and (Path(pool) / MANIFEST).is_file():
-        return FeatureStore.open(pool)
+    given = list(pool) if isinstance(pool, (list, tuple)) else [pool]
+    stores = [_is_store(item) for item in given]
+    if given and all(stores):
+        return open_stores(given)
+    if any(stores):
+        raise InvalidInputError(
+            f"{given[stores.index(True)]}: a store of features, which cannot be a pool together with structures"
+        )
     return None
 
 
-def descriptor_of(store: FeatureStore, given: DescriptorLike | None) -> DescriptorLike:
+def _is_store(item: Any) -> bool:
+    if isinstance(item, (str, os.PathLike)):
+        return (Path(item) / MANIFEST).is_file()
+    return isinstance(item, FeatureStore)
+
+
+def descriptor_of(store: JoinedStores, given: DescriptorLike | None) -> DescriptorLike:
     """Return the descriptor that the store was made with, which the core must be described with.
 
     Parameters
     ----------
-    store : FeatureStore
+    store : JoinedStores
         The store.
     given : object or callable, optional
         The descriptor, where it is not an `ACE` or is to be checked.
@@ -52,20 +66,20 @@ def descriptor_of(store: FeatureStore, given: DescriptorLike | None) -> Descript
     InvalidInputError
         It is another one, or must be given.
     """
-    known = dict(store.manifest.descriptor)
+    known = dict(store.descriptor)
     if given is None:
         parameters = dict(known)
         if parameters.pop("name", None) != "ACE":
-            raise InvalidInputError(f"{store.path}: expected its descriptor with it, {known}")
+            raise InvalidInputError(f"{store.name}: expected its descriptor with it, {known}")
         return ACE(**parameters)
     if describe_descriptor(given) != known:
         raise InvalidInputError(
-            f"{store.path}: made with another descriptor, {known}, than the one given, {describe_descriptor(given)}"
+            f"{store.name}: made with another descriptor, {known}, than the one given, {describe_descriptor(given)}"
         )
     return given
 
 
-def chosen_frames(store: FeatureStore, picks: Sequence[int]) -> list[Frame]:
+def chosen_frames(store: JoinedStores, picks: Sequence[int]) -> list[Frame]:
     """Read some structures from the files that the store was made from.
 
     Raises
@@ -74,7 +88,7 @@ def chosen_frames(store: FeatureStore, picks: Sequence[int]) -> list[Frame]:
         A file that is missing, or is not what it was.
     """
     places = [store.source(pick) for pick in picks]
-    digests = {file["path"]: file["sha256"] for file in store.manifest.files}
+    digests = {file["path"]: file["sha256"] for file in store.files}
     found: dict[tuple[str, int], Frame] = {}
     for path in dict.fromkeys(path for path, _ in places):
         if sha256(path) != digests[path]:
@@ -86,11 +100,31 @@ def chosen_frames(store: FeatureStore, picks: Sequence[int]) -> list[Frame]:
     return [found[place] for place in places]
 
 
+def picks_depend_on(
+    selector: Selector, n: int, descriptor: DescriptorLike, limits: Limits, posterior_options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Tell, for a checkpoint, what picks depend on beside the rows of pool and core."""
+    how = {"max_memory", "engine"}
+    return {
+        "method": type(selector).__name__,
+        "n": n,
+        "descriptor": describe_descriptor(descriptor),
+        **identity_of(
+            {
+                **{name: value for name, value in selector_parameters(selector).items() if name not in how},
+                **posterior_options,
+                **dataclasses.asdict(limits),
+            }
+        ),
+    }
+
+
 def select_stored(
-    store: FeatureStore,
+    store: JoinedStores,
     n: int,
     core: StructuresLike | None,
     descriptor: DescriptorLike | None,
+    method: str,
     selector: Selector,
     limits: Limits,
     *,
@@ -100,30 +134,34 @@ def select_stored(
     progress: bool | None,
     output: str | os.PathLike[str] | None,
     save_posterior: str | os.PathLike[str] | None,
+    checkpoint: str | os.PathLike[str] | None,
 ) -> Selection:
     """Select from a store of features; see `mlipselect.select` for the parameters.
 
     Raises
     ------
     InvalidInputError
-        What only features in memory serve for: another selector, groups, a distance to keep.
+        What only features in memory serve for: atomic rows, forces and stress, groups.
     StructureError
         A chosen structure that cannot be read, or whose file has changed.
     """
-    if not isinstance(selector, BayesianSelector):
-        raise InvalidInputError(f"{store.path}: from a store only the method bayesian selects; load() the features")
-    if store.composition or limits.groups is not None or limits.min_distance is not None:
-        raise InvalidInputError(
-            f"{store.path}: element fractions, groups and min_distance are not for stores; load() the features"
-        )
+    if store.composition or limits.groups is not None:
+        raise InvalidInputError(f"{store.name}: element fractions and groups are not for stores; load() the features")
+    if isinstance(selector, BayesianSelector) and needs_derivatives(selector):
+        raise InvalidInputError(f"{store.name}: scores and updates of forces and stress are not for stores")
+    rows = selector.update if isinstance(selector, BayesianSelector) else getattr(selector, "rows", None)
+    if "atoms" in (rows, parameters["update"]):
+        raise InvalidInputError(f"{store.name}: atomic rows are used in memory only; load() the features")
     known = None if core is None else Structures(core, isolated)
-    files = [file["path"] for file in store.manifest.files]
+    files = [file["path"] for file in store.files]
     with contextlib.ExitStack() as stack:
         times = [time.perf_counter()]
         out: Output | None = None
+        inputs = files + ([] if known is None else known.paths)
         if output is not None:
-            inputs = files + ([] if known is None else known.paths)
             out = stack.enter_context(output_for(output, inputs, save_posterior))
+        if checkpoint is not None:
+            refuse_unusable(checkpoint, inputs, [] if out is None else out.targets)
         descriptor = descriptor_of(store, descriptor)
         X_core = None
         if known is not None:
@@ -132,24 +170,41 @@ def select_stored(
             )
         times.append(time.perf_counter())
         is_limited = limits.max_atoms is not None or limits.max_cost is not None
-        budgets = limits.budgets(store.n_atoms) if is_limited else []
-        selector.fit(store, X_core, constraints=budgets)
+        constraints = limits.budgets(store.n_atoms) if is_limited else []
+        if limits.min_distance is not None:
+            constraints.append(MinDistance(limits.min_distance))
+        kept = None
+        if checkpoint is not None:
+            kept = Checkpoint(
+                checkpoint,
+                {
+                    **picks_depend_on(selector, n, descriptor, limits, parameters),
+                    "isolated": None if isolated is None else [isolated.key, isolated.value],
+                    "pool": store.digests,
+                    "core": None if X_core is None else identity_of(X_core.structure),
+                },
+            )
+        fit(selector, store, X_core, constraints, checkpoint=kept)
+        if isinstance(selector, BayesianSelector):
+            posterior, information = selector.posterior_, selector.information_
+        else:
+            start = starting_posterior(store, X_core, n_threads=n_threads, **parameters)
+            posterior, information = learned(start, store, selector.selected_idx_)
         times.append(time.perf_counter())
-        posterior = selector.posterior_
         result = Selection(
             frames=chosen_frames(store, selector.selected_idx_.tolist()),
-            indices=selector.selected_idx_,
+            indices=store.positions(selector.selected_idx_),
             scores=selector.scores_,
-            information=selector.information_,
+            information=information,
             effective_dimension=posterior.effective_dimension(),
             posterior=posterior,
             descriptor=descriptor,
             features=store,
             core_features=X_core,
-            parameters={"n": n, "method": "bayesian", **selector_parameters(selector), **parameters},
-            notes=selection_notes(selector, budgets, n),
+            parameters={"n": n, "method": method, **selector_parameters(selector), **parameters},
+            notes=selection_notes(selector, constraints, n),
             inputs={
-                "pool": {"files": store.manifest.files, "candidates": len(store), "store": os.fspath(store.path)},
+                "pool": {"files": store.files, "candidates": len(store), "store": store.name},
                 "core": None if known is None else known.summary(),
                 "potential": None,
             },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import ase.io
+import numpy as np
 import pytest
 
 import mlipselect as ms
@@ -34,6 +35,17 @@ def test_the_selection_is_that_of_the_files(files, store):
         assert differences(a, b, ignore="mlipselect_score") == []
 
 
+@pytest.mark.parametrize("method", ["fps", "facility-location", "k-medoids", "cur", "random"])
+def test_every_method_selects_from_a_store(files, store, method):
+    options = {} if method == "k-medoids" else {"min_distance": 0.01, "max_atoms": 40}
+    stored = ms.select(store, 4, "core.xyz", method=method, isolated=ISOLATED, **options)
+    plain = ms.select("pool.xyz", 4, "core.xyz", ms.ACE(**ACE), method=method, isolated=ISOLATED, **options)
+    assert stored.indices.tolist() == plain.indices.tolist()
+    assert stored.notes == plain.notes
+    np.testing.assert_allclose(stored.information, plain.information)
+    assert stored.parameters["method"] == method
+
+
 def test_the_command_takes_the_folder_of_a_store(files, store):
     arguments = ["--core", "core.xyz", "--isolated", ISOLATED, "-n", "3", "-q"]
     assert main(["select", "features", *arguments, "--max-memory", "500MB", "-o", "stored.xyz"]) == 0
@@ -49,12 +61,13 @@ def test_the_command_takes_the_folder_of_a_store(files, store):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--method", "fps"], "from a store only the method bayesian selects"),
-        (["--groups", "config_type", "--max", "1"], "groups and min_distance are not for stores"),
-        (["--min-distance", "0.1"], "groups and min_distance are not for stores"),
+        (["--method", "k-medoids", "--min-distance", "0.1"], "KMedoids chooses its structures together"),
+        (["--method", "cur", "--rows", "atoms"], "atomic rows are used in memory only"),
+        (["--update", "atoms"], "atomic rows are used in memory only"),
+        (["--score", "force"], "scores and updates of forces and stress are not for stores"),
+        (["--groups", "config_type", "--max", "1"], "groups are not for stores"),
         (["--stratify-by", "config_type"], "stratify_by: expected only with the method random"),
         (["--composition"], "composition: not for a pool that is a store"),
-        (["--score", "pool_std"], "rows on disk are for the scores"),
         (["--totaldegree", "8"], "--totaldegree: expected no descriptor with a store"),
         (["--max-memory", "1kB"], "more than the 1000 allowed: raise max_memory"),
         (["-n", "13"], "cannot select 13 structures from a pool of 12"),

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
+import signal
 import sys
+import threading
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
 from mlipselect._core import __version__
+from mlipselect.checkpoint import SelectionInterrupted
 from mlipselect.cli import demo, featurize, fit, select
 from mlipselect.exceptions import MlipselectError
 
-OK, BAD_INPUT, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
+OK, BAD_INPUT, BAD_USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
 DESCRIPTION = """\
 Choose the atomic structures worth a DFT calculation.
@@ -28,7 +32,7 @@ exit codes:
   0    done
   1    bad input, or a file that cannot be read or written; nothing was written
   2    the command line was not understood
-  130  interrupted; nothing was written
+  130  interrupted by Ctrl-C, or 143 by SIGTERM; nothing was written but a checkpoint or finished shards of a store
 
 'mlipselect VERB --help' explains a verb, with examples.
 """
@@ -45,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0 done, 1 bad input, 2 bad usage, 130 interrupted.
+        The exit code: 0 done, 1 bad input, 2 bad usage, 130 interrupted, 143 terminated.
     """
     try:
         options = build_parser().parse_args(arguments)
@@ -56,11 +60,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warnings.showwarning = _show_warning
         _set_up_logging(options.verbose - options.quiet)
         try:
-            options.run(options)
+            with _terminable():
+                options.run(options)
             sys.stdout.flush()
-        except KeyboardInterrupt:
-            print("mlipselect: interrupted", file=sys.stderr)
-            return INTERRUPTED
+        except KeyboardInterrupt as interrupt:
+            where = f": {interrupt}" if isinstance(interrupt, SelectionInterrupted) else ""
+            print(f"mlipselect: interrupted{where}", file=sys.stderr)
+            return TERMINATED if _was_terminated(interrupt) else INTERRUPTED
         except BrokenPipeError:  # whoever read the output has had enough, as `head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return OK
@@ -70,6 +76,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"mlipselect: error: {_one_line(error)}", file=sys.stderr)
             return BAD_INPUT
     return OK
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came."""
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end the work as Ctrl-C does, where signals can be handled."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: Any) -> None:  # noqa: ARG001
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _was_terminated(error: BaseException | None) -> bool:
+    return error is not None and (isinstance(error, _Terminated) or _was_terminated(error.__cause__))
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -43,7 +43,8 @@ EXAMPLES = """\
 
   # a pool that does not fit into memory
   mlipselect featurize huge.xyz --dtype float32 --store huge.features
-  mlipselect select huge.features --core train.xyz --max-memory 2GB -n 1000 -o selected.xyz
+  mlipselect select huge.features --core train.xyz --max-memory 2GB -n 1000 \\
+      --checkpoint picks.json -o selected.xyz
 
   # lower the uncertainty over the whole pool instead of picking the most uncertain structure
   mlipselect select pool.xyz --core train.xyz --score pool_variance -n 20 -o selected.xyz
@@ -159,6 +160,11 @@ def add_parser(verbs: Any) -> None:
         action=argparse.BooleanOptionalAction,
         help="append columns of element fractions (default: where the pool has more than one composition)",
     )
+    parser.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        help="keep the picks there while they are made: the same command goes on from that file after a stop",
+    )
     selection.add_argument("--save-posterior", metavar="FILE", help="write what is known after the last pick")
     add_descriptor_options(parser, learned=True)
     add_general_options(parser)
@@ -194,7 +200,7 @@ METHOD_OPTIONS = ("max_memory", "score", "metric", "scale", "init", "rank", "det
 
 
 def _is_store(pool: list[str]) -> bool:
-    return len(pool) == 1 and (Path(pool[0]) / MANIFEST).is_file()
+    return all((Path(path) / MANIFEST).is_file() for path in pool)
 
 
 def _bytes(text: str) -> int:
@@ -241,6 +247,7 @@ def run(options: argparse.Namespace) -> None:
         progress=progress_from(options),
         output=options.output,
         save_posterior=options.save_posterior,
+        checkpoint=options.checkpoint,
         **{name: value for name in METHOD_OPTIONS if (value := getattr(options, name)) is not None},
     )
     if options.quiet:

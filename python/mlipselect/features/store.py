@@ -12,6 +12,7 @@ what it names is complete. Anyone's numpy reads the arrays.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -26,10 +27,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.container import Features
+from mlipselect.io.atomic import write_atomically
 from mlipselect.io.collection import sha256
 
 MANIFEST = "manifest.json"
-VERSION = 1
+VERSION = 2
 KINDS = ("rows", "origin", "atoms")
 BLOCK_BYTES = 64 << 20
 """Rows are handed out in blocks of about this many bytes."""
@@ -45,12 +47,15 @@ class Shard:
         Number of structures.
     atoms : int
         Number of their atoms.
+    squares : float
+        Sum of the squares of all features.
     sha256 : dict of str
         Digest of each of its files, by kind.
     """
 
     rows: int
     atoms: int
+    squares: float
     sha256: dict[str, str]
 
 
@@ -115,9 +120,11 @@ class FeatureStore:
     ((3, 25), 'pool.xyz, frame 2')
     """
 
-    def __init__(self, path: Path, manifest: Manifest):
+    def __init__(self, path: Path, manifest: Manifest, numbers: Sequence[int] | None = None):
         self.path = path
         self.manifest = manifest
+        #: Of each shard, the number in the names of its files.
+        self._numbers = list(range(len(manifest.shards)) if numbers is None else numbers)
         self._starts = np.concatenate([[0], np.cumsum([shard.rows for shard in manifest.shards])]).astype(np.int64)
         self._origin: NDArray[np.int64] | None = None
 
@@ -179,9 +186,19 @@ class FeatureStore:
     def __len__(self) -> int:
         return int(self._starts[-1])
 
+    @property
+    def mean_square(self) -> float:
+        """Mean of the squares of all features."""
+        return sum(shard.squares for shard in self.shards) / (len(self) * self.manifest.width)
+
     def file(self, shard: int, kind: str = "rows") -> Path:
         """Give the path of a file of a shard: its ``"rows"``, ``"origin"`` or ``"atoms"``."""
-        return shard_file(self.path, kind, shard)
+        return shard_file(self.path, kind, self._numbers[shard])
+
+    def only(self, shards: Sequence[int]) -> FeatureStore:
+        """Give a store of some of the shards."""
+        manifest = dataclasses.replace(self.manifest, shards=[self.shards[shard] for shard in shards])
+        return FeatureStore(self.path, manifest, [self._numbers[shard] for shard in shards])
 
     def source(self, row: int) -> tuple[str, int]:
         """Give the file that a structure came from and its 0-based frame in it."""
@@ -251,6 +268,10 @@ class FeatureStore:
             mapped = self._mapped(shard)
             for first in range(0, len(mapped), rows):
                 yield int(start) + first, np.array(mapped[first : first + rows])
+
+    def parts(self) -> list[NDArray[Any]]:
+        """Give the rows of each shard as they lie on disk."""
+        return [self._mapped(shard) for shard in range(len(self.shards))]
 
     def atomic_rows(self, row: int) -> NDArray[Any]:
         """Read the atomic features of one structure, where they are kept."""
@@ -421,7 +442,8 @@ class StoreWriter:
         digests = {
             kind: _write_array(shard_file(self.path, kind, number), array) for kind, array in arrays.items()
         }  # fmt: skip
-        self.manifest.shards.append(Shard(len(rows), int(origin[:, 2].sum()), digests))
+        squares = float(np.einsum("ij,ij->", rows, rows, dtype=np.float64))
+        self.manifest.shards.append(Shard(len(rows), int(origin[:, 2].sum()), squares, digests))
         self._write_manifest()
 
     def finish(self) -> None:
@@ -431,7 +453,7 @@ class StoreWriter:
 
     def _write_manifest(self) -> None:
         text = json.dumps({"mlipselect_features": VERSION, **asdict(self.manifest)}, indent=1) + "\n"
-        _write_atomically(self.path / MANIFEST, lambda stream: stream.write(text.encode()))
+        write_atomically(self.path / MANIFEST, lambda stream: stream.write(text.encode()))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -491,32 +513,5 @@ def _write_array(path: Path, array: NDArray[Any]) -> str:
             digest.update(data)
             return self.stream.write(data)  # type: ignore[no-any-return]
 
-    _write_atomically(path, lambda stream: np.lib.format.write_array(Digested(stream), array, allow_pickle=False))
+    write_atomically(path, lambda stream: np.lib.format.write_array(Digested(stream), array, allow_pickle=False))
     return digest.hexdigest()
-
-
-def _write_atomically(path: Path, write: Any) -> None:
-    temporary = path.with_name(f".mlipselect-{path.name}")
-    try:
-        try:
-            with temporary.open("wb") as stream:
-                write(stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(path)
-            _flush_folder(path.parent)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise InvalidInputError(f"{path}: cannot be written: {error.strerror}") from error
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make a rename last, where folders can be flushed."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

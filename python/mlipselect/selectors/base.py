@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,10 @@ class StoredRows(Protocol):
     def dtype(self) -> np.dtype[Any]:
         """Type of the entries."""
 
+    @property
+    def mean_square(self) -> float:
+        """Mean of the squares of all features."""
+
     def __len__(self) -> int: ...
 
     def take(self, indices: Any) -> FloatMatrix:
@@ -51,8 +55,39 @@ class StoredRows(Protocol):
     def blocks(self, rows: int | None = None) -> Iterator[tuple[int, FloatMatrix]]:
         """Go through all rows in order: the index of the first row of each block, and its rows."""
 
+    def parts(self) -> Sequence[FloatMatrix]:
+        """Give all rows as matrices, one after the other, that are read from the disk as they are used."""
+
     def where(self, row: int) -> str:
         """Say which structure a row describes."""
+
+
+class MappedRows:
+    """Rows on disk as one matrix, which the compiled parts read where it lies.
+
+    Attributes
+    ----------
+    parts : sequence of ndarray
+        The rows, in order.
+    shape : (int, int)
+        Numbers of rows and of features.
+    dtype : dtype
+        Type of the entries.
+    """
+
+    ndim = 2
+
+    def __init__(self, rows: StoredRows):
+        self._rows = rows
+        self.parts, self.shape, self.dtype = rows.parts(), rows.shape, rows.dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return self._rows.take(np.arange(*index.indices(len(self))))
+        return self._rows.take(index) if np.ndim(index) else self._rows.take([index])[0]
 
 
 def pool_size(X: Any) -> int:
@@ -63,10 +98,9 @@ def pool_size(X: Any) -> int:
 def structure_rows(X: Any) -> FloatMatrix:
     """Return the matrix of structure rows of what a selector was given, without a copy."""
     if isinstance(X, StoredRows):
-        raise InvalidInputError(
-            "expected features in memory: rows on disk are for BayesianSelector with the scores energy and logdet; "
-            "FeatureStore.load() gives them in memory"
-        )
+        return cast("FloatMatrix", MappedRows(X))
+    if isinstance(X, MappedRows):
+        return cast("FloatMatrix", X)
     matrix = X.structure if isinstance(X, HasStructureRows) else np.asarray(X)
     if matrix.ndim != 2 or matrix.dtype not in (np.float32, np.float64):
         raise InvalidInputError(

@@ -9,14 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlipselect._core import BayesianSelection, Posterior
+from mlipselect.checkpoint import Checkpoint
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.design import Designs
 from mlipselect.selectors.base import FloatMatrix, StoredRows, structure_rows
+from mlipselect.selectors.bounded import bounded_rows
 from mlipselect.selectors.constraints import Constraint
 from mlipselect.selectors.derivatives import TERMS, DerivativeSelection, padded
 from mlipselect.selectors.greedy import GreedySelector
 from mlipselect.selectors.starting_posterior import atomic_rows, starting_posterior
-from mlipselect.selectors.windowed import WindowedSelection
+from mlipselect.selectors.window_sizes import VARIANCES, window_sizes
+from mlipselect.selectors.windowed import Variances, WindowedSelection
 
 Score: TypeAlias = Literal["energy", "logdet", "pool_variance", "pool_std", "force", "stress"] | Mapping[str, float]
 
@@ -146,6 +149,7 @@ class BayesianSelector(GreedySelector):
         exclude: Sequence[int] | NDArray[np.integer[Any]] = (),
         constraints: Sequence[Constraint] = (),
         warm_start: bool = False,
+        checkpoint: Checkpoint | None = None,
     ) -> BayesianSelector:
         """Select `n_to_select` structures of the pool.
 
@@ -167,6 +171,8 @@ class BayesianSelector(GreedySelector):
             Continue the selection of the last call, on the same pool, up to a larger `n_to_select`. The result is that
             of one selection of as many. Posterior and core are those of that call. A selection with constraints,
             some of which depend on how many are to be picked, cannot be continued.
+        checkpoint : Checkpoint, optional
+            Keeps the picks in a file while they are made. Those that it has already are made first, without a search.
 
         Returns
         -------
@@ -183,7 +189,9 @@ class BayesianSelector(GreedySelector):
         """
         if not warm_start:
             self._designs, self._core_designs = designs, core_designs
-        return super().fit(X, core, exclude=exclude, constraints=constraints, warm_start=warm_start)
+        return super().fit(
+            X, core, exclude=exclude, constraints=constraints, warm_start=warm_start, checkpoint=checkpoint
+        )
 
     def _ended(self) -> None:
         self.information_ = self._selection.information
@@ -197,7 +205,7 @@ class BayesianSelector(GreedySelector):
     def _begin(self, X: Any, core: Any) -> BayesianSelection | DerivativeSelection | WindowedSelection:
         if self.update not in ("structure", "atoms", "forces", "stress"):
             raise InvalidInputError(f"update must be 'structure', 'atoms', 'forces' or 'stress', given {self.update!r}")
-        if isinstance(X, StoredRows):
+        if isinstance(X, StoredRows) and self.score in ("energy", "logdet") and self.update == "structure":
             return self._begin_stored(X, core)
         pool, atoms, terms = structure_rows(X), self.update == "atoms", self._terms()
         posterior = self._starting_posterior(X, core)
@@ -228,14 +236,10 @@ class BayesianSelector(GreedySelector):
         )
 
     def _begin_stored(self, X: StoredRows, core: Any) -> WindowedSelection:
-        if self.score not in ("energy", "logdet") or self.update != "structure":
-            raise InvalidInputError(
-                "rows on disk are for the scores 'energy' and 'logdet' and the update 'structure': load() the others"
-            )
         posterior = self._starting_posterior(X, core)
-        return WindowedSelection(
-            posterior, X, logdet=self.score == "logdet", max_memory=self.max_memory, n_threads=self.n_threads
-        )
+        sizes = window_sizes(X, self.max_memory, VARIANCES)
+        rows = bounded_rows("variances", X, block_bytes=VARIANCES.block_bytes, n_threads=self.n_threads)
+        return WindowedSelection(rows, Variances(posterior, str(self.score), self.n_threads), *sizes)
 
     def _terms(self) -> Mapping[str, float] | None:
         """Return the weights of a score that needs derivatives, if it is one."""

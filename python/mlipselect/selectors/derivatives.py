@@ -133,14 +133,22 @@ class DerivativeSelection:
             proposed = self.propose()
             if proposed is None:
                 raise InvalidInputError(f"cannot pick {count} more structures: the pool has none left to pick from")
-            index, score = proposed
-            self._posterior.update(
-                picked_rows(self._pool, self._designs, self._update, index), n_threads=self._n_threads
-            )
-            self._open[index] = False
-            self._indices.append(index)
-            self._scores.append(score)
-            self._information.append(self._posterior.information() - self._start)
+            self._take(*proposed)
+
+    def pick(self, candidate: int) -> None:
+        """Pick a candidate, the best or not."""
+        if not (0 <= candidate < len(self._open) and self._open[candidate]):
+            raise InvalidInputError(f"candidate {candidate} cannot be picked: it is picked, excluded or not there")
+        if self._exact[candidate] != len(self._indices):
+            self._evaluate(np.array([candidate]))
+        self._take(candidate, float(self._bounds[candidate]))
+
+    def _take(self, index: int, score: float) -> None:
+        self._posterior.update(picked_rows(self._pool, self._designs, self._update, index), n_threads=self._n_threads)
+        self._open[index] = False
+        self._indices.append(index)
+        self._scores.append(score)
+        self._information.append(self._posterior.information() - self._start)
 
     def _evaluate(self, candidates: NDArray[np.intp]) -> None:
         if len(candidates):

@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from mlipselect._core import FpsSelection
-from mlipselect.selectors.base import core_rows, integer, structure_rows
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.selectors.base import StoredRows, core_rows, integer, structure_rows
+from mlipselect.selectors.bounded import bounded_rows
 from mlipselect.selectors.greedy import GreedySelector
+from mlipselect.selectors.stored_statistics import FarthestFromMean, stored_scales
+from mlipselect.selectors.window_sizes import DISTANCES, window_sizes
+from mlipselect.selectors.windowed import Distances, WindowedSelection
 
 
 class FPS(GreedySelector):
@@ -24,6 +29,8 @@ class FPS(GreedySelector):
         descriptors differ in size by orders of magnitude, and distances see a handful of large ones otherwise.
     initialize : int, optional
         Index of the first pick where there is no core. By default that is the structure farthest from the mean.
+    max_memory : int, default=4 GiB
+        Bytes to take for a pool on disk.
     stop_gain : float, optional
         Stop before a pick whose score is less than this fraction of the first one's.
     engine : {"lazy", "naive"}, default="lazy"
@@ -75,6 +82,7 @@ class FPS(GreedySelector):
         metric: Literal["euclidean", "cosine"] = "euclidean",
         scale: Literal["standard", "none"] = "standard",
         initialize: int | None = None,
+        max_memory: int = 4 << 30,
         stop_gain: float | None = None,
         engine: Literal["lazy", "naive"] = "lazy",
         progress_bar: bool = False,
@@ -84,12 +92,15 @@ class FPS(GreedySelector):
         self.metric = metric
         self.scale = scale
         self.initialize = initialize
+        self.max_memory = max_memory
         self.stop_gain = stop_gain
         self.engine = engine
         self.progress_bar = progress_bar
         self.n_threads = n_threads
 
-    def _begin(self, X: Any, core: Any) -> FpsSelection:
+    def _begin(self, X: Any, core: Any) -> FpsSelection | WindowedSelection:
+        if isinstance(X, StoredRows):
+            return self._begin_stored(X, core)
         pool = structure_rows(X)
         return FpsSelection(
             pool,
@@ -100,3 +111,32 @@ class FPS(GreedySelector):
             engine=self.engine,
             n_threads=self.n_threads,
         )
+
+    def _begin_stored(self, X: StoredRows, core: Any) -> WindowedSelection:
+        if self.metric not in ("euclidean", "cosine") or self.scale not in ("standard", "none"):
+            raise InvalidInputError(f"no metric {self.metric!r} with the scale {self.scale!r}")
+        known = core_rows(core, X)
+        initialize = None if self.initialize is None else integer("initialize", self.initialize, 0)
+        if initialize is not None:
+            if known is not None and len(known):
+                raise InvalidInputError("a core is where the selection begins: leave initialize out")
+            if initialize >= len(X):
+                raise InvalidInputError(
+                    f"initialize must be a candidate: the pool has {len(X)} candidates, given {initialize}"
+                )
+        sizes = window_sizes(X, integer("max_memory", self.max_memory, 0), DISTANCES)
+        factors = stored_scales(X, known) if self.scale == "standard" else None
+        farthest = FarthestFromMean(X, self.metric, factors)
+
+        def start(rows: Any) -> int:
+            return farthest(rows.taken) if initialize is None else initialize
+
+        rows = bounded_rows(
+            "distances",
+            X,
+            metric=self.metric,
+            factors=factors,
+            block_bytes=DISTANCES.block_bytes,
+            n_threads=self.n_threads,
+        )
+        return WindowedSelection(rows, Distances(known, self.metric, factors, start, self.n_threads), *sizes)

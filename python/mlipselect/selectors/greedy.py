@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mlipselect.checkpoint import Checkpoint, SelectionInterrupted
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.progress import progress_bar
 from mlipselect.selectors.base import Selector, check_left, check_pool_size, integer, pool_size
@@ -26,6 +27,9 @@ class GreedySelection(Protocol):
 
     def advance(self, count: int) -> None:
         """Pick `count` more."""
+
+    def pick(self, candidate: int) -> None:
+        """Pick a candidate, the best or not, with the score that it would have as the best."""
 
     def exclude(self, candidates: Any) -> None:
         """Never pick these."""
@@ -64,6 +68,8 @@ class GreedySelector(Selector):
     stop_reason_: str | None
     _selection: GreedySelection
     _constraints: tuple[Constraint, ...] = ()
+    _checkpoint: Checkpoint | None = None
+    _first_score: float | None = None
 
     def fit(
         self: _Greedy,
@@ -73,6 +79,7 @@ class GreedySelector(Selector):
         exclude: Sequence[int] | NDArray[np.integer[Any]] = (),
         constraints: Sequence[Constraint] = (),
         warm_start: bool = False,
+        checkpoint: Checkpoint | None = None,
     ) -> _Greedy:
         """Select `n_to_select` structures of the pool.
 
@@ -91,6 +98,8 @@ class GreedySelector(Selector):
             Continue the selection of the last call, on the same pool, up to a larger `n_to_select`. The result is that
             of one selection of as many. The core is that of that call. A selection with constraints, some of which
             depend on how many are to be picked, cannot be continued.
+        checkpoint : Checkpoint, optional
+            Keeps the picks in a file while they are made. Those that it has already are made first, without a search.
 
         Returns
         -------
@@ -110,12 +119,15 @@ class GreedySelector(Selector):
             raise InvalidInputError(f"stop_gain must be a fraction between 0 and 1, given {self.stop_gain}")
         done = 0
         if warm_start:
+            if checkpoint is not None:
+                raise InvalidInputError("a warm start goes on from the last call: give it or a checkpoint, not both")
             done = self._picks_so_far(n, core, constrained=bool(constraints or self._constraints))
         else:
             self._n_pool = pool_size(X)
             check_pool_size(n, self._n_pool)
             self._constraints = tuple(constraints)
-            self._selection = self._begin(X, core)
+            self._selection, self._first_score = self._begin(X, core), None
+        self._checkpoint = checkpoint
         selection = self._selection
         if len(exclude):
             selection.exclude([int(i) for i in exclude])
@@ -123,7 +135,20 @@ class GreedySelector(Selector):
         if not warm_start:
             for constraint in self._constraints:
                 selection.exclude(list(constraint.begin(X, core, n)))
-        self.stop_reason_ = self._advance(n - done)
+        try:
+            if checkpoint is not None:
+                done = self._repeat(checkpoint)
+            self.stop_reason_ = self._advance(n - done)
+        except KeyboardInterrupt as interrupt:
+            if checkpoint is None:
+                raise
+            checkpoint.write()
+            picked = sum(decision >= 0 for decision in checkpoint.decisions)
+            raise SelectionInterrupted(
+                f"{picked} of {n} structures are picked, and kept in {checkpoint.path}: the same call goes on from it"
+            ) from interrupt
+        if checkpoint is not None:
+            checkpoint.write()
         for constraint in self._constraints:
             constraint.ended()
         self.selected_idx_ = selection.indices
@@ -138,6 +163,24 @@ class GreedySelector(Selector):
     def _ended(self) -> None:
         """Set the attributes that not all selectors have."""
 
+    def _repeat(self, checkpoint: Checkpoint) -> int:
+        """Decide again what another run decided, and return how many picks that were."""
+        picks = 0
+        try:
+            for decision in checkpoint.decisions:
+                if decision < 0:
+                    passed = -1 - decision
+                    # Constraints take note of whom they turn away.
+                    all(constraint.fits(passed) for constraint in self._constraints)
+                    self._selection.exclude([passed])
+                else:
+                    self._selection.pick(decision)
+                    self._account_for(decision)
+                    picks += 1
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{checkpoint.path}: does not belong to this selection: {error}") from error
+        return picks
+
     def _advance(self, count: int) -> str | None:
         """Pick `count` more, or as many as there are reasons for; say why they are fewer."""
         with progress_bar(self.progress_bar, total=count, desc="selecting", unit="structure") as bar:
@@ -148,6 +191,8 @@ class GreedySelector(Selector):
                     began = time.perf_counter()
                     part = min(step, count)
                     self._selection.advance(part)
+                    if self._checkpoint is not None:
+                        self._keep(self._selection.indices[-part:].tolist())
                     bar.update(part)
                     count -= part
                     step = max(1, step // 2) if time.perf_counter() - began > 0.1 else 2 * step
@@ -170,12 +215,29 @@ class GreedySelector(Selector):
             if all(constraint.fits(index) for constraint in self._constraints):
                 break
             selection.exclude([index])
-        if self.stop_gain is not None:
-            # Where nothing is there to be far from, the first pick gains infinitely much.
-            known = selection.scores[np.isfinite(selection.scores)]
-            if len(known) and score < self.stop_gain * known[0]:
-                return "stop_gain"
+            self._keep([-1 - index])
+        if self.stop_gain is not None and self._is_too_little(score, self.stop_gain):
+            return "stop_gain"
         selection.advance(1)
-        for constraint in self._constraints:
-            selection.exclude(list(constraint.picked(index)))
+        self._account_for(index)
+        self._keep([index])
         return None
+
+    def _is_too_little(self, score: float, stop_gain: float) -> bool:
+        """Compare a score with the first that is finite: where there is nothing to be far from, it is infinite."""
+        if self._first_score is None:
+            known = self._selection.scores
+            self._first_score = next((float(first) for first in known[np.isfinite(known)]), None)
+        return self._first_score is not None and score < stop_gain * self._first_score
+
+    def _account_for(self, index: int) -> None:
+        """Leave out what does not fit beside a pick any more."""
+        for constraint in self._constraints:
+            self._selection.exclude(list(constraint.picked(index)))
+
+    def _keep(self, decisions: list[int]) -> None:
+        """Take note of what was decided, and write it down from time to time."""
+        if self._checkpoint is not None:
+            self._checkpoint.decisions += decisions
+            if self._checkpoint.is_due():
+                self._checkpoint.write()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mlipselect.checkpoint import Checkpoint
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.features.design import Designs
 from mlipselect.selectors.base import Selector
 from mlipselect.selectors.bayesian import BayesianSelector
+from mlipselect.selectors.constraints import Constraint
 from mlipselect.selectors.cur import CUR
 from mlipselect.selectors.facility_location import FacilityLocation
 from mlipselect.selectors.fps import FPS
@@ -65,3 +69,44 @@ def selector_parameters(selector: Selector) -> dict[str, Any]:
     """Give the parameters of a selector that its picks depend on."""
     names = inspect.signature(type(selector)).parameters
     return {name: getattr(selector, name) for name in names if name not in {*_HOW, "n_to_select"}}
+
+
+def needs_derivatives(selector: Selector) -> bool:
+    """Tell whether scores or updates are of forces or stress."""
+    if not isinstance(selector, BayesianSelector):
+        return False
+    plain = ("energy", "logdet", "pool_variance", "pool_std")
+    return selector.update in ("forces", "stress") or selector.score not in plain
+
+
+def fit(
+    selector: Selector,
+    X: Any,
+    core: Any,
+    constraints: Sequence[Constraint],
+    *,
+    designs: Mapping[str, Designs] | None = None,
+    strata: Sequence[Any] | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> None:
+    """Select, with what the selector has use for.
+
+    Raises
+    ------
+    InvalidInputError
+        Constraints, for a selector that chooses its structures together; or as for the `fit` of the selector.
+    """
+    taken = inspect.signature(selector.fit).parameters
+    options: dict[str, Any] = dict(designs or {})
+    if constraints:
+        if "constraints" not in taken:
+            raise InvalidInputError(
+                f"{type(selector).__name__} chooses its structures together: quotas, budgets and distances to keep "
+                "need a method that picks one after the other"
+            )
+        options["constraints"] = constraints
+    if strata is not None:
+        options["groups"] = strata
+    if checkpoint is not None:
+        options["checkpoint"] = checkpoint
+    selector.fit(X, core, **options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from typing import Any, Literal
 
@@ -133,9 +132,7 @@ def _from_ridge(
 def _mean_square(pool: FloatMatrix | StoredRows, core: FloatMatrix | None, n_threads: int | None) -> float:
     if not isinstance(pool, StoredRows):
         return mean_square(pool, core, n_threads)
-    total, count = 0.0, 0
-    known = [] if core is None or not len(core) else [core]
-    for block in itertools.chain((rows for _, rows in pool.blocks()), known):
-        total += mean_square(block, None, n_threads) * block.size
-        count += block.size
-    return total / count
+    if core is None or not len(core):
+        return pool.mean_square
+    n_pool, n_core = len(pool), len(core)
+    return (pool.mean_square * n_pool + mean_square(core, None, n_threads) * n_core) / (n_pool + n_core)

@@ -1,109 +1,114 @@
-"""Greedy selection by variance from rows on disk: the picks of the selection in memory, with few rows in memory.
+"""Greedy selection from rows that are not in memory: the picks of the selection in memory, with few rows in memory.
 
-Variances only fall. One pass over the pool gives those of all rows given the core; from then on they are upper bounds.
-The rows with the largest bounds are the window, in which the engine for rows in memory selects, until its best is no
-more above the largest bound outside. Then bounds are lowered, block by block in the order of the largest bound in each,
-by what the picks since took off: `(w.x)^2` for each of their directions `w`. Blocks whose largest bound is too low for
-the next window are not read.
+Scores only fall, so those of earlier are upper bounds (see `bounded`). The rows with the largest bounds are the window,
+in which the engine for rows in memory selects until its best is no more above the largest bound outside. Then the rows
+outside learn what was picked, and the next window is asked for.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlipselect._core import BayesianSelection, Posterior, squared_products
-from mlipselect.exceptions import MemoryLimitError, StructureError
-from mlipselect.selectors.base import StoredRows
+from mlipselect._core import BayesianSelection, FpsSelection, Posterior, nearest_lengths
+from mlipselect.exceptions import InvalidInputError, MemoryLimitError
+from mlipselect.selectors.base import FloatMatrix
 
 logger = logging.getLogger("mlipselect")
 
-BLOCK_BYTES = 16 << 20
-"""Rows are read and bounded in blocks of about so many bytes."""
-SHARE = 40
-"""A window is no more than this part of the pool: each of its rows costs as much as in the pass over all."""
-SMALLEST = 1024
 NEAR_TIE = 1e-9
 """Where the engine in memory looks at the last digits; a row so near the best must be in the window."""
+ROWS_PER_PICK = 400
+"""A window that gave fewer picks is followed by a larger one."""
+
+
+class Bounded(Protocol):
+    """Rows with bounds of their scores, here or on other machines."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def remaining(self) -> int:
+        """Candidates that are neither picked nor excluded."""
+
+    def exclude(self, candidates: Iterable[int]) -> None:
+        """Never name these again."""
+
+    def survey(self, known: Any) -> None:
+        """Find the score of every row, given what is known."""
+
+    def observe(self, news: Any) -> None:
+        """Learn of picks."""
+
+    def window(self, size: int) -> tuple[NDArray[np.int64], FloatMatrix, NDArray[np.float64], float]:
+        """Give the rows with the largest bounds (indices, ascending; features; bounds) and the largest one outside."""
+
+    def take(self, indices: NDArray[np.int64]) -> FloatMatrix:
+        """Read some rows."""
+
+
+class Knowledge(Protocol):
+    """What is known beside the rows of a pool, and what follows from it."""
+
+    def first(self, rows: Bounded) -> int | None:
+        """Where a selection begins, if not at the largest score."""
+
+    def engine(self, rows: FloatMatrix, bounds: NDArray[np.float64]) -> Any:
+        """Begin a selection among some rows."""
+
+    def bound(self, score: float) -> float:
+        """Turn a score of the engine into what bounds are bounds of."""
+
+    def learn(self, engine: Any, picked: FloatMatrix) -> Any:
+        """Take note of what was picked in a window, and return what rows elsewhere have to know of it."""
+
+    def restart(self, picked: FloatMatrix) -> Any:
+        """Know no more than that these rows are picked, and return what rows elsewhere have to know."""
+
+    def repeat(self, picked: FloatMatrix) -> Any:
+        """Pick these rows again, in order, from the start."""
 
 
 class WindowedSelection:
-    """A Bayesian selection under way; see `GreedySelection` for the meaning of the methods.
+    """A selection under way; see `GreedySelection` for the meaning of the methods.
 
     Parameters
     ----------
-    posterior : Posterior
-        What is known before the first pick.
-    rows : StoredRows
+    rows : Bounded
         The pool.
-    logdet : bool
-        Whether scores are ``ln(1 + beta x^T Sigma x)`` rather than ``x^T Sigma x``; the order is the same.
-    max_memory : int
-        Bytes to take.
-    n_threads : int, optional
-        Threads of the compiled parts.
+    knowledge : Knowledge
+        What is known before the first pick.
+    size : int
+        Rows of a window.
+    largest : int
+        Rows of a window, at most.
 
     Attributes
     ----------
+    rows : Bounded
+        The pool.
     n_windows : int
         Windows so far.
-    rows_read : int
-        Rows that were read after the first pass.
-
-    Raises
-    ------
-    MemoryLimitError
-        `max_memory` is too little; the message says what is needed.
-    StructureError
-        A row is not finite.
     """
 
-    def __init__(self, posterior: Posterior, rows: StoredRows, *, logdet: bool, max_memory: int, n_threads: int | None):
-        self._rows, self._logdet, self._n_threads = rows, logdet, n_threads
-        self._posterior, self._start_information = posterior.copy(), posterior.information()
-        n, d = rows.shape
-        self._block = max(1, BLOCK_BYTES // (d * rows.dtype.itemsize))
-        self._row_bytes = window_row_bytes(d, rows.dtype.itemsize)
-        fixed = fixed_bytes(n, d, self._block, rows.dtype.itemsize)
-        self._largest = min(n, (max_memory - fixed) // self._row_bytes)
-        self._size = min(self._largest, max(SMALLEST, n // SHARE))
-        if self._largest < min(n, SMALLEST):
-            needed = fixed + min(n, SMALLEST) * self._row_bytes
-            raise MemoryLimitError(
-                f"a selection from {n} rows of {d} features on disk needs {needed} bytes, more than the {max_memory} "
-                "allowed: raise max_memory"
-            )
-        logger.info(
-            "selection from disk: %d rows of %d features, windows of %d rows, about %.0f MB in all",
-            n, d, self._size, (fixed + self._size * self._row_bytes) / 1e6,
-        )  # fmt: skip
-        self._taken = np.zeros(n, dtype=bool)
-        self._bounds = np.empty(n)
-        self._lengths = np.empty(n)
-        self._starts: list[int] = []
-        for first, block in rows.blocks(self._block):
-            variances = posterior.variance(block, n_threads=n_threads)
-            bad = np.flatnonzero(~np.isfinite(variances))
-            if bad.size:
-                raise StructureError(f"{rows.where(first + int(bad[0]))}: features that are not finite")
-            own = slice(first, first + len(block))
-            self._bounds[own] = variances
-            self._lengths[own] = np.sqrt(np.einsum("ij,ij->i", block, block, dtype=np.float64))
-            self._starts.append(first)
-        self._starts.append(n)
-        self._versions = np.zeros(len(self._starts) - 1, dtype=np.int64)
-        #: Directions of the picks of each window that is over, None where they are not known.
-        self._directions: list[NDArray[np.float64] | None] = []
-        self._window: BayesianSelection | None = None
+    def __init__(self, rows: Bounded, knowledge: Knowledge, size: int, largest: int):
+        self.rows, self._knowledge = rows, knowledge
+        self._size, self._largest = size, largest
+        self._surveyed = False
+        self._window: Any = None
         self._members = np.empty(0, dtype=np.int64)
-        self._outside = -np.inf
+        self._member_rows: FloatMatrix = np.empty((0, 0))
+        self._outside = np.inf
         self._indices: list[int] = []
-        self._scores: list[float] = []
-        self._information: list[float] = []
-        self.n_windows = self.rows_read = 0
+        self._is_picked: set[int] = set()
+        #: Features of the picks, in order.
+        self._picked: list[NDArray[Any]] = []
+        self._repeated: tuple[int, Any] = (-1, None)
+        self.n_windows = 0
 
     @property
     def indices(self) -> NDArray[np.int64]:
@@ -113,168 +118,245 @@ class WindowedSelection:
     @property
     def scores(self) -> NDArray[np.float64]:
         """The score of each pick when it was picked."""
-        variances = np.array(self._scores)
-        return np.log1p(self._posterior.noise_precision * variances) if self._logdet else variances
+        return np.asarray(self._again().scores)
 
     @property
     def information(self) -> NDArray[np.float64]:
         """What the picks up to each one taught together, in nat."""
-        return np.array(self._information)
+        return np.asarray(self._again().information)
 
     @property
     def remaining(self) -> int:
         """Candidates that are neither picked nor excluded."""
-        return int((~self._taken).sum())
+        return self.rows.remaining
 
-    def exclude(self, candidates: Any) -> None:
+    def exclude(self, candidates: Iterable[int]) -> None:
         """Never pick these."""
-        wanted = np.asarray(list(candidates), dtype=np.int64)
-        self._taken[wanted] = True
+        wanted = np.fromiter(candidates, dtype=np.int64)
+        if len(wanted) and not 0 <= wanted.min() <= wanted.max() < len(self.rows):
+            raise InvalidInputError(f"a candidate cannot be excluded: the pool has {len(self.rows)} candidates")
+        self.rows.exclude(wanted)
         if self._window is not None:
-            inside = np.flatnonzero(np.isin(self._members, wanted))
-            self._window.exclude(inside.tolist())
+            self._window.exclude(np.flatnonzero(np.isin(self._members, wanted)).tolist())
 
     def propose(self) -> tuple[int, float] | None:
         """Return what would be picked next and its score, or None if none is left."""
+        first = None if self._indices else self._knowledge.first(self.rows)
+        if first is not None:
+            return first, np.inf
         found = self._best()
-        if found is None:
-            return None
-        score = found[1]
-        shown = float(np.log1p(self._posterior.noise_precision * score)) if self._logdet else score
-        return int(self._members[found[0]]), shown
+        return None if found is None else (int(self._members[found[0]]), found[1])
 
     def advance(self, count: int) -> None:
         """Pick `count` more."""
         for _ in range(count):
+            first = None if self._indices else self._knowledge.first(self.rows)
+            if first is not None:
+                self.pick(first)
+                continue
             found = self._best()
-            if found is None or self._window is None:
+            if found is None:
                 return
             self._window.advance(1)
-            index = int(self._members[found[0]])
-            self._taken[index] = True
-            self._indices.append(index)
-            self._scores.append(found[1])
-            self._information.append(self._base_information + float(self._window.information[-1]))
+            self._account_for(int(self._members[found[0]]), self._member_rows[found[0]])
+
+    def pick(self, candidate: int) -> None:
+        """Pick a candidate, the best or not."""
+        if not 0 <= candidate < len(self.rows) or candidate in self._is_picked:
+            raise InvalidInputError(f"candidate {candidate} cannot be picked: it is picked already or not there")
+        # What the rows know of is picked in windows: with a pick from elsewhere they begin anew.
+        self._window, self._surveyed = None, False
+        self._account_for(candidate, self.rows.take(np.array([candidate]))[0])
 
     def posterior(self) -> Posterior:
         """Return the posterior that knows every pick so far."""
-        return self._posterior.copy() if self._window is None else self._window.posterior()
+        return self._again().posterior()  # type: ignore[no-any-return]
 
-    @property
-    def _base_information(self) -> float:
-        return self._posterior.information() - self._start_information
+    def _account_for(self, index: int, row: NDArray[Any]) -> None:
+        self.rows.exclude([index])
+        self._indices.append(index)
+        self._is_picked.add(index)
+        self._picked.append(np.array(row))
+
+    def _again(self) -> Any:
+        """Pick again in one go: scores then do not depend on where windows ended."""
+        if self._repeated[0] != len(self._indices):
+            self._repeated = (len(self._indices), self._knowledge.repeat(self._rows_of_picks(0)))
+        return self._repeated[1]
+
+    def _rows_of_picks(self, since: int) -> NDArray[Any]:
+        width = self.rows.take(np.empty(0, dtype=np.int64))
+        return np.concatenate([width, *(row[None] for row in self._picked[since:])])
 
     def _best(self) -> tuple[int, float] | None:
-        """Find the best candidate, as a place in the window, and its variance."""
+        """Find the best candidate, as a place in the window, and its score."""
         is_fresh = False
         while True:
             found = None if self._window is None else self._window.propose()
-            whole = self._window is not None and self._outside == -np.inf
-            if whole or (found is not None and found[1] * (1.0 - NEAR_TIE) > self._outside):
+            is_whole = self._outside == -np.inf
+            if is_whole or (found is not None and self._is_above(found[1])):
                 return found
             if is_fresh:  # more rows are nearly as good as the best than the window has places for
                 if self._size >= self._largest:
                     raise MemoryLimitError(
-                        f"more than {self._size} rows have scores within {NEAR_TIE} of the best: raise max_memory"
+                        f"more than {self._size} rows have scores that are nearly the best: raise max_memory"
                     )
                 self._size = min(self._largest, 2 * self._size)
             self._next_window()
             is_fresh = True
 
+    def _is_above(self, score: float) -> bool:
+        return self._knowledge.bound(score) * (1.0 - NEAR_TIE) > self._outside
+
+    def survey(self) -> None:
+        """Go through all rows, which the next pick would do otherwise."""
+        if not self._surveyed:
+            self.rows.survey(self._knowledge.restart(self._rows_of_picks(0)))
+            self._surveyed = True
+
     def _next_window(self) -> None:
-        if self._window is not None:
-            if len(self._window.indices):
-                self._directions.append(self._window.directions())
-                self._posterior = self._window.posterior()
-            self._window = None
-        self._members, self._outside = self._contenders()
+        if not self._surveyed:
+            self.survey()
+        elif self._window is not None and len(self._window.indices):
+            # What comes before each window is worth some picks.
+            if len(self._window.indices) < len(self._members) // ROWS_PER_PICK:
+                self._size = min(self._largest, 2 * self._size)
+            picked = self._rows_of_picks(len(self._indices) - len(self._window.indices))
+            self.rows.observe(self._knowledge.learn(self._window, picked))
+        self._window = None
+        self._members, self._member_rows, bounds, self._outside = self.rows.window(self._size)
         self.n_windows += 1
-        self.rows_read += len(self._members)
-        self._window = BayesianSelection(
-            self._posterior, "energy", self._rows.take(self._members), n_threads=self._n_threads
-        )
-
-    def _contenders(self) -> tuple[NDArray[np.int64], float]:
-        """Rows of the next window, ascending, and the largest bound of all others."""
-        version = len(self._directions)
-        bounds = np.where(self._taken, -np.inf, self._bounds)
-        tops = np.maximum.reduceat(bounds, self._starts[:-1])
-        order = np.argsort(-tops, kind="stable").tolist()
-        limit, seen, place = -np.inf, 0, 0
-        while place < len(order) and tops[order[place]] >= limit:
-            block = order[place]
-            place += 1
-            own = slice(self._starts[block], self._starts[block + 1])
-            if self._versions[block] < version:
-                self._lower(block, version)
-                bounds[own] = np.where(self._taken[own], -np.inf, self._bounds[own])
-            seen += own.stop - own.start
-            # Now and then: how large a bound must be to be among the largest of those that are known.
-            if seen >= self._size:
-                known = np.concatenate([bounds[self._starts[b] : self._starts[b + 1]] for b in order[:place]])
-                limit, seen = float(np.partition(known, len(known) - self._size)[-self._size]), 0
-        top = np.argsort(-bounds, kind="stable") if len(bounds) <= self._size else _largest(bounds, self._size)
-        members = np.sort(top[np.isfinite(bounds[top])])
-        bounds[members] = -np.inf
-        return members, float(bounds.max(initial=-np.inf))
-
-    def _lower(self, block: int, version: int) -> None:
-        """Lower the bounds of a block by what the picks since it was looked at last took off."""
-        first, last = self._starts[block], self._starts[block + 1]
-        rows = self._rows.take(np.arange(first, last))
-        self.rows_read += last - first
-        missed = self._directions[self._versions[block] :]
-        self._versions[block] = version
-        if any(directions is None for directions in missed):
-            self._bounds[first:last] = self._posterior.variance(rows, n_threads=self._n_threads)
-            return
-        W = np.concatenate([directions for directions in missed if directions is not None])
-        taken = lowest_squares(rows, self._lengths[first:last], W, self._n_threads)
-        self._bounds[first:last] = np.maximum(self._bounds[first:last] - taken, 0.0)
+        if len(self._members):
+            self._window = self._knowledge.engine(self._member_rows, bounds)
+        logger.debug("window %d: %d rows, bound outside %g", self.n_windows, len(self._members), self._outside)
 
 
-def lowest_squares(
-    rows: NDArray[Any], lengths: NDArray[np.float64], W: NDArray[np.float64], n_threads: int | None = None
-) -> NDArray[np.float64]:
-    """Bound ``|W x|^2`` from below for each row x.
-
-    A product of d terms is off by no more than ``d u |w| |x|``, in whatever order it is summed (Higham, Accuracy and
-    Stability of Numerical Algorithms, section 3.1).
+class Variances:
+    """Knowledge of a Bayesian selection: the posterior.
 
     Parameters
     ----------
-    rows : ndarray of shape (n, d)
-        The rows.
-    lengths : ndarray of shape (n,)
-        Their lengths.
-    W : ndarray of shape (m, d)
-        The directions.
+    posterior : Posterior
+        What is known before the first pick.
+    score : {"energy", "logdet"}
+        What scores are.
     n_threads : int, optional
         Threads to use.
     """
-    unit = 2.0**-53
-    error = 1.01 * (rows.shape[1] + 3) * unit * lengths * float(np.linalg.norm(W))
-    found = np.sqrt(squared_products(rows, W, n_threads)) * (1.0 - len(W) * unit)
-    lowest: NDArray[np.float64] = np.maximum(found - error, 0.0) ** 2
-    return lowest * (1.0 - 1e-12)
+
+    def __init__(self, posterior: Posterior, score: str, n_threads: int | None = None):
+        self._start, self._posterior = posterior.copy(), posterior.copy()
+        self._score, self._n_threads = score, n_threads
+
+    def first(self, rows: Bounded) -> int | None:  # noqa: ARG002
+        """Begin at the largest variance."""
+        return None
+
+    def engine(self, rows: FloatMatrix, bounds: NDArray[np.float64]) -> BayesianSelection:  # noqa: ARG002
+        """Begin a selection given all that is known."""
+        return BayesianSelection(self._posterior, self._score, rows, n_threads=self._n_threads)
+
+    def bound(self, score: float) -> float:
+        """Give the variance that a score follows from."""
+        return score if self._score == "energy" else float(np.expm1(score)) / self._start.noise_precision
+
+    def learn(
+        self,
+        engine: BayesianSelection,
+        picked: FloatMatrix,  # noqa: ARG002
+    ) -> tuple[NDArray[np.float64] | None, Posterior]:
+        """Return the directions of the picks, and the posterior."""
+        self._posterior = engine.posterior()
+        return engine.directions(), self._posterior
+
+    def restart(self, picked: FloatMatrix) -> Posterior:
+        """Return the posterior."""
+        self._posterior = self.repeat(picked).posterior() if len(picked) else self._start.copy()
+        return self._posterior
+
+    def repeat(self, picked: FloatMatrix) -> Any:
+        """Pick again, with the scores that were asked for."""
+        if not len(picked):
+            return _Nothing(self._start)
+        engine = BayesianSelection(self._start, self._score, picked, n_threads=self._n_threads)
+        for place in range(len(picked)):
+            engine.pick(place)
+        return engine
 
 
-def fixed_bytes(n: int, d: int, block: int, itemsize: int) -> int:
-    """Bytes that are taken beside the rows of a window."""
-    per_row = 4 * 8 + 8 + 1
-    # A block as it is read and in float64.
-    working = block * d * (2 * itemsize + 8)
-    return n * per_row + working + 12 * d * d * 8 + (32 << 20)
+class Distances:
+    """Knowledge of a farthest point sampling: the rows that are there.
+
+    Parameters
+    ----------
+    core : ndarray of shape (m, d), optional
+        Rows that are there before the first pick.
+    metric : {"euclidean", "cosine"}
+        What distance is.
+    factors : ndarray of shape (d,), optional
+        What columns are multiplied by.
+    start : callable, optional
+        Finds the first pick where there is no core.
+    n_threads : int, optional
+        Threads to use.
+    """
+
+    def __init__(
+        self,
+        core: FloatMatrix | None,
+        metric: str,
+        factors: NDArray[np.float64] | None,
+        start: Any = None,
+        n_threads: int | None = None,
+    ):
+        self._core = None if core is None or not len(core) else core
+        self._metric, self._factors = metric, factors
+        self._start, self._n_threads = start, n_threads
+
+    def first(self, rows: Bounded) -> int | None:
+        """Begin where there is nothing to be far from."""
+        return None if self._core is not None else self._start(rows)
+
+    def engine(self, rows: FloatMatrix, bounds: NDArray[np.float64]) -> FpsSelection:
+        """Begin a selection; bounds are exact."""
+        return FpsSelection.with_lengths(
+            rows, bounds, metric=self._metric, factors=self._factors, n_threads=self._n_threads
+        )
+
+    def bound(self, score: float) -> float:
+        """Turn a distance into the length between the points."""
+        return score if self._metric == "euclidean" else float(np.sqrt(2.0 * score))
+
+    def learn(self, engine: FpsSelection, picked: FloatMatrix) -> FloatMatrix:  # noqa: ARG002
+        """Return the picks."""
+        return picked
+
+    def restart(self, picked: FloatMatrix) -> list[FloatMatrix]:
+        """Return all rows that are there."""
+        return [rows for rows in (self._core, picked) if rows is not None and len(rows)]
+
+    def repeat(self, picked: FloatMatrix) -> Any:
+        """Pick again."""
+        if not len(picked):
+            return _Nothing(None)
+        lengths = np.full(len(picked), np.inf)
+        if self._core is not None:
+            lengths = nearest_lengths(
+                picked, self._core, metric=self._metric, factors=self._factors, n_threads=self._n_threads
+            )
+        engine = self.engine(picked, lengths)
+        for place in range(len(picked)):
+            engine.pick(place)
+        return engine
 
 
-def window_row_bytes(d: int, itemsize: int) -> int:
-    """Bytes that a row of a window takes: the row, its copy in integers, and what is known of it."""
-    return d * (itemsize + 2) + 256
+class _Nothing:
+    """What is left of a selection without picks."""
 
+    scores = information = np.empty(0)
 
-def _largest(values: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    """Where the largest values are, of equal ones at the limit the first."""
-    limit = np.partition(values, len(values) - count)[len(values) - count]
-    above = np.flatnonzero(values > limit)
-    equal = np.flatnonzero(values == limit)[: count - len(above)]
-    return np.concatenate([above, equal])
+    def __init__(self, posterior: Posterior | None):
+        self._posterior = posterior
+
+    def posterior(self) -> Posterior | None:
+        return None if self._posterior is None else self._posterior.copy()

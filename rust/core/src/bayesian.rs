@@ -164,6 +164,20 @@ impl Bayesian {
         Ok(())
     }
 
+    /// Pick a candidate, the best or not: what another run picked is picked again without a search, and leads to the same
+    /// scores, bit for bit.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the candidate is picked or excluded already; otherwise as [`Bayesian::advance`].
+    pub fn pick(&mut self, pool: &Pool<'_>, candidate: usize) -> Result<()> {
+        self.picks.check(pool, self.state.posterior.dim(), 0)?;
+        let noise_precision = self.state.posterior.noise_precision();
+        let Pick { score, .. } = self.picks.pick(&mut self.state, pool, candidate)?;
+        self.scores.push((self.report)(score, noise_precision));
+        self.information.push(self.state.posterior.information());
+        Ok(())
+    }
+
     /// Features of a row.
     pub fn dim(&self) -> usize {
         self.state.posterior.dim()

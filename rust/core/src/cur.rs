@@ -139,7 +139,7 @@ fn many_rows(
     kind: Leverage,
 ) -> Result<LeverageScores> {
     if count * pool.dim() > LARGE {
-        let singles: Option<Vec<View<'_, f32>>> = matrices.iter().map(|(_, rows)| rows.single()).collect();
+        let singles: Option<Vec<Vec<View<'_, f32>>>> = matrices.iter().map(|(_, rows)| rows.singles()).collect();
         if let Some(scores) = singles.and_then(|singles| in_float32(&singles, count, kind)) {
             return Ok(scores);
         }
@@ -153,8 +153,8 @@ fn many_rows(
 }
 
 /// The leverages from products in float32, unless these are not good enough.
-fn in_float32(matrices: &[View<'_, f32>], count: usize, kind: Leverage) -> Option<LeverageScores> {
-    let dim = matrices[0].dim();
+fn in_float32(matrices: &[Vec<View<'_, f32>>], count: usize, kind: Leverage) -> Option<LeverageScores> {
+    let dim = matrices.iter().flatten().next()?.dim();
     let gram = single_gram(matrices);
     let mean_square = (0..dim).map(|i| gram[(i, i)]).sum::<f64>() / (count * dim) as f64;
     if !RANGE_SINGLE.contains(&mean_square) {
@@ -165,7 +165,10 @@ fn in_float32(matrices: &[View<'_, f32>], count: usize, kind: Leverage) -> Optio
         return None;
     }
     let directions = weighted.directions()?;
-    let mut values: Vec<Vec<f64>> = matrices.iter().map(|rows| single_quadratic_forms(*rows, &directions)).collect();
+    let of_matrix = |parts: &Vec<View<'_, f32>>| -> Vec<f64> {
+        parts.iter().flat_map(|rows| single_quadratic_forms(*rows, &directions)).collect()
+    };
+    let mut values: Vec<Vec<f64>> = matrices.iter().map(of_matrix).collect();
     // What the leverages of all rows must add up to tells how far the sums in float32 are off.
     let sum: f64 = values.iter().flatten().sum();
     let expected =

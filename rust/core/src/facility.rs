@@ -113,6 +113,22 @@ impl FacilityLocation {
         Ok(())
     }
 
+    /// Pick a candidate, the best or not: what another run picked is picked again without a search, and leads to the same
+    /// scores, bit for bit.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the candidate is picked or excluded already; otherwise as [`FacilityLocation::advance`].
+    pub fn pick(&mut self, pool: &Pool<'_>, candidate: usize) -> Result<()> {
+        self.picks.check(pool, self.coverage.space().dim(), 0)?;
+        let first = self.coverage.is_bare();
+        let pick = self.picks.pick(&mut Gains(&mut self.coverage), pool, candidate)?;
+        if first {
+            self.picks.forget_scores();
+        }
+        self.scores.push(if first { f64::INFINITY } else { pick.score });
+        Ok(())
+    }
+
     /// Candidates that are neither picked nor excluded.
     pub fn remaining(&self) -> usize {
         self.picks.remaining()

@@ -1,6 +1,6 @@
 //! Farthest point sampling: the pick that is farthest from everything that is there already, then the next one.
 
-use crate::distance::{Distance, Nearest, Rounded, Space, mean};
+use crate::distance::{Distance, Metric, Nearest, Rounded, Space, mean};
 use crate::error::{Error, Result};
 use crate::greedy::{Engine, Picks, Score, first_largest};
 use crate::rows::{NoRows, Pool, Rows};
@@ -81,6 +81,35 @@ impl Fps {
         })
     }
 
+    /// Begin with a pool whose lengths to what is there already are known: those that [`nearest_lengths`] gives.
+    ///
+    /// Columns are multiplied by `factors`, where there are any.
+    ///
+    /// # Errors
+    /// As [`Fps::new`], and [`Error::Shape`] unless there is one length for each candidate.
+    pub fn with_lengths(
+        pool: &Pool<'_>,
+        metric: Metric,
+        factors: Option<&[f64]>,
+        lengths: Vec<f64>,
+        engine: Engine,
+    ) -> Result<Self> {
+        let rows = pool.structures();
+        if lengths.len() != rows.len() {
+            return Err(Error::Shape(format!("expected {} lengths, given {}", rows.len(), lengths.len())));
+        }
+        let space = Space::with_factors(metric, factors, rows.dim())?;
+        let origin = mean("the pool", space.points(rows))?;
+        let (rounded, _) = Rounded::new("the pool", space.points(rows), &origin)?;
+        let (none, _) = Rounded::new("the core", space.points(&NoRows), &origin)?;
+        Ok(Self {
+            nearest: Nearest::with_distances(space, rounded, none, lengths),
+            start: Start::Core,
+            picks: Picks::new(engine, pool.len()),
+            scores: Vec::new(),
+        })
+    }
+
     /// Never pick these candidates.
     ///
     /// # Errors
@@ -101,7 +130,7 @@ impl Fps {
     pub fn propose(&mut self, pool: &Pool<'_>, core: Option<&dyn Rows>) -> Result<Option<(usize, f64)>> {
         let core = core.unwrap_or(&NoRows);
         self.check(pool, core, 0)?;
-        if self.nearest.centres() == 0 {
+        if self.is_bare() {
             return Ok(self.first().map(|index| (index, f64::INFINITY)));
         }
         let pick = self.picks.propose(&mut Distances { nearest: &mut self.nearest, core }, pool);
@@ -117,13 +146,36 @@ impl Fps {
         let core = core.unwrap_or(&NoRows);
         self.check(pool, core, count)?;
         for _ in 0..count {
-            if self.nearest.centres() == 0 {
+            if self.is_bare() {
                 self.begin();
             } else if let Some(pick) = self.picks.next(&mut Distances { nearest: &mut self.nearest, core }, pool) {
                 self.scores.push(self.nearest.space().reported(pick.score));
             }
         }
         Ok(())
+    }
+
+    /// Pick a candidate, the farthest or not: what another run picked is picked again without a search, and leads to the
+    /// same scores, bit for bit.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the candidate is picked or excluded already; otherwise as [`Fps::advance`].
+    pub fn pick(&mut self, pool: &Pool<'_>, core: Option<&dyn Rows>, candidate: usize) -> Result<()> {
+        let core = core.unwrap_or(&NoRows);
+        self.check(pool, core, 0)?;
+        if self.is_bare() {
+            self.picks.check_open(candidate)?;
+            self.start_at(candidate);
+        } else {
+            let pick = self.picks.pick(&mut Distances { nearest: &mut self.nearest, core }, pool, candidate)?;
+            self.scores.push(self.nearest.space().reported(pick.score));
+        }
+        Ok(())
+    }
+
+    /// Whether there is nothing to be far from yet.
+    fn is_bare(&self) -> bool {
+        self.nearest.centres() == 0 && !matches!(self.start, Start::Core)
     }
 
     fn check(&self, pool: &Pool<'_>, core: &dyn Rows, count: usize) -> Result<()> {
@@ -142,10 +194,14 @@ impl Fps {
 
     fn begin(&mut self) {
         if let Some(index) = self.first() {
-            self.picks.take(index);
-            self.scores.push(f64::INFINITY);
-            self.nearest.observe(index);
+            self.start_at(index);
         }
+    }
+
+    fn start_at(&mut self, candidate: usize) {
+        self.picks.take(candidate);
+        self.scores.push(f64::INFINITY);
+        self.nearest.observe(candidate);
         self.start = Start::Core;
     }
 
@@ -164,6 +220,36 @@ impl Fps {
     pub fn scores(&self) -> &[f64] {
         &self.scores
     }
+}
+
+/// The Euclidean distance of every row, as a point of the metric, to the nearest of some centres. Those below `threshold`
+/// may be too large, but not beyond it.
+///
+/// Columns are multiplied by `factors`, where there are any. For the metric [`Metric::Cosine`] points lie on the unit
+/// sphere, and a distance of `1 - cos` is half the square of what is returned.
+///
+/// # Errors
+/// As [`Fps::new`].
+pub fn nearest_lengths(
+    rows: &dyn Rows,
+    centres: &dyn Rows,
+    metric: Metric,
+    factors: Option<&[f64]>,
+    threshold: f64,
+) -> Result<Vec<f64>> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    if centres.dim() != rows.dim() {
+        return Err(Error::Dimension { what: "the centres", expected: rows.dim(), given: centres.dim() });
+    }
+    let space = Space::with_factors(metric, factors, rows.dim())?;
+    let origin = mean("the rows", space.points(rows))?;
+    let (rounded, _) = Rounded::new("the rows", space.points(rows), &origin)?;
+    let (rounded_centres, _) = Rounded::new("the centres", space.points(centres), &origin)?;
+    let mut nearest = Nearest::new(space, rounded, rounded_centres);
+    nearest.tighten(rows, centres, &(0..rows.len()).collect::<Vec<_>>(), threshold);
+    Ok(nearest.into_parts().2)
 }
 
 /// The score of a candidate: its distance to the nearest centre.

@@ -50,18 +50,7 @@ impl Posterior {
     /// [`Error::File`] if the file cannot be written; whatever was there before is then still there.
     pub fn save(&self, path: &Path) -> Result<()> {
         let fail = |problem: String| Error::File { path: path.to_path_buf(), problem };
-        let dim = self.dim();
-        let factor = Array::new(vec![dim, dim], (0..dim * dim).map(|k| self.factor()[(k / dim, k % dim)]));
-        let prior = match self.prior() {
-            Prior::Isotropic(alpha) => Array::new(vec![], [*alpha]),
-            Prior::Diagonal(alphas) => Array::new(vec![dim], alphas.iter().copied()),
-            Prior::Full(matrix) => Array::new(vec![dim, dim], matrix.iter().copied()),
-        };
-        let noise = Array::new(vec![], [self.noise_precision()]);
-        let header = HashMap::from([("format".to_owned(), FORMAT.to_owned())]);
-        let tensors = [("precision_factor", factor), ("prior_precision", prior), ("noise_precision", noise)];
-        let bytes = safetensors::serialize(tensors, Some(header)).map_err(|e| fail(e.to_string()))?;
-
+        let bytes = self.to_bytes().map_err(&fail)?;
         let name = path.file_name().ok_or_else(|| fail("not the name of a file".into()))?;
         let temporary = path.with_file_name(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
         let written = File::create(&temporary)
@@ -74,6 +63,24 @@ impl Posterior {
         })
     }
 
+    /// What [`Posterior::save`] writes.
+    ///
+    /// # Errors
+    /// What the format finds wrong, in words.
+    pub fn to_bytes(&self) -> std::result::Result<Vec<u8>, String> {
+        let dim = self.dim();
+        let factor = Array::new(vec![dim, dim], (0..dim * dim).map(|k| self.factor()[(k / dim, k % dim)]));
+        let prior = match self.prior() {
+            Prior::Isotropic(alpha) => Array::new(vec![], [*alpha]),
+            Prior::Diagonal(alphas) => Array::new(vec![dim], alphas.iter().copied()),
+            Prior::Full(matrix) => Array::new(vec![dim, dim], matrix.iter().copied()),
+        };
+        let noise = Array::new(vec![], [self.noise_precision()]);
+        let header = HashMap::from([("format".to_owned(), FORMAT.to_owned())]);
+        let tensors = [("precision_factor", factor), ("prior_precision", prior), ("noise_precision", noise)];
+        safetensors::serialize(tensors, Some(header)).map_err(|e| e.to_string())
+    }
+
     /// Read a posterior that [`Posterior::save`] wrote.
     ///
     /// # Errors
@@ -81,13 +88,21 @@ impl Posterior {
     pub fn load(path: &Path) -> Result<Self> {
         let fail = |problem: String| Error::File { path: path.to_path_buf(), problem };
         let bytes = fs::read(path).map_err(|e| fail(format!("cannot be read: {e}")))?;
-        let broken = |e: String| fail(format!("not a posterior written by mlipselect: {e}"));
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| broken(e.to_string()))?;
+        Self::from_bytes(&bytes).map_err(fail)
+    }
+
+    /// Read what [`Posterior::to_bytes`] gave.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn from_bytes(bytes: &[u8]) -> std::result::Result<Self, String> {
+        let broken = |e: String| format!("not a posterior written by mlipselect: {e}");
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| broken(e.to_string()))?;
         let format = header.metadata().as_ref().and_then(|m| m.get("format"));
         if format.map(String::as_str) != Some(FORMAT) {
             return Err(broken(format!("expected the format {FORMAT}, found {format:?}")));
         }
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|e| broken(e.to_string()))?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(|e| broken(e.to_string()))?;
         let tensor = |name: &str| tensors.tensor(name).map_err(|e| broken(format!("{name}: {e}")));
         let factor = tensor("precision_factor")?;
         let prior = tensor("prior_precision")?;

@@ -20,8 +20,8 @@ pub trait Rows: Sync {
     /// Write row `index` as float64 into `out`, which has `dim` elements.
     fn read(&self, index: usize, out: &mut [f64]);
 
-    /// The rows themselves, where they are in memory in float32.
-    fn single(&self) -> Option<View<'_, f32>> {
+    /// The rows themselves, in parts one after the other, where they are addressed as float32.
+    fn singles(&self) -> Option<Vec<View<'_, f32>>> {
         None
     }
 }
@@ -132,8 +132,55 @@ impl<T: Element> Rows for View<'_, T> {
         }
     }
 
-    fn single(&self) -> Option<View<'_, f32>> {
-        T::single(self.data).map(|data| View { data, len: self.len, dim: self.dim, stride: self.stride })
+    fn singles(&self) -> Option<Vec<View<'_, f32>>> {
+        T::single(self.data).map(|data| vec![View { data, len: self.len, dim: self.dim, stride: self.stride }])
+    }
+}
+
+/// Matrices of the same width as one, such as the files of a pool that are mapped into memory.
+#[derive(Clone, Debug)]
+pub struct Parts<R> {
+    parts: Vec<R>,
+    /// The first row of each part, and the number of rows.
+    starts: Vec<usize>,
+    dim: usize,
+}
+
+impl<R: Rows> Parts<R> {
+    /// The rows of all parts, in order.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`] if a part is not `dim` wide.
+    pub fn new(parts: Vec<R>, dim: usize) -> Result<Self> {
+        if let Some(part) = parts.iter().find(|part| part.dim() != dim) {
+            return Err(Error::Dimension { what: "a part", expected: dim, given: part.dim() });
+        }
+        let mut starts = vec![0];
+        for part in &parts {
+            starts.push(starts[starts.len() - 1] + part.len());
+        }
+        Ok(Self { parts, starts, dim })
+    }
+}
+
+impl<R: Rows> Rows for Parts<R> {
+    fn len(&self) -> usize {
+        self.starts[self.parts.len()]
+    }
+
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    #[inline]
+    fn read(&self, index: usize, out: &mut [f64]) {
+        let part = self.starts.partition_point(|&start| start <= index) - 1;
+        self.parts[part].read(index - self.starts[part], out);
+    }
+
+    fn singles(&self) -> Option<Vec<View<'_, f32>>> {
+        let parts: Option<Vec<_>> = self.parts.iter().map(Rows::singles).collect();
+        parts.map(|parts| parts.into_iter().flatten().collect())
     }
 }
 

@@ -1,6 +1,6 @@
 //! numpy arrays as the core's matrices, without copies.
 
-use mlipselect_core::{Element, Groups, Rows, View};
+use mlipselect_core::{Element, Groups, Parts, Rows, View};
 use numpy::{
     Element as NumpyElement, PyArray1, PyArrayDescrMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArray,
     PyUntypedArrayMethods, ToPyArray,
@@ -13,6 +13,8 @@ use crate::errors::{from_core, invalid};
 pub(crate) enum Matrix<'py> {
     F32(PyReadonlyArray2<'py, f32>),
     F64(PyReadonlyArray2<'py, f64>),
+    /// Matrices one after the other, which Python hands out as `parts`, and their width.
+    Parts(Vec<Matrix<'py>>, usize),
 }
 
 impl<'py> Matrix<'py> {
@@ -23,6 +25,11 @@ impl<'py> Matrix<'py> {
         }
         if let Ok(matrix) = array.extract::<PyReadonlyArray2<'py, f32>>() {
             return Ok(Self::F32(matrix));
+        }
+        if let Ok(parts) = array.getattr("parts") {
+            let parts: PyResult<Vec<_>> = parts.try_iter()?.map(|part| Self::extract(&part?, name)).collect();
+            let (_, width): (usize, usize) = array.getattr("shape")?.extract()?;
+            return Ok(Self::Parts(parts?, width));
         }
         Err(invalid(match array.cast::<PyUntypedArray>() {
             Ok(array) => format!(
@@ -39,6 +46,10 @@ impl<'py> Matrix<'py> {
         Ok(match self {
             Self::F32(matrix) => MatrixRows::F32(view(matrix, name)?),
             Self::F64(matrix) => MatrixRows::F64(view(matrix, name)?),
+            Self::Parts(parts, width) => {
+                let parts: PyResult<Vec<_>> = parts.iter().map(|part| part.rows(name)).collect();
+                MatrixRows::Parts(Parts::new(parts?, *width).map_err(from_core)?)
+            }
         })
     }
 }
@@ -63,10 +74,10 @@ fn view<'a, T: Element + NumpyElement>(matrix: &'a PyReadonlyArray2<'_, T>, name
 }
 
 /// Rows of either element type.
-#[derive(Clone, Copy)]
 pub(crate) enum MatrixRows<'a> {
     F32(View<'a, f32>),
     F64(View<'a, f64>),
+    Parts(Parts<MatrixRows<'a>>),
 }
 
 impl Rows for MatrixRows<'_> {
@@ -74,6 +85,7 @@ impl Rows for MatrixRows<'_> {
         match self {
             Self::F32(view) => view.len(),
             Self::F64(view) => view.len(),
+            Self::Parts(parts) => parts.len(),
         }
     }
 
@@ -81,6 +93,7 @@ impl Rows for MatrixRows<'_> {
         match self {
             Self::F32(view) => view.dim(),
             Self::F64(view) => view.dim(),
+            Self::Parts(parts) => parts.dim(),
         }
     }
 
@@ -88,13 +101,15 @@ impl Rows for MatrixRows<'_> {
         match self {
             Self::F32(view) => view.read(index, out),
             Self::F64(view) => view.read(index, out),
+            Self::Parts(parts) => parts.read(index, out),
         }
     }
 
-    fn single(&self) -> Option<View<'_, f32>> {
+    fn singles(&self) -> Option<Vec<View<'_, f32>>> {
         match self {
-            Self::F32(view) => view.single(),
+            Self::F32(view) => view.singles(),
             Self::F64(_) => None,
+            Self::Parts(parts) => parts.singles(),
         }
     }
 }

@@ -102,6 +102,12 @@ impl BayesianSelection {
         self.arrays.with_pool(py, |pool| detached(py, n_threads, || inner.advance(pool, count))?.map_err(from_core))
     }
 
+    /// Pick a candidate, the best or not.
+    fn pick(&mut self, py: Python<'_>, candidate: usize) -> PyResult<()> {
+        let (inner, n_threads) = (&mut self.inner, self.n_threads);
+        self.arrays.with_pool(py, |pool| detached(py, n_threads, || inner.pick(pool, candidate))?.map_err(from_core))
+    }
+
     /// Never pick these.
     fn exclude(&mut self, candidates: Vec<usize>) -> PyResult<()> {
         self.inner.exclude(&candidates).map_err(from_core)

@@ -14,12 +14,15 @@ pub(crate) fn engine(name: &str) -> PyResult<Engine> {
 }
 
 pub(crate) fn distance(metric: &str, scale: &str) -> PyResult<Distance> {
-    let metric = match metric {
-        "euclidean" => Metric::Euclidean,
-        "cosine" => Metric::Cosine,
-        other => return Err(invalid(format!("metric must be 'euclidean' or 'cosine', given '{other}'"))),
-    };
-    Ok(Distance { metric, scale: self::scale(scale)? })
+    Ok(Distance { metric: self::metric(metric)?, scale: self::scale(scale)? })
+}
+
+pub(crate) fn metric(name: &str) -> PyResult<Metric> {
+    match name {
+        "euclidean" => Ok(Metric::Euclidean),
+        "cosine" => Ok(Metric::Cosine),
+        other => Err(invalid(format!("metric must be 'euclidean' or 'cosine', given '{other}'"))),
+    }
 }
 
 pub(crate) fn scale(name: &str) -> PyResult<Scale> {

@@ -67,6 +67,14 @@ impl FacilitySelection {
         detached(py, n_threads, || inner.advance(&pool, count))?.map_err(from_core)
     }
 
+    /// Pick a candidate, the best or not.
+    fn pick(&mut self, py: Python<'_>, candidate: usize) -> PyResult<()> {
+        let (inner, n_threads) = (&mut self.inner, self.n_threads);
+        let matrix = Matrix::extract(self.pool.bind(py), "the pool")?;
+        let pool = Pool::new(matrix.rows("the pool")?);
+        detached(py, n_threads, || inner.pick(&pool, candidate))?.map_err(from_core)
+    }
+
     /// Never pick these.
     fn exclude(&mut self, candidates: Vec<usize>) -> PyResult<()> {
         self.inner.exclude(&candidates).map_err(from_core)

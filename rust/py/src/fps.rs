@@ -1,11 +1,12 @@
 //! Farthest point sampling in steps that Python drives.
 
+use mlipselect_core as mcore;
 use mlipselect_core::{Fps, Pool, Rows};
-use numpy::{PyArray1, ToPyArray};
+use numpy::{PyArray1, PyReadonlyArray1, ToPyArray};
 use pyo3::prelude::*;
 
 use crate::arrays::{Matrix, index_array};
-use crate::choices::{distance, engine};
+use crate::choices::{self, distance, engine};
 use crate::errors::from_core;
 use crate::threads::detached;
 
@@ -63,6 +64,29 @@ impl FpsSelection {
         Ok(Self { inner, arrays, n_threads })
     }
 
+    /// Begin with a pool whose lengths to what is there already are known, see `nearest_lengths`.
+    #[staticmethod]
+    #[pyo3(signature = (pool, lengths, *, metric="euclidean", factors=None, engine="lazy", n_threads=None))]
+    fn with_lengths(
+        py: Python<'_>,
+        pool: Py<PyAny>,
+        lengths: PyReadonlyArray1<'_, f64>,
+        metric: &str,
+        factors: Option<PyReadonlyArray1<'_, f64>>,
+        engine: &str,
+        n_threads: Option<usize>,
+    ) -> PyResult<Self> {
+        let (metric, engine) = (choices::metric(metric)?, self::engine(engine)?);
+        let lengths = lengths.as_array().to_vec();
+        let factors = factors.map(|factors| factors.as_array().to_vec());
+        let arrays = Arrays { pool, core: None };
+        let inner = arrays.with_rows(py, |pool, _| {
+            detached(py, n_threads, || Fps::with_lengths(pool, metric, factors.as_deref(), lengths, engine))?
+                .map_err(from_core)
+        })?;
+        Ok(Self { inner, arrays, n_threads })
+    }
+
     /// The candidate that would be picked next and its score, or None if none is left.
     fn propose(&mut self, py: Python<'_>) -> PyResult<Option<(usize, f64)>> {
         let (inner, n_threads) = (&mut self.inner, self.n_threads);
@@ -75,6 +99,14 @@ impl FpsSelection {
         let (inner, n_threads) = (&mut self.inner, self.n_threads);
         self.arrays.with_rows(py, |pool, core| {
             detached(py, n_threads, || inner.advance(pool, core, count))?.map_err(from_core)
+        })
+    }
+
+    /// Pick a candidate, the best or not.
+    fn pick(&mut self, py: Python<'_>, candidate: usize) -> PyResult<()> {
+        let (inner, n_threads) = (&mut self.inner, self.n_threads);
+        self.arrays.with_rows(py, |pool, core| {
+            detached(py, n_threads, || inner.pick(pool, core, candidate))?.map_err(from_core)
         })
     }
 
@@ -100,4 +132,26 @@ impl FpsSelection {
     fn scores<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
         self.inner.scores().to_pyarray(py)
     }
+}
+
+/// For each row the Euclidean distance, as a point of the metric, to the nearest of the centres; what is below the
+/// threshold may be too large, but not beyond it.
+#[pyfunction]
+#[pyo3(signature = (rows, centres, *, metric="euclidean", factors=None, threshold=f64::NEG_INFINITY, n_threads=None))]
+pub(crate) fn nearest_lengths<'py>(
+    py: Python<'py>,
+    rows: &Bound<'py, PyAny>,
+    centres: &Bound<'py, PyAny>,
+    metric: &str,
+    factors: Option<PyReadonlyArray1<'py, f64>>,
+    threshold: f64,
+    n_threads: Option<usize>,
+) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    let metric = choices::metric(metric)?;
+    let (rows, centres) = (Matrix::extract(rows, "the rows")?, Matrix::extract(centres, "the centres")?);
+    let (rows, centres) = (rows.rows("the rows")?, centres.rows("the centres")?);
+    let factors = factors.map(|factors| factors.as_array().to_vec());
+    let lengths =
+        detached(py, n_threads, || mcore::nearest_lengths(&rows, &centres, metric, factors.as_deref(), threshold))?;
+    Ok(lengths.map_err(from_core)?.to_pyarray(py))
 }

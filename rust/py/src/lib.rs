@@ -14,6 +14,7 @@ mod posterior;
 mod random;
 mod scaling;
 mod threads;
+mod variance_bounds;
 
 use pyo3::prelude::*;
 
@@ -29,17 +30,19 @@ mod _core {
     #[pymodule_export]
     use super::facility::FacilitySelection;
     #[pymodule_export]
-    use super::fps::FpsSelection;
+    use super::fps::{FpsSelection, nearest_lengths};
     #[pymodule_export]
     use super::kmedoids::MedoidSwaps;
     #[pymodule_export]
     use super::least_squares::LeastSquares;
     #[pymodule_export]
-    use super::posterior::{Posterior, mean_square, squared_products};
+    use super::posterior::{Posterior, mean_square};
     #[pymodule_export]
     use super::random::{shuffled, shuffled_by_stratum, shuffled_by_weight};
     #[pymodule_export]
     use super::scaling::standard_scales;
+    #[pymodule_export]
+    use super::variance_bounds::VarianceBounds;
     use super::*;
 
     #[pymodule_init]

@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use mlipselect_core as mcore;
-use numpy::{
-    PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyReadonlyArrayDyn, PyUntypedArrayMethods, ToPyArray,
-};
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods, ToPyArray};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 use crate::arrays::{Matrix, with_pool_and_core};
 use crate::errors::{from_core, invalid};
@@ -146,6 +145,18 @@ impl Posterior {
         Ok(Self { inner: py.detach(|| mcore::Posterior::load(&path)).map_err(from_core)? })
     }
 
+    /// Make a posterior of what `__reduce__` gave.
+    #[staticmethod]
+    fn _from_bytes(data: &[u8]) -> PyResult<Self> {
+        Ok(Self { inner: mcore::Posterior::from_bytes(data).map_err(invalid)? })
+    }
+
+    /// Posteriors can be pickled, as sending them to other processes takes.
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
+        let bytes = slf.borrow().inner.to_bytes().map_err(invalid)?;
+        Ok((slf.getattr("_from_bytes")?, (PyBytes::new(slf.py(), &bytes),)))
+    }
+
     fn __repr__(&self) -> String {
         format!(
             "Posterior(dim={}, noise_precision={}, information={:.6})",
@@ -186,20 +197,4 @@ pub(crate) fn mean_square(
     with_pool_and_core(pool, core, |matrices| {
         detached(py, n_threads, || mcore::mean_square(matrices))?.map_err(from_core)
     })
-}
-
-/// For each row x the sum of `(w.x)^2` over the rows w of `directions`.
-#[pyfunction]
-#[pyo3(signature = (rows, directions, n_threads=None))]
-pub(crate) fn squared_products<'py>(
-    py: Python<'py>,
-    rows: &Bound<'py, PyAny>,
-    directions: PyReadonlyArray2<'py, f64>,
-    n_threads: Option<usize>,
-) -> PyResult<Bound<'py, PyArray1<f64>>> {
-    let matrix = Matrix::extract(rows, "the rows")?;
-    let matrix = matrix.rows("the rows")?;
-    let directions: Vec<f64> = directions.as_array().iter().copied().collect();
-    let squares = detached(py, n_threads, || mcore::squared_products(&matrix, &directions))?.map_err(from_core)?;
-    Ok(squares.to_pyarray(py))
 }

@@ -62,6 +62,13 @@ impl Nearest {
         Self { space, rounded: pool, centres: Centres::new(core), bounds, known }
     }
 
+    /// Candidates whose distances to centres that are not among these are known.
+    pub(crate) fn with_distances(space: Space, pool: Rounded, none: Rounded, distances: Vec<f64>) -> Self {
+        let known = Known { rest: f64::INFINITY, nearest: NONE, applied: 0, measured: true };
+        let known = vec![known; pool.len()];
+        Self { space, rounded: pool, centres: Centres::new(none), bounds: distances, known }
+    }
+
     /// Bytes that are taken beside those of the points.
     pub(crate) fn bytes(pool: usize, core: usize) -> usize {
         pool * (size_of::<Known>() + size_of::<f64>() + size_of::<Candidate>()) + Centres::bytes(core)

@@ -67,6 +67,19 @@ impl Space {
         Ok(Self { metric: distance.metric, factors, dim: pool.dim() })
     }
 
+    /// A space whose columns are multiplied by factors that are known.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`] unless there is one factor for each of `dim` columns, where there are any.
+    pub(crate) fn with_factors(metric: Metric, factors: Option<&[f64]>, dim: usize) -> Result<Self> {
+        match factors {
+            Some(factors) if factors.len() != dim => {
+                Err(Error::Dimension { what: "the scales", expected: dim, given: factors.len() })
+            }
+            _ => Ok(Self { metric, factors: factors.map(<[f64]>::to_vec), dim }),
+        }
+    }
+
     pub(crate) fn dim(&self) -> usize {
         self.dim
     }

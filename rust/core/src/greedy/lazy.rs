@@ -54,9 +54,9 @@ impl Lazy {
             contenders.into_iter().filter(|&i| score.bounds()[i] >= limit && score.is_exact(i)).collect();
         let (index, best) = match near[..] {
             [] => return None,
-            [only] => (only, best),
             // Nothing to compute anew: zeros have no last digits.
             [first, ..] if best == 0.0 => (first, best),
+            // A single one too: scores then do not depend on when its bound was lowered.
             _ => {
                 score.settle(pool, &near);
                 self.follow(score.bounds(), taken, &near);

@@ -81,6 +81,46 @@ impl Picks {
         Some(pick)
     }
 
+    /// Pick a candidate whatever the scores of others are; its own is the one that it would have as the best.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the candidate is not open.
+    pub(crate) fn pick(&mut self, score: &mut dyn Score, pool: &Pool<'_>, candidate: usize) -> Result<Pick> {
+        self.check_open(candidate)?;
+        let pick = Pick { index: candidate, score: self.score_of(score, pool, candidate) };
+        self.take(candidate);
+        score.observe(pool, candidate);
+        Ok(pick)
+    }
+
+    fn score_of(&self, score: &mut dyn Score, pool: &Pool<'_>, candidate: usize) -> f64 {
+        match self.engine {
+            Engine::Naive => score.definition(pool)[candidate],
+            Engine::Lazy => {
+                if !score.is_exact(candidate) {
+                    score.tighten(pool, &[candidate], f64::NEG_INFINITY);
+                }
+                score.settle(pool, &[candidate]);
+                score.bounds()[candidate]
+            }
+        }
+    }
+
+    /// Refuse a candidate that was picked or excluded, or is not there.
+    ///
+    /// # Errors
+    /// [`Error::Shape`].
+    pub(crate) fn check_open(&self, candidate: usize) -> Result<()> {
+        match self.taken.get(candidate) {
+            Some(false) => Ok(()),
+            Some(true) => Err(Error::Shape(format!("candidate {candidate} is picked or excluded already"))),
+            None => Err(Error::Shape(format!(
+                "candidate {candidate} cannot be picked: the pool has {} candidates",
+                self.taken.len()
+            ))),
+        }
+    }
+
     /// Guess nothing from the scores of earlier picks.
     pub(crate) fn forget_scores(&mut self) {
         self.lazy = Lazy::default();

@@ -71,11 +71,19 @@ fn check_range(matrices: &[(&'static str, &dyn Rows)], trace: f64) -> Result<()>
 /// and, relative to the mean of the diagonal, an error near 1e-8.
 ///
 /// What is not finite shows in the result, as do squares that are out of the range of float32.
-pub(crate) fn single_gram(matrices: &[View<'_, f32>]) -> Mat<f64> {
-    let dim = matrices.first().map_or(0, Rows::dim);
+///
+/// Where a matrix is in parts changes no bit of it.
+pub(crate) fn single_gram(matrices: &[Vec<View<'_, f32>>]) -> Mat<f64> {
+    let dim = matrices.iter().flatten().next().map_or(0, Rows::dim);
     let mut stripes = stripes::<SINGLE_LANES>(dim);
-    for rows in matrices {
-        add(&mut stripes, rows.len(), dim, |index, out: &mut [f32]| out.copy_from_slice(rows.row(index)));
+    for parts in matrices {
+        let mut ends: Vec<usize> = parts.iter().map(Rows::len).collect();
+        (1..ends.len()).for_each(|part| ends[part] += ends[part - 1]);
+        let read = |index: usize, out: &mut [f32]| {
+            let part = ends.partition_point(|&end| end <= index);
+            out.copy_from_slice(parts[part].row(index + parts[part].len() - ends[part]));
+        };
+        add(&mut stripes, ends.last().copied().unwrap_or(0), dim, read);
     }
     assemble(&stripes, dim)
 }
@@ -219,11 +227,15 @@ mod tests {
             let view = View::new(&data, len, dim).unwrap();
             let exact = gram(&[("rows", &view)]).unwrap();
             let pools = [1, 3].map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap());
-            let [one, three] = pools.map(|pool| pool.install(|| single_gram(&[view])));
+            let (first, rest) = data.split_at(len / 3 * dim);
+            let parts = [first, rest].map(|part| View::new(part, part.len() / dim, dim).unwrap());
+            let [one, three] = pools.map(|pool| pool.install(|| single_gram(&[vec![view]])));
+            let parted = single_gram(&[parts.to_vec()]);
             for i in 0..dim {
                 for j in 0..dim {
                     assert!((one[(i, j)] - exact[(i, j)]).abs() < 1e-6 * (exact[(i, i)] * exact[(j, j)]).sqrt());
                     assert_eq!(one[(i, j)], three[(i, j)]);
+                    assert_eq!(one[(i, j)], parted[(i, j)]);
                 }
             }
         }

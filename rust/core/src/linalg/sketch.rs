@@ -42,6 +42,23 @@ impl Sketch {
         Self { padded: dim.next_multiple_of(WIDTH), integers: Vec::new(), roundings: Vec::new() }
     }
 
+    /// Integers that a vector is padded to.
+    pub(crate) fn padded(dim: usize) -> usize {
+        dim.next_multiple_of(WIDTH)
+    }
+
+    /// The vectors as integers, and the scale and the error of each.
+    pub(crate) fn into_parts(self) -> (Vec<i16>, Vec<[f32; 2]>) {
+        let roundings = self.roundings.into_iter().map(|r| [r.scale, r.error]).collect();
+        (self.integers, roundings)
+    }
+
+    /// Vectors from what [`Sketch::into_parts`] gave.
+    pub(crate) fn from_parts(padded: usize, integers: &[i16], roundings: &[[f32; 2]]) -> Self {
+        let roundings = roundings.iter().map(|&[scale, error]| Rounding { scale, error }).collect();
+        Self { padded, integers: integers.to_vec(), roundings }
+    }
+
     /// Bytes that so many vectors take.
     pub(crate) fn bytes(len: usize, dim: usize) -> usize {
         len * (dim.next_multiple_of(WIDTH) * size_of::<i16>() + size_of::<Rounding>())

@@ -1,35 +1,21 @@
 //! How much a variance fell at least, from rounded candidates and directions.
-//!
-//! With the first factor, `Sigma_0 = S S^T`, a candidate is `y = S^T x` and a direction `w = S zeta`, so `x.w = y.zeta`
-//! and the variance fell by `sum (y.zeta)^2`. Both are rounded, `y = y' + delta` and `zeta = zeta' + eta`. Since what is
-//! left of the covariance is positive semidefinite, `sum zeta zeta^T <= I`, and by the triangle inequality
-//!
-//! `sqrt(sum (y.zeta)^2) >= sqrt(sum (y'.zeta')^2) - |delta| - |y'| sqrt(sum |eta|^2)`.
 
-use faer::Mat;
 use rayon::prelude::*;
 
+use super::rounded_directions::RoundedDirections;
 use crate::linalg::{ROWS, Sketch};
 use crate::posterior::Posterior;
 use crate::rows::Pool;
 
 /// Rows that one thread takes at a time.
 const CHUNK: usize = 48;
-/// Directions that stay in the first level cache while the rows pass by.
-const TILE: usize = 16;
-/// Rounding errors of float64 in the directions, which are far below those of the integers.
-const FLOAT_ERROR: f64 = 1e-7;
 
 /// The rounded pool and directions, and how far each candidate was followed.
 pub(crate) struct Estimate {
     candidates: Sketch,
     /// `|y|` of each candidate.
     lengths: Vec<f32>,
-    directions: Sketch,
-    /// `sum |eta|^2` over the directions before each.
-    errors: Vec<f64>,
-    /// Upper triangular `R` with `zeta = R w`.
-    factor: Mat<f64>,
+    directions: RoundedDirections,
     progress: Vec<Progress>,
 }
 
@@ -49,9 +35,7 @@ impl Estimate {
             candidates,
             // Rounded up, as a bound has to be.
             lengths: variances.iter().map(|v| (v.sqrt() * (1.0 + 1e-6)) as f32).collect(),
-            directions: Sketch::new(pool.dim()),
-            errors: vec![0.0],
-            factor: posterior.factor().clone(),
+            directions: RoundedDirections::new(posterior),
             progress: vec![Progress::default(); pool.len()],
         };
         (out, variances)
@@ -64,14 +48,7 @@ impl Estimate {
 
     /// Account for a new direction `w`.
     pub(crate) fn observed(&mut self, w: &[f64]) {
-        let mut zeta = vec![0.0; w.len()];
-        for (column, &w) in w.iter().enumerate() {
-            let entries = &self.factor.col_as_slice(column)[..=column];
-            zeta.iter_mut().zip(entries).for_each(|(zeta, r)| *zeta += r * w);
-        }
-        self.directions.push(&zeta);
-        let error = self.directions.error(self.directions.len() - 1) + FLOAT_ERROR;
-        self.errors.push(self.errors[self.errors.len() - 1] + error * error);
+        self.directions.push(w);
     }
 
     /// The variance of a candidate was computed from its row and the directions before `applied`.
@@ -98,28 +75,22 @@ impl Estimate {
     /// Squared products of the candidates, in groups, with all directions that they were not followed along.
     fn sums(&self, candidates: &[usize]) -> Vec<[f64; ROWS]> {
         candidates.iter().for_each(|&candidate| self.candidates.prefetch(candidate));
-        // The last candidate stands in for those that are not there.
-        let rows = |group: &[usize]| std::array::from_fn(|r| group[r.min(group.len() - 1)]);
-        let groups: Vec<[usize; ROWS]> = candidates.chunks(ROWS).map(rows).collect();
+        let groups = in_groups(candidates);
         let mut sums: Vec<_> = groups.iter().map(|rows| rows.map(|row| self.progress[row].sum)).collect();
-        let ends = candidates.iter().map(|&candidate| self.progress[candidate].end as usize);
-        let first = ends.min().unwrap_or(0);
-        for start in (first..self.directions.len()).step_by(TILE) {
-            let range = start..self.directions.len().min(start + TILE);
-            for (rows, sums) in groups.iter().zip(&mut sums) {
-                let firsts = rows.map(|row| self.progress[row].end as usize);
-                self.candidates.add_squares(*rows, &self.directions, range.clone(), firsts, sums);
-            }
-        }
+        let first = |row: usize| self.progress[row].end as usize;
+        self.directions.add_squares(&self.candidates, &groups, first, &mut sums);
         sums
     }
 
     /// Square root of what the variance of a candidate fell at least.
     fn fall(&self, candidate: usize) -> f64 {
         let Progress { start, end, sum } = self.progress[candidate];
-        let rounding = (self.errors[end as usize] - self.errors[start as usize]).max(0.0).sqrt();
-        let length = f64::from(self.lengths[candidate]) + self.candidates.error(candidate);
-        let missing = self.candidates.error(candidate) + length * rounding;
-        (sum.sqrt() * (1.0 - FLOAT_ERROR) - missing).max(0.0)
+        let (length, error) = (f64::from(self.lengths[candidate]), self.candidates.error(candidate));
+        self.directions.fall(start as usize..end as usize, sum, length, error)
     }
+}
+
+/// Rows in groups for the kernel; the last one stands in for those that are not there.
+pub(crate) fn in_groups(rows: &[usize]) -> Vec<[usize; ROWS]> {
+    rows.chunks(ROWS).map(|group| std::array::from_fn(|r| group[r.min(group.len() - 1)])).collect()
 }

@@ -6,11 +6,14 @@ mod estimate;
 mod logdet;
 mod pool_std;
 mod pool_variance;
+mod rounded_directions;
 
 pub(crate) use energy::Energy;
+pub(crate) use estimate::in_groups;
 pub(crate) use logdet::LogDet;
 pub(crate) use pool_std::PoolStd;
 pub(crate) use pool_variance::PoolVariance;
+pub(crate) use rounded_directions::{RoundedDirections, TILE};
 
 use crate::conditioned::Conditioned;
 use crate::posterior::Posterior;

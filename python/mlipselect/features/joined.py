@@ -1,0 +1,217 @@
+"""Several stores as one pool, and a share of it for one of several jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.features.container import Features
+from mlipselect.features.store import FeatureStore
+
+
+class JoinedStores:
+    """The structures of several stores, one store after the other.
+
+    Parameters
+    ----------
+    stores : sequence of FeatureStore
+        Stores with features of the same descriptor.
+
+    Attributes
+    ----------
+    stores : list of FeatureStore
+        The stores.
+    shape : (int, int)
+        Numbers of structures and of features.
+
+    Raises
+    ------
+    InvalidInputError
+        No store, or one with other features than the first.
+    """
+
+    def __init__(self, stores: Sequence[FeatureStore]):
+        if not stores:
+            raise InvalidInputError("expected at least one store of features, got none")
+        first = stores[0].manifest
+        for store in stores[1:]:
+            for name in ("descriptor", "width", "dtype", "composition"):
+                if getattr(store.manifest, name) != getattr(first, name):
+                    raise InvalidInputError(
+                        f"{store.path}: holds features of another {name} than {stores[0].path}: "
+                        f"{getattr(store.manifest, name)}, not {getattr(first, name)}"
+                    )
+        self.stores = list(stores)
+        self._starts = np.concatenate([[0], np.cumsum([len(store) for store in stores])]).astype(np.int64)
+        self.shape = (int(self._starts[-1]), first.width)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def name(self) -> str:
+        """The folders of the stores."""
+        return ", ".join(str(store.path) for store in self.stores)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the entries."""
+        return self.stores[0].dtype
+
+    @property
+    def descriptor(self) -> dict[str, Any]:
+        """Name and parameters of the descriptor."""
+        return self.stores[0].manifest.descriptor
+
+    @property
+    def composition(self) -> tuple[str, ...]:
+        """Elements whose fractions are the last columns."""
+        return self.stores[0].composition
+
+    @property
+    def files(self) -> list[dict[str, str]]:
+        """Files that the structures came from, each with its path and digest."""
+        return [file for store in self.stores for file in store.manifest.files]
+
+    @property
+    def digests(self) -> list[str]:
+        """Digests of the rows."""
+        return [shard.sha256["rows"] for store in self.stores for shard in store.shards]
+
+    @property
+    def mean_square(self) -> float:
+        """Mean of the squares of all features."""
+        return sum(store.mean_square * len(store) for store in self.stores) / len(self)
+
+    @property
+    def n_atoms(self) -> NDArray[np.int64]:
+        """Number of atoms of each structure."""
+        return np.concatenate([store.n_atoms for store in self.stores])
+
+    def positions(self, rows: ArrayLike) -> NDArray[np.int64]:
+        """Give the positions in the whole pool of some rows: the same, but for a share of it."""
+        return np.asarray(rows, dtype=np.int64)
+
+    def source(self, row: int) -> tuple[str, int]:
+        """Give the file that a structure came from and its 0-based frame in it."""
+        store, local = self._place(row)
+        return store.source(local)
+
+    def where(self, row: int) -> str:
+        """Say which structure a row describes."""
+        store, local = self._place(row)
+        return store.where(local)
+
+    def take(self, indices: ArrayLike) -> NDArray[Any]:
+        """Read some rows, in the order asked for."""
+        wanted = np.asarray(indices, dtype=np.int64)
+        if wanted.size and not (wanted.min() >= 0 and wanted.max() < len(self)):
+            raise InvalidInputError(f"{self.name}: expected indices from 0 to {len(self) - 1}")
+        out = np.empty((len(wanted), self.shape[1]), self.dtype)
+        places = np.searchsorted(self._starts, wanted, side="right") - 1
+        for place in np.unique(places):
+            own = np.flatnonzero(places == place)
+            out[own] = self.stores[place].take(wanted[own] - self._starts[place])
+        return out
+
+    def blocks(self, rows: int | None = None) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Go through all rows in order, a block at a time; see `FeatureStore.blocks`."""
+        for start, store in zip(self._starts.tolist(), self.stores, strict=False):
+            for first, block in store.blocks(rows):
+                yield start + first, block
+
+    def parts(self) -> list[NDArray[Any]]:
+        """Give the rows of each shard as they lie on disk."""
+        return [part for store in self.stores for part in store.parts()]
+
+    def load(self) -> Features:
+        """Read everything into memory."""
+        loaded = [store.load() for store in self.stores]
+        counts = np.concatenate([features.n_atoms for features in loaded])
+        atoms = [features.atoms for features in loaded if features.atoms is not None]
+        complete = len(atoms) == len(loaded)
+        return Features(
+            structure=np.concatenate([features.structure for features in loaded]),
+            n_atoms=counts,
+            atoms=np.concatenate(atoms) if complete else None,
+            offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64) if complete else None,
+            sources=[source for features in loaded for source in features.sources],
+            composition=self.composition,
+        )
+
+    def _place(self, row: int) -> tuple[FeatureStore, int]:
+        store = int(np.searchsorted(self._starts, row, side="right") - 1)
+        return self.stores[store], int(row - self._starts[store])
+
+
+class Share(JoinedStores):
+    """Every so many-th shard of a pool, for one of several jobs that have nothing to do with each other.
+
+    Parameters
+    ----------
+    pool : JoinedStores
+        The whole pool.
+    number, count : int
+        Which share, from 1 on, of how many.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no such share, or fewer shards than shares.
+    """
+
+    def __init__(self, pool: JoinedStores, number: int, count: int):
+        if not 1 <= number <= count:
+            raise InvalidInputError(f"shard: expected I/M with I from 1 to M, got {number}/{count}")
+        shards = [(store, shard) for store in pool.stores for shard in range(len(store.shards))]
+        if len(shards) < count:
+            raise InvalidInputError(f"{pool.name}: {len(shards)} shards cannot be divided between {count} jobs")
+        firsts = np.concatenate([[0], np.cumsum([store.shards[shard].rows for store, shard in shards])])
+        own = range(number - 1, len(shards), count)
+        super().__init__([shards[k][0].only([shards[k][1]]) for k in own])
+        self._firsts = firsts[own.start : own.stop : own.step][: len(own)].astype(np.int64)
+        self._mean_square = pool.mean_square
+
+    @property
+    def mean_square(self) -> float:
+        """Mean of the squares of all features of the whole pool, so that all shares have the same prior."""
+        return self._mean_square
+
+    def positions(self, rows: ArrayLike) -> NDArray[np.int64]:
+        """Give the positions in the whole pool of some rows."""
+        rows = np.asarray(rows, dtype=np.int64)
+        places = np.searchsorted(self._starts, rows, side="right") - 1
+        found: NDArray[np.int64] = self._firsts[places] + rows - self._starts[places]
+        return found
+
+
+def open_stores(paths: Sequence[Any]) -> JoinedStores:
+    """Open stores, given as folders or open already, as one pool."""
+    opened = [path if isinstance(path, FeatureStore) else FeatureStore.open(path) for path in paths]
+    return JoinedStores(opened)
+
+
+def split(pool: JoinedStores, parts: int) -> list[JoinedStores]:
+    """Divide a pool into consecutive parts of about as many rows, along its shards.
+
+    Parameters
+    ----------
+    pool : JoinedStores
+        The pool.
+    parts : int
+        How many parts, at most: there are no more than shards.
+    """
+    shards = [(store, shard) for store in pool.stores for shard in range(len(store.shards))]
+    rows = np.array([store.shards[shard].rows for store, shard in shards])
+    middles = np.cumsum(rows) - rows / 2
+    places = np.minimum((middles * parts / rows.sum()).astype(int), parts - 1)
+    out = []
+    for place in np.unique(places):
+        chosen = [shards[k] for k in np.flatnonzero(places == place)]
+        stores = dict.fromkeys(store for store, _ in chosen)
+        out.append(JoinedStores([store.only([k for other, k in chosen if other is store]) for store in stores]))
+    return out

@@ -1,0 +1,89 @@
+//! Directions rounded to 16-bit integers, and how much rows that are rounded too fell along them at least.
+//!
+//! With a factor `Sigma_0 = S S^T`, a row `x` is `y = S^T x` and a direction `w = S zeta`, so `x.w = y.zeta` and the
+//! variance of `x` fell by `sum (y.zeta)^2`. Both are rounded, `y = y' + delta` and `zeta = zeta' + eta`. Since what is
+//! left of the covariance is positive semidefinite, `sum zeta zeta^T <= I`, and by the triangle inequality
+//!
+//! `sqrt(sum (y.zeta)^2) >= sqrt(sum (y'.zeta')^2) - |delta| - |y'| sqrt(sum |eta|^2)`.
+
+use std::ops::Range;
+
+use faer::Mat;
+
+use crate::linalg::{ROWS, Sketch};
+use crate::posterior::Posterior;
+
+/// Directions that stay in the first level cache while the rows pass by.
+pub(crate) const TILE: usize = 16;
+/// Rounding errors of float64 in the directions, which are far below those of the integers.
+const FLOAT_ERROR: f64 = 1e-7;
+
+/// A growing list of directions.
+pub(crate) struct RoundedDirections {
+    sketch: Sketch,
+    /// `sum |eta|^2` over the directions before each.
+    errors: Vec<f64>,
+    /// Upper triangular `R` with `zeta = R w`.
+    factor: Mat<f64>,
+}
+
+impl RoundedDirections {
+    /// None yet; rows and directions are seen by the factor of the posterior.
+    pub(crate) fn new(posterior: &Posterior) -> Self {
+        Self { sketch: Sketch::new(posterior.dim()), errors: vec![0.0], factor: posterior.factor().clone() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.sketch.len()
+    }
+
+    /// Append a direction `w`.
+    pub(crate) fn push(&mut self, w: &[f64]) {
+        let mut zeta = vec![0.0; w.len()];
+        for (column, &w) in w.iter().enumerate() {
+            let entries = &self.factor.col_as_slice(column)[..=column];
+            zeta.iter_mut().zip(entries).for_each(|(zeta, r)| *zeta += r * w);
+        }
+        self.sketch.push(&zeta);
+        let error = self.sketch.error(self.sketch.len() - 1) + FLOAT_ERROR;
+        self.errors.push(self.errors[self.errors.len() - 1] + error * error);
+    }
+
+    /// Add to `sums` the squared products of a few rows with a range of directions, each row from its own first direction
+    /// on.
+    pub(crate) fn add_tile(
+        &self,
+        rows: &Sketch,
+        group: [usize; ROWS],
+        range: Range<usize>,
+        firsts: [usize; ROWS],
+        sums: &mut [f64; ROWS],
+    ) {
+        rows.add_squares(group, &self.sketch, range, firsts, sums);
+    }
+
+    /// The same for many, with all directions.
+    pub(crate) fn add_squares(
+        &self,
+        rows: &Sketch,
+        groups: &[[usize; ROWS]],
+        first: impl Fn(usize) -> usize,
+        sums: &mut [[f64; ROWS]],
+    ) {
+        let from = groups.iter().flatten().map(|&row| first(row)).min().unwrap_or(0);
+        for start in (from..self.len()).step_by(TILE) {
+            let range = start..self.len().min(start + TILE);
+            for (group, sums) in groups.iter().zip(&mut *sums) {
+                self.add_tile(rows, *group, range.clone(), group.map(&first), sums);
+            }
+        }
+    }
+
+    /// Square root of what a variance fell at least along a range of directions, the squared products with which have
+    /// the sum given, for a row whose length is at most `length` and whose rounding error is `error`.
+    pub(crate) fn fall(&self, range: Range<usize>, sum: f64, length: f64, error: f64) -> f64 {
+        let rounding = (self.errors[range.end] - self.errors[range.start]).max(0.0).sqrt();
+        let missing = error + (length + error) * rounding;
+        (sum.sqrt() * (1.0 - FLOAT_ERROR) - missing).max(0.0)
+    }
+}

@@ -1,0 +1,221 @@
+//! Bounds of the variances of rows that are kept elsewhere, such as on disk: they are rounded once, in blocks, and a block
+//! comes back when its bounds are to be lowered by what was picked since.
+
+use std::borrow::Cow;
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::linalg::Sketch;
+use crate::posterior::Posterior;
+use crate::rows::Rows;
+use crate::scores::{RoundedDirections, TILE, in_groups};
+
+/// Rows that one thread takes at a time.
+const CHUNK: usize = 48;
+
+/// The posterior that rows were rounded by, and the directions of the picks since.
+///
+/// ```
+/// use mlipselect_core::{Posterior, Progress, VarianceBounds, View};
+///
+/// let rows = [3.0, 4.0, 1.0, 0.0];
+/// let view = View::new(&rows, 2, 2)?;
+/// let mut bounds = VarianceBounds::new(&Posterior::isotropic(2, 1.0, 1.0)?);
+/// let block = bounds.round(&view)?;
+/// assert_eq!(block.variances, [25.0, 1.0]);
+/// bounds.observe(&[0.5, 0.0])?; // takes (0.5 * 3)^2 off the first, and (0.5 * 1)^2 off the second
+/// let mut progress = [Progress::default(); 2];
+/// let falls = bounds.follow(&block, &[0, 1], &mut progress, 0.0)?;
+/// assert!((falls[0] - 2.25).abs() < 1e-2 && falls[0] <= 2.25);
+/// # Ok::<(), mlipselect_core::Error>(())
+/// ```
+pub struct VarianceBounds {
+    posterior: Posterior,
+    directions: RoundedDirections,
+}
+
+/// Rows as they are kept.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RoundedRows<'a> {
+    /// The rounded rows, each of [`VarianceBounds::width`] integers.
+    pub integers: Cow<'a, [i16]>,
+    /// Scale and error of each row.
+    pub roundings: Vec<[f32; 2]>,
+    /// `x^T Sigma x` of each row when it was rounded.
+    pub variances: Vec<f64>,
+}
+
+/// How far a row was followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// Directions that are accounted for.
+    pub count: usize,
+    /// Sum of the squared products with them.
+    pub sum: f64,
+}
+
+impl VarianceBounds {
+    /// Bounds by what is known now.
+    pub fn new(posterior: &Posterior) -> Self {
+        Self { posterior: posterior.clone(), directions: RoundedDirections::new(posterior) }
+    }
+
+    /// Integers of a row.
+    pub fn width(&self) -> usize {
+        Sketch::padded(self.posterior.dim())
+    }
+
+    /// Directions so far.
+    pub fn count(&self) -> usize {
+        self.directions.len()
+    }
+
+    /// Round rows, and compute their variances.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`] if the rows are not as wide as the posterior, [`Error::NotFinite`].
+    pub fn round(&self, rows: &dyn Rows) -> Result<RoundedRows<'static>> {
+        if rows.dim() != self.posterior.dim() {
+            return Err(Error::Dimension { what: "the rows", expected: self.posterior.dim(), given: rows.dim() });
+        }
+        let (sketch, variances) = Sketch::of_products(rows, self.posterior.inverse());
+        if let Some(row) = variances.iter().position(|v| !v.is_finite()) {
+            return Err(Error::NotFinite { what: "the rows", row });
+        }
+        let (integers, roundings) = sketch.into_parts();
+        Ok(RoundedRows { integers: integers.into(), roundings, variances })
+    }
+
+    /// Account for directions `w`, one after the other, that took `sum (w.x)^2` off the variance of any row `x`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if they are not as long as the rows.
+    pub fn observe(&mut self, directions: &[f64]) -> Result<()> {
+        let dim = self.posterior.dim();
+        if directions.len() % dim != 0 {
+            return Err(Error::Shape(format!("directions of {dim} features have {} elements", directions.len())));
+        }
+        directions.chunks_exact(dim).for_each(|w| self.directions.push(w));
+        Ok(())
+    }
+
+    /// Follow rows along the directions, from the one on that each has come to, until what is left of its variance is below
+    /// `threshold` or there is no direction left.
+    ///
+    /// `which` are the rows to follow, among those given, and `progress` what is known of each of these; afterwards it is
+    /// what is known then. Returned is what the variance of each fell by at least since it was rounded.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if lengths do not agree.
+    pub fn follow(
+        &self,
+        rows: &RoundedRows<'_>,
+        which: &[usize],
+        progress: &mut [Progress],
+        threshold: f64,
+    ) -> Result<Vec<f64>> {
+        let len = rows.variances.len();
+        let fits = rows.roundings.len() == len && rows.integers.len() == len * self.width();
+        if !fits || which.len() != progress.len() || which.iter().any(|&row| row >= len) {
+            return Err(Error::Shape("rounded rows, their variances and what is known of them do not fit".into()));
+        }
+        if progress.iter().any(|progress| progress.count > self.count()) {
+            return Err(Error::Shape(format!("rows cannot know of more than {} directions", self.count())));
+        }
+        let sketch = Sketch::from_parts(self.width(), &rows.integers, &rows.roundings);
+        let mut falls = vec![0.0; which.len()];
+        progress.par_chunks_mut(CHUNK).zip(falls.par_chunks_mut(CHUNK)).zip(which.par_chunks(CHUNK)).for_each(
+            |((progress, falls), which)| {
+                let mut left: Vec<usize> = (0..which.len()).collect();
+                let from = progress.iter().map(|progress| progress.count).min().unwrap_or(0) / TILE * TILE;
+                for start in (from..self.count()).step_by(TILE) {
+                    let range = start..self.count().min(start + TILE);
+                    // Rows that come to these directions, and are not below the threshold yet.
+                    let behind: Vec<usize> = left.iter().copied().filter(|&k| progress[k].count < range.end).collect();
+                    for group in in_groups(&behind) {
+                        let mut sums = group.map(|k| progress[k].sum);
+                        let firsts = group.map(|k| progress[k].count);
+                        self.directions.add_tile(&sketch, group.map(|k| which[k]), range.clone(), firsts, &mut sums);
+                        for (k, sum) in group.into_iter().zip(sums) {
+                            progress[k] = Progress { count: range.end, sum };
+                        }
+                    }
+                    left.retain(|&k| {
+                        let (row, progress) = (which[k], progress[k]);
+                        // Rounded up, as a length has to be.
+                        let length = rows.variances[row].sqrt() * (1.0 + 1e-6);
+                        let fall = self.directions.fall(0..progress.count, progress.sum, length, sketch.error(row));
+                        falls[k] = fall * fall;
+                        progress.count > range.end || rows.variances[row] - falls[k] >= threshold
+                    });
+                }
+            },
+        );
+        Ok(falls)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::rows::View;
+
+    proptest! {
+        #[test]
+        fn variances_fall_by_no_less(
+            dim in 1_usize..40, len in 1_usize..120, picks in 1_usize..40, seed in 0_u32..1000,
+        ) {
+            let value = |k: usize| ((f64::from(seed) + k as f64 * 1.7).sin() * 43758.5453).fract();
+            let data: Vec<f64> = (0..len * dim).map(value).collect();
+            let rows = View::new(&data, len, dim).unwrap();
+            let start = Posterior::isotropic(dim, 1e-3, 1.0).unwrap();
+            let mut bounds = VarianceBounds::new(&start);
+            let block = bounds.round(&rows).unwrap();
+            let (mut posterior, mut progress) = (start, vec![Progress::default(); len]);
+            let (all, some): (Vec<usize>, Vec<usize>) = ((0..len).collect(), (0..len).step_by(3).collect());
+            for k in 0..picks {
+                let x = &data[k % len * dim..(k % len + 1) * dim];
+                let covariance = posterior.covariance();
+                let mut w: Vec<f64> = covariance.chunks(dim).map(|row| row.iter().zip(x).map(|(a, b)| a * b).sum()).collect();
+                let total = 1.0 + x.iter().zip(&w).map(|(a, b)| a * b).sum::<f64>();
+                w.iter_mut().for_each(|w| *w /= total.sqrt());
+                bounds.observe(&w).unwrap();
+                posterior.update(&View::new(x, 1, dim).unwrap()).unwrap();
+                let now = posterior.variance(&rows).unwrap();
+                if k % 3 == 2 || k + 1 == picks {
+                    let mut own: Vec<Progress> = some.iter().map(|&row| progress[row]).collect();
+                    let limit = now[len / 2];
+                    let falls = bounds.follow(&block, &some, &mut own, limit).unwrap();
+                    for ((&row, fall), own) in some.iter().zip(falls).zip(own) {
+                        let (before, now) = (block.variances[row], now[row]);
+                        prop_assert!(fall <= (before - now) * (1.0 + 1e-9) + 1e-9 * before, "{fall} {before} {now}");
+                        prop_assert!(before - fall < limit || own.count == bounds.count());
+                        progress[row] = own;
+                    }
+                }
+                if k + 1 == picks {
+                    let falls = bounds.follow(&block, &all, &mut progress, f64::NEG_INFINITY).unwrap();
+                    for ((fall, before), now) in falls.iter().zip(&block.variances).zip(now) {
+                        prop_assert!(*fall <= (before - now) * (1.0 + 1e-9) + 1e-9 * before, "{fall} {before} {now}");
+                        prop_assert!(*fall >= (before - now) - 0.05 * before, "{fall} {before} {now}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rows_that_do_not_fit_are_refused() {
+        let bounds = VarianceBounds::new(&Posterior::isotropic(2, 1.0, 1.0).unwrap());
+        assert!(bounds.round(&View::new(&[1.0; 3], 1, 3).unwrap()).is_err());
+        assert!(bounds.round(&View::new(&[1.0, f64::NAN], 1, 2).unwrap()).is_err());
+        let block = bounds.round(&View::new(&[1.0, 2.0], 1, 2).unwrap()).unwrap();
+        let mut progress = [Progress::default()];
+        assert!(bounds.follow(&block, &[1], &mut progress, 0.0).is_err());
+        assert!(bounds.follow(&block, &[0, 0], &mut progress, 0.0).is_err());
+        assert!(bounds.follow(&block, &[0], &mut [Progress { count: 1, sum: 0.0 }], 0.0).is_err());
+    }
+}
