@@ -1,0 +1,342 @@
+"""Features and selections on a Dask cluster, with the picks of one machine.
+
+Every worker holds a part of the rows, as bounds of their scores (see `mlipselect.selectors.bounded`). It returns its
+best candidates with their rows, and an upper bound for all others. The driver picks among the candidates of all workers
+until its best is no more above the largest of these bounds, tells the workers what was picked, and asks again. So there
+is one round trip a window rather than one a pick. Bounds are bounds whoever computed them: the part of a worker that is
+lost goes to another one, which begins from what is known by then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import uuid
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlipselect.descriptors import ACE
+from mlipselect.exceptions import InvalidInputError, MissingExtraError, NotFittedError
+from mlipselect.features.describe import DescriptorLike
+from mlipselect.features.joined import JoinedStores, open_stores, split
+from mlipselect.features.matrix import featurize as featurize_here
+from mlipselect.features.store import FeatureStore
+from mlipselect.selectors.bounded import BoundedRows, make_bounded
+from mlipselect.selectors.stored_statistics import added, column_sums
+
+try:
+    from distributed import CancelledError, Client, Future, KilledWorker, get_client, wait
+    from distributed.comm import CommClosedError
+except ImportError as error:  # pragma: no cover - depends on what is installed
+    raise MissingExtraError("a Dask cluster needs distributed: pip install 'mlipselect[dask]'") from error
+
+#: What is held of rows in this process, if it is a worker, by the selection and the part.
+_held: dict[tuple[str, int], _Held] = {}
+#: How often the part of a lost worker is given to another one before a selection gives up.
+ATTEMPTS = 5
+#: Seconds after which it is looked whether workers are still there.
+POLL = 0.5
+
+
+class ClusterStore(JoinedStores):
+    """Stores of features whose rows are gone through by the workers of a Dask cluster.
+
+    It serves as the pool of `mlipselect.select`, `BayesianSelector` and `FPS`, which then make the picks that they make
+    from the stores themselves. Workers read the shards from the folders, so these must be where all machines see them.
+
+    Parameters
+    ----------
+    stores : sequence of path or FeatureStore
+        The stores, one after the other.
+    client : distributed.Client, optional
+        The cluster; by default the current client.
+
+    Attributes
+    ----------
+    round_trips : int
+        How often all workers were asked in the selections so far.
+    bytes_sent, bytes_received : int
+        Size of what went to the workers and came back.
+    lost : int
+        How often a part had to be begun anew, because its worker was lost.
+
+    Examples
+    --------
+    >>> from distributed import Client
+    >>> import mlipselect as ms
+    >>> from mlipselect.parallel.dask import ClusterStore
+    >>> client = Client("scheduler:8786")  # doctest: +SKIP
+    >>> pool = ClusterStore(["a.features", "b.features"], client)  # doctest: +SKIP
+    >>> ms.select(pool, n=1000, core="core.xyz", output="selected.xyz")  # doctest: +SKIP
+    """
+
+    def __init__(self, stores: Sequence[str | os.PathLike[str] | FeatureStore], client: Client | None = None):
+        opened = open_stores(stores)
+        super().__init__(opened.stores)
+        self.client = get_client() if client is None else client
+        self.round_trips = self.bytes_sent = self.bytes_received = self.lost = 0
+
+    def bounded(self, kind: str, **options: Any) -> RemoteRows:
+        """Hold the rows on the workers, with bounds of what is maximised."""
+        return RemoteRows(self, kind, options)
+
+    def column_sums(self, origin: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Sum what columns differ from an origin by, and the squares of that, over all rows."""
+        futures = [
+            self.client.submit(column_sums, store, origin, pure=False, retries=ATTEMPTS) for store in self.stores
+        ]
+        return added([future.result() for future in futures])
+
+
+class RemoteRows:
+    """Rows with bounds of their scores, on the workers of a cluster; see `mlipselect.selectors.windowed.Bounded`.
+
+    Parameters
+    ----------
+    pool : ClusterStore
+        The rows.
+    kind : str
+        What bounds are bounds of, as `make_bounded` knows it.
+    options : dict
+        Its parameters.
+    """
+
+    def __init__(self, pool: ClusterStore, kind: str, options: dict[str, Any]):
+        self._pool, self._kind, self._options = pool, kind, options
+        self._key = uuid.uuid4().hex
+        self._parts = split(pool, len(_workers(pool.client)))
+        self._starts = np.concatenate([[0], np.cumsum([len(part) for part in self._parts])]).astype(np.int64)
+        self.taken = np.zeros(len(pool), dtype=bool)
+        self._known: Any = None
+        self._version = 0
+        #: What the workers were not told yet.
+        self._news: list[Any] = []
+        self._excluded: list[int] = []
+        self._homes: list[str | None] = [None] * len(self._parts)
+        self.rows_read = 0
+
+    def __len__(self) -> int:
+        return len(self.taken)
+
+    @property
+    def remaining(self) -> int:
+        """Candidates that are neither picked nor excluded."""
+        return int(len(self.taken) - np.count_nonzero(self.taken))
+
+    def exclude(self, candidates: Iterable[int]) -> None:
+        """Never name these again."""
+        wanted = np.fromiter(candidates, dtype=np.int64)
+        self.taken[wanted] = True
+        self._excluded += wanted.tolist()
+
+    def survey(self, known: Any) -> None:
+        """Begin anew with what is known; the workers go through their rows when they are asked next."""
+        self._known, self._news = known, []
+        self._key = uuid.uuid4().hex
+        self._version = 0
+        self._homes = [None] * len(self._parts)
+
+    def observe(self, news: Any) -> None:
+        """Learn of picks."""
+        self._known = _learned(self._kind, self._known, news)
+        self._version += 1
+        self._news.append(news)
+
+    def take(self, indices: NDArray[np.int64]) -> NDArray[Any]:
+        """Read some rows."""
+        return self._pool.take(indices)
+
+    def window(self, size: int) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[np.float64], float]:
+        """Ask every worker for its best rows, and for the largest bound of its others."""
+        each = -(-size // len(self._parts))
+        found = self._ask(each)
+        self._news, self._excluded = [], []
+        members = np.concatenate([start + own for start, (own, *_) in zip(self._starts, found, strict=False)])
+        rows = np.concatenate([rows for _, rows, _, _ in found])
+        bounds = np.concatenate([bounds for _, _, bounds, _ in found])
+        return members, rows, bounds, max(outside for *_, outside in found)
+
+    def _ask(self, size: int) -> list[Any]:
+        """Bring every part up to date, wherever it is, and return the window of each."""
+        answers: dict[int, Any] = {}
+        pending = {part: self._send(part, size) for part in range(len(self._parts))}
+        losses = 0
+        while pending:
+            with contextlib.suppress(TimeoutError):
+                wait(list(pending.values()), timeout=POLL, return_when="FIRST_COMPLETED")
+            workers = _workers(self._pool.client)
+            for part, future in list(pending.items()):
+                if future.done():
+                    answer = self._result(future)
+                    if answer is not None:
+                        answers[part] = answer
+                        self._pool.bytes_received += sum(array.nbytes for array in answer[:3])
+                        del pending[part]
+                        continue
+                elif self._homes[part] in workers:
+                    continue
+                # The worker is lost, or is another one than before at the same address.
+                future.cancel()
+                losses += 1
+                self._pool.lost += 1
+                if losses > ATTEMPTS * len(self._parts):
+                    raise InvalidInputError(f"workers of the cluster were lost {losses} times in one round")
+                self._homes[part] = None
+                pending[part] = self._send(part, size)
+        self._pool.round_trips += 1
+        return [answers[part] for part in range(len(self._parts))]
+
+    def _send(self, part: int, size: int) -> Future:
+        """Ask the worker of a part or, where it has none, another one that is told everything."""
+        if self._homes[part] is None:
+            workers = _workers(self._pool.client)
+            self._homes[part] = workers[part % len(workers)]
+            message = self._everything(part)
+        else:
+            message = self._since_then(part)
+        data = pickle.dumps(message)
+        self._pool.bytes_sent += len(data)
+        return self._pool.client.submit(
+            _answer, (self._key, part), data, size, workers=[self._homes[part]], pure=False, retries=ATTEMPTS
+        )
+
+    @staticmethod
+    def _result(future: Future) -> Any:
+        try:
+            return future.result()
+        except (KilledWorker, CancelledError, CommClosedError):
+            return None
+
+    def _everything(self, part: int) -> dict[str, Any]:
+        """Say all that a worker has to know which knows nothing."""
+        own = slice(self._starts[part], self._starts[part + 1])
+        return {
+            "rows": self._parts[part],
+            "kind": self._kind,
+            "options": self._options,
+            "known": self._known,
+            "excluded": np.flatnonzero(self.taken[own]),
+            "version": self._version,
+        }
+
+    def _since_then(self, part: int) -> dict[str, Any]:
+        """Say what is new since a worker was asked last."""
+        first, last = self._starts[part], self._starts[part + 1]
+        excluded = np.array([row - first for row in self._excluded if first <= row < last], dtype=np.int64)
+        return {"news": self._news, "excluded": excluded, "version": self._version}
+
+
+class _Held:
+    """What a worker holds of a part."""
+
+    def __init__(self, message: dict[str, Any], n_threads: int | None):
+        self.rows: BoundedRows = make_bounded(
+            message["kind"], message["rows"], n_threads=n_threads, **message["options"]
+        )
+        self.rows.survey(message["known"])
+        self.version: int = message["version"]
+
+
+def _answer(key: tuple[str, int], data: bytes, size: int) -> Any:
+    """Bring a part up to date on a worker, and give its window; None if the part is not known here."""
+    from distributed import get_worker
+
+    worker: Any = get_worker()
+    message = pickle.loads(data)
+    if "rows" in message:
+        # Parts of selections that are over make room.
+        for other in [other for other in _held if other[0] != key[0]]:
+            del _held[other]
+        _held[key] = _Held(message, worker.state.nthreads)
+    held = _held.get(key)
+    if held is None:
+        return None
+    held.rows.exclude(message["excluded"])
+    # A task may be run twice; what it brings is learned once.
+    for news in (
+        message.get("news", [])[held.version - message["version"] :] if held.version < message["version"] else []
+    ):
+        held.rows.observe(news)
+    held.version = message["version"]
+    return held.rows.window(size)
+
+
+def _learned(kind: str, known: Any, news: Any) -> Any:
+    """Add news to what is known."""
+    return news[1] if kind == "variances" else [*known, news]
+
+
+def _workers(client: Client) -> list[str]:
+    if not client.nthreads():
+        client.wait_for_workers(1)
+    return sorted(client.nthreads())
+
+
+def featurize(
+    files: Sequence[str | os.PathLike[str]],
+    descriptor: DescriptorLike,
+    folder: str | os.PathLike[str],
+    *,
+    client: Client | None = None,
+    **options: Any,
+) -> ClusterStore:
+    """Compute the features of structures on a cluster, a store for each file.
+
+    A file whose worker is lost is gone on with by another one. The same call again goes on where one was stopped.
+
+    Parameters
+    ----------
+    files : sequence of path
+        Files with structures, where all machines see them.
+    descriptor : object or callable
+        What describes the structures; not one that settles its elements by itself, which would differ between files.
+    folder : path
+        Where the stores go, where all machines see it.
+    client : distributed.Client, optional
+        The cluster; by default the current client.
+    **options
+        ``rows``, ``dtype`` and ``composition`` of `mlipselect.featurize`.
+
+    Returns
+    -------
+    ClusterStore
+        The stores, in the order of the files.
+
+    Raises
+    ------
+    StructureError
+        A structure that cannot be read or described; what was finished stays.
+    InvalidInputError
+        No files, or elements that are not given.
+    """
+    if not files:
+        raise InvalidInputError("expected at least one file with structures, got none")
+    if isinstance(descriptor, ACE):
+        try:
+            _ = descriptor.elements
+        except NotFittedError:
+            raise InvalidInputError(
+                "expected a descriptor with its elements, such as ACE(['Si']): files may differ in what they hold"
+            ) from None
+    client = get_client() if client is None else client
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    stores = [Path(folder) / f"{number:05d}-{Path(file).stem}.features" for number, file in enumerate(files)]
+    futures = [
+        client.submit(_featurize, os.fspath(file), descriptor, os.fspath(store), options, pure=False, retries=ATTEMPTS)
+        for file, store in zip(files, stores, strict=True)
+    ]
+    for future in futures:
+        future.result()
+    return ClusterStore([FeatureStore.open(store, verify=False) for store in stores], client)
+
+
+def _featurize(file: str, descriptor: DescriptorLike, store: str, options: dict[str, Any]) -> None:
+    from distributed import get_worker
+
+    worker: Any = get_worker()
+    featurize_here(file, descriptor, store=store, n_threads=worker.state.nthreads, progress=False, **options)
