@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mlipselect.exceptions import InvalidInputError
@@ -33,7 +33,8 @@ def test_value(n_rows, dim, log_prior, log_noise, seed):
 
 
 @given(st.floats(-2, 1), st.floats(-2, 1), st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@example(-2.0, 0.0, 548)  # hardly more than noise, where a search from far away stays on a plateau
+@settings(max_examples=200, deadline=None)
 def test_maximum(log_prior, log_noise, seed):
     rng = np.random.default_rng(seed)
     A = rng.standard_normal((300, 20))

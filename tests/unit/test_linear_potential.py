@@ -69,7 +69,8 @@ def test_it_is_the_dense_regression(weights):
     mean, covariance = ridge.posterior(A, y, fitted.prior_variance_, fitted.noise_variance_)
     np.testing.assert_allclose(fitted.weights_, mean / SCALES, rtol=1e-8)
     expected = ridge.log_evidence(A, y, fitted.prior_variance_, fitted.noise_variance_)
-    assert fitted.log_evidence_ == pytest.approx(expected, rel=1e-8)
+    # The dense one factors a matrix of targets by targets, in which little noise beside the prior loses digits.
+    assert fitted.log_evidence_ == pytest.approx(expected, rel=1e-7)
     covariance = covariance / np.outer(SCALES, SCALES)
     np.testing.assert_allclose(fitted.posterior_.covariance, covariance, rtol=1e-6, atol=1e-12 * covariance.max())
 

@@ -91,9 +91,26 @@ def maximise_evidence(spectrum: Spectrum) -> tuple[float, float]:
         gradient = 0.5 * np.array([by_prior, by_noise]) * grown
         return -log_evidence(spectrum, prior, noise) / spectrum.n_rows, gradient / spectrum.n_rows
 
-    # Variances are positive and may be of any size: their logarithms are what is searched, from 1 each.
-    bounds = [(np.log(1e-12), np.log(1e12))] * 2
+    # Variances are positive and may be of any size: their logarithms are what is searched.
+    lowest, highest = np.log(1e-12), np.log(1e12)
+    start = np.clip(np.log(np.maximum(_start(spectrum) - FLOOR, 1e-12)), lowest, highest)
     options = {"maxiter": 1000, "ftol": 1e-15, "gtol": 1e-10}
-    found = minimize(negative, np.zeros(2), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    found = minimize(negative, start, jac=True, method="L-BFGS-B", bounds=[(lowest, highest)] * 2, options=options)
     prior, noise = np.exp(found.x) + FLOOR
     return float(prior), float(noise)
+
+
+def _start(spectrum: Spectrum) -> NDArray[np.float64]:
+    """Find variances near the best ones: of one ratio the best noise is known, so few ratios stand for all of them.
+
+    Far from the best ratio the evidence is flat, and a search that begins there ends there.
+    """
+    squares = spectrum.singular_values**2
+    best, start = -np.inf, np.ones(2)
+    for ratio in 10.0 ** np.arange(-12.0, 12.5, 0.5) / squares.max():
+        noise = ((spectrum.projections**2 / (ratio * squares + 1.0)).sum() + spectrum.rest) / spectrum.n_rows
+        variances = np.maximum([ratio * noise, noise], FLOOR)
+        evidence = log_evidence(spectrum, variances[0], variances[1])
+        if evidence > best:
+            best, start = evidence, variances
+    return start
