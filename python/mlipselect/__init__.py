@@ -12,6 +12,7 @@ from mlipselect.exceptions import (
 )
 from mlipselect.features import Designs, Features, FeatureStore, balance_composition, featurize
 from mlipselect.io import Frame, iter_frames, read
+from mlipselect.merge import merge
 from mlipselect.models import LinearPotential, force_variance
 from mlipselect.select import select
 from mlipselect.selection import Selection
@@ -63,6 +64,7 @@ __all__ = [
     "featurize",
     "force_variance",
     "iter_frames",
+    "merge",
     "read",
     "select",
 ]

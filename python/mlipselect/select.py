@@ -27,12 +27,12 @@ from mlipselect.io.output import Output, write_exact
 from mlipselect.limits import CostLike, Limits
 from mlipselect.models import LinearPotential
 from mlipselect.progress import shown
-from mlipselect.selection import Selection, output_for, selection_notes, traced
+from mlipselect.selection import Selection, output_for, selection_notes, traced, warn_beyond
 from mlipselect.selectors import BayesianSelector
 from mlipselect.selectors.bayesian import Score
 from mlipselect.selectors.methods import fit, make_selector, needs_derivatives, selector_parameters
 from mlipselect.selectors.starting_posterior import learned, starting_posterior
-from mlipselect.stored import as_store, picks_depend_on, select_stored
+from mlipselect.stored import as_store, picks_depend_on, select_stored, share
 
 _LOGGER = logging.getLogger("mlipselect")
 
@@ -68,6 +68,7 @@ def select(
     output: str | os.PathLike[str] | None = None,
     save_posterior: str | os.PathLike[str] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
+    shard: str | None = None,
     **parameters: Any,
 ) -> Selection:
     """Select the structures of a pool that are worth a calculation, given those that are calculated already.
@@ -140,6 +141,9 @@ def select(
     checkpoint : path, optional
         Keep the picks there while they are made, for methods that make them one after the other. The same call goes on
         from that file where an earlier one was stopped, and ends with the same result.
+    shard : str, optional
+        ``"I/M"``: select from the I-th of M shares of a pool that is one or several stores, for `merge` to select from
+        the results of all shares. For the method ``"bayesian"`` with the scores ``"energy"`` and ``"logdet"``.
     **parameters
         Further parameters of the method's selector, such as ``metric="cosine"`` for ``"fps"``.
 
@@ -211,10 +215,14 @@ def select(
             raise InvalidInputError("potential: not for a pool that is a store of features")
         if composition:
             raise InvalidInputError("composition: not for a pool that is a store of features, which has its columns")
+        if shard is not None:
+            store = share(store, shard)
         return select_stored(
             store, n, core, descriptor, method, selector, limits, isolated=marker, parameters=posterior_options,
             n_threads=n_threads, progress=progress, output=output, save_posterior=save_posterior, checkpoint=checkpoint,
         )  # fmt: skip
+    if shard is not None:
+        raise InvalidInputError("shard: expected a store of features as pool, which `featurize` with `store` makes")
     keys = {key for key in (groups, stratify_by) if key is not None}
     candidates = Structures(cast("StructuresLike", pool), marker, group_by=sorted(keys))
     known = None if core is None else Structures(core, marker)
@@ -301,7 +309,7 @@ def select(
             },
             seconds=dict(zip(("reading", "features", "selection"), np.diff(times).tolist(), strict=True)),
         )
-        _warn_beyond(result)
+        warn_beyond(result)
         if files is not None:
             result.write_to(files)
             files.publish()
@@ -390,11 +398,3 @@ def _potential_input(potential: LinearPotential | str | os.PathLike[str]) -> dic
     if isinstance(potential, LinearPotential):
         return {"n_rows": potential.n_rows_, "log_evidence": potential.log_evidence_}
     return {"path": os.fspath(potential), "sha256": sha256(os.fspath(potential))}
-
-
-def _warn_beyond(result: Selection) -> None:
-    if len(result) > 2 * result.effective_dimension:
-        _LOGGER.warning(
-            "%d structures are far more than the effective dimension of the data, %.1f: the last ones add little",
-            len(result), result.effective_dimension,
-        )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -211,3 +212,12 @@ def _jsonable(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return {"shape": list(value.shape), "sha256": hashlib.sha256(value.tobytes()).hexdigest()}
     return value.item() if isinstance(value, np.generic) else value
+
+
+def warn_beyond(result: Selection) -> None:
+    """Warn of picks that add little because there are so many."""
+    if len(result) > 2 * result.effective_dimension:
+        logging.getLogger("mlipselect").warning(
+            "%d structures are far more than the effective dimension of the data, %.1f: the last ones add little",
+            len(result), result.effective_dimension,
+        )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,19 +16,19 @@ import numpy as np
 from mlipselect.checkpoint import Checkpoint, identity_of, refuse_unusable
 from mlipselect.descriptors import ACE
 from mlipselect.exceptions import InvalidInputError, StructureError
-from mlipselect.features import FeatureStore, featurize
+from mlipselect.features import Features, FeatureStore, featurize
 from mlipselect.features.describe import DescriptorLike
-from mlipselect.features.joined import JoinedStores, open_stores
+from mlipselect.features.joined import JoinedStores, Share, open_stores
 from mlipselect.features.store import MANIFEST
 from mlipselect.io.collection import Isolated, Structures, StructuresLike, sha256
 from mlipselect.io.frames import Frame, raw_frames
 from mlipselect.io.output import Output
 from mlipselect.limits import Limits
 from mlipselect.provenance import describe_descriptor
-from mlipselect.selection import Selection, output_for, selection_notes
+from mlipselect.selection import Selection, output_for, selection_notes, warn_beyond
 from mlipselect.selectors import BayesianSelector, MinDistance, Selector
 from mlipselect.selectors.methods import fit, needs_derivatives, selector_parameters
-from mlipselect.selectors.starting_posterior import learned, starting_posterior
+from mlipselect.selectors.starting_posterior import learned, prior_from_ridge, starting_posterior
 
 
 def as_store(pool: Any) -> JoinedStores | None:
@@ -49,6 +50,14 @@ def _is_store(item: Any) -> bool:
     if isinstance(item, (str, os.PathLike)):
         return (Path(item) / MANIFEST).is_file()
     return isinstance(item, FeatureStore)
+
+
+def share(store: JoinedStores, shard: str) -> Share:
+    """Give the share of a pool that ``"I/M"`` names."""
+    match = re.fullmatch(r"(\d+)/(\d+)", shard)
+    if match is None:
+        raise InvalidInputError(f"shard: expected I/M such as 2/8, got {shard!r}")
+    return Share(store, int(match[1]), int(match[2]))
 
 
 def descriptor_of(store: JoinedStores, given: DescriptorLike | None) -> DescriptorLike:
@@ -152,6 +161,15 @@ def select_stored(
     rows = selector.update if isinstance(selector, BayesianSelector) else getattr(selector, "rows", None)
     if "atoms" in (rows, parameters["update"]):
         raise InvalidInputError(f"{store.name}: atomic rows are used in memory only; load() the features")
+    if isinstance(store, Share) and not (
+        isinstance(selector, BayesianSelector)
+        and selector.score in ("energy", "logdet")
+        and limits == Limits()
+        and selector.stop_gain is None
+    ):
+        raise InvalidInputError(
+            "shard: for the method bayesian with the scores energy and logdet, without limits, which `merge` takes"
+        )
     known = None if core is None else Structures(core, isolated)
     files = [file["path"] for file in store.files]
     with contextlib.ExitStack() as stack:
@@ -201,7 +219,14 @@ def select_stored(
             descriptor=descriptor,
             features=store,
             core_features=X_core,
-            parameters={"n": n, "method": method, **selector_parameters(selector), **parameters},
+            parameters={
+                "n": n,
+                "method": method,
+                **selector_parameters(selector),
+                **parameters,
+                "dtype": store.dtype.name,
+                **_share_of(store, selector, X_core),
+            },
             notes=selection_notes(selector, constraints, n),
             inputs={
                 "pool": {"files": store.files, "candidates": len(store), "store": store.name},
@@ -210,7 +235,20 @@ def select_stored(
             },
             seconds=dict(zip(("core", "selection"), np.diff(times).tolist(), strict=True)),
         )
+        warn_beyond(result)
         if out is not None:
             result.write_to(out)
             out.publish()
     return result
+
+
+def _share_of(store: JoinedStores, selector: Selector, core: Features | None) -> dict[str, Any]:
+    """Tell what `merge` has to know of the selection from a share: which it was, its prior, and what it left."""
+    if not (isinstance(store, Share) and isinstance(selector, BayesianSelector)):
+        return {}
+    prior: Any = selector.prior_precision
+    if prior is None:
+        prior = prior_from_ridge(
+            selector.ridge, selector.noise_precision, store, None if core is None else core.structure
+        )
+    return {"shard": store.which, "prior_precision": prior, "ridge": None, "next_score": selector.next_score()}

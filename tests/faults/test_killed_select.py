@@ -47,13 +47,19 @@ def start(*options):
     return subprocess.Popen([sys.executable, "-c", CODE, *COMMAND, *options], stderr=subprocess.PIPE, text=True)
 
 
+def finish(run):
+    """Wait for a run, and give its exit code and what it said."""
+    error = run.communicate()[1]
+    return run.returncode, error
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--method", "fps"], ["--max-atoms", "900"]])
 def test_killed_at_random_moments(pool, options):
     assert main([*COMMAND, *options, "-o", "whole.xyz"]) == 0
     rng = np.random.default_rng(0)
     began = time.perf_counter()
-    assert start(*options).wait() == 0
+    assert finish(start(*options)) == (0, "")
     whole = time.perf_counter() - began
     kills, went_on = 0, 0
     Path("picks.json").unlink()
@@ -64,19 +70,18 @@ def test_killed_at_random_moments(pool, options):
         run = start(*options)
         time.sleep(rng.uniform(0.3, 1.0) * whole)
         run.send_signal(signal.SIGKILL)
-        error = run.communicate()[1]
-        if run.returncode == -signal.SIGKILL:
+        code, error = finish(run)
+        if code == -signal.SIGKILL:
             kills += 1
         else:
-            assert (run.returncode, error) == (0, "")
+            assert (code, error) == (0, "")
             assert Path("parts.xyz").read_bytes() == Path("whole.xyz").read_bytes()
             Path("picks.json").unlink()
             Path("parts.xyz").unlink()
         for left in Path().glob(".mlipselect-*parts*"):
             left.unlink()
     assert went_on >= KILLS // 5
-    run = start(*options)
-    assert (run.communicate()[1], run.returncode) == ("", 0)
+    assert finish(start(*options)) == (0, "")
     assert Path("parts.xyz").read_bytes() == Path("whole.xyz").read_bytes()
     assert Path("parts.json").read_bytes() == Path("whole.json").read_bytes()
 
@@ -105,10 +110,10 @@ def test_terminated(pool):
             time.sleep(0.01)
         time.sleep(0.2)
         run.send_signal(signal.SIGTERM)
-        error = run.communicate()[1]
-        if run.returncode == 0:
+        code, error = finish(run)
+        if code == 0:
             break
-        assert run.returncode == 143
+        assert code == 143
         assert "the same call goes on from it" in error or error == "mlipselect: interrupted\n"
         terminated += 1
         assert terminated < 50

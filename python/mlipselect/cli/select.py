@@ -161,6 +161,11 @@ def add_parser(verbs: Any) -> None:
         help="append columns of element fractions (default: where the pool has more than one composition)",
     )
     parser.add_argument(
+        "--shard",
+        metavar="I/M",
+        help="select from one of M shares of a pool that is a store, in a job of its own; then `mlipselect merge`",
+    )
+    parser.add_argument(
         "--checkpoint",
         metavar="FILE",
         help="keep the picks there while they are made: the same command goes on from that file after a stop",
@@ -248,6 +253,7 @@ def run(options: argparse.Namespace) -> None:
         output=options.output,
         save_posterior=options.save_posterior,
         checkpoint=options.checkpoint,
+        shard=options.shard,
         **{name: value for name in METHOD_OPTIONS if (value := getattr(options, name)) is not None},
     )
     if options.quiet:

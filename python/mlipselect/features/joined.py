@@ -174,12 +174,24 @@ class Share(JoinedStores):
         own = range(number - 1, len(shards), count)
         super().__init__([shards[k][0].only([shards[k][1]]) for k in own])
         self._firsts = firsts[own.start : own.stop : own.step][: len(own)].astype(np.int64)
-        self._mean_square = pool.mean_square
+        self._pool = pool
+        #: ``"I/M"``.
+        self.which = f"{number}/{count}"
 
     @property
     def mean_square(self) -> float:
         """Mean of the squares of all features of the whole pool, so that all shares have the same prior."""
-        return self._mean_square
+        return self._pool.mean_square
+
+    @property
+    def name(self) -> str:
+        """The folders of the stores of the whole pool."""
+        return self._pool.name
+
+    @property
+    def files(self) -> list[dict[str, str]]:
+        """Files that the structures of the whole pool came from, each with its path and digest."""
+        return self._pool.files
 
     def positions(self, rows: ArrayLike) -> NDArray[np.int64]:
         """Give the positions in the whole pool of some rows."""

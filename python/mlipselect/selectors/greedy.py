@@ -163,6 +163,12 @@ class GreedySelector(Selector):
     def _ended(self) -> None:
         """Set the attributes that not all selectors have."""
 
+    def next_score(self) -> float:
+        """Return the largest score of all that are left after the last pick, 0 if there are none."""
+        self._check_fitted()
+        proposed = self._selection.propose()
+        return 0.0 if proposed is None else float(proposed[1])
+
     def _repeat(self, checkpoint: Checkpoint) -> int:
         """Decide again what another run decided, and return how many picks that were."""
         picks = 0

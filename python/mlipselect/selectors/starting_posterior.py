@@ -54,7 +54,7 @@ def starting_posterior(
     known = core_rows(core, pool)
     if posterior is None:
         if prior_precision is None:
-            prior_precision = _from_ridge(ridge, noise_precision, pool, known, n_threads)
+            prior_precision = prior_from_ridge(ridge, noise_precision, pool, known, n_threads)
         posterior = Posterior(pool.shape[1], prior_precision, noise_precision)
     elif prior_precision is not None:
         raise InvalidInputError("give prior_precision or posterior, not both")
@@ -110,13 +110,20 @@ def learned(
     return posterior, information
 
 
-def _from_ridge(
+def prior_from_ridge(
     ridge: float,
     noise_precision: float,
     pool: FloatMatrix | StoredRows,
     core: FloatMatrix | None,
-    n_threads: int | None,
+    n_threads: int | None = None,
 ) -> float:
+    """Give the precision of the prior that a ridge stands for.
+
+    Raises
+    ------
+    InvalidInputError
+        The ridge is not above 0.
+    """
     if not ridge > 0:
         raise InvalidInputError(f"ridge must be a number above 0, given {ridge}")
     if ridge > 0.1:

@@ -1,0 +1,62 @@
+"""`mlipselect merge`: select from what was selected from each share of a pool."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from mlipselect.cli.common import add_general_options, add_verb, progress_from
+from mlipselect.merge import merge
+from mlipselect.report.table import selection_table
+from mlipselect.selection import record_path
+
+SUMMARY = """\
+Select from what `select --shard` selected from each share of a pool.
+
+Jobs that know nothing of each other select from a share each; this is the second round. The result is an
+approximation of a selection from the whole pool, and it is said how good it is: how many of the first picks
+are certainly the same, and what no selection of as many can exceed."""
+
+EXAMPLES = """\
+  # in job k of 8
+  mlipselect select a.features b.features --shard $k/8 --core train.xyz -n 100 -o part$k.xyz
+
+  # afterwards
+  mlipselect merge part*.xyz --core train.xyz -n 100 -o selected.xyz
+"""
+
+
+def add_parser(verbs: Any) -> None:
+    """Describe the verb."""
+    parser = add_verb(verbs, "merge", SUMMARY, EXAMPLES)
+    parser.add_argument("parts", nargs="+", metavar="PART", help="outputs of `select --shard`, from all shares")
+    parser.add_argument(
+        "--core", nargs="+", action="extend", metavar="FILE", help="the core that the shares were selected with"
+    )
+    parser.add_argument("-n", type=int, metavar="N", help="number of structures to select (default: as of each share)")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="OUT", help="file for the selected structures, such as selected.xyz"
+    )
+    parser.add_argument("--isolated", metavar="KEY=VALUE", help="what marks isolated atoms of the core")
+    parser.add_argument("--save-posterior", metavar="FILE", help="write what is known after the last pick")
+    add_general_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Select, write, and show what was selected."""
+    selection = merge(
+        options.parts,
+        options.n,
+        options.core,
+        isolated=options.isolated,
+        n_threads=options.threads,
+        progress=progress_from(options),
+        output=options.output,
+        save_posterior=options.save_posterior,
+    )
+    if options.quiet:
+        return
+    print(selection_table(selection))
+    written = [options.output, str(record_path(options.output)), options.save_posterior]
+    print(f"wrote {', '.join(path for path in written if path)}")
