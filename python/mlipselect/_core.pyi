@@ -18,11 +18,13 @@ __all__ = [
     "VarianceBounds",
     "__version__",
     "ace_length",
+    "frame_index",
     "largest_first",
     "leverage",
     "mean_square",
     "nearest_lengths",
     "neighbor_list",
+    "parse_frames",
     "shuffled",
     "shuffled_by_stratum",
     "shuffled_by_weight",
@@ -223,6 +225,10 @@ class LeastSquares:
     def squared_error(self, weights: NDArray[np.float64]) -> float: ...
     def copy(self) -> LeastSquares: ...
 
+def frame_index(path: str | PathLike[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None: ...
+def parse_frames(
+    data: bytes, starts: NDArray[np.int64], *, n_threads: int | None = None
+) -> list[tuple[int, list[tuple[str, Any]], list[tuple[str, int, Any]]] | None]: ...
 def leverage(
     pool: _Matrix,
     core: _Matrix | None,

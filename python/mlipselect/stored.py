@@ -21,7 +21,7 @@ from mlipselect.features.describe import DescriptorLike
 from mlipselect.features.joined import JoinedStores, Share, open_stores
 from mlipselect.features.store import MANIFEST
 from mlipselect.io.collection import Isolated, Structures, StructuresLike, sha256
-from mlipselect.io.frames import Frame, raw_frames
+from mlipselect.io.frames import Frame, read_frames
 from mlipselect.io.output import Output
 from mlipselect.limits import Limits
 from mlipselect.provenance import describe_descriptor
@@ -102,10 +102,8 @@ def chosen_frames(store: JoinedStores, picks: Sequence[int]) -> list[Frame]:
     for path in dict.fromkeys(path for path, _ in places):
         if sha256(path) != digests[path]:
             raise StructureError("the file has changed since its features were computed", source=path)
-        wanted = {frame for source, frame in places if source == path}
-        for raw in raw_frames(path):
-            if raw.index in wanted:
-                found[path, raw.index] = raw.parse()
+        wanted = [frame for source, frame in places if source == path]
+        found |= {(path, index): frame for index, frame in read_frames(path, wanted).items()}
     return [found[place] for place in places]
 
 

@@ -27,8 +27,8 @@ class Rows:
         return len(self.X)
 
     @property
-    def mean_square(self):
-        return float((self.X.astype(float) ** 2).mean())
+    def squares(self):
+        return float((self.X.astype(float) ** 2).sum()), self.X.size
 
     def take(self, indices):
         return self.X[indices]

@@ -83,9 +83,10 @@ class JoinedStores:
         return [shard.sha256["rows"] for store in self.stores for shard in store.shards]
 
     @property
-    def mean_square(self) -> float:
-        """Mean of the squares of all features."""
-        return sum(store.mean_square * len(store) for store in self.stores) / len(self)
+    def squares(self) -> tuple[float, int]:
+        """Sum of the squares of all features, and how many they are."""
+        found = [store.squares for store in self.stores]
+        return sum(squares for squares, _ in found), sum(count for _, count in found)
 
     @property
     def n_atoms(self) -> NDArray[np.int64]:
@@ -179,9 +180,9 @@ class Share(JoinedStores):
         self.which = f"{number}/{count}"
 
     @property
-    def mean_square(self) -> float:
-        """Mean of the squares of all features of the whole pool, so that all shares have the same prior."""
-        return self._pool.mean_square
+    def squares(self) -> tuple[float, int]:
+        """Sum and number of the squares of the whole pool, so that all shares have the same prior."""
+        return self._pool.squares
 
     @property
     def name(self) -> str:

@@ -187,9 +187,9 @@ class FeatureStore:
         return int(self._starts[-1])
 
     @property
-    def mean_square(self) -> float:
-        """Mean of the squares of all features."""
-        return sum(shard.squares for shard in self.shards) / (len(self) * self.manifest.width)
+    def squares(self) -> tuple[float, int]:
+        """Sum of the squares of all features, and how many they are."""
+        return sum(shard.squares for shard in self.shards), len(self) * self.manifest.width
 
     def file(self, shard: int, kind: str = "rows") -> Path:
         """Give the path of a file of a shard: its ``"rows"``, ``"origin"`` or ``"atoms"``."""

@@ -15,7 +15,7 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from mlipselect.exceptions import InvalidInputError, StructureError
-from mlipselect.io.frames import Frame, PathLike, as_frames, as_paths, iter_frames, raw_frames
+from mlipselect.io.frames import Frame, PathLike, as_frames, as_paths, iter_frames, read_frames
 from mlipselect.progress import progress_bar
 
 StructuresLike: TypeAlias = "PathLike | Iterable[PathLike] | Atoms | Iterable[Atoms | Frame]"
@@ -116,6 +116,8 @@ class Structures:
         self.paths, in_memory = separate(given)
         self._held: list[Frame] | None = None if self.paths else list(in_memory)
         self.digests: dict[str, str] = {}
+        #: Frames of each file.
+        self._counts: list[int] = []
         self.candidates: list[int] = []
         self.sizes: list[int] = []
         self.isolated_positions: list[int] = []
@@ -155,6 +157,7 @@ class Structures:
         symbols: dict[int, str] = {}
         compositions: set[frozenset[tuple[int, float]]] = set()
         held: list[Frame] | None = []
+        self._counts = []
         for position, frame in enumerate(progress_bar(progress, iterable=iter(self), desc="reading", unit="structure")):
             if self.isolated is not None and self.isolated.matches(frame):
                 self.isolated_positions.append(position)
@@ -171,6 +174,10 @@ class Structures:
                 if not symbols.keys() >= set(numbers.tolist()):
                     symbols.update((number, chemical_symbols[number]) for number in numbers.tolist())
                     self.examples.append(frame.atoms)
+            if self.paths:
+                if frame.index == 0:
+                    self._counts.append(0)
+                self._counts[-1] += 1
             if held is not None:
                 held.append(frame)
                 held = held if self.n_atoms <= self.held_atoms else None
@@ -211,9 +218,12 @@ class Structures:
         for path, digest in self.digests.items():
             if sha256(path) != digest:
                 raise StructureError("the file has changed since the selection began", source=path)
-        wanted = set(positions)
-        raws = (raw for path in self.paths for raw in raw_frames(path))
-        found = {position: raw.parse() for position, raw in enumerate(raws) if position in wanted}
+        found: dict[int, Frame] = {}
+        starts = np.concatenate([[0], np.cumsum(self._counts)]).tolist()
+        for path, first, end in zip(self.paths, starts, starts[1:], strict=False):
+            wanted = [position - first for position in positions if first <= position < end]
+            if wanted:
+                found |= {first + index: frame for index, frame in read_frames(path, wanted).items()}
         return [found[position] for position in positions]
 
 

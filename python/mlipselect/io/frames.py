@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeAlias
 
 import ase.io
 from ase import Atoms
-from ase.io.formats import filetype, open_with_compression
+from ase.io.formats import filetype, get_compression, open_with_compression
 
 from mlipselect.exceptions import InvalidInputError, StructureError
+from mlipselect.io.plain_extxyz import PlainFile, parse_extxyz
 
 PathLike: TypeAlias = str | os.PathLike[str]
 """One file of structures."""
@@ -136,8 +138,9 @@ def as_frames(structures: Iterable[Atoms | Frame] | Atoms) -> Iterator[Frame]:
 def raw_frames(source: str) -> Iterator[RawFrame]:
     """Find the frames of a file, parsing only what finding them takes.
 
-    Extended XYZ is cut into frames here, so that a truncated file, or text after a blank line (where ASE
-    stops without a word), is an error with a frame number; each frame is then parsed by ASE.
+    Extended XYZ is cut into frames by us, so that a truncated file, or text after a blank line (where ASE stops
+    without a word), is an error with a frame number. What is plain is cut and parsed by the compiled part, everything
+    else by ASE.
     """
     try:
         if Path(source).is_dir():
@@ -147,11 +150,61 @@ def raw_frames(source: str) -> Iterator[RawFrame]:
         format_name = filetype(source)
     except Exception as error:
         raise StructureError(f"cannot be read: {_reason(error)}", source=source) from error
-    found = _extxyz_frames(source) if format_name == "extxyz" else _ase_frames(source, format_name)
+    if format_name == "extxyz":
+        plain = plain_file(source)
+        found = _extxyz_frames(source) if plain is None else _plain_frames(source, plain, range(len(plain)))
+    else:
+        found = _ase_frames(source, format_name)
     first = next(found, None)
     if first is None:
         raise StructureError("the file holds no structure", source=source)
     yield from itertools.chain([first], found)
+
+
+def read_frames(source: str, indices: Iterable[int]) -> dict[int, Frame]:
+    """Read some frames of a file, the others only as far as finding these takes.
+
+    Parameters
+    ----------
+    source : path
+        A file of structures.
+    indices : iterable of int
+        0-based indices of frames.
+
+    Raises
+    ------
+    StructureError
+        A file or a frame that cannot be read, or too few frames.
+    """
+    wanted = sorted(set(indices))
+    plain = plain_file(source)
+    if plain is not None and all(0 <= index < len(plain) for index in wanted):
+        return {raw.index: raw.parse() for raw in _plain_frames(source, plain, wanted)}
+    last = wanted[-1] if wanted else -1
+    raws = itertools.islice(raw_frames(source), last + 1)
+    found = {raw.index: raw.parse() for raw in raws if raw.index in set(wanted)}
+    if len(found) < len(wanted):
+        missing = next(index for index in wanted if index not in found)
+        raise StructureError("there is no such frame", missing, source)
+    return found
+
+
+def plain_file(source: str) -> PlainFile | None:
+    """Find the frames of extended XYZ that has nothing rare in its outline; None for any other file."""
+    try:
+        is_plain = get_compression(source)[1] is None and filetype(source) == "extxyz"
+        return PlainFile.find(source) if is_plain else None
+    except Exception:  # whatever is wrong with it is found by those who read it
+        return None
+
+
+def _plain_frames(source: str, plain: PlainFile, indices: Sequence[int]) -> Iterator[RawFrame]:
+    try:
+        for chosen, batch in plain.batches(indices):
+            for place, index in enumerate(chosen):
+                yield RawFrame(source, index, functools.partial(batch.atoms, place))
+    except OSError as error:
+        raise StructureError(f"cannot be read: {_reason(error)}", source=source) from error
 
 
 def _ase_frames(source: str, format_name: str) -> Iterator[RawFrame]:
@@ -174,7 +227,7 @@ def _extxyz_frames(source: str) -> Iterator[RawFrame]:
             header = stream.readline()
             while header.strip():
                 body, following = _extxyz_body(header, stream, index, source)
-                yield RawFrame(source, index, lambda text=header + body: _parse_extxyz(text))  # type: ignore[misc]
+                yield RawFrame(source, index, lambda text=header + body: parse_extxyz(text))  # type: ignore[misc]
                 header = following
                 index += 1
             if any(line.strip() for line in stream):
@@ -202,10 +255,6 @@ def _extxyz_body(header: str, stream: IO[str], index: int, source: str) -> tuple
         lines.append(following)
         following = stream.readline()
     return "".join(lines), following
-
-
-def _parse_extxyz(text: str) -> Atoms:
-    return next(ase.io.iread(io.StringIO(text), index=slice(0, 1), format="extxyz"))
 
 
 def open_text(source: str) -> IO[str]:

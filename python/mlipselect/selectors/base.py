@@ -44,8 +44,8 @@ class StoredRows(Protocol):
         """Type of the entries."""
 
     @property
-    def mean_square(self) -> float:
-        """Mean of the squares of all features."""
+    def squares(self) -> tuple[float, int]:
+        """Sum of the squares of all features, and how many they are."""
 
     def __len__(self) -> int: ...
 

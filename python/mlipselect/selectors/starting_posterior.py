@@ -139,7 +139,7 @@ def prior_from_ridge(
 def _mean_square(pool: FloatMatrix | StoredRows, core: FloatMatrix | None, n_threads: int | None) -> float:
     if not isinstance(pool, StoredRows):
         return mean_square(pool, core, n_threads)
-    if core is None or not len(core):
-        return pool.mean_square
-    n_pool, n_core = len(pool), len(core)
-    return (pool.mean_square * n_pool + mean_square(core, None, n_threads) * n_core) / (n_pool + n_core)
+    total, count = pool.squares
+    if core is not None and len(core):
+        total, count = total + mean_square(core, None, n_threads) * core.size, count + core.size
+    return total / count

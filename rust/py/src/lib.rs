@@ -6,6 +6,7 @@ mod bayesian;
 mod choices;
 mod cur;
 mod errors;
+mod extxyz;
 mod facility;
 mod fps;
 mod kmedoids;
@@ -27,6 +28,8 @@ mod _core {
     use super::bayesian::BayesianSelection;
     #[pymodule_export]
     use super::cur::{largest_first, leverage};
+    #[pymodule_export]
+    use super::extxyz::{frame_index, parse_frames};
     #[pymodule_export]
     use super::facility::FacilitySelection;
     #[pymodule_export]

@@ -1,0 +1,147 @@
+"""Extended XYZ without anything rare in it, fast: where frames are, and structures from those that are wanted.
+
+What the compiled part is not certain of goes to ASE's reader, frame by frame or the file as a whole, so that structures
+are those that ASE reads.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_numbers
+from ase.io.extxyz import REV_PROPERTY_NAME_MAP, SPECIAL_3_3_KEYS, set_calc_and_arrays
+from numpy.typing import NDArray
+
+from mlipselect._core import frame_index, parse_frames
+
+BATCH_BYTES = 8 << 20
+"""Frames are read and parsed together up to so many bytes."""
+
+#: Properties that ASE turns into something else than an array or a result.
+_SPECIAL = {"move_mask", "initial_charges"}
+
+
+class PlainFile:
+    """A file that is a plain sequence of whole frames.
+
+    Attributes
+    ----------
+    n_atoms : ndarray of int64
+        Number of atoms of each frame.
+    """
+
+    def __init__(self, path: str, starts: NDArray[np.int64], n_atoms: NDArray[np.int64]):
+        self._path, self._starts = path, starts
+        self.n_atoms = n_atoms
+
+    @classmethod
+    def find(cls, path: str) -> PlainFile | None:
+        """Find the frames of a file, which is not compressed; None if it is not a plain sequence of them."""
+        found = frame_index(path)
+        return None if found is None else cls(path, *found)
+
+    def __len__(self) -> int:
+        return len(self.n_atoms)
+
+    def batches(self, indices: Sequence[int] | NDArray[np.int64] | range) -> Iterator[tuple[list[int], Batch]]:
+        """Read frames, many at a time: their indices, and their text.
+
+        Parameters
+        ----------
+        indices : sequence of int
+            Which frames, ascending.
+        """
+        sizes = np.diff(self._starts)
+        with Path(self._path).open("rb") as stream:
+            start = 0
+            while start < len(indices):
+                chosen, total = [int(indices[start])], int(sizes[indices[start]])
+                while start + len(chosen) < len(indices):
+                    index = int(indices[start + len(chosen)])
+                    if total + sizes[index] > BATCH_BYTES:
+                        break
+                    chosen.append(index)
+                    total += int(sizes[index])
+                start += len(chosen)
+                yield chosen, Batch(*self._read(stream, chosen))
+
+    def _read(self, stream: Any, chosen: Sequence[int]) -> tuple[bytes, NDArray[np.int64]]:
+        starts = np.concatenate([[0], np.cumsum(np.diff(self._starts)[chosen])]).astype(np.int64)
+        parts, k = [], 0
+        while k < len(chosen):
+            # Neighbours are read at once.
+            last = k
+            while last + 1 < len(chosen) and chosen[last + 1] == chosen[last] + 1:
+                last += 1
+            first_byte, end = self._starts[chosen[k]], self._starts[chosen[last] + 1]
+            stream.seek(first_byte)
+            parts.append(stream.read(end - first_byte))
+            k = last + 1
+        return b"".join(parts), starts
+
+
+class Batch:
+    """The text of some frames, parsed together when one of them is asked for."""
+
+    def __init__(self, data: bytes, starts: NDArray[np.int64]):
+        self._data, self._starts = data, starts
+        self._parsed: list[Any] | None = None
+
+    def text(self, place: int) -> bytes:
+        """Give a frame as it is in the file."""
+        return self._data[self._starts[place] : self._starts[place + 1]]
+
+    def atoms(self, place: int) -> Atoms:
+        """Build the structure of a frame."""
+        if self._parsed is None:
+            self._parsed = parse_frames(self._data, self._starts)
+        parsed, self._parsed[place] = self._parsed[place], None
+        made = None if parsed is None else build(*parsed)
+        return parse_extxyz(self.text(place).decode("utf-8")) if made is None else made
+
+
+def parse_extxyz(text: str) -> Atoms:
+    """Let ASE read one frame."""
+    return next(ase.io.iread(io.StringIO(text), index=slice(0, 1), format="extxyz"))
+
+
+def build(n_atoms: int, items: list[tuple[str, Any]], columns: list[tuple[str, int, Any]]) -> Atoms | None:
+    """Build a structure as ASE does, or None where that is not certain."""
+    info: dict[str, Any] = {}
+    for key, value in items:
+        if not isinstance(value, str) and len(value) == 1:
+            value = value[0]
+        if key in SPECIAL_3_3_KEYS:
+            if not isinstance(value, np.ndarray) or value.shape != (9,):
+                return None
+            value = value.reshape((3, 3), order="F")
+        info[key] = value
+    arrays: dict[str, Any] = {}
+    for name, width, entries in columns:
+        if isinstance(entries, list):
+            entries = np.array(entries, dtype=object)
+        arrays[REV_PROPERTY_NAME_MAP.get(name, name)] = entries if width == 1 else entries.reshape(n_atoms, width)
+    if len(arrays) < len(columns) or arrays.keys() & _SPECIAL or "positions" not in arrays:
+        return None
+    symbols, numbers = arrays.pop("symbols", None), arrays.pop("numbers", None)
+    if numbers is None:
+        if symbols is None or symbols.ndim != 1:
+            return None
+        known = {symbol: atomic_numbers.get(symbol.capitalize()) for symbol in set(symbols)}
+        if None in known.values():
+            return None
+        numbers = [known[symbol] for symbol in symbols]
+    elif numbers.dtype.kind != "i" or numbers.ndim != 1:
+        return None
+    lattice = info.pop("Lattice", None)
+    pbc = info.pop("pbc", None if lattice is None else [True, True, True])
+    cell = None if lattice is None else lattice.T
+    atoms = Atoms(numbers, positions=arrays.pop("positions"), cell=cell, pbc=pbc, info=info)
+    set_calc_and_arrays(atoms, arrays)  # type: ignore[no-untyped-call]
+    return atoms

@@ -1,0 +1,78 @@
+//! The lines of the atoms: columns of numbers, truth values and words.
+
+use crate::comment::is_blank;
+use crate::number::{float, integer};
+
+/// A property of the atoms.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Entries for each atom.
+    pub width: usize,
+    /// The entries, atom after atom.
+    pub data: Data,
+}
+
+/// The entries of a property.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Data {
+    /// Numbers.
+    Reals(Vec<f64>),
+    /// Integers.
+    Integers(Vec<i32>),
+    /// Truth values.
+    Bools(Vec<bool>),
+    /// Words.
+    Words(Vec<String>),
+}
+
+impl Column {
+    /// The columns that `name:type:width` triples describe, empty, unless there is something rare among them.
+    pub(crate) fn described(properties: &str, atoms: usize) -> Option<Vec<Self>> {
+        let fields: Vec<&str> = properties.split(':').collect();
+        let mut out: Vec<Self> = Vec::new();
+        for field in fields.chunks(3) {
+            let &[name, kind, width] = field else { return None };
+            let width: usize = width.parse().ok().filter(|width| (1..=1000).contains(width))?;
+            // The columns of one property might have the name of another.
+            let is_rare = name.is_empty() || name.ends_with(|last: char| last.is_ascii_digit());
+            if is_rare || out.iter().any(|column| column.name == name) {
+                return None;
+            }
+            let capacity = atoms.checked_mul(width)?.min(1 << 20);
+            let data = match kind {
+                "R" => Data::Reals(Vec::with_capacity(capacity)),
+                "I" => Data::Integers(Vec::with_capacity(capacity)),
+                "L" => Data::Bools(Vec::with_capacity(capacity)),
+                "S" => Data::Words(Vec::with_capacity(capacity)),
+                _ => return None,
+            };
+            out.push(Self { name: name.to_owned(), width, data });
+        }
+        Some(out)
+    }
+
+    /// Read the entries of one atom.
+    pub(crate) fn read<'a>(&mut self, words: &mut impl Iterator<Item = &'a [u8]>) -> Option<()> {
+        for _ in 0..self.width {
+            let word = words.next()?;
+            match &mut self.data {
+                Data::Reals(reals) => reals.push(float(word)?),
+                Data::Integers(integers) => integers.push(i32::try_from(integer(word)?).ok()?),
+                Data::Bools(bools) => bools.push(match word {
+                    b"T" | b"True" => true,
+                    b"F" | b"False" => false,
+                    _ => return None,
+                }),
+                Data::Words(strings) => strings.push(std::str::from_utf8(word).ok()?.to_owned()),
+            }
+        }
+        Some(())
+    }
+}
+
+/// The words of a line.
+pub(crate) fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|&byte| is_blank(byte)).filter(|word| !word.is_empty())
+}

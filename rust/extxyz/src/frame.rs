@@ -1,0 +1,88 @@
+//! One frame: how many atoms, what is known of all of them together, and what of each.
+
+use crate::columns::{Column, words};
+use crate::comment::{self, Value};
+use crate::number::integer;
+
+/// What a frame says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    /// Number of atoms.
+    pub atoms: usize,
+    /// Keys and values of its second line, without `Properties`.
+    pub info: Vec<(String, Value)>,
+    /// Properties of the atoms.
+    pub columns: Vec<Column>,
+}
+
+impl Frame {
+    /// Read a frame, from its first line to the end of its last; nothing if there is something rare in it.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        // Other characters may be blanks or digits to some readers.
+        if !text.iter().all(|&byte| (b' '..0x7f).contains(&byte) || byte == b'\n' || byte == b'\t') {
+            return None;
+        }
+        let text = text.strip_suffix(b"\n").unwrap_or(text);
+        let mut lines = text.split(|&byte| byte == b'\n');
+        let mut header = words(lines.next()?);
+        let atoms = usize::try_from(integer(header.next()?)?).ok()?;
+        if header.next().is_some() {
+            return None;
+        }
+        let mut info = comment::parse(lines.next()?)?;
+        let properties = match info.iter().position(|(key, _)| key == "Properties") {
+            Some(place) => match info.remove(place) {
+                (_, Value::Text(properties)) => properties,
+                _ => return None,
+            },
+            None => "species:S:1:pos:R:3".to_owned(),
+        };
+        let mut columns = Column::described(&properties, atoms)?;
+        for _ in 0..atoms {
+            let mut words = words(lines.next()?);
+            for column in &mut columns {
+                column.read(&mut words)?;
+            }
+        }
+        lines.next().is_none().then_some(Self { atoms, info, columns })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::columns::Data;
+
+    const TEXT: &str =
+        "2\nProperties=species:S:1:pos:R:3:tag:I:1:fixed:L:1 a=1\nSi 0 1e-3 -2.5 7 T\nGe 1 2 3 -1 F more\n";
+
+    #[test]
+    fn columns_have_types() {
+        let frame = Frame::parse(TEXT.as_bytes()).unwrap();
+        assert_eq!(frame.info, [("a".into(), Value::Integers(vec![1]))]);
+        let data: Vec<_> = frame.columns.into_iter().map(|column| column.data).collect();
+        assert_eq!(data[0], Data::Words(vec!["Si".into(), "Ge".into()]));
+        assert_eq!(data[1], Data::Reals(vec![0.0, 1e-3, -2.5, 1.0, 2.0, 3.0]));
+        assert_eq!(data[2..], [Data::Integers(vec![7, -1]), Data::Bools(vec![true, false])]);
+    }
+
+    #[test]
+    fn every_beginning_of_a_frame_is_refused() {
+        for end in 0..TEXT.len() - "F more\n".len() {
+            assert_eq!(Frame::parse(&TEXT.as_bytes()[..end]), None, "{end}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(bytes in prop::collection::vec(any::<u8>(), 0..200), place in 0_usize..90, byte: u8) {
+            let _ = Frame::parse(&bytes);
+            let mut text = TEXT.as_bytes().to_vec();
+            text[place % TEXT.len()] = byte;
+            let _ = Frame::parse(&text);
+            let _ = crate::FrameIndex::read(&bytes[..]);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Extended XYZ, as far as it is certain what it means.
+//!
+//! The format has grown without a grammar, and readers differ in what they make of rare constructions. This crate reads
+//! what is common, fast, and answers `None` to everything else, so that another reader, which is the reference, can be
+//! asked about it: what is read here is what that reader makes of it.
+//!
+//! ```
+//! use mlipselect_extxyz::{Frame, FrameIndex, Value};
+//!
+//! let text = b"1\nLattice=\"4 0 0 0 4 0 0 0 4\" Properties=species:S:1:pos:R:3 energy=-1.5\nSi 0 0 0.25\n";
+//! let index = FrameIndex::read(&text[..])?.expect("nothing rare in it");
+//! assert_eq!((index.len(), index.atoms()), (1, &[1][..]));
+//! let frame = Frame::parse(text).expect("nothing rare in it");
+//! assert_eq!(frame.info[1], ("energy".into(), Value::Floats(vec![-1.5])));
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod columns;
+mod comment;
+mod frame;
+mod index;
+mod number;
+
+pub use columns::{Column, Data};
+pub use comment::Value;
+pub use frame::Frame;
+pub use index::FrameIndex;
