@@ -216,6 +216,8 @@ def _ase_frames(source: str, format_name: str) -> Iterator[RawFrame]:
             return
         except Exception as error:
             problem = f"cannot be read as {format_name}: {_reason(error)}"
+            if isinstance(error, ModuleNotFoundError) and source.endswith(".aselmdb"):
+                problem += "; pip install 'mlipselect[lmdb]'"
             raise StructureError(problem, index, source) from error
         yield RawFrame(source, index, lambda atoms=atoms: atoms)  # type: ignore[misc]
 
