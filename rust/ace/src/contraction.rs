@@ -2,14 +2,17 @@
 
 use std::ops::Range;
 
-use crate::jacobian::{Block, Jacobian, MAX_ROWS, Tile};
-use crate::lanes::{Arithmetic, QUAD, Quad, Row, WIDTH};
+use crate::jacobian::{Block, Jacobian, MAX_ROWS, Place, Source, Tile};
+use crate::lanes::{Arithmetic, LANES, QUAD, Quad, Row, WIDTH};
+use crate::points::Points;
 
 /// One term of a sum: the derivatives of an atom by its sums, times a point of the one-particle functions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Term {
-    pub(crate) atom: usize,
+    /// Where the derivatives of the atom are.
+    pub(crate) place: Place,
     pub(crate) point: usize,
+    pub(crate) lane: usize,
 }
 
 /// What the columns of a block are summed to: three rows of functions of centres of one element.
@@ -25,10 +28,6 @@ struct Sum {
 /// Everything to be summed for a chunk of atoms.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Plan {
-    /// All atoms with terms, ascending.
-    pub(crate) atoms: Vec<usize>,
-    /// For each atom of the structure, where it is among those.
-    places: Vec<usize>,
     terms: Vec<Term>,
     /// For each element of neighbours; at most one for each target.
     sums: Vec<Vec<Sum>>,
@@ -41,7 +40,6 @@ impl Plan {
     pub(crate) fn clear(&mut self, n_elements: usize, n_targets: usize) {
         self.targets.iter_mut().for_each(Vec::clear);
         self.targets.resize(n_targets, Vec::new());
-        self.atoms.clear();
         self.terms.clear();
         self.sums.iter_mut().for_each(Vec::clear);
         self.sums.resize(n_elements, Vec::new());
@@ -61,62 +59,56 @@ impl Plan {
         self.sums[element].push(Sum { terms: first..self.terms.len(), target, is_moment });
     }
 
-    /// The elements of neighbours with a sum for a target.
+    /// The elements of neighbours with a sum for a target: none, one or all.
     pub(crate) fn elements(&self, target: usize) -> &[usize] {
         self.targets.get(target).map_or(&[], Vec::as_slice)
     }
-
-    /// Collects the atoms of all terms; from then on the terms say where the atoms are among these.
-    pub(crate) fn collect_atoms(&mut self, n_atoms: usize) {
-        const NOWHERE: usize = usize::MAX;
-        self.places.resize(n_atoms, NOWHERE);
-        for term in &self.terms {
-            if self.places[term.atom] == NOWHERE {
-                self.places[term.atom] = 0;
-                self.atoms.push(term.atom);
-            }
-        }
-        self.atoms.sort_unstable();
-        for (place, &atom) in self.atoms.iter().enumerate() {
-            self.places[atom] = place;
-        }
-        for term in &mut self.terms {
-            term.atom = self.places[term.atom];
-        }
-        for &atom in &self.atoms {
-            self.places[atom] = NOWHERE;
-        }
-    }
 }
 
-/// The columns of all blocks: for each target, for each [`WIDTH`] of them, for each of three rows.
+/// The columns of all blocks: for each target, three rows of them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Columns {
     quads: Vec<Quad>,
-    /// Quads of one target.
+    /// Quads of one row.
     len: usize,
+    /// For each column of one target, its three numbers.
+    triples: Vec<Quad>,
 }
 
 impl Columns {
     /// Makes room; what is there does not matter.
     pub(crate) fn resize(&mut self, n_targets: usize, jacobian: &Jacobian) {
-        self.len = 3 * jacobian.width;
-        self.quads.resize(self.len * n_targets, Quad::ZERO);
+        self.len = jacobian.width;
+        self.quads.resize(3 * self.len * n_targets, Quad::ZERO);
+        self.triples.resize(QUAD * self.len, Quad::ZERO);
+    }
+
+    /// The columns of one target.
+    #[inline(always)]
+    fn transpose(&mut self, target: usize) -> &[Quad] {
+        let (x, rest) = self.quads[3 * self.len * target..][..3 * self.len].split_at(self.len);
+        let (y, z) = rest.split_at(self.len);
+        for (((x, y), z), out) in x.iter().zip(y).zip(z).zip(self.triples.chunks_exact_mut(QUAD)) {
+            for n in 0..QUAD {
+                out[n] = Quad([x.0[n], y.0[n], z.0[n], 0.0]);
+            }
+        }
+        &self.triples
     }
 }
 
-/// Adds what one tile, of the atoms of the plan, makes of the points, 2l + 1 quads each, to the columns of a block.
+/// Adds what one tile makes of the points, 2l + 1 gradients each, to the columns of a block.
 #[inline(always)]
 pub(crate) fn contract<A: Arithmetic>(
     tile: &Tile,
     derivatives: &[Row],
     (block, l): (&Block, usize),
-    points: &[Quad],
+    points: &Points,
     plan: &Plan,
     columns: &mut Columns,
 ) {
     let width = WIDTH.min(block.width() - tile.column);
-    let columns = (&mut columns.quads[3 * (block.start + tile.column)..], columns.len);
+    let columns = (&mut columns.quads[block.start + tile.column..], columns.len);
     let product = Product { tile, l, derivatives, points, terms: &plan.terms, sums: &plan.sums[block.element] };
     match width {
         1 => product.of_width::<A, 1>(columns),
@@ -131,7 +123,7 @@ struct Product<'a> {
     tile: &'a Tile,
     l: usize,
     derivatives: &'a [Row],
-    points: &'a [Quad],
+    points: &'a Points,
     terms: &'a [Term],
     sums: &'a [Sum],
 }
@@ -150,43 +142,72 @@ impl Product<'_> {
     #[inline(always)]
     fn of_size<A: Arithmetic, const N: usize, const M: usize>(self, columns: &mut [Quad], len: usize) {
         let Self { tile, l, derivatives, points, terms, sums } = self;
-        let size = 2 * l + 1;
         let parity = if l % 2 == 0 { 1.0 } else { -1.0 };
         for Sum { terms: own, target, is_moment } in sums {
             let mut sums = [[Quad::ZERO; N]; 3];
             for term in &terms[own.clone()] {
-                let derivatives = &derivatives[M * term.atom..][..M];
-                let gradients = &points[size * term.point + tile.rows.start..][..M];
+                let derivatives = &derivatives[tile.of(term.place)..][..M];
+                let gradients = &points.at(term.point, tile.rows.start)[..M];
+                let lane = term.lane % LANES;
                 for m in 0..M {
                     for k in 0..N {
                         for c in 0..3 {
-                            sums[c][k] = sums[c][k].plus_scaled::<A>(derivatives[m][k], gradients[m].0[c]);
+                            sums[c][k] = sums[c][k].plus_scaled::<A>(derivatives[m][k], gradients[m][c].0[lane]);
                         }
                     }
                 }
             }
             let factor = if *is_moment { -1.0 } else { parity };
-            for (rows, sums) in columns[len * target..][..3 * N].chunks_exact_mut(N).zip(sums) {
-                for (row, sum) in rows.iter_mut().zip(sums) {
-                    let before = if tile.rows.start == 0 { Quad::ZERO } else { *row };
-                    *row = before.plus_scaled::<A>(sum, factor);
+            for (c, sums) in sums.into_iter().enumerate() {
+                let row = &mut columns[len * (3 * target + c)..][..N];
+                for (out, sum) in row.iter_mut().zip(sums) {
+                    let before = if tile.rows.start == 0 { Quad::ZERO } else { *out };
+                    *out = before.plus_scaled::<A>(sum, factor);
                 }
             }
         }
     }
 }
 
-/// Adds the columns of a block, of one target, to those of its functions: for each function its three numbers.
+/// Adds to three rows of functions what the columns of one target make of them.
 #[inline(always)]
-pub(crate) fn gather<A: Arithmetic>(block: &Block, target: usize, columns: &Columns, out: &mut [Quad]) {
-    let own = &columns.quads[target * columns.len + 3 * block.start..][..3 * block.width()];
-    for (rows, functions) in own.chunks(3 * WIDTH).zip(block.functions.chunks(WIDTH * QUAD)) {
-        let width = rows.len() / 3;
-        for (k, functions) in functions.chunks(QUAD).enumerate() {
-            let [x, y, z] = [rows[k].0, rows[width + k].0, rows[2 * width + k].0];
-            for (n, &(function, factor)) in functions.iter().enumerate() {
-                out[function] = out[function].plus_scaled::<A>(Quad([x[n], y[n], z[n], 0.0]), factor);
-            }
+pub(crate) fn gather<A: Arithmetic>(
+    sources: &[Source],
+    target: usize,
+    columns: &mut Columns,
+    [x, y, z]: [&mut [f64]; 3],
+) {
+    let columns = columns.transpose(target);
+    let n = sources.len();
+    let (x, y, z) = (&mut x[..n], &mut y[..n], &mut z[..n]);
+    let whole = n - n % QUAD;
+    for first in (0..whole).step_by(QUAD) {
+        let mut triples = [Quad::ZERO; QUAD];
+        for k in 0..QUAD {
+            triples[k] = combine::<A>(&sources[first + k], columns);
+        }
+        let (x, y, z) = (&mut x[first..][..QUAD], &mut y[first..][..QUAD], &mut z[first..][..QUAD]);
+        for k in 0..QUAD {
+            x[k] += triples[k].0[0];
+        }
+        for k in 0..QUAD {
+            y[k] += triples[k].0[1];
+        }
+        for k in 0..QUAD {
+            z[k] += triples[k].0[2];
         }
     }
+    for k in whole..n {
+        let Quad([of_x, of_y, of_z, _]) = combine::<A>(&sources[k], columns);
+        x[k] += of_x;
+        y[k] += of_y;
+        z[k] += of_z;
+    }
+}
+
+/// The three numbers of one function.
+#[inline(always)]
+fn combine<A: Arithmetic>(source: &Source, columns: &[Quad]) -> Quad {
+    let ([a, b, c], [p, q, r]) = (source.columns, source.factors);
+    columns[a].scaled(p).plus_scaled::<A>(columns[b], q).plus_scaled::<A>(columns[c], r)
 }

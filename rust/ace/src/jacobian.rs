@@ -34,6 +34,10 @@ pub(crate) struct Jacobian {
     pub(crate) kinds: Vec<Kind>,
     /// Quads that hold one number for each function with each factor.
     pub(crate) width: usize,
+    /// What each function is gathered from, if all elements are among the neighbours.
+    pub(crate) sources: Vec<Source>,
+    /// The same for each element of neighbours, if there is no other.
+    pub(crate) sources_of_element: Vec<Vec<Source>>,
     singles: Vec<Single>,
     pairs: Vec<Pair>,
     combinations: Vec<Combinations>,
@@ -66,6 +70,22 @@ pub(crate) struct Block {
     pub(crate) functions: Vec<(usize, f64)>,
     /// Quads of the blocks before this one.
     pub(crate) start: usize,
+}
+
+/// The columns that make up a function, one for each factor that is different from the others.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub(crate) columns: [usize; 3],
+    pub(crate) factors: [f64; 3],
+}
+
+/// Where the derivatives of an atom are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    /// Rows of the chunks before.
+    chunk: usize,
+    /// Which of its chunk.
+    index: usize,
 }
 
 /// One other factor: its sums are the coupling.
@@ -113,6 +133,8 @@ impl Jacobian {
             len: 0,
             kinds: Vec::new(),
             width: 0,
+            sources: Vec::new(),
+            sources_of_element: Vec::new(),
             singles: Vec::new(),
             pairs: Vec::new(),
             combinations: Vec::new(),
@@ -146,6 +168,11 @@ impl Jacobian {
             }
             jacobian.pairs.push(pair);
         }
+        let blocks = || jacobian.kinds.iter().flat_map(|kind| &kind.blocks);
+        let n_functions = basis.functions.len();
+        let of_element = |element| Source::of(n_functions, blocks().filter(move |block| block.element == element));
+        jacobian.sources_of_element = (0..basis.elements.len()).map(of_element).collect();
+        jacobian.sources = Source::of(n_functions, blocks());
         // So that there is something to cut into chunks.
         jacobian.len = jacobian.len.max(1);
         jacobian
@@ -193,16 +220,9 @@ impl Jacobian {
         n_atoms.next_multiple_of(CHUNK) * self.len
     }
 
-    /// Copies one tile of some atoms, one after the other.
-    #[inline(always)]
-    pub(crate) fn collect(&self, tile: &Tile, derivatives: &[Row], atoms: &[usize], out: &mut [Row]) {
-        let len = tile.rows.len();
-        for (&atom, out) in atoms.iter().zip(out.chunks_exact_mut(len)) {
-            let first = (atom - atom % CHUNK) * self.len + tile.start * CHUNK + atom % CHUNK * len;
-            for (row, own) in out.iter_mut().zip(&derivatives[first..first + len]) {
-                *row = *own;
-            }
-        }
+    /// Where the derivatives of an atom are.
+    pub(crate) fn of_atom(&self, atom: usize) -> Place {
+        Place { chunk: (atom - atom % CHUNK) * self.len, index: atom % CHUNK }
     }
 
     pub(crate) fn memory(&self) -> Couplings {
@@ -213,6 +233,35 @@ impl Jacobian {
             products: packs(self.pairs.iter().map(products).max().unwrap_or(0)),
             coupled: packs(self.pairs.iter().map(|pair| pair.places.len()).max().unwrap_or(0)),
         }
+    }
+}
+
+impl Tile {
+    /// First row of the tile of an atom.
+    #[inline(always)]
+    pub(crate) fn of(&self, place: Place) -> usize {
+        place.chunk + self.start * CHUNK + place.index * self.rows.len()
+    }
+}
+
+impl Source {
+    /// What each function is gathered from, given the blocks that there are.
+    fn of<'a>(n_functions: usize, blocks: impl Iterator<Item = &'a Block> + Clone) -> Vec<Self> {
+        let mut sources = vec![Vec::new(); n_functions];
+        let mut first = 0;
+        for block in blocks {
+            first = QUAD * block.start;
+            for (column, &(function, factor)) in block.functions.iter().enumerate() {
+                sources[function].push((first + column, factor));
+            }
+        }
+        let padded = |own: Vec<(usize, f64)>| {
+            // Nothing is as good as zero times a number that is there.
+            let padding = (own.first().map_or(first, |&(column, _)| column), 0.0);
+            let own: [_; 3] = std::array::from_fn(|k| own.get(k).copied().unwrap_or(padding));
+            Self { columns: own.map(|(column, _)| column), factors: own.map(|(_, factor)| factor) }
+        };
+        sources.into_iter().map(padded).collect()
     }
 }
 

@@ -21,6 +21,18 @@ impl Pack {
     pub(crate) fn sum(self) -> f64 {
         self.0.iter().sum()
     }
+
+    /// The first four numbers, or the next.
+    #[inline(always)]
+    pub(crate) fn part(&self, index: usize) -> Quad {
+        Quad(std::array::from_fn(|k| self.0[index * QUAD + k]))
+    }
+
+    /// Writes the first four numbers, or the next.
+    #[inline(always)]
+    pub(crate) fn set_part(&mut self, index: usize, quad: Quad) {
+        self.0[index * QUAD..][..QUAD].copy_from_slice(&quad.0);
+    }
 }
 
 /// Numbers of one 256-bit register.
@@ -48,6 +60,12 @@ impl Quad {
     #[inline(always)]
     pub(crate) fn scaled(self, factor: f64) -> Self {
         Self(self.0.map(|number| number * factor))
+    }
+
+    /// `self * other`, number by number.
+    #[inline(always)]
+    pub(crate) fn times(self, other: Self) -> Self {
+        Self(std::array::from_fn(|k| self.0[k] * other.0[k]))
     }
 
     /// `self + other`
