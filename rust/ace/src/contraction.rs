@@ -2,17 +2,24 @@
 
 use std::ops::Range;
 
-use crate::jacobian::{Block, Jacobian, MAX_ROWS, Place, Source, Tile};
-use crate::lanes::{Arithmetic, LANES, QUAD, Quad, Row, WIDTH};
-use crate::points::Points;
+use crate::jacobian::{Block, Jacobian, Source, Tile};
+use crate::lanes::{Arithmetic, QUAD, Quad, Row, WIDTH, numbers};
 
 /// One term of a sum: the derivatives of an atom by its sums, times a point of the one-particle functions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Term {
-    /// Where the derivatives of the atom are.
-    pub(crate) place: Place,
-    pub(crate) point: usize,
-    pub(crate) lane: usize,
+    /// Where the derivatives of the atom are: rows of the chunks before its own, and tiles before its own in that.
+    chunk: u32,
+    index: u32,
+    point: u32,
+    lane: u32,
+}
+
+impl Term {
+    pub(crate) fn new(jacobian: &Jacobian, atom: usize, point: usize, lane: usize) -> Self {
+        let [chunk, index] = jacobian.of_atom(atom);
+        Self { chunk: chunk as u32, index: index as u32, point: point as u32, lane: lane as u32 }
+    }
 }
 
 /// What the columns of a block are summed to: three rows of functions of centres of one element.
@@ -71,8 +78,6 @@ pub(crate) struct Columns {
     quads: Vec<Quad>,
     /// Quads of one row.
     len: usize,
-    /// For each column of one target, its three numbers.
-    triples: Vec<Quad>,
 }
 
 impl Columns {
@@ -80,30 +85,22 @@ impl Columns {
     pub(crate) fn resize(&mut self, n_targets: usize, jacobian: &Jacobian) {
         self.len = jacobian.width;
         self.quads.resize(3 * self.len * n_targets, Quad::ZERO);
-        self.triples.resize(QUAD * self.len, Quad::ZERO);
     }
 
-    /// The columns of one target.
+    /// The three rows of a target.
     #[inline(always)]
-    fn transpose(&mut self, target: usize) -> &[Quad] {
-        let (x, rest) = self.quads[3 * self.len * target..][..3 * self.len].split_at(self.len);
-        let (y, z) = rest.split_at(self.len);
-        for (((x, y), z), out) in x.iter().zip(y).zip(z).zip(self.triples.chunks_exact_mut(QUAD)) {
-            for n in 0..QUAD {
-                out[n] = Quad([x.0[n], y.0[n], z.0[n], 0.0]);
-            }
-        }
-        &self.triples
+    fn of_target(&self, target: usize) -> &[f64] {
+        numbers(&self.quads[3 * target * self.len..][..3 * self.len])
     }
 }
 
-/// Adds what one tile makes of the points, 2l + 1 gradients each, to the columns of a block.
+/// Writes what one tile makes of the points, 2l + 1 gradients each, to the columns of a block.
 #[inline(always)]
 pub(crate) fn contract<A: Arithmetic>(
     tile: &Tile,
     derivatives: &[Row],
     (block, l): (&Block, usize),
-    points: &Points,
+    points: &[[Quad; 3]],
     plan: &Plan,
     columns: &mut Columns,
 ) {
@@ -123,7 +120,7 @@ struct Product<'a> {
     tile: &'a Tile,
     l: usize,
     derivatives: &'a [Row],
-    points: &'a Points,
+    points: &'a [[Quad; 3]],
     terms: &'a [Term],
     sums: &'a [Sum],
 }
@@ -131,28 +128,33 @@ struct Product<'a> {
 impl Product<'_> {
     #[inline(always)]
     fn of_width<A: Arithmetic, const N: usize>(self, (columns, len): (&mut [Quad], usize)) {
-        match self.tile.rows.len() {
-            1 => self.of_size::<A, N, 1>(columns, len),
-            2 => self.of_size::<A, N, 2>(columns, len),
-            _ => self.of_size::<A, N, MAX_ROWS>(columns, len),
+        match self.l {
+            0 => self.of_size::<A, N, 1>(columns, len),
+            1 => self.of_size::<A, N, 3>(columns, len),
+            2 => self.of_size::<A, N, 5>(columns, len),
+            _ => self.of_size::<A, N, 0>(columns, len),
         }
     }
 
-    /// With the size of the tile known, all sums are in registers.
+    /// With M functions, or any number where M is 0.
     #[inline(always)]
     fn of_size<A: Arithmetic, const N: usize, const M: usize>(self, columns: &mut [Quad], len: usize) {
         let Self { tile, l, derivatives, points, terms, sums } = self;
+        let size = if M == 0 { 2 * l + 1 } else { M };
         let parity = if l % 2 == 0 { 1.0 } else { -1.0 };
+        let derivatives = &derivatives[tile.first_row()..];
         for Sum { terms: own, target, is_moment } in sums {
+            // Few enough to be in registers.
             let mut sums = [[Quad::ZERO; N]; 3];
             for term in &terms[own.clone()] {
-                let derivatives = &derivatives[tile.of(term.place)..][..M];
-                let gradients = &points.at(term.point, tile.rows.start)[..M];
-                let lane = term.lane % LANES;
-                for m in 0..M {
+                let (row, point) = (term.chunk as usize + term.index as usize * size, term.point as usize * size);
+                let derivatives = &derivatives[row..row + size];
+                let gradients = &points[point..point + size];
+                let lane = term.lane as usize % QUAD;
+                for (derivatives, gradients) in derivatives.iter().zip(gradients) {
                     for k in 0..N {
                         for c in 0..3 {
-                            sums[c][k] = sums[c][k].plus_scaled::<A>(derivatives[m][k], gradients[m][c].0[lane]);
+                            sums[c][k] = sums[c][k].plus_scaled::<A>(derivatives[k], gradients[c].0[lane]);
                         }
                     }
                 }
@@ -161,8 +163,7 @@ impl Product<'_> {
             for (c, sums) in sums.into_iter().enumerate() {
                 let row = &mut columns[len * (3 * target + c)..][..N];
                 for (out, sum) in row.iter_mut().zip(sums) {
-                    let before = if tile.rows.start == 0 { Quad::ZERO } else { *out };
-                    *out = before.plus_scaled::<A>(sum, factor);
+                    *out = sum.scaled(factor);
                 }
             }
         }
@@ -171,43 +172,17 @@ impl Product<'_> {
 
 /// Adds to three rows of functions what the columns of one target make of them.
 #[inline(always)]
-pub(crate) fn gather<A: Arithmetic>(
-    sources: &[Source],
-    target: usize,
-    columns: &mut Columns,
-    [x, y, z]: [&mut [f64]; 3],
-) {
-    let columns = columns.transpose(target);
-    let n = sources.len();
-    let (x, y, z) = (&mut x[..n], &mut y[..n], &mut z[..n]);
-    let whole = n - n % QUAD;
-    for first in (0..whole).step_by(QUAD) {
-        let mut triples = [Quad::ZERO; QUAD];
-        for k in 0..QUAD {
-            triples[k] = combine::<A>(&sources[first + k], columns);
+pub(crate) fn gather<A: Arithmetic>(sources: &[Source], target: usize, columns: &Columns, [x, y, z]: [&mut [f64]; 3]) {
+    let (of_x, rest) = columns.of_target(target).split_at(QUAD * columns.len);
+    let (of_y, of_z) = rest.split_at(QUAD * columns.len);
+    for (((source, x), y), z) in sources.iter().zip(x).zip(y).zip(z) {
+        let (columns, factors) = (source.columns, source.factors);
+        let [mut sum_x, mut sum_y, mut sum_z] = [*x, *y, *z];
+        for k in 0..3 {
+            sum_x = A::mul_add(of_x[columns[k]], factors[k], sum_x);
+            sum_y = A::mul_add(of_y[columns[k]], factors[k], sum_y);
+            sum_z = A::mul_add(of_z[columns[k]], factors[k], sum_z);
         }
-        let (x, y, z) = (&mut x[first..][..QUAD], &mut y[first..][..QUAD], &mut z[first..][..QUAD]);
-        for k in 0..QUAD {
-            x[k] += triples[k].0[0];
-        }
-        for k in 0..QUAD {
-            y[k] += triples[k].0[1];
-        }
-        for k in 0..QUAD {
-            z[k] += triples[k].0[2];
-        }
+        (*x, *y, *z) = (sum_x, sum_y, sum_z);
     }
-    for k in whole..n {
-        let Quad([of_x, of_y, of_z, _]) = combine::<A>(&sources[k], columns);
-        x[k] += of_x;
-        y[k] += of_y;
-        z[k] += of_z;
-    }
-}
-
-/// The three numbers of one function.
-#[inline(always)]
-fn combine<A: Arithmetic>(source: &Source, columns: &[Quad]) -> Quad {
-    let ([a, b, c], [p, q, r]) = (source.columns, source.factors);
-    columns[a].scaled(p).plus_scaled::<A>(columns[b], q).plus_scaled::<A>(columns[c], r)
 }

@@ -153,12 +153,10 @@ impl AceBasis {
             for (lane, &atom) in lane_atoms.iter().enumerate() {
                 for element in 0..n_elements {
                     // Functions of neighbours pull at the centre, and those of the centre at itself.
-                    let pulls = scratch.neighbours(element, lane).map(|(slot, atom)| Term {
-                        place: jacobian.of_atom(atom),
-                        point: n_points + slot,
-                        lane,
+                    let pulls = scratch.neighbours(element, lane).map(|(slot, atom)| {
+                        Term::new(jacobian, atom, n_points + one_particle.neighbour(slot, lane), lane)
                     });
-                    let own = Term { place: jacobian.of_atom(atom), point: n_points + one_particle.own(element), lane };
+                    let own = Term::new(jacobian, atom, n_points + one_particle.own(element, lane), lane);
                     let of_centre = target(atom - first, centre, n_elements);
                     if element == centre {
                         plan.push(element, of_centre, false, pulls.chain([own]));
@@ -175,10 +173,9 @@ impl AceBasis {
             for (element, half) in (0..n_elements).flat_map(|element| [(element, 0), (element, 1)]) {
                 let of_centre = batches[..n_batches].iter().filter(|batch| batch.centre == centre);
                 let moments = of_centre.flat_map(|Batch { one_particle, places, first_point, .. }| {
-                    places.iter().enumerate().map(move |(lane, place)| Term {
-                        place: jacobian.of_atom(first + place),
-                        point: first_point + one_particle.moments(element)[half],
-                        lane,
+                    places.iter().enumerate().map(move |(lane, place)| {
+                        let point = first_point + one_particle.moments(element, lane)[half];
+                        Term::new(jacobian, first + place, point, lane)
                     })
                 });
                 plan.push(element, target(n_atoms + half, centre, n_elements), true, moments);

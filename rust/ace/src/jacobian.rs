@@ -20,9 +20,6 @@ use crate::values::{Evaluator, couple, multiply};
 /// Atoms whose derivatives lie together: a tile of the first, of the second, …, then the next tile of the first.
 pub(crate) const CHUNK: usize = 64;
 
-/// Most rows of a tile: those of the neighbours of a few near atoms stay in the nearest cache together.
-pub(crate) const MAX_ROWS: usize = 3;
-
 /// Where the derivatives are, and what they are made of.
 #[derive(Debug, Clone)]
 pub(crate) struct Jacobian {
@@ -43,10 +40,11 @@ pub(crate) struct Jacobian {
     combinations: Vec<Combinations>,
 }
 
-/// A part of the matrix of one l.
+/// A few columns of the matrix of one l.
 #[derive(Debug, Clone)]
 pub(crate) struct Tile {
-    pub(crate) rows: Range<usize>,
+    /// Number of rows, 2l + 1.
+    size: usize,
     /// First column, in quads.
     pub(crate) column: usize,
     /// Rows of the tiles before this one, of all l.
@@ -77,15 +75,6 @@ pub(crate) struct Block {
 pub(crate) struct Source {
     pub(crate) columns: [usize; 3],
     pub(crate) factors: [f64; 3],
-}
-
-/// Where the derivatives of an atom are.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
-    /// Rows of the chunks before.
-    chunk: usize,
-    /// Which of its chunk.
-    index: usize,
 }
 
 /// One other factor: its sums are the coupling.
@@ -180,15 +169,10 @@ impl Jacobian {
 
     /// Cuts the matrix of one l into tiles.
     fn add_tiles(&mut self, l: usize, n_columns: usize) {
-        let size = 2 * l + 1;
-        let n_pieces = size.div_ceil(MAX_ROWS);
         for column in (0..n_columns.div_ceil(QUAD)).step_by(WIDTH) {
-            for piece in 0..n_pieces {
-                let rows = piece * size / n_pieces..(piece + 1) * size / n_pieces;
-                let tile = Tile { rows, column, start: self.len };
-                self.len += tile.rows.len();
-                self.tiles[l].push(tile);
-            }
+            let tile = Tile { size: 2 * l + 1, column, start: self.len };
+            self.len += tile.size;
+            self.tiles[l].push(tile);
         }
     }
 
@@ -209,10 +193,8 @@ impl Jacobian {
 
     /// Where a number of the matrix of one l is among those of one centre.
     fn place(&self, l: usize, row: usize, column: usize) -> usize {
-        let first = column / (WIDTH * QUAD) * WIDTH;
-        let tile = self.tiles[l].iter().find(|tile| tile.column == first && tile.rows.contains(&row));
-        let tile = tile.expect("tiles cover the matrix");
-        (tile.start + row - tile.rows.start) * WIDTH * QUAD + column % (WIDTH * QUAD)
+        let tile = &self.tiles[l][column / (WIDTH * QUAD)];
+        (tile.start + row) * WIDTH * QUAD + column % (WIDTH * QUAD)
     }
 
     /// Rows that hold the derivatives of a number of atoms.
@@ -220,9 +202,9 @@ impl Jacobian {
         n_atoms.next_multiple_of(CHUNK) * self.len
     }
 
-    /// Where the derivatives of an atom are.
-    pub(crate) fn of_atom(&self, atom: usize) -> Place {
-        Place { chunk: (atom - atom % CHUNK) * self.len, index: atom % CHUNK }
+    /// Where the derivatives of an atom are: rows of the chunks before its own, and which of that it is.
+    pub(crate) fn of_atom(&self, atom: usize) -> [usize; 2] {
+        [(atom - atom % CHUNK) * self.len, atom % CHUNK]
     }
 
     pub(crate) fn memory(&self) -> Couplings {
@@ -237,10 +219,10 @@ impl Jacobian {
 }
 
 impl Tile {
-    /// First row of the tile of an atom.
+    /// First row of the tiles of a chunk.
     #[inline(always)]
-    pub(crate) fn of(&self, place: Place) -> usize {
-        place.chunk + self.start * CHUNK + place.index * self.rows.len()
+    pub(crate) fn first_row(&self) -> usize {
+        self.start * CHUNK
     }
 }
 
@@ -330,7 +312,7 @@ impl Kernel for BySums<'_> {
             }
         }
         for tile in jacobian.tiles.iter().flatten() {
-            let len = tile.rows.len();
+            let len = tile.size;
             let packs = memory.packs[tile.start * WIDTH * QUAD..][..len * WIDTH * QUAD].chunks_exact(QUAD);
             let out = &mut chunk[tile.start * CHUNK..][..CHUNK * len];
             for (k, packs) in packs.enumerate() {

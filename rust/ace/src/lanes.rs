@@ -85,6 +85,13 @@ impl Quad {
     }
 }
 
+/// The numbers of quads, one after the other.
+#[inline(always)]
+pub(crate) fn numbers(quads: &[Quad]) -> &[f64] {
+    // SAFETY: a `Quad` is four numbers and nothing else, and the borrow is handed on whole.
+    unsafe { std::slice::from_raw_parts(quads.as_ptr().cast(), QUAD * quads.len()) }
+}
+
 /// Quads of a [`Row`]: three rows of sums of so many fill the registers.
 pub(crate) const WIDTH: usize = 4;
 

@@ -2,14 +2,54 @@
 
 use std::ops::Range;
 
+use crate::basis::Basis;
 use crate::dispatch::Kernel;
 use crate::dual::Dual;
 use crate::harmonics::n_harmonics;
-use crate::lanes::{Arithmetic, Lanes, Pack, Quad};
+use crate::lanes::{Arithmetic, LANES, Lanes, Pack, QUAD, Quad};
 use crate::number::Number;
 use crate::tables::by_parity;
 use crate::values::{Evaluator, Slot};
 use crate::vector::VOIGT;
+
+/// Parts of the lanes that the sums over neighbours of fit the registers.
+const HALVES: usize = LANES / QUAD;
+
+/// What the gradients at the neighbours of half the lanes are made of.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Half {
+    /// For each n, for all neighbours, the slope of P_n.
+    pair: Vec<Quad>,
+    /// For each n, for all neighbours, R_n and its slope.
+    radial: Vec<[Quad; 2]>,
+    /// For each l and m, for all neighbours, the gradient of Y_lm and its value.
+    harmonics: Vec<[Quad; 4]>,
+    /// For all neighbours, the direction, then the vector.
+    pub(crate) vectors: Vec<[Quad; 6]>,
+    /// For all neighbours, the products of both: xx, yy, zz, yz, xz, xy.
+    products: Vec<[Quad; 6]>,
+}
+
+impl Half {
+    /// Makes room for some neighbours; what is there does not matter.
+    fn resize(&mut self, n: usize, basis: &Basis, n_harmonics: usize) {
+        self.pair.resize(n * basis.n_pair, Quad::ZERO);
+        self.radial.resize(n * basis.n_radial, [Quad::ZERO; 2]);
+        self.harmonics.resize(n * n_harmonics, [Quad::ZERO; 4]);
+        self.vectors.resize(n, [Quad::ZERO; 6]);
+        self.products.resize(n, [Quad::ZERO; 6]);
+    }
+
+    /// R_n and its slope at all neighbours.
+    pub(crate) fn radial_of(&self, n: usize) -> &[[Quad; 2]] {
+        &self.radial[(n - 1) * self.vectors.len()..][..self.vectors.len()]
+    }
+
+    /// The gradient and the value of one harmonic at all neighbours.
+    pub(crate) fn harmonics_of(&self, index: usize) -> &[[Quad; 4]] {
+        &self.harmonics[index * self.vectors.len()..][..self.vectors.len()]
+    }
+}
 
 /// Derivatives for as many centres as there are lanes, and memory for them.
 #[derive(Debug, Clone, Default)]
@@ -24,16 +64,8 @@ pub(crate) struct OneParticle {
     pub(crate) radial_pulls: [Vec<Pack>; 3],
     /// The same of their products with the vectors.
     pub(crate) radial_moments: [Vec<Pack>; 6],
-    /// For each n, for all neighbours, the slope of P_n.
-    pair: Vec<Pack>,
-    /// For each n, for all neighbours, R_n and its slope.
-    radial: Vec<[Pack; 2]>,
-    /// For each l and m, for all neighbours, the gradient of Y_lm and its value.
-    harmonics: Vec<[Pack; 4]>,
-    /// For all neighbours, the direction, then the vector.
-    pub(crate) vectors: Vec<[Pack; 6]>,
-    /// For all neighbours, the products of both: xx, yy, zz, yz, xz, xy.
-    products: Vec<[Pack; 6]>,
+    /// The neighbours of the first lanes, and of the rest.
+    pub(crate) halves: [Half; HALVES],
     values: Vec<Pack>,
     solids: Vec<[Pack; 3]>,
 }
@@ -52,29 +84,29 @@ impl OneParticle {
         element.checked_sub(1).map_or(0, |before| self.ends[before])..self.ends[element]
     }
 
-    /// R_n and its slope at all neighbours.
-    pub(crate) fn radial_of(&self, n: usize) -> &[[Pack; 2]] {
-        &self.radial[(n - 1) * self.n_neighbours()..][..self.n_neighbours()]
-    }
-
-    /// The gradient and the value of one harmonic at all neighbours.
-    pub(crate) fn harmonics_of(&self, index: usize) -> &[[Pack; 4]] {
-        &self.harmonics[index * self.n_neighbours()..][..self.n_neighbours()]
-    }
-
-    /// Number of points.
-    pub(crate) fn n_points(&self) -> usize {
+    /// Number of points of half the lanes.
+    pub(crate) fn n_of_half(&self) -> usize {
         self.n_neighbours() + 3 * self.n_elements()
     }
 
+    /// Number of points of all lanes.
+    pub(crate) fn n_points(&self) -> usize {
+        HALVES * self.n_of_half()
+    }
+
+    /// The point of a neighbour.
+    pub(crate) fn neighbour(&self, slot: usize, lane: usize) -> usize {
+        lane / QUAD * self.n_of_half() + slot
+    }
+
     /// The point with the sum over the neighbours of one element.
-    pub(crate) fn own(&self, element: usize) -> usize {
-        self.n_neighbours() + element
+    pub(crate) fn own(&self, element: usize, lane: usize) -> usize {
+        self.neighbour(self.n_neighbours() + element, lane)
     }
 
     /// The points with the sums of the products with the vectors to the neighbours of one element.
-    pub(crate) fn moments(&self, element: usize) -> [usize; 2] {
-        let first = self.n_neighbours() + self.n_elements() + 2 * element;
+    pub(crate) fn moments(&self, element: usize, lane: usize) -> [usize; 2] {
+        let first = self.neighbour(self.n_neighbours() + self.n_elements() + 2 * element, lane);
         [first, first + 1]
     }
 }
@@ -106,11 +138,7 @@ impl Kernel for Differentiate<'_> {
             end
         }));
         // Everything is written below: what was there does not matter.
-        out.pair.resize(end * basis.n_pair, Pack::ZERO);
-        out.radial.resize(end * basis.n_radial, [Pack::ZERO; 2]);
-        out.harmonics.resize(end * n_harmonics(tables.sums.lmax), [Pack::ZERO; 4]);
-        out.vectors.resize(end, [Pack::ZERO; 6]);
-        out.products.resize(end, [Pack::ZERO; 6]);
+        out.halves.iter_mut().for_each(|half| half.resize(end, basis, n_harmonics(tables.sums.lmax)));
         out.values.resize(n_harmonics(tables.sums.lmax), Pack::ZERO);
         out.solids.resize(n_harmonics(tables.sums.lmax), [Pack::ZERO; 3]);
         for sums in out.pair_pulls.iter_mut().chain(&mut out.pair_moments) {
@@ -126,23 +154,25 @@ impl Kernel for Differentiate<'_> {
                 position += 1;
             }
         }
-        for element in 0..n_elements {
-            let slots = out.slots(element);
-            let (vectors, products) = (&out.vectors[slots.clone()], &out.products[slots.clone()]);
-            for n in 0..basis.n_pair {
-                let slopes = out.pair[n * end..][slots.clone()].iter();
-                let (pulls, moments) = sum_products::<A>(slopes, vectors, products);
-                let place = element * basis.n_pair + n;
-                out.pair_pulls.iter_mut().zip(pulls).for_each(|(sums, pull)| sums[place] = pull);
-                out.pair_moments.iter_mut().zip(moments).for_each(|(sums, moment)| sums[place] = moment);
+        let OneParticle { ends, halves, pair_pulls, pair_moments, radial_pulls, radial_moments, .. } = out;
+        let mut start = 0;
+        for (element, &end) in ends.iter().enumerate() {
+            for (part, Half { pair, radial, vectors, products, .. }) in halves.iter().enumerate() {
+                let n_neighbours = vectors.len();
+                let (vectors, products) = (&vectors[start..end], &products[start..end]);
+                for n in 0..basis.n_pair {
+                    let slopes = pair[n * n_neighbours..][start..end].iter();
+                    let sums = sum_products::<A>(slopes, vectors, products);
+                    set_parts(element * basis.n_pair + n, part, sums, pair_pulls, pair_moments);
+                }
+                for n in 0..basis.n_radial {
+                    let slopes = radial[n * n_neighbours..][start..end].iter().map(|[_, slope]| slope);
+                    let sums = sum_products::<A>(slopes, vectors, products);
+                    let place = element * basis.n_radial + by_parity(n + 1, basis.n_radial);
+                    set_parts(place, part, sums, radial_pulls, radial_moments);
+                }
             }
-            for n in 0..basis.n_radial {
-                let slopes = out.radial[n * end..][slots.clone()].iter().map(|[_, slope]| slope);
-                let (pulls, moments) = sum_products::<A>(slopes, vectors, products);
-                let place = element * basis.n_radial + by_parity(n + 1, basis.n_radial);
-                out.radial_pulls.iter_mut().zip(pulls).for_each(|(sums, pull)| sums[place] = pull);
-                out.radial_moments.iter_mut().zip(moments).for_each(|(sums, moment)| sums[place] = moment);
-            }
+            start = end;
         }
     }
 }
@@ -164,29 +194,42 @@ impl Evaluator {
         let vector = slot.vector.map(Lanes::<A>::from);
         let distance = Dual::variable(r);
         let present = Dual::constant(Lanes::<A>::from(slot.present));
-        out.vectors[position] = [u[0], u[1], u[2], vector[0], vector[1], vector[2]].map(|lanes| lanes.0);
-        out.products[position] = VOIGT.map(|[a, b]| (u[a] * vector[b]).0);
+        let products = VOIGT.map(|[a, b]| u[a] * vector[b]);
+        let [u, v, w] = u;
+        let [x, y, z] = vector;
+        for (part, half) in out.halves.iter_mut().enumerate() {
+            half.vectors[position] =
+                [u.0.part(part), v.0.part(part), w.0.part(part), x.0.part(part), y.0.part(part), z.0.part(part)];
+            for c in 0..6 {
+                half.products[position][c] = products[c].0.part(part);
+            }
+        }
 
         let inverse = Dual { value: inverse_r, slope: (inverse_r * inverse_r).scaled(-1.0) };
-        let of_pair = out.pair[position..].iter_mut().step_by(n_neighbours);
-        for (out, term) in of_pair.zip(pair.radial.terms(distance, inverse, present)) {
-            *out = term.slope.0;
+        for (n, term) in pair.radial.terms(distance, inverse, present).enumerate() {
+            for (part, half) in out.halves.iter_mut().enumerate() {
+                half.pair[n * n_neighbours + position] = term.slope.0.part(part);
+            }
         }
         let terms = basis.envelope.terms(pair.coordinate.evaluate(distance), present);
-        for (out, term) in out.radial[position..].iter_mut().step_by(n_neighbours).zip(terms) {
-            *out = [term.value.0, term.slope.0];
+        for (n, term) in terms.enumerate() {
+            for (part, half) in out.halves.iter_mut().enumerate() {
+                half.radial[n * n_neighbours + position] = [term.value.0.part(part), term.slope.0.part(part)];
+            }
         }
 
         let values = Lanes::<A>::of(&mut out.values);
-        self.harmonics.evaluate(u, values);
+        self.harmonics.evaluate([u, v, w], values);
         let solids = Lanes::<A>::triples(&mut out.solids);
         self.harmonics.gradients(values, solids);
-        let of_harmonics = out.harmonics[position..].iter_mut().step_by(n_neighbours);
-        for (out, (value, [x, y, z])) in of_harmonics.zip(values.iter().zip(&*solids)) {
+        for (index, (value, [x, y, z])) in values.iter().zip(&*solids).enumerate() {
             // Along the sphere only.
-            let along = x.mul_add(u[0], y.mul_add(u[1], *z * u[2]));
-            let [x, y, z] = [*x - along * u[0], *y - along * u[1], *z - along * u[2]].map(|d| (d * inverse_r).0);
-            *out = [x, y, z, value.0];
+            let along = x.mul_add(u, y.mul_add(v, *z * w));
+            let (x, y, z) = ((*x - along * u) * inverse_r, (*y - along * v) * inverse_r, (*z - along * w) * inverse_r);
+            for (part, half) in out.halves.iter_mut().enumerate() {
+                half.harmonics[index * n_neighbours + position] =
+                    [x.0.part(part), y.0.part(part), z.0.part(part), value.0.part(part)];
+            }
         }
     }
 }
@@ -194,31 +237,36 @@ impl Evaluator {
 /// Σ_j of slopes times directions, and times their products with the vectors.
 #[inline(always)]
 fn sum_products<'a, A: Arithmetic>(
-    slopes: impl Iterator<Item = &'a Pack> + Clone,
-    vectors: &[[Pack; 6]],
-    products: &[[Pack; 6]],
-) -> ([Pack; 3], [Pack; 6]) {
-    let mut pulls = [Pack::ZERO; 3];
-    let mut moments = [Pack::ZERO; 6];
-    // So that all sums are in registers.
-    for half in 0..2 {
-        let mut own_pulls = [Quad::ZERO; 3];
-        let mut own_moments = [Quad::ZERO; 6];
-        for ((slope, vectors), products) in slopes.clone().zip(vectors).zip(products) {
-            let slope = slope.part(half);
-            for c in 0..3 {
-                own_pulls[c] = own_pulls[c].plus_product::<A>(slope, vectors[c].part(half));
-            }
-            for c in 0..6 {
-                own_moments[c] = own_moments[c].plus_product::<A>(slope, products[c].part(half));
-            }
-        }
+    slopes: impl Iterator<Item = &'a Quad>,
+    vectors: &[[Quad; 6]],
+    products: &[[Quad; 6]],
+) -> ([Quad; 3], [Quad; 6]) {
+    let mut pulls = [Quad::ZERO; 3];
+    let mut moments = [Quad::ZERO; 6];
+    for ((slope, vectors), products) in slopes.zip(vectors).zip(products) {
         for c in 0..3 {
-            pulls[c].set_part(half, own_pulls[c]);
+            pulls[c] = pulls[c].plus_product::<A>(*slope, vectors[c]);
         }
         for c in 0..6 {
-            moments[c].set_part(half, own_moments[c]);
+            moments[c] = moments[c].plus_product::<A>(*slope, products[c]);
         }
     }
     (pulls, moments)
+}
+
+/// Writes one part of the packs at a place.
+#[inline(always)]
+fn set_parts(
+    place: usize,
+    part: usize,
+    (own_pulls, own_moments): ([Quad; 3], [Quad; 6]),
+    pulls: &mut [Vec<Pack>; 3],
+    moments: &mut [Vec<Pack>; 6],
+) {
+    for c in 0..3 {
+        pulls[c][place].set_part(part, own_pulls[c]);
+    }
+    for c in 0..6 {
+        moments[c][place].set_part(part, own_moments[c]);
+    }
 }

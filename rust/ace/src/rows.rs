@@ -4,13 +4,16 @@ use std::ops::Range;
 
 use crate::contraction::{Columns, Plan, contract, gather};
 use crate::dispatch::Kernel;
-use crate::jacobian::{Jacobian, Kind};
+use crate::jacobian::Jacobian;
 use crate::lanes::{Arithmetic, Lanes, Pack, QUAD, Row, transpose};
 use crate::number::Number;
 use crate::one_particle::OneParticle;
 use crate::points::Points;
 use crate::tables::{SelfParts, Tables};
 use crate::values::{Evaluator, remove_self_part, remove_self_parts};
+
+/// Labels that are multiplied in one go: they share what is read of the harmonics and of the derivatives.
+const GROUP: usize = 4;
 
 /// Centres of one element that share the lanes.
 #[derive(Debug, Clone, Default)]
@@ -62,14 +65,19 @@ impl Kernel for Rows<'_> {
         let n_atoms: usize = batches.iter().map(|batch| batch.places.len()).sum();
         let n_points = batches.iter().map(|batch| batch.one_particle.n_points()).sum();
         columns.resize((n_atoms + 2) * n_elements, jacobian);
-        for Kind { n, l, blocks } in &jacobian.kinds {
-            points.resize(n_points, *l);
-            for Batch { one_particle, first_point, .. } in batches {
-                points.multiply::<A>(one_particle, [*n, *l], *first_point);
-            }
-            for tile in &jacobian.tiles[*l] {
-                for block in blocks.iter().filter(|block| tile.column < block.width()) {
-                    contract::<A>(tile, derivatives, (block, *l), points, plan, columns);
+        for kinds in jacobian.kinds.chunk_by(|a, b| a.l == b.l) {
+            let l = kinds[0].l;
+            for kinds in kinds.chunks(GROUP) {
+                points.resize(n_points, l, kinds.len());
+                for Batch { one_particle, first_point, .. } in batches {
+                    points.multiply::<A>(one_particle, l, kinds, *first_point);
+                }
+                for tile in &jacobian.tiles[l] {
+                    for (index, kind) in kinds.iter().enumerate() {
+                        for block in kind.blocks.iter().filter(|block| tile.column < block.width()) {
+                            contract::<A>(tile, derivatives, (block, l), points.of(index), plan, columns);
+                        }
+                    }
                 }
             }
         }
