@@ -10,7 +10,8 @@ use crate::number::Number;
 use crate::one_particle::OneParticle;
 use crate::points::Points;
 use crate::tables::{SelfParts, Tables};
-use crate::values::{Evaluator, remove_self_part, remove_self_parts};
+use crate::values::{Evaluator, remove_self_part};
+use crate::vector::VOIGT;
 
 /// Labels that are multiplied in one go: they share what is read of the harmonics and of the derivatives.
 const GROUP: usize = 4;
@@ -90,7 +91,7 @@ impl Kernel for Rows<'_> {
             write_pulls::<A>(evaluator, batch, radial_sums, forces);
         }
         for centre in 0..n_elements {
-            add_moments(evaluator, centre, batches, virial);
+            add_moments::<A>(evaluator, centre, batches, radial_sums, virial);
         }
         let d = evaluator.basis.n_features;
         for (triple, rows) in forces.chunks_exact_mut(3 * d).chain(virial.chunks_exact_mut(3 * d)).enumerate() {
@@ -182,25 +183,36 @@ fn write_lanes(packs: &[Pack], places: &[usize], d: usize, [c, column]: [usize; 
 
 /// Adds what depends on distances alone to the rows of the virial, for the centres of one element.
 #[inline(always)]
-fn add_moments(evaluator: &Evaluator, centre: usize, batches: &[Batch], virial: &mut [f64]) {
+fn add_moments<A: Arithmetic>(
+    evaluator: &Evaluator,
+    centre: usize,
+    batches: &[Batch],
+    radial: &mut Vec<Pack>,
+    virial: &mut [f64],
+) {
     let Evaluator { basis, tables, .. } = evaluator;
-    let of_centre = || batches.iter().filter(|batch| batch.centre == centre).map(|batch| &batch.one_particle);
-    for (component, row) in virial.chunks_exact_mut(basis.n_features).enumerate() {
-        for one_particle in of_centre() {
+    let d = basis.n_features;
+    // The six components share the lanes.
+    radial.clear();
+    radial.resize(basis.elements.len() * basis.n_radial, Pack::ZERO);
+    for one_particle in batches.iter().filter(|batch| batch.centre == centre).map(|batch| &batch.one_particle) {
+        for (component, row) in virial.chunks_exact_mut(d).enumerate() {
             for (element, moments) in one_particle.pair_moments[component].chunks_exact(basis.n_pair).enumerate() {
                 let columns = &mut row[basis.pair_column(centre, element)..][..basis.n_pair];
                 for (value, moment) in columns.iter_mut().zip(moments) {
                     *value -= 0.5 * moment.sum();
                 }
             }
-        }
-        let mut radial = vec![0.0; basis.elements.len() * basis.n_radial];
-        for one_particle in of_centre() {
-            for (sum, moment) in radial.iter_mut().zip(&one_particle.radial_moments[component]) {
-                *sum -= moment.sum();
+            for (sums, moment) in radial.iter_mut().zip(&one_particle.radial_moments[component]) {
+                sums.0[component] -= moment.sum();
             }
         }
-        let columns = &mut row[basis.many_body_column(centre)..][..basis.functions.len()];
-        remove_self_parts(&tables.self_parts, &radial, columns);
+    }
+    let first = basis.many_body_column(centre);
+    for (k, own) in tables.self_parts.functions.iter().enumerate() {
+        let pulls = self_pull::<A>(&tables.self_parts, own, Lanes::<A>::of(radial));
+        for (component, pull) in pulls.0[..VOIGT.len()].iter().enumerate() {
+            virial[component * d + first + k] += pull;
+        }
     }
 }
