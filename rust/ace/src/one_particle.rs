@@ -18,15 +18,14 @@ const HALVES: usize = LANES / QUAD;
 /// What the gradients at the neighbours of half the lanes are made of.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Half {
-    /// For each n, for all neighbours, the slope of P_n.
+    /// For each n, for all neighbours, the slope of P_n over the distance.
     pair: Vec<Quad>,
-    /// For each n, for all neighbours, R_n and its slope.
+    /// For each n, for all neighbours, R_n, and its slope over the distance.
     radial: Vec<[Quad; 2]>,
     /// For each l and m, for all neighbours, the gradient of Y_lm and its value.
     harmonics: Vec<[Quad; 4]>,
-    /// For all neighbours, the direction, then the vector.
-    pub(crate) vectors: Vec<[Quad; 6]>,
-    /// For all neighbours, the products of both: xx, yy, zz, yz, xz, xy.
+    pub(crate) vectors: Vec<[Quad; 3]>,
+    /// For all neighbours, the products of their components: xx, yy, zz, yz, xz, xy.
     products: Vec<[Quad; 6]>,
 }
 
@@ -36,11 +35,11 @@ impl Half {
         self.pair.resize(n * basis.n_pair, Quad::ZERO);
         self.radial.resize(n * basis.n_radial, [Quad::ZERO; 2]);
         self.harmonics.resize(n * n_harmonics, [Quad::ZERO; 4]);
-        self.vectors.resize(n, [Quad::ZERO; 6]);
+        self.vectors.resize(n, [Quad::ZERO; 3]);
         self.products.resize(n, [Quad::ZERO; 6]);
     }
 
-    /// R_n and its slope at all neighbours.
+    /// R_n, and its slope over the distance, at all neighbours.
     pub(crate) fn radial_of(&self, n: usize) -> &[[Quad; 2]] {
         &self.radial[(n - 1) * self.vectors.len()..][..self.vectors.len()]
     }
@@ -194,12 +193,11 @@ impl Evaluator {
         let vector = slot.vector.map(Lanes::<A>::from);
         let distance = Dual::variable(r);
         let present = Dual::constant(Lanes::<A>::from(slot.present));
-        let products = VOIGT.map(|[a, b]| u[a] * vector[b]);
-        let [u, v, w] = u;
-        let [x, y, z] = vector;
+        let products = VOIGT.map(|[a, b]| vector[a] * vector[b]);
         for (part, half) in out.halves.iter_mut().enumerate() {
-            half.vectors[position] =
-                [u.0.part(part), v.0.part(part), w.0.part(part), x.0.part(part), y.0.part(part), z.0.part(part)];
+            for c in 0..3 {
+                half.vectors[position][c] = vector[c].0.part(part);
+            }
             for c in 0..6 {
                 half.products[position][c] = products[c].0.part(part);
             }
@@ -207,21 +205,24 @@ impl Evaluator {
 
         let inverse = Dual { value: inverse_r, slope: (inverse_r * inverse_r).scaled(-1.0) };
         for (n, term) in pair.radial.terms(distance, inverse, present).enumerate() {
+            let slope = term.slope * inverse_r;
             for (part, half) in out.halves.iter_mut().enumerate() {
-                half.pair[n * n_neighbours + position] = term.slope.0.part(part);
+                half.pair[n * n_neighbours + position] = slope.0.part(part);
             }
         }
         let terms = basis.envelope.terms(pair.coordinate.evaluate(distance), present);
         for (n, term) in terms.enumerate() {
+            let slope = term.slope * inverse_r;
             for (part, half) in out.halves.iter_mut().enumerate() {
-                half.radial[n * n_neighbours + position] = [term.value.0.part(part), term.slope.0.part(part)];
+                half.radial[n * n_neighbours + position] = [term.value.0.part(part), slope.0.part(part)];
             }
         }
 
         let values = Lanes::<A>::of(&mut out.values);
-        self.harmonics.evaluate([u, v, w], values);
+        self.harmonics.evaluate(u, values);
         let solids = Lanes::<A>::triples(&mut out.solids);
         self.harmonics.gradients(values, solids);
+        let [u, v, w] = u;
         for (index, (value, [x, y, z])) in values.iter().zip(&*solids).enumerate() {
             // Along the sphere only.
             let along = x.mul_add(u, y.mul_add(v, *z * w));
@@ -234,11 +235,11 @@ impl Evaluator {
     }
 }
 
-/// Σ_j of slopes times directions, and times their products with the vectors.
+/// Σ_j of slopes over distances times the vectors, and times the products of these.
 #[inline(always)]
 fn sum_products<'a, A: Arithmetic>(
     slopes: impl Iterator<Item = &'a Quad>,
-    vectors: &[[Quad; 6]],
+    vectors: &[[Quad; 3]],
     products: &[[Quad; 6]],
 ) -> ([Quad; 3], [Quad; 6]) {
     let mut pulls = [Quad::ZERO; 3];

@@ -60,7 +60,7 @@ impl Points {
                             }
                             point[m] = gradient;
                             for (c, [a, b]) in VOIGT.into_iter().enumerate() {
-                                products[c] = products[c].plus_product::<A>(gradient[a], vectors[3 + b]);
+                                products[c] = products[c].plus_product::<A>(gradient[a], vectors[b]);
                             }
                         }
                         let [xx, yy, zz, yz, xz, xy] = products;
