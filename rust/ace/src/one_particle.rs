@@ -24,6 +24,7 @@ pub(crate) struct Half {
     radial: Vec<[Quad; 2]>,
     /// For each l and m, for all neighbours, the gradient of Y_lm and its value.
     harmonics: Vec<[Quad; 4]>,
+    /// For all neighbours, the vector.
     pub(crate) vectors: Vec<[Quad; 3]>,
     /// For all neighbours, the products of their components: xx, yy, zz, yz, xz, xy.
     products: Vec<[Quad; 6]>,

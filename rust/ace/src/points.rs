@@ -1,11 +1,13 @@
-//! The gradients of the one-particle functions of one n and l, at all that is summed over for a chunk of atoms.
+//! The gradients of the one-particle functions of one l and a few n, at all that is summed over for a chunk of atoms.
 
 use crate::jacobian::Kind;
 use crate::lanes::{Arithmetic, Quad};
 use crate::one_particle::OneParticle;
 use crate::vector::VOIGT;
 
-/// Gradients of 2l + 1 functions at each point: x, y and z of the first function for four lanes, of the second, ….
+/// For each n, gradients of 2l + 1 functions at each point: x, y and z of the first for four lanes, of the second, ….
+///
+/// No lane is taken out of its line: the terms of a sum say which of the four is theirs.
 ///
 /// The points of a batch, first of the first four lanes and then of the rest, are its neighbours, those of one element
 /// after those of another; then for each element the sum over its neighbours times (-1)^l; then for each element the
