@@ -18,6 +18,10 @@ use crate::sites::{Scratch, Sites};
 use crate::structure::Structure;
 use crate::structures::{AceBasis, first_error};
 
+/// Atoms whose rows of forces one thread writes in one go: what belongs to them stays in the second cache, and so many
+/// share what is read of their neighbours.
+const ATOMS: usize = 24;
+
 /// Memory that threads take and bring back, for the time of one call.
 #[derive(Default)]
 struct Pools {
@@ -85,9 +89,9 @@ impl AceBasis {
         for sums in chunks.collect::<Vec<_>>() {
             add(energy, &sums?);
         }
-        let chunks = forces.par_chunks_mut(3 * CHUNK * d).enumerate().map(|(k, rows)| {
-            let first = k * CHUNK;
-            self.derive_by_positions(&sites, first..n.min(first + CHUNK), &derivatives, pools, rows)
+        let chunks = forces.par_chunks_mut(3 * ATOMS * d).enumerate().map(|(k, rows)| {
+            let first = k * ATOMS;
+            self.derive_by_positions(&sites, first..n.min(first + ATOMS), &derivatives, pools, rows)
         });
         for sums in chunks.collect::<Vec<_>>() {
             add(virial, &sums?);
@@ -150,10 +154,9 @@ impl AceBasis {
                 for element in 0..n_elements {
                     // Functions of neighbours pull at the centre, and those of the centre at itself.
                     let pulls = scratch.neighbours(element, lane).map(|(slot, atom)| {
-                        let point = n_points + one_particle.neighbour(slot, lane);
-                        Term { atom, point }
+                        Term::new(jacobian, atom, n_points + one_particle.neighbour(slot, lane), lane)
                     });
-                    let own = Term { atom, point: n_points + one_particle.own(element, lane) };
+                    let own = Term::new(jacobian, atom, n_points + one_particle.own(element, lane), lane);
                     let of_centre = target(atom - first, centre, n_elements);
                     if element == centre {
                         plan.push(element, of_centre, false, pulls.chain([own]));
@@ -170,15 +173,14 @@ impl AceBasis {
             for (element, half) in (0..n_elements).flat_map(|element| [(element, 0), (element, 1)]) {
                 let of_centre = batches[..n_batches].iter().filter(|batch| batch.centre == centre);
                 let moments = of_centre.flat_map(|Batch { one_particle, places, first_point, .. }| {
-                    places.iter().enumerate().map(move |(lane, place)| Term {
-                        atom: first + place,
-                        point: first_point + one_particle.moments(element, lane)[half],
+                    places.iter().enumerate().map(move |(lane, place)| {
+                        let point = first_point + one_particle.moments(element, lane)[half];
+                        Term::new(jacobian, first + place, point, lane)
                     })
                 });
                 plan.push(element, target(n_atoms + half, centre, n_elements), true, moments);
             }
         }
-        plan.collect_atoms(sites.elements.len());
 
         let mut virial = vec![0.0; 6 * self.n_features()];
         let evaluator = &self.evaluator;

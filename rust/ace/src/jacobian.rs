@@ -20,9 +20,6 @@ use crate::values::{Evaluator, couple, multiply};
 /// Atoms whose derivatives lie together: a tile of the first, of the second, …, then the next tile of the first.
 pub(crate) const CHUNK: usize = 64;
 
-/// Most rows of a tile: those of the neighbours of a few near atoms stay in the nearest cache together.
-pub(crate) const MAX_ROWS: usize = 3;
-
 /// Where the derivatives are, and what they are made of.
 #[derive(Debug, Clone)]
 pub(crate) struct Jacobian {
@@ -34,15 +31,20 @@ pub(crate) struct Jacobian {
     pub(crate) kinds: Vec<Kind>,
     /// Quads that hold one number for each function with each factor.
     pub(crate) width: usize,
+    /// What each function is gathered from, if all elements are among the neighbours.
+    pub(crate) sources: Vec<Source>,
+    /// The same for each element of neighbours, if there is no other.
+    pub(crate) sources_of_element: Vec<Vec<Source>>,
     singles: Vec<Single>,
     pairs: Vec<Pair>,
     combinations: Vec<Combinations>,
 }
 
-/// A part of the matrix of one l.
+/// A few columns of the matrix of one l.
 #[derive(Debug, Clone)]
 pub(crate) struct Tile {
-    pub(crate) rows: Range<usize>,
+    /// Number of rows, 2l + 1.
+    size: usize,
     /// First column, in quads.
     pub(crate) column: usize,
     /// Rows of the tiles before this one, of all l.
@@ -66,6 +68,13 @@ pub(crate) struct Block {
     pub(crate) functions: Vec<(usize, f64)>,
     /// Quads of the blocks before this one.
     pub(crate) start: usize,
+}
+
+/// The columns that make up a function, one for each factor that is different from the others.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub(crate) columns: [usize; 3],
+    pub(crate) factors: [f64; 3],
 }
 
 /// One other factor: its sums are the coupling.
@@ -113,6 +122,8 @@ impl Jacobian {
             len: 0,
             kinds: Vec::new(),
             width: 0,
+            sources: Vec::new(),
+            sources_of_element: Vec::new(),
             singles: Vec::new(),
             pairs: Vec::new(),
             combinations: Vec::new(),
@@ -146,6 +157,11 @@ impl Jacobian {
             }
             jacobian.pairs.push(pair);
         }
+        let blocks = || jacobian.kinds.iter().flat_map(|kind| &kind.blocks);
+        let n_functions = basis.functions.len();
+        let of_element = |element| Source::of(n_functions, blocks().filter(move |block| block.element == element));
+        jacobian.sources_of_element = (0..basis.elements.len()).map(of_element).collect();
+        jacobian.sources = Source::of(n_functions, blocks());
         // So that there is something to cut into chunks.
         jacobian.len = jacobian.len.max(1);
         jacobian
@@ -153,15 +169,10 @@ impl Jacobian {
 
     /// Cuts the matrix of one l into tiles.
     fn add_tiles(&mut self, l: usize, n_columns: usize) {
-        let size = 2 * l + 1;
-        let n_pieces = size.div_ceil(MAX_ROWS);
         for column in (0..n_columns.div_ceil(QUAD)).step_by(WIDTH) {
-            for piece in 0..n_pieces {
-                let rows = piece * size / n_pieces..(piece + 1) * size / n_pieces;
-                let tile = Tile { rows, column, start: self.len };
-                self.len += tile.rows.len();
-                self.tiles[l].push(tile);
-            }
+            let tile = Tile { size: 2 * l + 1, column, start: self.len };
+            self.len += tile.size;
+            self.tiles[l].push(tile);
         }
     }
 
@@ -182,10 +193,8 @@ impl Jacobian {
 
     /// Where a number of the matrix of one l is among those of one centre.
     fn place(&self, l: usize, row: usize, column: usize) -> usize {
-        let first = column / (WIDTH * QUAD) * WIDTH;
-        let tile = self.tiles[l].iter().find(|tile| tile.column == first && tile.rows.contains(&row));
-        let tile = tile.expect("tiles cover the matrix");
-        (tile.start + row - tile.rows.start) * WIDTH * QUAD + column % (WIDTH * QUAD)
+        let tile = &self.tiles[l][column / (WIDTH * QUAD)];
+        (tile.start + row) * WIDTH * QUAD + column % (WIDTH * QUAD)
     }
 
     /// Rows that hold the derivatives of a number of atoms.
@@ -193,16 +202,9 @@ impl Jacobian {
         n_atoms.next_multiple_of(CHUNK) * self.len
     }
 
-    /// Copies one tile of some atoms, one after the other.
-    #[inline(always)]
-    pub(crate) fn collect(&self, tile: &Tile, derivatives: &[Row], atoms: &[usize], out: &mut [Row]) {
-        let len = tile.rows.len();
-        for (&atom, out) in atoms.iter().zip(out.chunks_exact_mut(len)) {
-            let first = (atom - atom % CHUNK) * self.len + tile.start * CHUNK + atom % CHUNK * len;
-            for (row, own) in out.iter_mut().zip(&derivatives[first..first + len]) {
-                *row = *own;
-            }
-        }
+    /// Where the derivatives of an atom are: rows of the chunks before its own, and which of that it is.
+    pub(crate) fn of_atom(&self, atom: usize) -> [usize; 2] {
+        [(atom - atom % CHUNK) * self.len, atom % CHUNK]
     }
 
     pub(crate) fn memory(&self) -> Couplings {
@@ -213,6 +215,35 @@ impl Jacobian {
             products: packs(self.pairs.iter().map(products).max().unwrap_or(0)),
             coupled: packs(self.pairs.iter().map(|pair| pair.places.len()).max().unwrap_or(0)),
         }
+    }
+}
+
+impl Tile {
+    /// First row of the tiles of a chunk.
+    #[inline(always)]
+    pub(crate) fn first_row(&self) -> usize {
+        self.start * CHUNK
+    }
+}
+
+impl Source {
+    /// What each function is gathered from, given the blocks that there are.
+    fn of<'a>(n_functions: usize, blocks: impl Iterator<Item = &'a Block> + Clone) -> Vec<Self> {
+        let mut sources = vec![Vec::new(); n_functions];
+        let mut first = 0;
+        for block in blocks {
+            first = QUAD * block.start;
+            for (column, &(function, factor)) in block.functions.iter().enumerate() {
+                sources[function].push((first + column, factor));
+            }
+        }
+        let padded = |own: Vec<(usize, f64)>| {
+            // Nothing is as good as zero times a number that is there.
+            let padding = (own.first().map_or(first, |&(column, _)| column), 0.0);
+            let own: [_; 3] = std::array::from_fn(|k| own.get(k).copied().unwrap_or(padding));
+            Self { columns: own.map(|(column, _)| column), factors: own.map(|(_, factor)| factor) }
+        };
+        sources.into_iter().map(padded).collect()
     }
 }
 
@@ -281,7 +312,7 @@ impl Kernel for BySums<'_> {
             }
         }
         for tile in jacobian.tiles.iter().flatten() {
-            let len = tile.rows.len();
+            let len = tile.size;
             let packs = memory.packs[tile.start * WIDTH * QUAD..][..len * WIDTH * QUAD].chunks_exact(QUAD);
             let out = &mut chunk[tile.start * CHUNK..][..CHUNK * len];
             for (k, packs) in packs.enumerate() {

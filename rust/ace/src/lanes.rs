@@ -21,6 +21,18 @@ impl Pack {
     pub(crate) fn sum(self) -> f64 {
         self.0.iter().sum()
     }
+
+    /// The first four numbers, or the next.
+    #[inline(always)]
+    pub(crate) fn part(&self, index: usize) -> Quad {
+        Quad(std::array::from_fn(|k| self.0[index * QUAD + k]))
+    }
+
+    /// Writes the first four numbers, or the next.
+    #[inline(always)]
+    pub(crate) fn set_part(&mut self, index: usize, quad: Quad) {
+        self.0[index * QUAD..][..QUAD].copy_from_slice(&quad.0);
+    }
 }
 
 /// Numbers of one 256-bit register.
@@ -50,6 +62,12 @@ impl Quad {
         Self(self.0.map(|number| number * factor))
     }
 
+    /// `self * other`, number by number.
+    #[inline(always)]
+    pub(crate) fn times(self, other: Self) -> Self {
+        Self(std::array::from_fn(|k| self.0[k] * other.0[k]))
+    }
+
     /// `self + other`
     #[inline(always)]
     pub(crate) fn plus(self, other: Self) -> Self {
@@ -65,6 +83,13 @@ impl Quad {
         }
         Self(out)
     }
+}
+
+/// The numbers of quads, one after the other.
+#[inline(always)]
+pub(crate) fn numbers(quads: &[Quad]) -> &[f64] {
+    // SAFETY: a `Quad` is four numbers and nothing else, and the borrow is handed on whole.
+    unsafe { std::slice::from_raw_parts(quads.as_ptr().cast(), QUAD * quads.len()) }
 }
 
 /// Quads of a [`Row`]: three rows of sums of so many fill the registers.

@@ -41,6 +41,7 @@ mod model;
 mod neighbours;
 mod number;
 mod one_particle;
+mod points;
 mod prior;
 mod radial;
 mod recursion;

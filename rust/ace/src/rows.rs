@@ -1,12 +1,20 @@
 //! The rows of the forces on a chunk of atoms, and what the chunk adds to the rows of the virial.
 
-use crate::basis::Basis;
+use std::ops::Range;
+
 use crate::contraction::{Columns, Plan, contract, gather};
 use crate::dispatch::Kernel;
-use crate::jacobian::{Jacobian, Kind, MAX_ROWS};
-use crate::lanes::{Arithmetic, Pack, QUAD, Quad, Row, WIDTH, transpose};
+use crate::jacobian::Jacobian;
+use crate::lanes::{Arithmetic, Lanes, Pack, QUAD, Row, transpose};
+use crate::number::Number;
 use crate::one_particle::OneParticle;
-use crate::values::{Evaluator, remove_self_parts};
+use crate::points::Points;
+use crate::tables::{SelfParts, Tables};
+use crate::values::{Evaluator, remove_self_part};
+use crate::vector::VOIGT;
+
+/// Labels that are multiplied in one go: they share what is read of the harmonics and of the derivatives.
+const GROUP: usize = 4;
 
 /// Centres of one element that share the lanes.
 #[derive(Debug, Clone, Default)]
@@ -24,11 +32,9 @@ pub(crate) struct Batch {
 pub(crate) struct Memory {
     pub(crate) batches: Vec<Batch>,
     pub(crate) plan: Plan,
-    /// One tile of all atoms near the chunk.
-    tiles: Vec<Row>,
-    points: Vec<Quad>,
+    points: Points,
     columns: Columns,
-    gathered: Vec<Quad>,
+    radial_sums: Vec<Pack>,
 }
 
 /// Where the rows of functions of an element are summed: three for each atom, then twice three for the virial.
@@ -54,30 +60,25 @@ impl Kernel for Rows<'_> {
     #[inline(always)]
     fn run<A: Arithmetic>(self) {
         let Self { evaluator, jacobian, derivatives, n_batches, memory, forces, virial } = self;
-        let Memory { batches, plan, tiles: near, points, columns, gathered } = memory;
+        let Memory { batches, plan, points, columns, radial_sums } = memory;
         let batches = &batches[..n_batches];
         let n_elements = evaluator.basis.elements.len();
         let n_atoms: usize = batches.iter().map(|batch| batch.places.len()).sum();
+        let n_points = batches.iter().map(|batch| batch.one_particle.n_points()).sum();
         columns.resize((n_atoms + 2) * n_elements, jacobian);
-        near.resize(plan.atoms.len() * MAX_ROWS, [Quad::ZERO; WIDTH]);
-        let n_points: usize = batches.iter().map(|batch| batch.one_particle.n_points()).sum();
-        let largest = jacobian.kinds.iter().map(|kind| 2 * kind.l + 1).max().unwrap_or(0);
-        points.resize(n_points * largest, Quad::ZERO);
-        for Kind { n, l, blocks } in &jacobian.kinds {
-            let size = 2 * l + 1;
-            let mut rest = &mut points[..];
-            for Batch { one_particle, .. } in batches {
-                let (own, others) = rest.split_at_mut(one_particle.n_points() * size);
-                evaluator.multiply_factors::<A>(one_particle, [*n, *l], own);
-                rest = others;
-            }
-            for tile in &jacobian.tiles[*l] {
-                let blocks = blocks.iter().filter(|block| tile.column < block.width());
-                for (k, block) in blocks.enumerate() {
-                    if k == 0 {
-                        jacobian.collect(tile, derivatives, &plan.atoms, near);
+        for kinds in jacobian.kinds.chunk_by(|a, b| a.l == b.l) {
+            let l = kinds[0].l;
+            for kinds in kinds.chunks(GROUP) {
+                points.resize(n_points, l, kinds.len());
+                for Batch { one_particle, first_point, .. } in batches {
+                    points.multiply::<A>(one_particle, l, kinds, *first_point);
+                }
+                for tile in &jacobian.tiles[l] {
+                    for (index, kind) in kinds.iter().enumerate() {
+                        for block in kind.blocks.iter().filter(|block| tile.column < block.width()) {
+                            contract::<A>(tile, derivatives, (block, l), points.of(index), plan, columns);
+                        }
                     }
-                    contract::<A>(tile, near, (block, *l), points, plan, columns);
                 }
             }
         }
@@ -87,31 +88,25 @@ impl Kernel for Rows<'_> {
             forces.fill(0.0);
         }
         for batch in batches {
-            write_pulls(&evaluator.basis, batch, forces);
+            write_pulls::<A>(evaluator, batch, radial_sums, forces);
         }
         for centre in 0..n_elements {
-            add_moments(evaluator, centre, batches, virial);
+            add_moments::<A>(evaluator, centre, batches, radial_sums, virial);
         }
         let d = evaluator.basis.n_features;
         for (triple, rows) in forces.chunks_exact_mut(3 * d).chain(virial.chunks_exact_mut(3 * d)).enumerate() {
             for element in 0..n_elements {
                 let target = target(triple, element, n_elements);
                 let of_target = plan.elements(target);
-                if of_target.is_empty() {
-                    continue;
-                }
-                gathered.clear();
-                gathered.resize(evaluator.basis.functions.len(), Quad::ZERO);
-                let blocks = jacobian.kinds.iter().flat_map(|kind| &kind.blocks);
-                for block in blocks.filter(|block| of_target.contains(&block.element)) {
-                    gather::<A>(block, target, columns, gathered);
-                }
+                let sources = match of_target {
+                    [] => continue,
+                    &[only] => &jacobian.sources_of_element[only],
+                    _ => &jacobian.sources,
+                };
                 let first = evaluator.basis.many_body_column(element);
-                for (c, row) in rows.chunks_exact_mut(d).enumerate() {
-                    for (value, column) in row[first..].iter_mut().zip(&*gathered) {
-                        *value += column.0[c];
-                    }
-                }
+                let (x, rest) = rows.split_at_mut(d);
+                let (y, z) = rest.split_at_mut(d);
+                gather::<A>(sources, target, columns, [x, y, z].map(|row| &mut row[first..]));
             }
         }
     }
@@ -119,17 +114,54 @@ impl Kernel for Rows<'_> {
 
 /// Writes what depends on distances alone, pair functions and self parts, to the rows of forces.
 #[inline(always)]
-fn write_pulls(basis: &Basis, Batch { centre, one_particle, places, .. }: &Batch, rows: &mut [f64]) {
+fn write_pulls<A: Arithmetic>(evaluator: &Evaluator, batch: &Batch, radial_sums: &mut Vec<Pack>, rows: &mut [f64]) {
+    let Evaluator { basis, tables: Tables { self_parts, .. }, .. } = evaluator;
+    let Batch { centre, one_particle, places, .. } = batch;
+    let n_radial = basis.n_radial;
+    radial_sums.resize(basis.elements.len() * n_radial, Pack::ZERO);
     for c in 0..3 {
         for (element, pulls) in one_particle.pair_pulls[c].chunks_exact(basis.n_pair).enumerate() {
             // Half from the centre and half from the neighbour, who share the columns.
-            write_lanes(pulls, places, basis.n_features, [c, basis.pair_column(*centre, element)], rows);
+            let column = basis.pair_column(*centre, element);
+            write_lanes(pulls, places, basis.n_features, [c, column], rows);
         }
+        let pulls = &one_particle.radial_pulls[c];
         for element in 0..basis.elements.len() {
-            let pulls = one_particle.self_pulls(element, c, basis.functions.len());
-            write_lanes(pulls, places, basis.n_features, [c, basis.many_body_column(element)], rows);
+            // Functions of the centre see all neighbours, those of a neighbour see the centre.
+            if element == *centre {
+                radial_sums.copy_from_slice(pulls);
+            } else {
+                radial_sums.fill(Pack::ZERO);
+            }
+            let radial_sums = Lanes::<A>::of(radial_sums);
+            for (sum, pull) in radial_sums[centre * n_radial..][..n_radial].iter_mut().zip(&pulls[element * n_radial..])
+            {
+                *sum = *sum + Lanes::from(*pull);
+            }
+            let column = basis.many_body_column(element);
+            let mut functions = self_parts.functions.chunks_exact(QUAD);
+            let mut first = 0;
+            for functions in &mut functions {
+                let mut pulls = [Pack::ZERO; QUAD];
+                for k in 0..QUAD {
+                    pulls[k] = self_pull::<A>(self_parts, &functions[k], radial_sums);
+                }
+                write_lanes(&pulls, places, basis.n_features, [c, column + first], rows);
+                first += QUAD;
+            }
+            for function in functions.remainder() {
+                let pull = self_pull::<A>(self_parts, function, radial_sums);
+                write_lanes(&[pull], places, basis.n_features, [c, column + first], rows);
+                first += 1;
+            }
         }
     }
+}
+
+/// The pulls of the self part of one function.
+#[inline(always)]
+fn self_pull<A: Arithmetic>(self_parts: &SelfParts, own: &(usize, Range<usize>), radial_sums: &[Lanes<A>]) -> Pack {
+    remove_self_part(self_parts, own, radial_sums, Lanes::<A>::splat(0.0)).0
 }
 
 /// Writes consecutive numbers of each lane to one of the three rows of its atom, from a column on.
@@ -151,25 +183,36 @@ fn write_lanes(packs: &[Pack], places: &[usize], d: usize, [c, column]: [usize; 
 
 /// Adds what depends on distances alone to the rows of the virial, for the centres of one element.
 #[inline(always)]
-fn add_moments(evaluator: &Evaluator, centre: usize, batches: &[Batch], virial: &mut [f64]) {
+fn add_moments<A: Arithmetic>(
+    evaluator: &Evaluator,
+    centre: usize,
+    batches: &[Batch],
+    radial: &mut Vec<Pack>,
+    virial: &mut [f64],
+) {
     let Evaluator { basis, tables, .. } = evaluator;
-    let of_centre = || batches.iter().filter(|batch| batch.centre == centre).map(|batch| &batch.one_particle);
-    for (component, row) in virial.chunks_exact_mut(basis.n_features).enumerate() {
-        for one_particle in of_centre() {
+    let d = basis.n_features;
+    // The six components share the lanes.
+    radial.clear();
+    radial.resize(basis.elements.len() * basis.n_radial, Pack::ZERO);
+    for one_particle in batches.iter().filter(|batch| batch.centre == centre).map(|batch| &batch.one_particle) {
+        for (component, row) in virial.chunks_exact_mut(d).enumerate() {
             for (element, moments) in one_particle.pair_moments[component].chunks_exact(basis.n_pair).enumerate() {
                 let columns = &mut row[basis.pair_column(centre, element)..][..basis.n_pair];
                 for (value, moment) in columns.iter_mut().zip(moments) {
                     *value -= 0.5 * moment.sum();
                 }
             }
-        }
-        let mut radial = vec![0.0; basis.elements.len() * basis.n_radial];
-        for one_particle in of_centre() {
-            for (sum, moment) in radial.iter_mut().zip(&one_particle.radial_moments[component]) {
-                *sum -= moment.sum();
+            for (sums, moment) in radial.iter_mut().zip(&one_particle.radial_moments[component]) {
+                sums.0[component] -= moment.sum();
             }
         }
-        let columns = &mut row[basis.many_body_column(centre)..][..basis.functions.len()];
-        remove_self_parts(&tables.self_parts, &radial, columns);
+    }
+    let first = basis.many_body_column(centre);
+    for (k, own) in tables.self_parts.functions.iter().enumerate() {
+        let pulls = self_pull::<A>(&tables.self_parts, own, Lanes::<A>::of(radial));
+        for (component, pull) in pulls.0[..VOIGT.len()].iter().enumerate() {
+            virial[component * d + first + k] += pull;
+        }
     }
 }

@@ -3,6 +3,8 @@
 //! Each lane is one centre and sums over its own neighbours, so a value does not depend on which centres share the
 //! lanes. Nothing is allocated per atom.
 
+use std::ops::Range;
+
 use crate::basis::Basis;
 use crate::dispatch::{Kernel, Processor};
 use crate::harmonics::{Harmonics, n_harmonics};
@@ -222,14 +224,25 @@ pub(crate) fn couple<T: Number>(
 /// Takes κ Σ_k p_k Σ_j R_k from each function.
 #[inline(always)]
 pub(crate) fn remove_self_parts<T: Number>(self_parts: &SelfParts, radial_sums: &[T], values: &mut [T]) {
-    for (value, (first, coefficients)) in values.iter_mut().zip(&self_parts.functions) {
-        let coefficients = &self_parts.coefficients[coefficients.clone()];
-        let mut sum = *value;
-        for (&coefficient, radial_sum) in coefficients.iter().zip(&radial_sums[*first..]) {
-            sum = T::splat(-coefficient).mul_add(*radial_sum, sum);
-        }
-        *value = sum;
+    for (value, self_part) in values.iter_mut().zip(&self_parts.functions) {
+        *value = remove_self_part(self_parts, self_part, radial_sums, *value);
     }
+}
+
+/// The same of one function: where its radial sums start, and its coefficients.
+#[inline(always)]
+pub(crate) fn remove_self_part<T: Number>(
+    self_parts: &SelfParts,
+    (first, coefficients): &(usize, Range<usize>),
+    radial_sums: &[T],
+    value: T,
+) -> T {
+    let coefficients = &self_parts.coefficients[coefficients.clone()];
+    let mut sum = value;
+    for (&coefficient, radial_sum) in coefficients.iter().zip(&radial_sums[*first..]) {
+        sum = T::splat(-coefficient).mul_add(*radial_sum, sum);
+    }
+    sum
 }
 
 /// All functions, for the centres in the lanes.
