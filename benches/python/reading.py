@@ -3,9 +3,9 @@
 
     python benches/python/reading.py [--frames 5000] [--atoms 64] [--data FOLDER]
 
-The file has energies, forces and a stress, as ASE writes them, or is one of the files of a folder. ASE and we make lists
-of `ase.Atoms`, extxyz makes dictionaries of arrays. `parsing` is ours without making `ase.Atoms`, `index` finds all
-frames by their offsets, and `100 frames` reads as many from anywhere in the file. Ratios are to ASE reading all.
+The file has energies, forces and a stress, as ASE writes them, or is one of a folder. ASE and we make lists
+of `ase.Atoms`, extxyz makes dictionaries of arrays. `parsing` is ours without making `ase.Atoms`, `index` finds
+all frames by their offsets, and `100 frames` reads as many from anywhere in the file. Ratios are to ASE reading all.
 """
 
 from __future__ import annotations

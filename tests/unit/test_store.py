@@ -14,6 +14,7 @@ from mlipselect.cli import main
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features import fill
 from mlipselect.io import write_exact
+from mlipselect.io.lock import FolderLock
 from reference.structures import rattled
 
 ACE = {"elements": ["Si"], "totaldegree": 6}
@@ -213,3 +214,18 @@ def test_the_command_fills_a_store(files, capsys):
     shutil.rmtree("features")
     assert main(["featurize", "core.xyz", "--append", "-o", "out.npz"]) == 1
     assert not (files / "out.npz").exists()
+
+
+def test_one_process_at_a_time_writes(files):
+    lock = FolderLock(files)
+    with pytest.raises(InvalidInputError, match="another process is writing to it"):
+        FolderLock(files)
+    lock.release()
+    assert not (files / ".lock").exists()
+    (files / "features").mkdir()
+    held = FolderLock(files / "features")
+    with pytest.raises(InvalidInputError, match="features: another process is writing to it"):
+        ms.featurize("pool.xyz", ms.ACE(**ACE), store="features")
+    held.release()
+    ms.featurize("pool.xyz", ms.ACE(**ACE), store="features")
+    assert not (files / "features" / ".lock").exists()

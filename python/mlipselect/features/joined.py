@@ -116,7 +116,10 @@ class JoinedStores:
         places = np.searchsorted(self._starts, wanted, side="right") - 1
         for place in np.unique(places):
             own = np.flatnonzero(places == place)
-            out[own] = self.stores[place].take(wanted[own] - self._starts[place])
+            rows: NDArray[Any] = self.stores[place].take(wanted[own] - self._starts[place])
+            if len(own) == len(wanted):
+                return rows
+            out[own] = rows
         return out
 
     def blocks(self, rows: int | None = None) -> Iterator[tuple[int, NDArray[Any]]]:

@@ -29,6 +29,7 @@ from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.container import Features
 from mlipselect.io.atomic import write_atomically
 from mlipselect.io.collection import sha256
+from mlipselect.io.lock import NAME, FolderLock
 
 MANIFEST = "manifest.json"
 VERSION = 2
@@ -232,8 +233,7 @@ class FeatureStore:
         for shard in np.unique(places):
             own = np.flatnonzero(places == shard)
             local = wanted[own] - self._starts[shard]
-            consecutive = local[-1] - local[0] + 1 == len(local) and (np.diff(local) == 1).all()
-            out[own] = self._mapped(int(shard))[slice(local[0], local[-1] + 1) if consecutive else local]
+            out[_as_slice(own)] = self._mapped(int(shard))[_as_slice(local)]
         return out
 
     def load(self) -> Features:
@@ -375,12 +375,21 @@ class StoreWriter:
         self.path = Path(path)
         named = [{"path": name, "sha256": digest} for name, digest in zip(files, digests, strict=True)]
         self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = FolderLock(self.path)
+        try:
+            self._begin(named, expected, append)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _begin(self, named: list[dict[str, str]], expected: Manifest, append: bool) -> None:
+        """Find out what is there, and remove what was not finished."""
         if (self.path / MANIFEST).exists():
             self.manifest = read_manifest(self.path)
             self._refuse_others(expected)
             # Nothing is added to what is damaged.
             FeatureStore(self.path, self.manifest).check()
-        elif any(self.path.iterdir()) and not all(_is_temporary(entry) for entry in self.path.iterdir()):
+        elif not all(_is_temporary(entry) or entry.name == NAME for entry in self.path.iterdir()):
             raise InvalidInputError(f"{self.path}: expected an empty folder or a store of features")
         else:
             self.manifest = expected
@@ -392,7 +401,9 @@ class StoreWriter:
         for entry in self.path.glob("*.npy"):  # written, but not named by the manifest yet when the run was stopped
             if entry.name not in {shard_file(self.path, kind, k).name for kind in KINDS for k in range(n_shards)}:
                 entry.unlink()
-        if not self.is_complete:
+        if self.is_complete:
+            self._lock.release()
+        else:
             self._write_manifest()
         self.skip = self._written_of(self._first_file)
 
@@ -450,6 +461,7 @@ class StoreWriter:
         """Say that all files are in the store."""
         self.manifest.finished = len(self.manifest.files)
         self._write_manifest()
+        self._lock.release()
 
     def _write_manifest(self) -> None:
         text = json.dumps({"mlipselect_features": VERSION, **asdict(self.manifest)}, indent=1) + "\n"
@@ -493,6 +505,12 @@ def read_manifest(folder: Path) -> Manifest:
 def shard_file(folder: Path, kind: str, number: int) -> Path:
     """Give the name of a file of a shard."""
     return folder / f"{kind}-{number:05d}.npy"
+
+
+def _as_slice(indices: NDArray[np.int64]) -> NDArray[np.int64] | slice:
+    """Give consecutive indices as a slice, which is copied much faster."""
+    consecutive = indices[-1] - indices[0] + 1 == len(indices) and (np.diff(indices) == 1).all()
+    return slice(int(indices[0]), int(indices[-1]) + 1) if consecutive else indices
 
 
 def _is_temporary(path: Path) -> bool:

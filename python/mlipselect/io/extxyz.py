@@ -49,7 +49,7 @@ def format_frame(atoms: Atoms) -> str:
         columns[COLUMN_NAMES.get(key, key)] = np.asarray(array)
 
     cell = np.asarray(atoms.cell)
-    lattice = f'Lattice="{_numbers(cell.ravel())}" ' if cell.any() else ""
+    lattice = f'Lattice="{_numbers(cell.ravel())}" ' if cell.any() or np.signbit(cell).any() else ""
     properties = ":".join(f"{name}:{_column_type(name, array)}" for name, array in columns.items())
     pairs = "".join(f" {_quote(str(key))}={_encode(key, value)}" for key, value in whole.items())
     pbc = " ".join("T" if periodic else "F" for periodic in atoms.pbc)

@@ -14,7 +14,6 @@ from typing import Any
 import ase.io
 import numpy as np
 from ase import Atoms
-from ase.data import atomic_numbers
 from ase.io.extxyz import REV_PROPERTY_NAME_MAP, SPECIAL_3_3_KEYS, set_calc_and_arrays
 from numpy.typing import NDArray
 
@@ -129,19 +128,14 @@ def build(n_atoms: int, items: list[tuple[str, Any]], columns: list[tuple[str, i
         arrays[REV_PROPERTY_NAME_MAP.get(name, name)] = entries if width == 1 else entries.reshape(n_atoms, width)
     if len(arrays) < len(columns) or arrays.keys() & _SPECIAL or "positions" not in arrays:
         return None
+    # Symbols come as numbers. ASE takes the column of numbers where there are both.
     symbols, numbers = arrays.pop("symbols", None), arrays.pop("numbers", None)
-    if numbers is None:
-        if symbols is None or symbols.ndim != 1:
-            return None
-        known = {symbol: atomic_numbers.get(symbol.capitalize()) for symbol in set(symbols)}
-        if None in known.values():
-            return None
-        numbers = [known[symbol] for symbol in symbols]
-    elif numbers.dtype.kind != "i" or numbers.ndim != 1:
+    numbers = symbols if numbers is None else numbers
+    if numbers is None or numbers.dtype.kind != "i" or numbers.ndim != 1:
         return None
     lattice = info.pop("Lattice", None)
     pbc = info.pop("pbc", None if lattice is None else [True, True, True])
     cell = None if lattice is None else lattice.T
-    atoms = Atoms(numbers, positions=arrays.pop("positions"), cell=cell, pbc=pbc, info=info)
+    atoms = Atoms(numbers=numbers, positions=arrays.pop("positions"), cell=cell, pbc=pbc, info=info)
     set_calc_and_arrays(atoms, arrays)  # type: ignore[no-untyped-call]
     return atoms

@@ -1,6 +1,7 @@
 //! The lines of the atoms: columns of numbers, truth values and words.
 
 use crate::comment::is_blank;
+use crate::elements::atomic_number;
 use crate::number::{float, integer};
 
 /// A property of the atoms.
@@ -25,6 +26,8 @@ pub enum Data {
     Bools(Vec<bool>),
     /// Words.
     Words(Vec<String>),
+    /// Chemical symbols, by their atomic number; 0 for X.
+    Elements(Vec<i64>),
 }
 
 impl Column {
@@ -45,6 +48,7 @@ impl Column {
                 "R" => Data::Reals(Vec::with_capacity(capacity)),
                 "I" => Data::Integers(Vec::with_capacity(capacity)),
                 "L" => Data::Bools(Vec::with_capacity(capacity)),
+                "S" if name == "species" && width == 1 => Data::Elements(Vec::with_capacity(capacity)),
                 "S" => Data::Words(Vec::with_capacity(capacity)),
                 _ => return None,
             };
@@ -65,6 +69,7 @@ impl Column {
                     b"F" | b"False" => false,
                     _ => return None,
                 }),
+                Data::Elements(elements) => elements.push(atomic_number(word)?),
                 Data::Words(strings) => strings.push(std::str::from_utf8(word).ok()?.to_owned()),
             }
         }

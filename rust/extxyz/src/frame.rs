@@ -63,7 +63,7 @@ mod tests {
         let frame = Frame::parse(TEXT.as_bytes()).unwrap();
         assert_eq!(frame.info, [("a".into(), Value::Integers(vec![1]))]);
         let data: Vec<_> = frame.columns.into_iter().map(|column| column.data).collect();
-        assert_eq!(data[0], Data::Words(vec!["Si".into(), "Ge".into()]));
+        assert_eq!(data[0], Data::Elements(vec![14, 32]));
         assert_eq!(data[1], Data::Reals(vec![0.0, 1e-3, -2.5, 1.0, 2.0, 3.0]));
         assert_eq!(data[2..], [Data::Integers(vec![7, -1]), Data::Bools(vec![true, false])]);
     }

@@ -17,6 +17,7 @@
 
 mod columns;
 mod comment;
+mod elements;
 mod frame;
 mod index;
 mod number;

@@ -78,6 +78,7 @@ fn column_tuple(py: Python<'_>, column: Column) -> PyResult<Bound<'_, PyTuple>> 
         Data::Reals(reals) => PyArray1::from_vec(py, reals).into_any(),
         Data::Integers(integers) => PyArray1::from_vec(py, integers).into_any(),
         Data::Bools(bools) => PyArray1::from_vec(py, bools).into_any(),
+        Data::Elements(numbers) => PyArray1::from_vec(py, numbers).into_any(),
         Data::Words(words) => return (name, width, words).into_pyobject(py),
     };
     (name, width, entries).into_pyobject(py)
