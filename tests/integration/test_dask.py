@@ -87,12 +87,12 @@ def test_a_worker_that_is_killed_changes_nothing():
             rows = ask(kind, **options)
             window = rows.window
 
-            def interrupted(size):
+            def interrupted(size, **how):
                 if len(kills) < 3 and pool.round_trips:
                     pids = [worker.pid for worker in machines.workers.values()]
                     os.kill(pids[len(kills) % len(pids)], signal.SIGKILL)
                     kills.append(1)
-                return window(size)
+                return window(size, **how)
 
             rows.window = interrupted
             return rows

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 import mlipselect as ms
 from mlipselect.exceptions import InvalidInputError, MemoryLimitError
 from mlipselect.selectors import bayesian, fps, window_sizes
+from mlipselect.selectors.bounded import make_bounded
+from mlipselect.selectors.windowed import Variances, WindowedSelection
 
 
 class Rows:
@@ -28,7 +30,8 @@ class Rows:
 
     @property
     def squares(self):
-        return float((self.X.astype(float) ** 2).sum()), self.X.size
+        with np.errstate(over="ignore"):
+            return float((self.X.astype(float) ** 2).sum()), self.X.size
 
     def take(self, indices):
         return self.X[indices]
@@ -129,6 +132,27 @@ def test_fps_from_disk_is_fps_in_memory(case, metric, scale, data):
     memory = ms.FPS(n, **options).fit(X, core=core)
     np.testing.assert_array_equal(stored.selected_idx_, memory.selected_idx_)
     np.testing.assert_allclose(stored.scores_, memory.scores_, rtol=1e-6, atol=1e-12 * (1 + X.std()))
+
+
+def test_bounds_are_sharpened_where_they_are_too_coarse():
+    # Nearly the same variance everywhere, and a window with few places: rounded bounds cannot tell rows apart.
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((3000, 30))
+    X /= np.linalg.norm(X, axis=1)[:, None]
+    prior = ms.Posterior(30, 1e-4)
+    prior.update(X[:200].copy())
+    rows = make_bounded("variances", Rows(X, 1000), block_bytes=100_000)
+    selection = WindowedSelection(rows, Variances(prior, "energy"), 40, 40)
+    selection.advance(60)
+    expected = ms.BayesianSelector(60, posterior=prior).fit(X)
+    np.testing.assert_array_equal(selection.indices, expected.selected_idx_)
+    np.testing.assert_array_equal(selection.scores, expected.scores_)
+
+
+def test_squares_that_overflow_are_refused():
+    X = np.full((50, 3), 1e200)
+    with pytest.raises(InvalidInputError, match=r"pool\.xyz, frame 0: .*finite"):
+        ms.BayesianSelector(3, prior_precision=1.0).fit(Rows(X, 20))
 
 
 def test_memory_is_said_and_limited(caplog):

@@ -151,20 +151,22 @@ class RemoteRows:
         """Read some rows."""
         return self._pool.take(indices)
 
-    def window(self, size: int) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[np.float64], float]:
+    def window(
+        self, size: int, *, sharp: bool = False
+    ) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[np.float64], float]:
         """Ask every worker for its best rows, and for the largest bound of its others."""
         each = -(-size // len(self._parts))
-        found = self._ask(each)
+        found = self._ask({"size": each, "sharp": sharp})
         self._news, self._excluded = [], []
         members = np.concatenate([start + own for start, (own, *_) in zip(self._starts, found, strict=False)])
         rows = np.concatenate([rows for _, rows, _, _ in found])
         bounds = np.concatenate([bounds for _, _, bounds, _ in found])
         return members, rows, bounds, max(outside for *_, outside in found)
 
-    def _ask(self, size: int) -> list[Any]:
+    def _ask(self, wanted: dict[str, Any]) -> list[Any]:
         """Bring every part up to date, wherever it is, and return the window of each."""
         answers: dict[int, Any] = {}
-        pending = {part: self._send(part, size) for part in range(len(self._parts))}
+        pending = {part: self._send(part, wanted) for part in range(len(self._parts))}
         losses = 0
         while pending:
             with contextlib.suppress(TimeoutError):
@@ -187,11 +189,11 @@ class RemoteRows:
                 if losses > ATTEMPTS * len(self._parts):
                     raise InvalidInputError(f"workers of the cluster were lost {losses} times in one round")
                 self._homes[part] = None
-                pending[part] = self._send(part, size)
+                pending[part] = self._send(part, wanted)
         self._pool.round_trips += 1
         return [answers[part] for part in range(len(self._parts))]
 
-    def _send(self, part: int, size: int) -> Future:
+    def _send(self, part: int, wanted: dict[str, Any]) -> Future:
         """Ask the worker of a part or, where it has none, another one that is told everything."""
         if self._homes[part] is None:
             workers = _workers(self._pool.client)
@@ -202,7 +204,7 @@ class RemoteRows:
         data = pickle.dumps(message)
         self._pool.bytes_sent += len(data)
         return self._pool.client.submit(
-            _answer, (self._key, part), data, size, workers=[self._homes[part]], pure=False, retries=ATTEMPTS
+            _answer, (self._key, part), data, wanted, workers=[self._homes[part]], pure=False, retries=ATTEMPTS
         )
 
     @staticmethod
@@ -242,7 +244,7 @@ class _Held:
         self.version: int = message["version"]
 
 
-def _answer(key: tuple[str, int], data: bytes, size: int) -> Any:
+def _answer(key: tuple[str, int], data: bytes, wanted: dict[str, Any]) -> Any:
     """Bring a part up to date on a worker, and give its window; None if the part is not known here."""
     from distributed import get_worker
 
@@ -263,7 +265,7 @@ def _answer(key: tuple[str, int], data: bytes, size: int) -> Any:
     ):
         held.rows.observe(news)
     held.version = message["version"]
-    return held.rows.window(size)
+    return held.rows.window(**wanted)
 
 
 def _learned(kind: str, known: Any, news: Any) -> Any:

@@ -72,15 +72,13 @@ class BoundedRows(ABC):
         """Find the score of every row, given what is known, in one pass."""
         self._begin(known)
         for first, last in zip(self.starts, self.starts[1:], strict=False):
-            scores = self._scores(first, self.rows.take(np.arange(first, last)))
-            bad = np.flatnonzero(~np.isfinite(scores))
-            if bad.size:
-                raise StructureError(f"{self.rows.where(first + int(bad[0]))}: features that are not finite")
-            self.bounds[first:last] = scores
+            self.bounds[first:last] = self._scores_from(first, self.rows.take(np.arange(first, last)))
 
-    def window(self, size: int) -> tuple[NDArray[np.int64], FloatMatrix, NDArray[np.float64], float]:
+    def window(
+        self, size: int, *, sharp: bool = False
+    ) -> tuple[NDArray[np.int64], FloatMatrix, NDArray[np.float64], float]:
         """Give the rows with the largest bounds (indices, ascending; features; bounds) and the largest one outside."""
-        members, outside = self.contenders(size)
+        members, outside = self.contenders(size, sharp=sharp)
         self.rows_read += len(members)
         return members, self.rows.take(members), self.bounds[members], outside
 
@@ -88,13 +86,15 @@ class BoundedRows(ABC):
     def observe(self, news: Any) -> None:
         """Learn of picks."""
 
-    def contenders(self, size: int) -> tuple[NDArray[np.int64], float]:
+    def contenders(self, size: int, *, sharp: bool = False) -> tuple[NDArray[np.int64], float]:
         """Give the rows with the largest bounds, lowered, and the largest bound of all others.
 
         Parameters
         ----------
         size : int
             Rows to give, at most.
+        sharp : bool, default=False
+            Leave no doubt in bounds that may be among the largest, which may take reading their rows.
 
         Returns
         -------
@@ -112,7 +112,7 @@ class BoundedRows(ABC):
             block = order[place]
             place += 1
             own = slice(self.starts[block], self.starts[block + 1])
-            self._lower(own, limit)
+            self._lower(own, limit, sharp)
             lowered = bounds[own] = np.where(self.taken[own], -np.inf, self.bounds[own])
             # How large a bound must be to be among the largest of those that are known.
             best = np.concatenate([best, lowered[lowered >= limit]])
@@ -136,8 +136,15 @@ class BoundedRows(ABC):
     def _scores(self, first: int, block: FloatMatrix) -> NDArray[np.float64]:
         """Find the scores of the rows from `first` on, given what is known, and keep what lowering them takes."""
 
+    def _scores_from(self, first: int, block: FloatMatrix) -> NDArray[np.float64]:
+        """Find scores, and name the structure if there is something wrong with one."""
+        try:
+            return self._scores(first, block)
+        except StructureError as error:
+            raise StructureError(f"{self.rows.where(first + (error.index or 0))}: {error.problem}") from error
+
     @abstractmethod
-    def _lower(self, own: slice, limit: float) -> None:
+    def _lower(self, own: slice, limit: float, sharp: bool) -> None:
         """Lower those bounds of a block that are not below the limit, by the picks that they do not know of."""
 
 
@@ -177,18 +184,17 @@ class VarianceRows(BoundedRows):
 
     def _scores(self, first: int, block: FloatMatrix) -> NDArray[np.float64]:
         assert self._file is not None
-        try:
-            integers, roundings, variances = self._base.round(block)
-        except InvalidInputError:
-            return np.where(np.isfinite(block).all(axis=1), 0.0, np.nan)
+        integers, roundings, variances = self._base.round(block)
         self._file.write(first, integers, roundings)
         own = slice(first, first + len(block))
         self._at_rounding[own], self._bases[first] = variances, self._base
         self._sums[own], self._applied[own] = 0.0, self._base.count
         return variances
 
-    def _lower(self, own: slice, limit: float) -> None:
+    def _lower(self, own: slice, limit: float, sharp: bool) -> None:
         base = self._bases[own.start]
+        if sharp and base is not None and base.count > 0:
+            base = None
         if base is not None:
             local = np.flatnonzero((self.bounds[own] >= limit) & (self._applied[own] < base.count) & ~self.taken[own])
             if not len(local):
@@ -218,7 +224,7 @@ class VarianceRows(BoundedRows):
             self._base, self._is_fresh = VarianceBounds(self._posterior, n_threads=self.n_threads), True
         rows = self.rows.take(np.arange(own.start, own.stop))
         self.rows_read += len(rows)
-        self.bounds[own] = np.minimum(self.bounds[own], self._scores(own.start, rows))
+        self.bounds[own] = np.minimum(self.bounds[own], self._scores_from(own.start, rows))
 
 
 class DistanceRows(BoundedRows):
@@ -252,10 +258,7 @@ class DistanceRows(BoundedRows):
 
     def _scores(self, first: int, block: FloatMatrix) -> NDArray[np.float64]:
         self._applied[first : first + len(block)] = 1
-        try:
-            return self._lengths(block, self._centres[:1], -np.inf)
-        except StructureError as error:
-            raise StructureError(f"{self.rows.where(first + (error.index or 0))}: {error.problem}") from error
+        return self._lengths(block, self._centres[:1], -np.inf)
 
     def _limit(self, size: int) -> float:
         if self.remaining <= size:
@@ -265,7 +268,7 @@ class DistanceRows(BoundedRows):
         self._lower_rows(which[self._applied[which] < len(self._centres)], -np.inf)
         return float(np.median(self.bounds[which]))
 
-    def _lower(self, own: slice, limit: float) -> None:
+    def _lower(self, own: slice, limit: float, sharp: bool) -> None:  # noqa: ARG002 - there is never a doubt
         is_stale = (self.bounds[own] >= limit) & (self._applied[own] < len(self._centres)) & ~self.taken[own]
         self._lower_rows(np.flatnonzero(is_stale) + own.start, limit)
 

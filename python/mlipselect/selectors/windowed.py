@@ -44,7 +44,9 @@ class Bounded(Protocol):
     def observe(self, news: Any) -> None:
         """Learn of picks."""
 
-    def window(self, size: int) -> tuple[NDArray[np.int64], FloatMatrix, NDArray[np.float64], float]:
+    def window(
+        self, size: int, *, sharp: bool = False
+    ) -> tuple[NDArray[np.int64], FloatMatrix, NDArray[np.float64], float]:
         """Give the rows with the largest bounds (indices, ascending; features; bounds) and the largest one outside."""
 
     def take(self, indices: NDArray[np.int64]) -> FloatMatrix:
@@ -190,20 +192,21 @@ class WindowedSelection:
 
     def _best(self) -> tuple[int, float] | None:
         """Find the best candidate, as a place in the window, and its score."""
-        is_fresh = False
+        tries = 0
         while True:
             found = None if self._window is None else self._window.propose()
             is_whole = self._outside == -np.inf
             if is_whole or (found is not None and self._is_above(found[1])):
                 return found
-            if is_fresh:  # more rows are nearly as good as the best than the window has places for
+            if tries > 1:  # more rows are nearly as good as the best than the window has places for
                 if self._size >= self._largest:
                     raise MemoryLimitError(
                         f"more than {self._size} rows have scores that are nearly the best: raise max_memory"
                     )
                 self._size = min(self._largest, 2 * self._size)
-            self._next_window()
-            is_fresh = True
+            # If bounds outside are too high for all that is in the window, they may be so by rounding only.
+            self._next_window(sharp=tries > 0)
+            tries += 1
 
     def _is_above(self, score: float) -> bool:
         return self._knowledge.bound(score) * (1.0 - NEAR_TIE) > self._outside
@@ -214,7 +217,7 @@ class WindowedSelection:
             self.rows.survey(self._knowledge.restart(self._rows_of_picks(0)))
             self._surveyed = True
 
-    def _next_window(self) -> None:
+    def _next_window(self, *, sharp: bool) -> None:
         if not self._surveyed:
             self.survey()
         elif self._window is not None and len(self._window.indices):
@@ -224,7 +227,7 @@ class WindowedSelection:
             picked = self._rows_of_picks(len(self._indices) - len(self._window.indices))
             self.rows.observe(self._knowledge.learn(self._window, picked))
         self._window = None
-        self._members, self._member_rows, bounds, self._outside = self.rows.window(self._size)
+        self._members, self._member_rows, bounds, self._outside = self.rows.window(self._size, sharp=sharp)
         self.n_windows += 1
         if len(self._members):
             self._window = self._knowledge.engine(self._member_rows, bounds)
