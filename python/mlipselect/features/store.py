@@ -201,6 +201,10 @@ class FeatureStore:
         manifest = dataclasses.replace(self.manifest, shards=[self.shards[shard] for shard in shards])
         return FeatureStore(self.path, manifest, [self._numbers[shard] for shard in shards])
 
+    def absolute(self) -> FeatureStore:
+        """Give the same store by its absolute path, for processes that are at home elsewhere."""
+        return FeatureStore(self.path.resolve(), self.manifest, self._numbers)
+
     def source(self, row: int) -> tuple[str, int]:
         """Give the file that a structure came from and its 0-based frame in it."""
         shard = int(np.searchsorted(self._starts, row, side="right") - 1)

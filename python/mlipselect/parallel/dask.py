@@ -87,9 +87,7 @@ class ClusterStore(JoinedStores):
 
     def column_sums(self, origin: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Sum what columns differ from an origin by, and the squares of that, over all rows."""
-        futures = [
-            self.client.submit(column_sums, store, origin, pure=False, retries=ATTEMPTS) for store in self.stores
-        ]
+        futures = [self.client.submit(column_sums, store.absolute(), origin, pure=False) for store in self.stores]
         return added([future.result() for future in futures])
 
 
@@ -109,7 +107,9 @@ class RemoteRows:
     def __init__(self, pool: ClusterStore, kind: str, options: dict[str, Any]):
         self._pool, self._kind, self._options = pool, kind, options
         self._key = uuid.uuid4().hex
-        self._parts = split(pool, len(_workers(pool.client)))
+        # Workers may be at home in other folders.
+        here = JoinedStores([store.absolute() for store in pool.stores])
+        self._parts = split(here, len(_workers(pool.client)))
         self._starts = np.concatenate([[0], np.cumsum([len(part) for part in self._parts])]).astype(np.int64)
         self.taken = np.zeros(len(pool), dtype=bool)
         self._known: Any = None
@@ -204,7 +204,7 @@ class RemoteRows:
         data = pickle.dumps(message)
         self._pool.bytes_sent += len(data)
         return self._pool.client.submit(
-            _answer, (self._key, part), data, wanted, workers=[self._homes[part]], pure=False, retries=ATTEMPTS
+            _answer, (self._key, part), data, wanted, workers=[self._homes[part]], pure=False
         )
 
     @staticmethod
@@ -326,10 +326,11 @@ def featurize(
                 "expected a descriptor with its elements, such as ACE(['Si']): files may differ in what they hold"
             ) from None
     client = get_client() if client is None else client
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    stores = [Path(folder) / f"{number:05d}-{Path(file).stem}.features" for number, file in enumerate(files)]
+    place = Path(folder).resolve()
+    place.mkdir(parents=True, exist_ok=True)
+    stores = [place / f"{number:05d}-{Path(file).stem}.features" for number, file in enumerate(files)]
     futures = [
-        client.submit(_featurize, os.fspath(file), descriptor, os.fspath(store), options, pure=False, retries=ATTEMPTS)
+        client.submit(_featurize, str(Path(file).resolve()), descriptor, os.fspath(store), options, pure=False)
         for file, store in zip(files, stores, strict=True)
     ]
     for future in futures:
