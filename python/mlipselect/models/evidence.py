@@ -95,7 +95,13 @@ def maximise_evidence(spectrum: Spectrum) -> tuple[float, float]:
     lowest, highest = np.log(1e-12), np.log(1e12)
     start = np.clip(np.log(np.maximum(_start(spectrum) - FLOOR, 1e-12)), lowest, highest)
     options = {"maxiter": 1000, "ftol": 1e-15, "gtol": 1e-10}
-    found = minimize(negative, start, jac=True, method="L-BFGS-B", bounds=[(lowest, highest)] * 2, options=options)
+    bounds = [(lowest, highest)] * 2
+    # There may be several maxima: from variances of 1 and from near the best of some ratios, the better one counts.
+    searches = [
+        minimize(negative, begin, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+        for begin in (start, np.zeros(2))
+    ]
+    found = min(searches, key=lambda search: search.fun)
     prior, noise = np.exp(found.x) + FLOOR
     return float(prior), float(noise)
 
@@ -107,7 +113,7 @@ def _start(spectrum: Spectrum) -> NDArray[np.float64]:
     """
     squares = spectrum.singular_values**2
     best, start = -np.inf, np.ones(2)
-    for ratio in 10.0 ** np.arange(-12.0, 12.5, 0.5) / squares.max():
+    for ratio in 10.0 ** np.arange(-12.0, 20.5, 0.5) / squares.max():
         noise = ((spectrum.projections**2 / (ratio * squares + 1.0)).sum() + spectrum.rest) / spectrum.n_rows
         variances = np.maximum([ratio * noise, noise], FLOOR)
         evidence = log_evidence(spectrum, variances[0], variances[1])
