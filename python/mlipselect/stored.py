@@ -197,6 +197,7 @@ def select_stored(
                     **picks_depend_on(selector, n, descriptor, limits, parameters),
                     "isolated": None if isolated is None else [isolated.key, isolated.value],
                     "pool": store.digests,
+                    "prior": store.squares,
                     "core": None if X_core is None else identity_of(X_core.structure),
                 },
             )
