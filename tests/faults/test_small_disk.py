@@ -75,3 +75,21 @@ def test_select_goes_on(disk, capsys, monkeypatch):
     make_room(disk)
     assert main([*select, str(disk / "picks.json"), "-o", str(disk / "parts.xyz")]) == 0
     assert (disk / "parts.xyz").read_bytes() == (disk.parent / "whole.xyz").read_bytes()
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_read_only(disk, capsys):
+    ms.featurize("pool.xyz", ms.ACE(["Si"], totaldegree=6), store="features")
+    (disk / "features").mkdir()
+    assert run("mount", "-o", "remount,ro", str(disk)).returncode == 0
+    select = ["select", "features", "--core", "core.xyz", "-n", "5", "-q"]
+    for command in (
+        ["featurize", "pool.xyz", *ACE, "--store", str(disk / "features"), "-q"],
+        [*select, "-o", str(disk / "out.xyz")],
+        [*select, "--checkpoint", str(disk / "picks.json"), "-o", "out.xyz"],
+    ):
+        assert main(command) == 1
+        error = capsys.readouterr().err
+        assert "cannot be written" in error
+        assert error.count("\n") == 1
+    assert [path.name for path in disk.rglob("*")] == ["features"]

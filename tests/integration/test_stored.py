@@ -46,6 +46,15 @@ def test_every_method_selects_from_a_store(files, store, method):
     assert stored.parameters["method"] == method
 
 
+def test_memory_is_said_before_it_is_taken(files, store, capsys):
+    command = ["select", "features", "--core", "core.xyz", "--isolated", ISOLATED, "-n", "3", "-o", "out.xyz"]
+    said = "mlipselect: selection from disk: 12 rows of 25 features, windows of 12 rows, about"
+    assert main([*command, "--max-memory", "500MB"]) == 0
+    assert said in capsys.readouterr().err
+    assert main([*command, "-q"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_the_command_takes_the_folder_of_a_store(files, store):
     arguments = ["--core", "core.xyz", "--isolated", ISOLATED, "-n", "3", "-q"]
     assert main(["select", "features", *arguments, "--max-memory", "500MB", "-o", "stored.xyz"]) == 0

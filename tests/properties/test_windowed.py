@@ -157,7 +157,7 @@ def test_squares_that_overflow_are_refused():
 
 def test_memory_is_said_and_limited(caplog):
     X = np.random.default_rng(0).standard_normal((20_000, 30))
-    with caplog.at_level(logging.INFO, logger="mlipselect"):
+    with caplog.at_level(logging.INFO, logger="mlipselect.memory"):
         ms.BayesianSelector(3).fit(Rows(X, 5000))
     assert "selection from disk: 20000 rows of 30 features, windows of 1024 rows, about" in caplog.text
     with pytest.raises(MemoryLimitError, match="more than the 1000 allowed") as refusal:

@@ -124,6 +124,8 @@ def _set_up_logging(level: int) -> None:
     logger = logging.getLogger("mlipselect")
     logger.handlers[:] = [handler]
     logger.propagate = False
+    # What memory will be taken is said before it is, unless nothing is to be said.
+    logging.getLogger("mlipselect.memory").setLevel(logging.INFO if level >= 0 else logging.ERROR)
     logger.setLevel({-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}.get(level, logging.DEBUG))
 
 

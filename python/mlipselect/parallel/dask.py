@@ -9,6 +9,7 @@ lost goes to another one, which begins from what is known by then.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import pickle
@@ -169,7 +170,7 @@ class RemoteRows:
         pending = {part: self._send(part, wanted) for part in range(len(self._parts))}
         losses = 0
         while pending:
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(TimeoutError, asyncio.TimeoutError):  # two exceptions before Python 3.11
                 wait(list(pending.values()), timeout=POLL, return_when="FIRST_COMPLETED")
             workers = _workers(self._pool.client)
             for part, future in list(pending.items()):

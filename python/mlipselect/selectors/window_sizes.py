@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mlipselect.exceptions import MemoryLimitError
 from mlipselect.selectors.base import StoredRows
 
-logger = logging.getLogger("mlipselect")
+logger = logging.getLogger("mlipselect.memory")
 
 SMALLEST = 1024
 """Rows of a window, where there are as many."""
