@@ -5,8 +5,9 @@
 
 The pool is a feature store of float32 rows: a Gaussian mixture with a decaying spectrum, made block by block, in a
 folder that is removed afterwards; the core has 2,000 rows. Each selection, by `BayesianSelector` with the score
-`energy`, runs in a process of its own. `reading` is one sequential reading of all rows, `pass` what comes before the
-first pick: the mean square of the features and the variance of every row. `read again` counts the rows that were read
+`energy` or by `FPS`, runs in a process of its own. `reading` is one sequential reading of all rows. `pass` is what
+comes before the first pick: for `energy` the variance of every row and a copy rounded to integers, which is written to
+a temporary file; `x scores` compares with the variances alone. `read again` counts the rows that were read
 after it, as a part of the pool. Memory is the peak of the process over what it took before the selection. Picks are
 compared with those of the same selection with the pool in memory, where `--compare` allows that many bytes. What the
 file cache of the system holds is not read from the disk: on a machine with little memory all times are longer.
@@ -71,6 +72,7 @@ def child(folder: Path, method: str, n: int, max_memory: int, where: str) -> Non
     assert np.isfinite(checked)
     pool = store if where == "disk" else store.load()
     selector = METHODS[method](n, max_memory=max_memory)
+    scores = scores_alone(store, core) if (where, method) == ("disk", "bayesian") else np.nan
     before, began = peak_bytes(), time.perf_counter()
     selection = selector._begin(pool, core)
     if where == "disk":
@@ -79,6 +81,7 @@ def child(folder: Path, method: str, n: int, max_memory: int, where: str) -> Non
     selection.advance(n)
     result = {
         "reading": reading,
+        "scores": scores,
         "pass": first,
         "total": time.perf_counter() - began,
         "memory": peak_bytes() - before,
@@ -87,6 +90,15 @@ def child(folder: Path, method: str, n: int, max_memory: int, where: str) -> Non
         "picks": selection.indices.tolist(),
     }
     print(json.dumps(result))
+
+
+def scores_alone(store: ms.FeatureStore, core: np.ndarray) -> float:
+    """Time that the variances of all rows take, with nothing kept for later."""
+    selection = ms.BayesianSelector(1)._begin(store, core)
+    posterior, began = selection.posterior(), time.perf_counter()
+    for _, block in store.blocks(1 + (16 << 20) // (4 * store.shape[1])):
+        posterior.variance(block)
+    return time.perf_counter() - began
 
 
 def in_child(*arguments: object) -> dict:
@@ -112,10 +124,8 @@ def main() -> None:
         folder, method, n, max_memory, where = args.child
         child(Path(folder), method, int(n), int(max_memory), where)
         return
-    print(
-        f"{'method':>8} {'pool':>14} {'n':>5} {'reading':>8} {'pass':>8} {'total':>8} {'x reading':>9} {'x pass':>7} ",
-        end="",
-    )
+    print(f"{'method':>8} {'pool':>14} {'n':>5} {'reading':>8} {'pass':>8} {'total':>8} ", end="")
+    print(f"{'x reading':>9} {'x scores':>8} {'x pass':>7} ", end="")
     print(f"{'read again':>10} {'windows':>7} {'MB':>6} {'same picks':>10} {'in memory':>9}", flush=True)
     for rows in args.rows:
         for dim in args.features:
@@ -136,8 +146,9 @@ def report(folder: str, method: str, rows: int, dim: int, n: int, args: argparse
     memory = in_child(folder, method, n, 1 << 40, "memory") if 4 * rows * dim <= args.compare else None
     same = sum(a == b for a, b in zip(disk["picks"], memory["picks"], strict=True)) if memory else None
     times = [disk[name] for name in ("reading", "pass", "total")]
+    by_reading, by_scores, by_pass = (times[2] / disk[name] for name in ("reading", "scores", "pass"))
     print(
-        f"{name} {' '.join(f'{time:8.2f}' for time in times)} {times[2] / times[0]:9.1f} {times[2] / times[1]:7.2f} "
+        f"{name} {' '.join(f'{time:8.2f}' for time in times)} {by_reading:9.1f} {by_scores:8.2f} {by_pass:7.2f} "
         f"{disk['read'] / rows:10.2f} {disk['windows']:7d} {disk['memory'] / 1e6:6.0f} "
         f"{'-' if same is None else f'{same}/{n}':>10} {memory['total'] if memory else np.nan:9.2f}",
         flush=True,
