@@ -84,7 +84,7 @@ impl VarianceBounds {
             return Err(Error::NotFinite { what: "the rows", row });
         }
         let (integers, roundings) = sketch.into_parts();
-        Ok(RoundedRows { integers: integers.into(), roundings, variances })
+        Ok(RoundedRows { integers, roundings, variances })
     }
 
     /// Account for directions `w`, one after the other, that took `sum (w.x)^2` off the variance of any row `x`.
@@ -93,7 +93,7 @@ impl VarianceBounds {
     /// [`Error::Shape`] if they are not as long as the rows.
     pub fn observe(&mut self, directions: &[f64]) -> Result<()> {
         let dim = self.posterior.dim();
-        if directions.len() % dim != 0 {
+        if !directions.len().is_multiple_of(dim) {
             return Err(Error::Shape(format!("directions of {dim} features have {} elements", directions.len())));
         }
         directions.chunks_exact(dim).for_each(|w| self.directions.push(w));
@@ -127,6 +127,13 @@ impl VarianceBounds {
         let mut falls = vec![0.0; which.len()];
         progress.par_chunks_mut(CHUNK).zip(falls.par_chunks_mut(CHUNK)).zip(which.par_chunks(CHUNK)).for_each(
             |((progress, falls), which)| {
+                which.iter().for_each(|&row| sketch.prefetch(row));
+                // Rounded up, as a length has to be.
+                let length = |k: usize| rows.variances[which[k]].sqrt() * (1.0 + 1e-6);
+                let fall = |k: usize, progress: Progress| {
+                    let range = 0..progress.count;
+                    self.directions.fall(range, progress.sum, length(k), sketch.error(which[k])).powi(2)
+                };
                 let mut left: Vec<usize> = (0..which.len()).collect();
                 let from = progress.iter().map(|progress| progress.count).min().unwrap_or(0) / TILE * TILE;
                 for start in (from..self.count()).step_by(TILE) {
@@ -142,13 +149,13 @@ impl VarianceBounds {
                         }
                     }
                     left.retain(|&k| {
-                        let (row, progress) = (which[k], progress[k]);
-                        // Rounded up, as a length has to be.
-                        let length = rows.variances[row].sqrt() * (1.0 + 1e-6);
-                        let fall = self.directions.fall(0..progress.count, progress.sum, length, sketch.error(row));
-                        falls[k] = fall * fall;
-                        progress.count > range.end || rows.variances[row] - falls[k] >= threshold
+                        // A fall is no larger than the sum: roots are drawn only where it may be enough.
+                        let enough = rows.variances[which[k]] - threshold;
+                        progress[k].count > range.end || progress[k].sum <= enough || fall(k, progress[k]) <= enough
                     });
+                }
+                for (k, out) in falls.iter_mut().enumerate() {
+                    *out = fall(k, progress[k]);
                 }
             },
         );

@@ -25,7 +25,7 @@ pub(crate) struct Bounds {
 
 /// Rounded points around a common origin.
 pub(crate) struct Rounded {
-    sketch: Sketch,
+    sketch: Sketch<'static>,
     extents: Vec<Extent>,
 }
 
@@ -110,7 +110,7 @@ impl Rounded {
 }
 
 impl Extent {
-    fn new(sketch: &Sketch, index: usize) -> Self {
+    fn new(sketch: &Sketch<'_>, index: usize) -> Self {
         let square = sketch.square(index);
         Self { square, error: sketch.error(index) + FLOAT_ERROR * square.sqrt() }
     }

@@ -4,6 +4,7 @@
 //! error `delta`, so that whoever uses a product can bound what it misses. The integers are scaled to a Euclidean norm
 //! at which no product, nor any partial sum of one, leaves 32 bits (Cauchy-Schwarz).
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -18,15 +19,17 @@ const NORM: f64 = 46_000.0;
 /// Vectors are padded to a multiple of this many elements: one 256-bit register.
 const WIDTH: usize = 16;
 /// Rows of one call of the kernel.
-pub(crate) const ROWS: usize = 2;
-/// Directions of one call. More accumulators would not stay in registers: one in memory doubles the time.
+pub(crate) const ROWS: usize = 4;
+/// Directions of one call.
 pub(crate) const DIRECTIONS: usize = 4;
+/// Rows that fit into the 16 registers of AVX2 together with the directions: an accumulator in memory doubles the time.
+const AVX2_ROWS: usize = 2;
 
 /// Many rounded vectors of the same length.
 #[derive(Clone, Debug)]
-pub(crate) struct Sketch {
+pub(crate) struct Sketch<'a> {
     padded: usize,
-    integers: Vec<i16>,
+    integers: Cow<'a, [i16]>,
     roundings: Vec<Rounding>,
 }
 
@@ -37,9 +40,9 @@ struct Rounding {
     error: f32,
 }
 
-impl Sketch {
+impl<'a> Sketch<'a> {
     pub(crate) fn new(dim: usize) -> Self {
-        Self { padded: dim.next_multiple_of(WIDTH), integers: Vec::new(), roundings: Vec::new() }
+        Self { padded: dim.next_multiple_of(WIDTH), integers: Cow::default(), roundings: Vec::new() }
     }
 
     /// Integers that a vector is padded to.
@@ -48,15 +51,15 @@ impl Sketch {
     }
 
     /// The vectors as integers, and the scale and the error of each.
-    pub(crate) fn into_parts(self) -> (Vec<i16>, Vec<[f32; 2]>) {
+    pub(crate) fn into_parts(self) -> (Cow<'a, [i16]>, Vec<[f32; 2]>) {
         let roundings = self.roundings.into_iter().map(|r| [r.scale, r.error]).collect();
         (self.integers, roundings)
     }
 
     /// Vectors from what [`Sketch::into_parts`] gave.
-    pub(crate) fn from_parts(padded: usize, integers: &[i16], roundings: &[[f32; 2]]) -> Self {
+    pub(crate) fn from_parts(padded: usize, integers: &'a [i16], roundings: &[[f32; 2]]) -> Self {
         let roundings = roundings.iter().map(|&[scale, error]| Rounding { scale, error }).collect();
-        Self { padded, integers: integers.to_vec(), roundings }
+        Self { padded, integers: integers.into(), roundings }
     }
 
     /// Bytes that so many vectors take.
@@ -67,13 +70,13 @@ impl Sketch {
     /// As many vectors, all zero.
     pub(crate) fn zeros(dim: usize, len: usize) -> Self {
         let padded = dim.next_multiple_of(WIDTH);
-        Self { padded, integers: vec![0; len * padded], roundings: vec![Rounding::default(); len] }
+        Self { padded, integers: vec![0; len * padded].into(), roundings: vec![Rounding::default(); len] }
     }
 
     /// Disjoint parts of `size` vectors each, to be set by several threads.
     pub(crate) fn parts_mut(&mut self, size: usize) -> impl Iterator<Item = SketchPart<'_>> {
         let padded = self.padded;
-        let integers = self.integers.chunks_mut(size * padded);
+        let integers = self.integers.to_mut().chunks_mut(size * padded);
         integers.zip(self.roundings.chunks_mut(size)).map(move |(integers, roundings)| SketchPart {
             padded,
             integers,
@@ -118,7 +121,7 @@ impl Sketch {
                     }
                 },
             );
-        (Self { padded, integers, roundings }, squares)
+        (Self { padded, integers: integers.into(), roundings }, squares)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -126,15 +129,16 @@ impl Sketch {
     }
 
     pub(crate) fn push(&mut self, y: &[f64]) {
-        let start = self.integers.len();
-        self.integers.resize(start + self.padded, 0);
+        let integers = self.integers.to_mut();
+        let start = integers.len();
+        integers.resize(start + self.padded, 0);
         let norm = y.iter().map(|y| y * y).sum::<f64>().sqrt();
-        self.roundings.push(round(y, norm, &mut self.integers[start..]));
+        self.roundings.push(round(y, norm, &mut integers[start..]));
     }
 
     /// Append a vector of another sketch.
-    pub(crate) fn push_from(&mut self, other: &Self, index: usize) {
-        self.integers.extend_from_slice(other.vector(index));
+    pub(crate) fn push_from(&mut self, other: &Sketch<'_>, index: usize) {
+        self.integers.to_mut().extend_from_slice(other.vector(index));
         self.roundings.push(other.roundings[index]);
     }
 
@@ -155,7 +159,7 @@ impl Sketch {
 
     /// Products of a rounded vector with a few others.
     #[inline]
-    pub(crate) fn products(&self, index: usize, other: &Self, others: [usize; DIRECTIONS]) -> [f64; DIRECTIONS] {
+    pub(crate) fn products(&self, index: usize, other: &Sketch<'_>, others: [usize; DIRECTIONS]) -> [f64; DIRECTIONS] {
         let [dots] = dots([self.vector(index)], others.map(|other_index| other.vector(other_index)));
         let scale = f64::from(self.roundings[index].scale);
         std::array::from_fn(|d| f64::from(dots[d]) * (scale * f64::from(other.roundings[others[d]].scale)))
@@ -166,13 +170,13 @@ impl Sketch {
     pub(crate) fn add_squares(
         &self,
         rows: [usize; ROWS],
-        directions: &Sketch,
+        directions: &Sketch<'_>,
         range: Range<usize>,
         firsts: [usize; ROWS],
         sums: &mut [f64; ROWS],
     ) {
         let vectors = rows.map(|row| self.vector(row));
-        let scales = rows.map(|row| f64::from(self.roundings[row].scale));
+        let mut squares = [0.0; ROWS];
         let first = firsts.into_iter().fold(range.end, usize::min).max(range.start);
         for start in (first..range.end).step_by(DIRECTIONS) {
             let count = DIRECTIONS.min(range.end - start);
@@ -182,11 +186,13 @@ impl Sketch {
             for d in 0..count {
                 let scale = f64::from(directions.roundings[start + d].scale);
                 for r in 0..ROWS {
-                    if start + d >= firsts[r] {
-                        sums[r] += (f64::from(dots[r][d]) * (scale * scales[r])).powi(2);
-                    }
+                    let product = f64::from(dots[r][d]) * scale;
+                    squares[r] += if start + d >= firsts[r] { product * product } else { 0.0 };
                 }
             }
+        }
+        for r in 0..ROWS {
+            sums[r] += squares[r] * f64::from(self.roundings[rows[r]].scale).powi(2);
         }
     }
 
@@ -284,46 +290,94 @@ fn above(x: f64) -> f32 {
 #[inline]
 fn dots<const R: usize>(rows: [&[i16]; R], directions: [&[i16]; DIRECTIONS]) -> [[i32; DIRECTIONS]; R] {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has the feature that the function is compiled for.
+    if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vnni") {
+        // SAFETY: the processor has the features that the function is compiled for.
+        return unsafe { dots_avx512(rows, directions) };
+    } else if is_x86_feature_detected!("avx2") {
+        // SAFETY: as before.
         return unsafe { dots_avx2(rows, directions) };
     }
     dots_body(rows, directions)
 }
 
 #[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+unsafe fn dots_avx512<const R: usize>(rows: [&[i16]; R], directions: [&[i16]; DIRECTIONS]) -> [[i32; DIRECTIONS]; R] {
+    use std::arch::x86_64::{
+        _mm256_add_epi32, _mm512_castsi512_si256, _mm512_dpwssd_epi32, _mm512_extracti64x4_epi64,
+        _mm512_maskz_loadu_epi16, _mm512_setzero_si512,
+    };
+    let len = rows.iter().chain(&directions).map(|v| v.len()).min().unwrap_or(0);
+    let mut sums = [[_mm512_setzero_si512(); DIRECTIONS]; R];
+    let mut add = |start: usize, mask: u32| {
+        // SAFETY: from `start` on each vector has as many elements as the mask has bits, and no other is read.
+        let load = |v: &[i16]| unsafe { _mm512_maskz_loadu_epi16(mask, v.as_ptr().add(start)) };
+        let x = rows.map(load);
+        for d in 0..DIRECTIONS {
+            let w = load(directions[d]);
+            for r in 0..R {
+                sums[r][d] = _mm512_dpwssd_epi32(sums[r][d], x[r], w);
+            }
+        }
+    };
+    let whole = len / (2 * WIDTH) * (2 * WIDTH);
+    (0..whole).step_by(2 * WIDTH).for_each(|start| add(start, u32::MAX));
+    if whole < len {
+        add(whole, u32::MAX >> (2 * WIDTH - (len - whole)));
+    }
+    sums.map(|sums| {
+        let halves = sums.map(|s| _mm256_add_epi32(_mm512_castsi512_si256(s), _mm512_extracti64x4_epi64::<1>(s)));
+        sums_of_lanes(halves)
+    })
+}
+
+#[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 unsafe fn dots_avx2<const R: usize>(rows: [&[i16]; R], directions: [&[i16]; DIRECTIONS]) -> [[i32; DIRECTIONS]; R] {
-    use std::arch::x86_64::{
-        __m256i, _mm_add_epi32, _mm_storeu_si128, _mm256_add_epi32, _mm256_castsi256_si128, _mm256_extracti128_si256,
-        _mm256_hadd_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_setzero_si256,
-    };
-    let steps = rows.iter().chain(&directions).map(|v| v.len()).min().unwrap_or(0) / WIDTH;
-    // SAFETY: every load is of the WIDTH elements of a step, and each slice has that many steps; every store is of the
-    // four sums of a row.
-    unsafe {
-        let mut sums = [[_mm256_setzero_si256(); DIRECTIONS]; R];
-        for step in 0..steps {
-            let mut x = [_mm256_setzero_si256(); R];
-            for r in 0..R {
-                x[r] = _mm256_loadu_si256(rows[r].as_ptr().add(step * WIDTH).cast());
-            }
-            for d in 0..DIRECTIONS {
-                let w: __m256i = _mm256_loadu_si256(directions[d].as_ptr().add(step * WIDTH).cast());
-                for r in 0..R {
-                    sums[r][d] = _mm256_add_epi32(sums[r][d], _mm256_madd_epi16(x[r], w));
-                }
-            }
-        }
-        let mut out = [[0; DIRECTIONS]; R];
-        for r in 0..R {
-            let [a, b, c, d] = sums[r];
-            let pairs = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
-            let halves = _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256::<1>(pairs));
-            _mm_storeu_si128(out[r].as_mut_ptr().cast(), halves);
-        }
-        out
+    let mut out = [[0; DIRECTIONS]; R];
+    let (pairs, last) = rows.as_chunks::<AVX2_ROWS>();
+    for (pair, out) in pairs.iter().zip(out.chunks_exact_mut(AVX2_ROWS)) {
+        out.copy_from_slice(&tile_avx2(*pair, directions));
     }
+    for (&row, out) in last.iter().zip(out.iter_mut().skip(R - last.len())) {
+        [*out] = tile_avx2([row], directions);
+    }
+    out
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn tile_avx2<const R: usize>(rows: [&[i16]; R], directions: [&[i16]; DIRECTIONS]) -> [[i32; DIRECTIONS]; R] {
+    use std::arch::x86_64::{_mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_setzero_si256};
+    let steps = rows.iter().chain(&directions).map(|v| v.len()).min().unwrap_or(0) / WIDTH;
+    let mut sums = [[_mm256_setzero_si256(); DIRECTIONS]; R];
+    for step in 0..steps {
+        // SAFETY: every vector has WIDTH elements for each step.
+        let load = |v: &[i16]| unsafe { _mm256_loadu_si256(v.as_ptr().add(step * WIDTH).cast()) };
+        let x = rows.map(load);
+        for d in 0..DIRECTIONS {
+            let w = load(directions[d]);
+            for r in 0..R {
+                sums[r][d] = _mm256_add_epi32(sums[r][d], _mm256_madd_epi16(x[r], w));
+            }
+        }
+    }
+    sums.map(|sums| sums_of_lanes(sums))
+}
+
+/// The sum of the lanes of each register.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn sums_of_lanes([a, b, c, d]: [std::arch::x86_64::__m256i; DIRECTIONS]) -> [i32; DIRECTIONS] {
+    use std::arch::x86_64::{
+        _mm_add_epi32, _mm_storeu_si128, _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_hadd_epi32,
+    };
+    let pairs = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+    let halves = _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256::<1>(pairs));
+    let mut out = [0; DIRECTIONS];
+    // SAFETY: there is room for the four sums.
+    unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), halves) };
+    out
 }
 
 fn dots_body<const R: usize>(rows: [&[i16]; R], directions: [&[i16]; DIRECTIONS]) -> [[i32; DIRECTIONS]; R] {
@@ -369,11 +423,20 @@ mod tests {
     }
 
     #[test]
-    fn both_kernels_agree_at_the_largest_values() {
-        let vector =
-            |sign: i16| -> Vec<i16> { (0..WIDTH).map(|k| if k == 3 { sign * 32_000 } else { sign * 7_000 }).collect() };
-        let (a, b) = (vector(1), vector(-1));
-        let (rows, directions) = ([&a[..], &b], [&b[..], &a, &b, &a]);
-        assert_eq!(dots(rows, directions), dots_body(rows, directions));
+    fn kernels_agree_at_the_largest_values() {
+        for len in [WIDTH, 2 * WIDTH, 5 * WIDTH] {
+            let vector = |sign: i16| -> Vec<i16> {
+                (0..len).map(|k| if k == len - 13 { sign * 32_000 } else { sign * 3_000 + k as i16 }).collect()
+            };
+            let (a, b) = (vector(1), vector(-1));
+            let (rows, directions) = ([&a[..], &b, &a], [&b[..], &a, &b, &a]);
+            let expected = dots_body(rows, directions);
+            assert_eq!(dots(rows, directions), expected);
+            #[cfg(target_arch = "x86_64")]
+            if is_x86_feature_detected!("avx2") {
+                // SAFETY: the processor has the feature.
+                assert_eq!(unsafe { dots_avx2(rows, directions) }, expected);
+            }
+        }
     }
 }

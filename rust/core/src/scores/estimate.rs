@@ -12,7 +12,7 @@ const CHUNK: usize = 48;
 
 /// The rounded pool and directions, and how far each candidate was followed.
 pub(crate) struct Estimate {
-    candidates: Sketch,
+    candidates: Sketch<'static>,
     /// `|y|` of each candidate.
     lengths: Vec<f32>,
     directions: RoundedDirections,

@@ -20,7 +20,7 @@ const FLOAT_ERROR: f64 = 1e-7;
 
 /// A growing list of directions.
 pub(crate) struct RoundedDirections {
-    sketch: Sketch,
+    sketch: Sketch<'static>,
     /// `sum |eta|^2` over the directions before each.
     errors: Vec<f64>,
     /// Upper triangular `R` with `zeta = R w`.
@@ -53,7 +53,7 @@ impl RoundedDirections {
     /// on.
     pub(crate) fn add_tile(
         &self,
-        rows: &Sketch,
+        rows: &Sketch<'_>,
         group: [usize; ROWS],
         range: Range<usize>,
         firsts: [usize; ROWS],
@@ -65,7 +65,7 @@ impl RoundedDirections {
     /// The same for many, with all directions.
     pub(crate) fn add_squares(
         &self,
-        rows: &Sketch,
+        rows: &Sketch<'_>,
         groups: &[[usize; ROWS]],
         first: impl Fn(usize) -> usize,
         sums: &mut [[f64; ROWS]],
