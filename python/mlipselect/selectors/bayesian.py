@@ -238,8 +238,10 @@ class BayesianSelector(GreedySelector):
     def _begin_stored(self, X: StoredRows, core: Any) -> WindowedSelection:
         posterior = self._starting_posterior(X, core)
         sizes = window_sizes(X, self.max_memory, VARIANCES)
-        rows = bounded_rows("variances", X, block_bytes=VARIANCES.block_bytes, n_threads=self.n_threads)
-        return WindowedSelection(rows, Variances(posterior, str(self.score), self.n_threads), *sizes)
+        rows = bounded_rows("variances", X, block_bytes=sizes.block_bytes, n_threads=self.n_threads)
+        return WindowedSelection(
+            rows, Variances(posterior, str(self.score), self.n_threads), sizes.window, sizes.largest
+        )
 
     def _terms(self) -> Mapping[str, float] | None:
         """Return the weights of a score that needs derivatives, if it is one."""

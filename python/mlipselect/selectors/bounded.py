@@ -6,10 +6,12 @@ one pass. Later the bounds of a block of rows are lowered only if its largest on
 
 from __future__ import annotations
 
+import mmap
 import os
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 
 from mlipselect._core import Posterior, VarianceBounds, nearest_lengths
 from mlipselect.exceptions import InvalidInputError, StructureError
+from mlipselect.selectors.ahead import Behind, ahead
 from mlipselect.selectors.base import FloatMatrix, StoredRows
 
 #: Centres that every row is compared with in the pass over all of them.
@@ -71,8 +74,8 @@ class BoundedRows(ABC):
     def survey(self, known: Any) -> None:
         """Find the score of every row, given what is known, in one pass."""
         self._begin(known)
-        for first, last in zip(self.starts, self.starts[1:], strict=False):
-            self.bounds[first:last] = self._scores_from(first, self.rows.take(np.arange(first, last)))
+        for own, rows in ahead(self._blocks(), self._read):
+            self.bounds[own] = self._scores_from(own.start, rows)
 
     def window(
         self, size: int, *, sharp: bool = False
@@ -107,11 +110,11 @@ class BoundedRows(ABC):
         bounds = np.where(self.taken, -np.inf, self.bounds)
         tops = np.maximum.reduceat(bounds, self.starts[:-1])
         order = np.argsort(-tops, kind="stable").tolist()
-        best, place = np.empty(0), 0
-        while place < len(order) and tops[order[place]] >= limit:
-            block = order[place]
-            place += 1
-            own = slice(self.starts[block], self.starts[block + 1])
+        best, blocks = np.empty(0), self._blocks()
+        for block in order:
+            if tops[block] < limit:
+                break
+            own = blocks[block]
             self._lower(own, limit, sharp)
             lowered = bounds[own] = np.where(self.taken[own], -np.inf, self.bounds[own])
             # How large a bound must be to be among the largest of those that are known.
@@ -146,6 +149,12 @@ class BoundedRows(ABC):
     @abstractmethod
     def _lower(self, own: slice, limit: float, sharp: bool) -> None:
         """Lower those bounds of a block that are not below the limit, by the picks that they do not know of."""
+
+    def _blocks(self) -> list[slice]:
+        return [slice(first, last) for first, last in zip(self.starts, self.starts[1:], strict=False)]
+
+    def _read(self, own: slice) -> FloatMatrix:
+        return self.rows.take(np.arange(own.start, own.stop))
 
 
 class VarianceRows(BoundedRows):
@@ -193,25 +202,23 @@ class VarianceRows(BoundedRows):
 
     def _lower(self, own: slice, limit: float, sharp: bool) -> None:
         base = self._bases[own.start]
-        if sharp and base is not None and base.count > 0:
-            base = None
-        if base is not None:
+        if base is not None and not (sharp and base.count > 0):
             local = np.flatnonzero((self.bounds[own] >= limit) & (self._applied[own] < base.count) & ~self.taken[own])
             if not len(local):
                 return
             which = local + own.start
-            assert self._file is not None
-            integers, roundings = self._file.read(own)
             self.rows_read += len(local)
-            falls, counts, sums = base.follow(
-                integers,
-                roundings,
-                self._at_rounding[own],
-                local,
-                self._applied[which].astype(np.int64),
-                self._sums[which],
-                limit,
-            )
+            assert self._file is not None
+            with self._file.reading(own) as (integers, roundings):
+                falls, counts, sums = base.follow(
+                    integers,
+                    roundings,
+                    self._at_rounding[own],
+                    local,
+                    self._applied[which].astype(np.int64),
+                    self._sums[which],
+                    limit,
+                )
             self._sums[which], self._applied[which] = sums, counts
             at_rounding = self._at_rounding[which]
             bounds = self.bounds[which] = np.minimum(self.bounds[which], np.maximum(at_rounding - falls, 0.0))
@@ -222,7 +229,7 @@ class VarianceRows(BoundedRows):
                 return
         if not self._is_fresh:
             self._base, self._is_fresh = VarianceBounds(self._posterior, n_threads=self.n_threads), True
-        rows = self.rows.take(np.arange(own.start, own.stop))
+        rows = self._read(own)
         self.rows_read += len(rows)
         self.bounds[own] = np.minimum(self.bounds[own], self._scores_from(own.start, rows))
 
@@ -339,26 +346,41 @@ class _Scratch:
                 "folder on a larger disk"
             ) from error
 
+        self._writing, self._map = Behind(), cast("mmap.mmap | None", None)
+
     def __del__(self) -> None:
+        if hasattr(self, "_writing"):
+            self._writing.close()
         if hasattr(self, "_file"):
             self._file.close()
 
     def write(self, first: int, integers: NDArray[np.int16], roundings: NDArray[np.float32]) -> None:
+        """Begin to write rows."""
+        self._writing.do(self._write, first, integers, roundings)
+
+    @contextmanager
+    def reading(self, own: slice) -> Iterator[tuple[NDArray[np.int16], NDArray[np.float32]]]:
+        """Give rows as they lie in the file, when all is written."""
+        self._writing.wait()
+        if self._map is None:
+            self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        count, start = own.stop - own.start, 2 * self._width * own.start
+        integers = np.frombuffer(self._map, np.int16, self._width * count, start)
+        roundings = np.frombuffer(self._map, np.float32, 2 * count, self._roundings + 8 * own.start)
+        pages = start // mmap.PAGESIZE * mmap.PAGESIZE, start % mmap.PAGESIZE + integers.nbytes
+        if hasattr(self._map, "madvise"):
+            self._map.madvise(mmap.MADV_WILLNEED, *pages)
+        yield integers.reshape(count, -1), roundings.reshape(count, -1)
+        # Pages that stayed mapped would count as memory of this process.
+        if hasattr(self._map, "madvise"):
+            self._map.madvise(mmap.MADV_DONTNEED, *pages)
+
+    def _write(self, first: int, integers: NDArray[np.int16], roundings: NDArray[np.float32]) -> None:
         for start, array in ((2 * self._width * first, integers), (self._roundings + 8 * first, roundings)):
             self._file.seek(start)
             data = array.data.cast("B")
             while data:
                 data = data[self._file.write(data) :]
-
-    def read(self, own: slice) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
-        count = own.stop - own.start
-        integers, roundings = np.empty((count, self._width), dtype=np.int16), np.empty((count, 2), dtype=np.float32)
-        for start, array in ((2 * self._width * own.start, integers), (self._roundings + 8 * own.start, roundings)):
-            self._file.seek(start)
-            data = array.data.cast("B")
-            while data:
-                data = data[self._file.readinto(data) :]  # type: ignore[attr-defined]
-        return integers, roundings
 
 
 def _largest(values: NDArray[np.float64], count: int) -> NDArray[np.int64]:

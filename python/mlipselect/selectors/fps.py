@@ -136,7 +136,9 @@ class FPS(GreedySelector):
             X,
             metric=self.metric,
             factors=factors,
-            block_bytes=DISTANCES.block_bytes,
+            block_bytes=sizes.block_bytes,
             n_threads=self.n_threads,
         )
-        return WindowedSelection(rows, Distances(known, self.metric, factors, start, self.n_threads), *sizes)
+        return WindowedSelection(
+            rows, Distances(known, self.metric, factors, start, self.n_threads), sizes.window, sizes.largest
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mlipselect.exceptions import MemoryLimitError
 from mlipselect.selectors.base import StoredRows
@@ -12,6 +13,10 @@ logger = logging.getLogger("mlipselect.memory")
 
 SMALLEST = 1024
 """Rows of a window, where there are as many."""
+SMALLEST_BLOCK = 1 << 20
+"""Bytes of features that are read at a time, at least."""
+BLOCKS = 20
+"""Of memory beyond the least, one part in so many goes to what is read at a time."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,7 @@ class Footprint:
     row : int
         For each row of the pool.
     block_bytes : int
-        Features that are read at a time.
+        Features that are read at a time, where there is memory.
     feature : int
         For each feature of a row that is being worked on, beside the feature itself.
     matrices : int
@@ -38,22 +43,40 @@ class Footprint:
     matrices: int
     share: int
 
-    def fixed(self, n: int, d: int, itemsize: int) -> int:
+    def fixed(self, n: int, d: int, itemsize: int, block_bytes: int) -> int:
         """Give the bytes that are taken beside the rows of a window."""
-        block = max(self.block_bytes, d * itemsize)
-        return n * self.row + block // itemsize * (2 * itemsize + self.feature) + self.matrices * d * d * 8 + (32 << 20)
+        block = max(1, min(n, block_bytes // (d * itemsize))) * d
+        return n * self.row + block * (2 * itemsize + self.feature) + self.matrices * d * d * 8 + (32 << 20)
 
     def window_row(self, d: int, itemsize: int) -> int:
         """Give the bytes that a row of a window takes: itself, its copy in integers, and what is known of it."""
         return d * (itemsize + 2) + 256
 
 
-VARIANCES = Footprint(row=58, block_bytes=16 << 20, feature=14, matrices=16, share=40)
+VARIANCES = Footprint(row=58, block_bytes=48 << 20, feature=14, matrices=16, share=40)
 DISTANCES = Footprint(row=42, block_bytes=64 << 20, feature=4, matrices=0, share=100)
 
 
-def window_sizes(rows: StoredRows, max_memory: int, footprint: Footprint) -> tuple[int, int]:
-    """Settle how many rows a window has, at first and at most.
+class Sizes(NamedTuple):
+    """What a selection from disk takes at a time.
+
+    Attributes
+    ----------
+    block_bytes : int
+        Features that are read at a time.
+    window : int
+        Rows of a window.
+    largest : int
+        Rows of a window, at most.
+    """
+
+    block_bytes: int
+    window: int
+    largest: int
+
+
+def window_sizes(rows: StoredRows, max_memory: int, footprint: Footprint) -> Sizes:
+    """Settle how much is read at a time, and how many rows a window has.
 
     Raises
     ------
@@ -62,17 +85,19 @@ def window_sizes(rows: StoredRows, max_memory: int, footprint: Footprint) -> tup
     """
     n, d = rows.shape
     itemsize = rows.dtype.itemsize
-    fixed, row = footprint.fixed(n, d, itemsize), footprint.window_row(d, itemsize)
-    largest = min(n, (max_memory - fixed) // row)
-    size = min(largest, max(SMALLEST, n // footprint.share))
-    if largest < min(n, SMALLEST):
-        needed = fixed + min(n, SMALLEST) * row
+    row = footprint.window_row(d, itemsize)
+    needed = footprint.fixed(n, d, itemsize, SMALLEST_BLOCK) + min(n, SMALLEST) * row
+    if max_memory < needed:
         raise MemoryLimitError(
             f"a selection from {n} rows of {d} features on disk needs {needed} bytes, more than the {max_memory} "
             "allowed: raise max_memory"
         )
+    block_bytes = min(footprint.block_bytes, SMALLEST_BLOCK + (max_memory - needed) // BLOCKS)
+    fixed = footprint.fixed(n, d, itemsize, block_bytes)
+    largest = min(n, (max_memory - fixed) // row)
+    size = min(largest, max(SMALLEST, n // footprint.share))
     logger.info(
         "selection from disk: %d rows of %d features, windows of %d rows, about %.0f MB in all",
         n, d, size, (fixed + size * row) / 1e6,
     )  # fmt: skip
-    return size, largest
+    return Sizes(block_bytes, size, largest)

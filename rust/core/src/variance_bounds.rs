@@ -11,8 +11,8 @@ use crate::posterior::Posterior;
 use crate::rows::Rows;
 use crate::scores::{RoundedDirections, TILE, in_groups};
 
-/// Rows that one thread takes at a time.
-const CHUNK: usize = 48;
+/// Bytes of rows that one thread takes at a time: they stay in the second level cache while the directions stream past.
+const CHUNK_BYTES: usize = 128 << 10;
 
 /// The posterior that rows were rounded by, and the directions of the picks since.
 ///
@@ -125,7 +125,8 @@ impl VarianceBounds {
         }
         let sketch = Sketch::from_parts(self.width(), &rows.integers, &rows.roundings);
         let mut falls = vec![0.0; which.len()];
-        progress.par_chunks_mut(CHUNK).zip(falls.par_chunks_mut(CHUNK)).zip(which.par_chunks(CHUNK)).for_each(
+        let chunk = (CHUNK_BYTES / (size_of::<i16>() * self.width())).max(1);
+        progress.par_chunks_mut(chunk).zip(falls.par_chunks_mut(chunk)).zip(which.par_chunks(chunk)).for_each(
             |((progress, falls), which)| {
                 which.iter().for_each(|&row| sketch.prefetch(row));
                 // Rounded up, as a length has to be.
