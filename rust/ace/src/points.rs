@@ -36,7 +36,7 @@ impl Points {
     /// R'_n Y_lm u + R_n ∇Y_lm for several n at the points of a batch, of which `first` is the first.
     #[inline(always)]
     pub(crate) fn multiply<A: Arithmetic>(&mut self, factors: &OneParticle, l: usize, kinds: &[Kind], first: usize) {
-        let parity = if l % 2 == 0 { 1.0 } else { -1.0 };
+        let parity = if l.is_multiple_of(2) { 1.0 } else { -1.0 };
         let size = 2 * l + 1;
         let n_of_half = factors.n_of_half();
         for (part, half) in factors.halves.iter().enumerate() {

@@ -58,7 +58,7 @@ impl Products {
         let products: Vec<f64> = self.nodes.iter().map(|f| key.iter().map(|&n| f[n - 1]).product()).collect();
         let last = last_radial(key.iter().sum(), key.len());
         // φ_k(-x) = (-1)^(k-1) φ_k(x), so only k of the parity of the last one occur.
-        let start = if last % 2 == 0 { 2 } else { 1 };
+        let start = if last.is_multiple_of(2) { 2 } else { 1 };
         let mut first = start;
         let mut coefficients = Vec::new();
         for k in (start..=last).step_by(2) {
