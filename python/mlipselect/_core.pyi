@@ -18,6 +18,7 @@ __all__ = [
     "VarianceBounds",
     "__version__",
     "ace_length",
+    "column_sums",
     "frame_index",
     "largest_first",
     "leverage",
@@ -253,6 +254,9 @@ def nearest_lengths(
     threshold: float = ...,
     n_threads: int | None = None,
 ) -> NDArray[np.float64]: ...
+def column_sums(
+    rows: _Matrix, origin: NDArray[np.float64], n_threads: int | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
 def standard_scales(
     pool: _Matrix, core: _Matrix | None = None, n_threads: int | None = None
 ) -> NDArray[np.float64]: ...

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mlipselect import _core
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.selectors.base import FloatMatrix, StoredRows
 
@@ -37,7 +38,7 @@ def stored_scales(pool: StoredRows, core: FloatMatrix | None) -> NDArray[np.floa
         bad = np.flatnonzero(~np.isfinite(core).all(axis=1))
         if len(bad):
             raise InvalidInputError(f"the core, row {bad[0]}: features that are not finite")
-        _add(core - origin, sums, squares)
+        sums, squares = added([(sums, squares), _core.column_sums(core, origin)])
         count += len(core)
     mean, mean_square = sums / count, squares / count
     variance = mean_square - mean**2
@@ -47,10 +48,17 @@ def stored_scales(pool: StoredRows, core: FloatMatrix | None) -> NDArray[np.floa
 
 def column_sums(pool: StoredRows, origin: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Sum what columns differ from an origin by, and the squares of that, over all rows."""
-    sums, squares = np.zeros(len(origin)), np.zeros(len(origin))
-    for _, rows in _chunks(pool):
-        _add(rows - origin, sums, squares)
-    return sums, squares
+    return added([_block_sums(pool, first, block, origin) for first, block in pool.blocks()])
+
+
+def _block_sums(
+    pool: StoredRows, first: int, block: FloatMatrix, origin: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    try:
+        return _core.column_sums(block, origin)
+    except StructureError as error:
+        where = pool.where(first + (error.index or 0))
+        raise StructureError(f"{where}: features that are not finite") from error
 
 
 def added(
@@ -100,11 +108,6 @@ def _chunks(pool: StoredRows) -> Iterator[tuple[int, NDArray[np.float64]]]:
                 if len(bad):
                     raise StructureError(f"{pool.where(first + start + int(bad[0]))}: features that are not finite")
             yield first + start, rows
-
-
-def _add(deviations: NDArray[np.float64], sums: NDArray[np.float64], squares: NDArray[np.float64]) -> None:
-    sums += deviations.sum(axis=0)
-    squares += np.einsum("ij,ij->j", deviations, deviations)
 
 
 def _points(rows: NDArray[np.float64], metric: str, factors: NDArray[np.float64] | None) -> NDArray[np.float64]:

@@ -52,6 +52,6 @@ pub use posterior::Posterior;
 pub use prior::{Prior, mean_square};
 pub use random::{shuffled, shuffled_by_stratum, shuffled_by_weight};
 pub use rows::{Element, Parts, Pool, Rows, View};
-pub use scaling::{Scaled, standard_scales};
+pub use scaling::{Scaled, column_sums, standard_scales};
 pub use scores::BayesianScore;
 pub use variance_bounds::{Progress, RoundedRows, VarianceBounds};

@@ -29,21 +29,34 @@ pub fn standard_scales(matrices: &[(&'static str, &dyn Rows)]) -> Result<Vec<f64
         if rows.dim() != dim {
             return Err(Error::Dimension { what, expected: dim, given: rows.dim() });
         }
-        let chunks: Vec<SumsOrBadRow> = (0..rows.len().div_ceil(CHUNK))
-            .into_par_iter()
-            .map(|chunk| {
-                let last = rows.len().min((chunk + 1) * CHUNK);
-                sum_up(rows, chunk * CHUNK..last, &origin)
-            })
-            .collect();
-        for chunk in chunks {
-            let (chunk_sums, chunk_squares) = chunk.map_err(|row| Error::NotFinite { what, row })?;
-            sums.iter_mut().zip(chunk_sums).for_each(|(a, b)| *a += b);
-            squares.iter_mut().zip(chunk_squares).for_each(|(a, b)| *a += b);
-        }
+        let (own_sums, own_squares) = column_sums(what, rows, &origin)?;
+        sums.iter_mut().zip(own_sums).for_each(|(a, b)| *a += b);
+        squares.iter_mut().zip(own_squares).for_each(|(a, b)| *a += b);
         count += rows.len() as f64;
     }
     Ok(sums.iter().zip(&squares).map(|(sum, square)| inverse_deviation(sum / count, square / count)).collect())
+}
+
+/// Sums over the rows of what each column differs from `origin` by, and of the squares of that.
+///
+/// # Errors
+/// [`Error::Dimension`] unless the origin is as long as a row, [`Error::NotFinite`] with the first row that has a NaN or an
+/// infinity.
+pub fn column_sums(what: &'static str, rows: &dyn Rows, origin: &[f64]) -> Result<(Vec<f64>, Vec<f64>)> {
+    if rows.dim() != origin.len() {
+        return Err(Error::Dimension { what: "the origin", expected: rows.dim(), given: origin.len() });
+    }
+    let chunks: Vec<SumsOrBadRow> = (0..rows.len().div_ceil(CHUNK))
+        .into_par_iter()
+        .map(|chunk| sum_up(rows, chunk * CHUNK..rows.len().min((chunk + 1) * CHUNK), origin))
+        .collect();
+    let (mut sums, mut squares) = (vec![0.0; origin.len()], vec![0.0; origin.len()]);
+    for chunk in chunks {
+        let (chunk_sums, chunk_squares) = chunk.map_err(|row| Error::NotFinite { what, row })?;
+        sums.iter_mut().zip(chunk_sums).for_each(|(a, b)| *a += b);
+        squares.iter_mut().zip(chunk_squares).for_each(|(a, b)| *a += b);
+    }
+    Ok((sums, squares))
 }
 
 /// Sums of the deviations from the origin and of their squares, or the first row that is not finite.

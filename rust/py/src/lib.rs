@@ -43,7 +43,7 @@ mod _core {
     #[pymodule_export]
     use super::random::{shuffled, shuffled_by_stratum, shuffled_by_weight};
     #[pymodule_export]
-    use super::scaling::standard_scales;
+    use super::scaling::{column_sums, standard_scales};
     #[pymodule_export]
     use super::variance_bounds::VarianceBounds;
     use super::*;

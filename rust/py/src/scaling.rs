@@ -1,10 +1,10 @@
 //! What columns are divided by, for methods that measure distances.
 
 use mlipselect_core as mcore;
-use numpy::{PyArray1, ToPyArray};
+use numpy::{PyArray1, PyReadonlyArray1, ToPyArray};
 use pyo3::prelude::*;
 
-use crate::arrays::with_pool_and_core;
+use crate::arrays::{Matrix, with_pool_and_core};
 use crate::errors::from_core;
 use crate::threads::detached;
 
@@ -22,4 +22,23 @@ pub(crate) fn standard_scales<'py>(
         detached(py, n_threads, || mcore::standard_scales(matrices))?.map_err(from_core)
     })?;
     Ok(scales.to_pyarray(py))
+}
+
+/// Sums and sums of squares, for each column.
+type Sums<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>);
+
+/// Sums over the rows of what each column differs from the origin by, and of the squares of that.
+#[pyfunction]
+#[pyo3(signature = (rows, origin, n_threads=None))]
+pub(crate) fn column_sums<'py>(
+    py: Python<'py>,
+    rows: &Bound<'py, PyAny>,
+    origin: PyReadonlyArray1<'py, f64>,
+    n_threads: Option<usize>,
+) -> PyResult<Sums<'py>> {
+    let rows = Matrix::extract(rows, "the rows")?;
+    let (rows, origin) = (rows.rows("the rows")?, origin.as_array().to_vec());
+    let (sums, squares) =
+        detached(py, n_threads, || mcore::column_sums("the rows", &rows, &origin))?.map_err(from_core)?;
+    Ok((sums.to_pyarray(py), squares.to_pyarray(py)))
 }
