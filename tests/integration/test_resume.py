@@ -31,7 +31,10 @@ def stop_after(monkeypatch):
 
         monkeypatch.setattr(checkpoint.Checkpoint, "is_due", is_due)
 
-    return patch
+    # A shell starts what runs in the background with an interrupt that is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield patch
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize(

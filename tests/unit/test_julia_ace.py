@@ -86,19 +86,19 @@ def test_what_goes_wrong_is_one_clear_error(atoms, fault, error, message):
 
 
 def test_a_process_that_does_not_answer_is_ended(atoms):
-    descriptor = julia("sleeps", timeout=1.0)
+    descriptor = julia("sleeps", timeout=5.0)
     assert descriptor.n_features == 2
     child = descriptor._process._child
-    with pytest.raises(MlipselectError, match="no answer in 1 s: raise timeout"):
+    with pytest.raises(MlipselectError, match="no answer in 5 s: raise timeout"):
         descriptor.features(atoms)
     assert child.poll() is not None
 
 
 def test_a_process_that_does_not_listen_is_ended(atoms):
-    descriptor = julia("deaf", timeout=1.0)
+    descriptor = julia("deaf", timeout=5.0)
     assert descriptor.n_features == 2
     child = descriptor._process._child
-    with pytest.raises(MlipselectError, match="no answer in 1 s: raise timeout"):
+    with pytest.raises(MlipselectError, match="no answer in 5 s: raise timeout"):
         descriptor.features(atoms.repeat((10, 10, 5)))
     assert child.poll() is not None
 

@@ -23,6 +23,7 @@ pub(crate) const ROWS: usize = 4;
 /// Directions of one call.
 pub(crate) const DIRECTIONS: usize = 4;
 /// Rows that fit into the 16 registers of AVX2 together with the directions: an accumulator in memory doubles the time.
+#[cfg(target_arch = "x86_64")]
 const AVX2_ROWS: usize = 2;
 
 /// Many rounded vectors of the same length.
