@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import time
 
 import pytest
 from hypothesis import given
@@ -76,5 +78,15 @@ def test_what_is_done_behind_is_done_in_order_and_its_errors_are_raised(values):
             errors += 1
             behind.do(work, value)
     errors += fails(behind.wait)
-    behind.close()
     assert (done, errors) == ([value for value in values if value], values.count(0))
+
+
+def test_no_thread_is_left():
+    behind = Behind()
+    behind.do(time.sleep, 0)
+    behind.wait()
+    (thread,) = behind._thread._threads
+    del behind
+    gc.collect()
+    thread.join(60)
+    assert not thread.is_alive()

@@ -40,6 +40,7 @@ class Behind:
     """Does things one after the other in a thread, of which at most one is waited for at a time."""
 
     def __init__(self) -> None:
+        # Nobody has to end the thread: it does so when nothing refers to this any more.
         self._thread = ThreadPoolExecutor(1)
         self._last: Future[Any] | None = None
 
@@ -53,7 +54,3 @@ class Behind:
         last, self._last = self._last, None
         if last is not None:
             last.result()
-
-    def close(self) -> None:
-        """Wait, and end the thread."""
-        self._thread.shutdown()

@@ -349,8 +349,6 @@ class _Scratch:
         self._writing, self._map = Behind(), cast("mmap.mmap | None", None)
 
     def __del__(self) -> None:
-        if hasattr(self, "_writing"):
-            self._writing.close()
         if hasattr(self, "_file"):
             self._file.close()
 
