@@ -88,7 +88,7 @@ class ClusterStore(JoinedStores):
 
     def column_sums(self, origin: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Sum what columns differ from an origin by, and the squares of that, over all rows."""
-        futures = [self.client.submit(column_sums, store.absolute(), origin, pure=False) for store in self.stores]
+        futures = [self.client.submit(_column_sums, store.absolute(), origin, pure=False) for store in self.stores]
         return added([future.result() for future in futures])
 
 
@@ -267,6 +267,14 @@ def _answer(key: tuple[str, int], data: bytes, wanted: dict[str, Any]) -> Any:
         held.rows.observe(news)
     held.version = message["version"]
     return held.rows.window(**wanted)
+
+
+def _column_sums(store: FeatureStore, origin: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sum up on a worker, on as many threads as it has."""
+    from distributed import get_worker
+
+    worker: Any = get_worker()
+    return column_sums(store, origin, worker.state.nthreads)
 
 
 def _learned(kind: str, known: Any, news: Any) -> Any:

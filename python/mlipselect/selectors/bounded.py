@@ -346,7 +346,8 @@ class _Scratch:
                 "folder on a larger disk"
             ) from error
 
-        self._writing, self._map = Behind(), cast("mmap.mmap | None", None)
+        self._writing = Behind()
+        self._map: mmap.mmap | None = None
 
     def __del__(self) -> None:
         if hasattr(self, "_file"):

@@ -125,7 +125,7 @@ class FPS(GreedySelector):
                     f"initialize must be a candidate: the pool has {len(X)} candidates, given {initialize}"
                 )
         sizes = window_sizes(X, integer("max_memory", self.max_memory, 0), DISTANCES)
-        factors = stored_scales(X, known) if self.scale == "standard" else None
+        factors = stored_scales(X, known, self.n_threads) if self.scale == "standard" else None
         farthest = FarthestFromMean(X, self.metric, factors)
 
         def start(rows: Any) -> int:

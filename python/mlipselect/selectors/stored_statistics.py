@@ -17,7 +17,7 @@ TIE = 1e-12
 CHUNK = 4096
 
 
-def stored_scales(pool: StoredRows, core: FloatMatrix | None) -> NDArray[np.float64]:
+def stored_scales(pool: StoredRows, core: FloatMatrix | None, n_threads: int | None = None) -> NDArray[np.float64]:
     """One over the standard deviation of each column of pool and core together, and 1 for columns that are constant.
 
     Raises
@@ -30,7 +30,7 @@ def stored_scales(pool: StoredRows, core: FloatMatrix | None) -> NDArray[np.floa
     # Rows on other machines are summed up there; stores one by one, so that sums have the same bits wherever that is.
     elsewhere = getattr(pool, "column_sums", None)
     if elsewhere is None:
-        sums, squares = added([column_sums(store, origin) for store in getattr(pool, "stores", [pool])])
+        sums, squares = added([column_sums(store, origin, n_threads) for store in getattr(pool, "stores", [pool])])
     else:
         sums, squares = elsewhere(origin)
     count = len(pool)
@@ -38,7 +38,7 @@ def stored_scales(pool: StoredRows, core: FloatMatrix | None) -> NDArray[np.floa
         bad = np.flatnonzero(~np.isfinite(core).all(axis=1))
         if len(bad):
             raise InvalidInputError(f"the core, row {bad[0]}: features that are not finite")
-        sums, squares = added([(sums, squares), _core.column_sums(core, origin)])
+        sums, squares = added([(sums, squares), _core.column_sums(core, origin, n_threads)])
         count += len(core)
     mean, mean_square = sums / count, squares / count
     variance = mean_square - mean**2
@@ -46,16 +46,18 @@ def stored_scales(pool: StoredRows, core: FloatMatrix | None) -> NDArray[np.floa
     return np.where(variance > 1e-14 * mean_square, 1.0 / np.sqrt(np.where(variance > 0, variance, 1.0)), 1.0)
 
 
-def column_sums(pool: StoredRows, origin: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def column_sums(
+    pool: StoredRows, origin: NDArray[np.float64], n_threads: int | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Sum what columns differ from an origin by, and the squares of that, over all rows."""
-    return added([_block_sums(pool, first, block, origin) for first, block in pool.blocks()])
+    return added([_block_sums(pool, first, block, origin, n_threads) for first, block in pool.blocks()])
 
 
 def _block_sums(
-    pool: StoredRows, first: int, block: FloatMatrix, origin: NDArray[np.float64]
+    pool: StoredRows, first: int, block: FloatMatrix, origin: NDArray[np.float64], n_threads: int | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     try:
-        return _core.column_sums(block, origin)
+        return _core.column_sums(block, origin, n_threads)
     except StructureError as error:
         where = pool.where(first + (error.index or 0))
         raise StructureError(f"{where}: features that are not finite") from error
