@@ -9,6 +9,7 @@ import pytest
 PACKAGES = {
     "test_mace": "mace",
     "test_mace_command": "mace",
+    "test_mace_contraction": "mace",
     "test_mace_force_variance": "mace",
     "test_metatomic": "metatomic",
 }

@@ -64,10 +64,11 @@ class MACE:
 
     Notes
     -----
-    Structures are described together, in batches that `max_memory` bounds, without a pass for forces. Derivatives are
-    taken by reverse-mode automatic differentiation; rows of `design` by differentiating that a second time where there
-    are fewer components than features. Forward-mode differentiation is not used: depending on what ran before, torch
-    drops a part of it in pieces of MACE that it has compiled, without an error.
+    Structures are described together, in batches that `max_memory` bounds, without a pass for forces. On a CPU the
+    symmetric contraction is our own, which computes what mace's does, up to rounding. Derivatives are taken by
+    reverse-mode automatic differentiation; rows of `design` by differentiating that a second time where there are fewer
+    components than features. Forward-mode differentiation is not used: depending on what ran before, torch drops a part
+    of it in pieces of MACE that it has compiled, without an error.
 
     Batches and numbers of threads may change the last digits of features. On CUDA sums run in an order that changes
     from call to call, and so do the last digits.

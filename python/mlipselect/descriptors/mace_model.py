@@ -75,6 +75,8 @@ def load_model(model: Any, device: str, dtype: str) -> tuple[Any, str, str]:
     module = module.to(device=device, dtype=getattr(torch, dtype)).eval()
     for parameter in module.parameters():
         parameter.requires_grad_(False)
+    if device == "cpu":
+        _contract_by_monomials(module)
     return module, name, digest
 
 
@@ -99,6 +101,18 @@ def feature_columns(model: Any, invariants_only: bool) -> NDArray[np.int64]:
 def numbers_per_edge(model: Any) -> int:
     """Count the floats of the largest array of messages, for one edge: what the memory of a batch goes by."""
     return max(int(interaction.conv_tp.irreps_out.dim) for interaction in model.interactions)
+
+
+def _contract_by_monomials(model: Any) -> None:
+    """Give a model our own symmetric contraction where it has mace's, in which half of its time goes on a CPU."""
+    from mace.modules.symmetric_contraction import SymmetricContraction as Original
+
+    from mlipselect.descriptors.mace_contraction import SymmetricContraction
+
+    for product in model.products:
+        # Models compiled to TorchScript, and those for cuEquivariance, have another one.
+        if isinstance(getattr(product, "symmetric_contractions", None), Original):
+            product.symmetric_contractions = SymmetricContraction(product.symmetric_contractions)
 
 
 def _from_file(path: str | os.PathLike[str]) -> Any:

@@ -1,0 +1,132 @@
+"""The symmetric contraction of MACE, by those products of features that differ and are coupled.
+
+mace goes atom by atom through a tensor of all ordered products. Of 16 features of a channel there are 4096 products of
+three; 816 of them differ, and 77 of these contribute to an invariant.
+
+This module imports torch: import it where a model is loaded.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import torch
+
+# Bytes of products that are worked on together; what the caches do not hold makes it slower.
+_CHUNK = 2**21
+
+# Couplings that are smaller, relative to the largest, are what rounding leaves of none.
+_NONE = 1e-6
+
+Monomial = tuple[int, ...]
+
+
+class SymmetricContraction(torch.nn.Module):  # type: ignore[misc] # torch is not there to be checked
+    """
+    What ``mace.modules.symmetric_contraction.SymmetricContraction`` computes, up to rounding.
+
+    Parameters
+    ----------
+    original : mace.modules.symmetric_contraction.SymmetricContraction
+        What this takes the place of, in its precision and with its parameters.
+
+    References
+    ----------
+    .. [1] I. Batatia et al., MACE, NeurIPS 2022, arXiv:2206.07697, equations 10 and 11.
+    """
+
+    def __init__(self, original: Any):
+        super().__init__()
+        blocks = original.contractions
+        couplings = [[_symmetrised(block, degree) for degree in range(1, block.correlation + 1)] for block in blocks]
+        monomials = _monomials(couplings)
+        self._degrees = range(1, len(monomials) + 1)
+        self._n_monomials = sum(map(len, monomials))
+        for degree, shorter, own in zip(self._degrees[1:], monomials, monomials[1:], strict=False):
+            place = {monomial: k for k, monomial in enumerate(shorter)}
+            self._keep("shorter", degree, value=torch.tensor([place[monomial[:-1]] for monomial in own]))
+            self._keep("last", degree, value=torch.tensor([monomial[-1] for monomial in own]))
+        self._correlations = [block.correlation for block in blocks]
+        self._widths = [len(block[0]) for block in couplings]
+        for b, (block, own_couplings) in enumerate(zip(blocks, couplings, strict=True)):
+            weights = [block.weights_max, *block.weights][::-1]
+            for degree, coupling, weight in zip(self._degrees, own_couplings, weights, strict=False):
+                own = torch.tensor(monomials[degree - 1])
+                # A monomial stands for all its orderings.
+                times = torch.tensor([_orderings(monomial) for monomial in monomials[degree - 1]])
+                chosen = coupling[(slice(None), *own.T)] * times[:, None]
+                self._keep("coupling", b, degree, value=chosen.to(weight.dtype))
+                self._keep("weight", b, degree, value=weight.detach())
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Contract features of atoms (n, channels, components) with the weights of their elements, one-hot in `y`."""
+        species = y.argmax(dim=1)
+        chunk = max(1, _CHUNK // (x.element_size() * x.shape[1] * self._n_monomials))
+        # Where there are no atoms, these empty parts are all there is.
+        found = [x.new_empty((0, x.shape[1] * sum(self._widths)))]
+        places = [species[:0]]
+        for element in species.unique().tolist():
+            coefficients = self._coefficients(element)
+            own = (species == element).nonzero()[:, 0]
+            places.append(own)
+            found += [self._contracted(x[some], coefficients) for some in own.split(chunk)]
+        return torch.cat(found)[torch.cat(places).argsort()]
+
+    def _contracted(self, x: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
+        features = x.permute(1, 2, 0).contiguous()
+        products = [features]
+        for degree in self._degrees[1:]:
+            shorter = products[-1].index_select(1, self._kept("shorter", degree))
+            products.append(shorter * features.index_select(1, self._kept("last", degree)))
+        sums = (coefficients @ torch.cat(products, dim=1)).permute(2, 0, 1)
+        return torch.cat([part.flatten(1) for part in sums.split(self._widths, dim=2)], dim=1)
+
+    def _coefficients(self, element: int) -> torch.Tensor:
+        """Weigh the couplings of an element: (channels, components of all blocks, monomials)."""
+        blocks = []
+        for b, correlation in enumerate(self._correlations):
+            parts = [
+                torch.einsum("wmk,kc->cwm", self._kept("coupling", b, degree), self._kept("weight", b, degree)[element])
+                for degree in range(1, correlation + 1)
+            ]
+            missing = self._n_monomials - sum(part.shape[2] for part in parts)
+            blocks.append(torch.nn.functional.pad(torch.cat(parts, dim=2), (0, missing)))
+        return torch.cat(blocks, dim=1)
+
+    def _keep(self, *name: Any, value: torch.Tensor) -> None:
+        self.register_buffer("_".join(map(str, name)), value)
+
+    def _kept(self, *name: Any) -> torch.Tensor:
+        return self.get_buffer("_".join(map(str, name)))
+
+
+def _symmetrised(block: Any, degree: int) -> torch.Tensor:
+    """Average the couplings over all orders of the features: (components, features, ..., paths)."""
+    coupling = block.U_tensors(degree).double()
+    if coupling.ndim == degree + 1:
+        coupling = coupling[None]
+    orders = itertools.permutations(range(1, degree + 1))
+    return sum(coupling.permute(0, *order, degree + 1) for order in orders) / math.factorial(degree)
+
+
+def _monomials(couplings: list[list[torch.Tensor]]) -> list[list[Monomial]]:
+    """List by degree the products that any block couples, and those that they are made of, a feature at a time."""
+    n_features = couplings[0][0].shape[1]
+    found: list[set[Monomial]] = [{(k,) for k in range(n_features)}]
+    for degree in range(2, max(map(len, couplings)) + 1):
+        own: set[Monomial] = set()
+        for block in couplings:
+            if degree <= len(block):
+                size = block[degree - 1].abs().amax(dim=(0, -1))
+                own |= {tuple(sorted(places)) for places in (size > _NONE * size.max()).nonzero().tolist()}
+        found.append(own)
+    for longer, shorter in zip(found[:0:-1], found[-2::-1], strict=True):
+        shorter |= {monomial[:-1] for monomial in longer}
+    return [sorted(own) for own in found]
+
+
+def _orderings(monomial: Monomial) -> int:
+    counts = [monomial.count(feature) for feature in set(monomial)]
+    return math.factorial(len(monomial)) // math.prod(map(math.factorial, counts))
