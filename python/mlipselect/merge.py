@@ -167,7 +167,9 @@ def merge(
         )
         result.indices = np.array([known[share].record["indices"][place] for share, place in picked], dtype=np.int64)
         result.parameters |= {"merged": len(known), "same_as_whole": same, "information_bound": bound}
-        result.inputs["pool"] = {"parts": paths, **known[0].record["inputs"]["pool"]}
+        pools = [part.record["inputs"]["pool"] for part in known]
+        candidates = sum(pool["candidates"] for pool in pools)
+        result.inputs["pool"] = {"parts": paths, **pools[0], "candidates": candidates}
         share_of_bound = float(result.information[-1]) / bound if bound > 0 else 1.0
         result.notes.append(
             f"two rounds of greedy selection, from {len(known)} shares: the first {same} of {len(picked)} picks are "

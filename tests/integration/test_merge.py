@@ -58,6 +58,7 @@ def test_shares_are_the_pool():
 def test_what_is_certain_is_the_same_as_from_the_whole_pool():
     whole = ms.select(STORES, 8, "core.xyz")
     merged = ms.merge(PARTS, core="core.xyz")
+    assert merged.inputs["pool"]["candidates"] == len(whole.features) == 120
     same, bound = merged.parameters["same_as_whole"], merged.parameters["information_bound"]
     assert same >= 1
     assert merged.indices[:same].tolist() == whole.indices[:same].tolist()
