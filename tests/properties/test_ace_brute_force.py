@@ -14,7 +14,8 @@ ELEMENTS = {1: ["H"], 8: ["O"], 14: ["Si"]}
 
 
 def assert_equal_rows(values, expected):
-    np.testing.assert_allclose(values, expected, rtol=0, atol=2e-13 * max(1.0, np.abs(expected).max()))
+    # Radial functions lose up to three digits to rounding where r0 is larger than the cutoff.
+    np.testing.assert_allclose(values, expected, rtol=0, atol=2e-12 * max(1.0, np.abs(expected).max()))
 
 
 def expected_rows(atoms, descriptor, r0):
