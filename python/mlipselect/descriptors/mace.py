@@ -51,7 +51,7 @@ class MACE:
         Where it runs, such as ``"cuda"``.
     max_memory : int, optional
         About as many bytes are in use by one pass of the model; more if a single structure needs more. By default
-        64 MiB on a CPU, where larger batches are slower, and 2 GiB elsewhere.
+        128 MiB on a CPU, where larger batches are slower, and 2 GiB elsewhere.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class MACE:
         self.invariants_only = bool(invariants_only)
         self.dtype = checked_dtype(dtype)
         self.device = checked_device(device)
-        self.max_memory = (2**26 if self.device == "cpu" else 2**31) if max_memory is None else max_memory
+        self.max_memory = (2**27 if self.device == "cpu" else 2**31) if max_memory is None else max_memory
         with torch_settings(self.dtype):
             self._model, self.model, self._sha256 = load_model(model, self.device, self.dtype)
         self._numbers = [int(number) for number in self._model.atomic_numbers]

@@ -40,19 +40,18 @@ class SymmetricContraction(torch.nn.Module):  # type: ignore[misc] # torch is no
     def __init__(self, original: Any):
         super().__init__()
         blocks = original.contractions
-        couplings = [[_symmetrised(block, degree) for degree in range(1, block.correlation + 1)] for block in blocks]
+        self._degrees = range(1, blocks[0].correlation + 1)
+        couplings = [[_symmetrised(block, degree) for degree in self._degrees] for block in blocks]
         monomials = _monomials(couplings)
-        self._degrees = range(1, len(monomials) + 1)
         self._n_monomials = sum(map(len, monomials))
         for degree, shorter, own in zip(self._degrees[1:], monomials, monomials[1:], strict=False):
             place = {monomial: k for k, monomial in enumerate(shorter)}
             self._keep("shorter", degree, value=torch.tensor([place[monomial[:-1]] for monomial in own]))
             self._keep("last", degree, value=torch.tensor([monomial[-1] for monomial in own]))
-        self._correlations = [block.correlation for block in blocks]
         self._widths = [len(block[0]) for block in couplings]
         for b, (block, own_couplings) in enumerate(zip(blocks, couplings, strict=True)):
             weights = [block.weights_max, *block.weights][::-1]
-            for degree, coupling, weight in zip(self._degrees, own_couplings, weights, strict=False):
+            for degree, coupling, weight in zip(self._degrees, own_couplings, weights, strict=True):
                 own = torch.tensor(monomials[degree - 1])
                 # A monomial stands for all its orderings.
                 times = torch.tensor([_orderings(monomial) for monomial in monomials[degree - 1]])
@@ -74,26 +73,26 @@ class SymmetricContraction(torch.nn.Module):  # type: ignore[misc] # torch is no
             found += [self._contracted(x[some], coefficients) for some in own.split(chunk)]
         return torch.cat(found)[torch.cat(places).argsort()]
 
-    def _contracted(self, x: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
-        features = x.permute(1, 2, 0).contiguous()
-        products = [features]
+    def _contracted(self, x: torch.Tensor, coefficients: list[torch.Tensor]) -> torch.Tensor:
+        features = products = x.permute(1, 2, 0).contiguous()
+        sums = coefficients[0] @ products
         for degree in self._degrees[1:]:
-            shorter = products[-1].index_select(1, self._kept("shorter", degree))
-            products.append(shorter * features.index_select(1, self._kept("last", degree)))
-        sums = (coefficients @ torch.cat(products, dim=1)).permute(2, 0, 1)
-        return torch.cat([part.flatten(1) for part in sums.split(self._widths, dim=2)], dim=1)
+            products = products.index_select(1, self._kept("shorter", degree))
+            products = products * features.index_select(1, self._kept("last", degree))
+            sums = sums + coefficients[degree - 1] @ products
+        parts = sums.permute(2, 0, 1).split(self._widths, dim=2)
+        return torch.cat([part.flatten(1) for part in parts], dim=1)
 
-    def _coefficients(self, element: int) -> torch.Tensor:
-        """Weigh the couplings of an element: (channels, components of all blocks, monomials)."""
-        blocks = []
-        for b, correlation in enumerate(self._correlations):
-            parts = [
-                torch.einsum("wmk,kc->cwm", self._kept("coupling", b, degree), self._kept("weight", b, degree)[element])
-                for degree in range(1, correlation + 1)
-            ]
-            missing = self._n_monomials - sum(part.shape[2] for part in parts)
-            blocks.append(torch.nn.functional.pad(torch.cat(parts, dim=2), (0, missing)))
-        return torch.cat(blocks, dim=1)
+    def _coefficients(self, element: int) -> list[torch.Tensor]:
+        """Weigh the couplings of an element, by degree: (channels, components of all blocks, monomials)."""
+        return [
+            torch.cat([self._weighed(b, degree, element) for b in range(len(self._widths))], dim=1)
+            for degree in self._degrees
+        ]
+
+    def _weighed(self, block: int, degree: int, element: int) -> torch.Tensor:
+        coupling, weight = self._kept("coupling", block, degree), self._kept("weight", block, degree)
+        return torch.einsum("wmk,kc->cwm", coupling, weight[element])
 
     def _keep(self, *name: Any, value: torch.Tensor) -> None:
         self.register_buffer("_".join(map(str, name)), value)
@@ -115,12 +114,11 @@ def _monomials(couplings: list[list[torch.Tensor]]) -> list[list[Monomial]]:
     """List by degree the products that any block couples, and those that they are made of, a feature at a time."""
     n_features = couplings[0][0].shape[1]
     found: list[set[Monomial]] = [{(k,) for k in range(n_features)}]
-    for degree in range(2, max(map(len, couplings)) + 1):
+    for same_degree in list(zip(*couplings, strict=True))[1:]:
         own: set[Monomial] = set()
-        for block in couplings:
-            if degree <= len(block):
-                size = block[degree - 1].abs().amax(dim=(0, -1))
-                own |= {tuple(sorted(places)) for places in (size > _NONE * size.max()).nonzero().tolist()}
+        for coupling in same_degree:
+            size = coupling.abs().amax(dim=(0, -1))
+            own |= {tuple(sorted(places)) for places in (size > _NONE * size.max()).nonzero().tolist()}
         found.append(own)
     for longer, shorter in zip(found[:0:-1], found[-2::-1], strict=True):
         shorter |= {monomial[:-1] for monomial in longer}
