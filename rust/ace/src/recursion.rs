@@ -25,6 +25,8 @@ impl Recursion {
     /// `n` functions, orthonormal under the mean over the midpoints of `[low, high]`, with positive leading factors.
     pub(crate) fn orthonormal(n: usize, low: f64, high: f64, weight: impl Fn(f64) -> f64) -> Self {
         let t = midpoints(low, high);
+        // Means of t are taken from here: in a narrow interval they would lose digits that a division by its width shows.
+        let middle = 0.5 * (low + high);
         let mean = |f: &dyn Fn(usize) -> f64| (0..NODES).map(f).sum::<f64>() / NODES as f64;
 
         let mut steps = Vec::with_capacity(n);
@@ -35,7 +37,7 @@ impl Recursion {
         current.iter_mut().for_each(|f| *f /= a);
         let mut a_before = 0.0;
         while steps.len() < n {
-            let b = mean(&|k| t[k] * current[k] * current[k]);
+            let b = middle + mean(&|k| (t[k] - middle) * current[k] * current[k]);
             let next: Vec<f64> = (0..NODES).map(|k| (t[k] - b) * current[k] - a_before * previous[k]).collect();
             a = mean(&|k| next[k] * next[k]).sqrt();
             steps.push(Step { slope: 1.0 / a, shift: -b / a, back: -a_before / a });
