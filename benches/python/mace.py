@@ -9,8 +9,8 @@ distorted crystals of silicon. The two are measured in turns after a turn that i
 median over the turns; the largest difference of their numbers is shown relative to the largest feature.
 
 `get_descriptors` runs the model with its pass for forces and throws those away; ours runs forward only, and on a CPU
-with a symmetric contraction of our own. What batches save beyond that is what one call costs whatever its size: much
-for small cells and models, nothing for large ones.
+with messages and a symmetric contraction of our own. What batches save beyond that is what one call costs whatever its
+size: much for small cells and models, nothing for large ones.
 
 `--memory` measures what a pass allocates for each edge, in units of the largest array of messages.
 """

@@ -10,6 +10,7 @@ PACKAGES = {
     "test_mace": "mace",
     "test_mace_command": "mace",
     "test_mace_contraction": "mace",
+    "test_mace_messages": "mace",
     "test_mace_force_variance": "mace",
     "test_metatomic": "metatomic",
 }

@@ -18,8 +18,9 @@ from mlipselect.descriptors.torch_settings import checked_device, checked_dtype,
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features.check import check_structure
 
-# Largest arrays of messages that a pass has room for. It needs 2.5, and up to 6 to go back (benches/python/mace.py
-# --memory); twice that leaves room for structures of few neighbours and for what the allocator keeps.
+# Largest arrays of messages that a pass has room for. With mace's own modules it needs 2.5, and up to 6 to go back;
+# with ours, on a CPU, 1.2 and 4.4 (benches/python/mace.py --memory). Twice that leaves room for structures of few
+# neighbours and for what the allocator keeps.
 _FORWARD, _BACKWARD = 5, 12
 
 # Voigt order of xx, yy, zz, yz, xz, xy.
@@ -65,10 +66,11 @@ class MACE:
     Notes
     -----
     Structures are described together, in batches that `max_memory` bounds, without a pass for forces. On a CPU the
-    symmetric contraction is our own, which computes what mace's does, up to rounding. Derivatives are taken by
-    reverse-mode automatic differentiation; rows of `design` by differentiating that a second time where there are fewer
-    components than features. Forward-mode differentiation is not used: depending on what ran before, torch drops a part
-    of it in pieces of MACE that it has compiled, without an error.
+    sums of messages and the symmetric contraction are our own, which compute what mace's do, up to rounding.
+
+    Derivatives are taken by reverse-mode automatic differentiation; rows of `design` by differentiating that a second
+    time where there are fewer components than features. Forward-mode differentiation is not used: depending on what ran
+    before, torch drops a part of it in pieces of MACE that it has compiled, without an error.
 
     Batches and numbers of threads may change the last digits of features. On CUDA sums run in an order that changes
     from call to call, and so do the last digits.

@@ -76,7 +76,7 @@ def load_model(model: Any, device: str, dtype: str) -> tuple[Any, str, str]:
     for parameter in module.parameters():
         parameter.requires_grad_(False)
     if device == "cpu":
-        _contract_by_monomials(module)
+        _use_our_own_modules(module)
     return module, name, digest
 
 
@@ -103,14 +103,20 @@ def numbers_per_edge(model: Any) -> int:
     return max(int(interaction.conv_tp.irreps_out.dim) for interaction in model.interactions)
 
 
-def _contract_by_monomials(model: Any) -> None:
-    """Give a model our own symmetric contraction where it has mace's, in which half of its time goes on a CPU."""
+def _use_our_own_modules(model: Any) -> None:
+    """Give a model our own messages and contraction where it has mace's, on which most of its time goes on a CPU."""
     from mace.modules.symmetric_contraction import SymmetricContraction as Original
 
     from mlipselect.descriptors.mace_contraction import SymmetricContraction
+    from mlipselect.descriptors.mace_messages import Messages, is_by_channel
 
+    # Models compiled to TorchScript, and those for cuEquivariance, have other modules and keep them.
+    for interaction in model.interactions:
+        # Blocks that know this attribute leave it to `conv_tp` to add up messages where they have it.
+        if is_by_channel(interaction.conv_tp) and "conv_fusion" in type(interaction).forward.__code__.co_consts:
+            interaction.conv_tp = Messages(interaction.conv_tp)
+            interaction.conv_fusion = True
     for product in model.products:
-        # Models compiled to TorchScript, and those for cuEquivariance, have another one.
         if isinstance(getattr(product, "symmetric_contractions", None), Original):
             product.symmetric_contractions = SymmetricContraction(product.symmetric_contractions)
 

@@ -1,0 +1,133 @@
+"""The messages of MACE: what atoms get from their neighbours, added up before it is coupled.
+
+mace couples the features and the direction of every neighbour, and adds up the results. Coupling is linear: here the
+products are added up first, in one matrix product for each atom, and coupled once.
+
+This module imports torch: import it where a model is loaded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+# Bytes of products that are worked on together; what the caches do not hold makes it slower.
+_CHUNK = 2**23
+
+
+class Messages(torch.nn.Module):  # type: ignore[misc] # torch is not there to be checked
+    """
+    What ``conv_tp`` of an interaction of mace computes for each edge, summed over the edges that an atom receives.
+
+    Parameters
+    ----------
+    original : e3nn.o3.TensorProduct
+        What this takes the place of, in its precision; one that `is_by_channel`.
+
+    References
+    ----------
+    .. [1] I. Batatia et al., MACE, NeurIPS 2022, arXiv:2206.07697, equation 8.
+    """
+
+    def __init__(self, original: Any):
+        super().__init__()
+        self.irreps_out = original.irreps_out
+        self._features = list(
+            zip(original.irreps_in1.slices(), (part.mul for part in original.irreps_in1), strict=True)
+        )
+        self._directions = original.irreps_in2.slices()
+        # A path couples one part of the features with one of the directions, and fills one of the results.
+        self._paths = []
+        start = 0
+        for path in original.instructions:
+            stop = start + path.path_shape[0]
+            self._paths.append((path.i_out, path.i_in1, path.i_in2, slice(start, stop)))
+            start = stop
+        self._paths.sort(key=lambda path: path[0])
+        for k, coupling in enumerate(self._couplings(original)):
+            self.register_buffer(f"coupling_{k}", coupling)
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor, weights: torch.Tensor, edges: torch.Tensor) -> torch.Tensor:
+        """
+        Sum up messages.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_atoms, irreps_in1.dim)
+            Features of atoms.
+        y : Tensor of shape (n_edges, irreps_in2.dim)
+            Spherical harmonics of edges.
+        weights : Tensor of shape (n_edges, channels of all paths)
+            Radial functions of edges.
+        edges : Tensor of shape (2, n_edges)
+            Senders and receivers.
+
+        Returns
+        -------
+        Tensor of shape (n_atoms, irreps_out.dim)
+            The sums, by receiver.
+        """
+        sender, receiver = edges
+        counts = receiver.bincount(minlength=len(x))
+        by_receiver = receiver.argsort(stable=True)
+        first = counts.cumsum(0) - counts
+        # Channels last: long inner loops.
+        features = [x[:, part].unflatten(1, (channels, -1)).mT.contiguous() for part, channels in self._features]
+        # Those with as many neighbours go together, so that few places are filled up; those with none by themselves.
+        atoms = counts.argsort(stable=True)
+        alone = int((counts == 0).sum())
+        products = x.element_size() * sum(features[path[1]][0].numel() for path in self._paths)
+        chunk = max(1, _CHUNK // (products * max(1, int(counts.max()))))
+        found = []
+        for some in atoms.tensor_split(list(range(alone, len(atoms), chunk))):
+            own_counts = counts[some, None]
+            place = torch.arange(max(own_counts[:, 0].tolist(), default=0), device=x.device)
+            # An atom's own last edge fills up its places, with the weight zero.
+            own = by_receiver[first[some, None] + place.minimum(own_counts - 1)]
+            angular = y[own] * (place < own_counts)[..., None]
+            found.append(self._summed([part[sender[own]] for part in features], angular, weights[own]))
+        return torch.cat(found)[atoms.argsort()]
+
+    def _summed(self, near: list[torch.Tensor], angular: torch.Tensor, radial: torch.Tensor) -> torch.Tensor:
+        """Sum over the neighbours of some atoms, the second axis of all arrays."""
+        sums = []
+        for k, (_, feature, direction, channels) in enumerate(self._paths):
+            products = radial[:, :, None, channels] * near[feature]
+            both = angular[..., self._directions[direction]].mT @ products.flatten(2)
+            coupled = self.get_buffer(f"coupling_{k}") @ both.unflatten(2, products.shape[2:]).flatten(1, 2)
+            sums.append(coupled.mT.flatten(1))
+        return torch.cat(sums, dim=1)
+
+    def _couplings(self, original: Any) -> list[torch.Tensor]:
+        """Ask what becomes of each component of the directions and the features: (results, components of both)."""
+        dtype = next(buffer.dtype for buffer in original.buffers() if buffer.is_floating_point())
+        results = original.irreps_out.slices()
+        found = []
+        for result, feature, direction, _ in self._paths:
+            (part, channels), onto = self._features[feature], self._directions[direction]
+            n_features, n_directions = (part.stop - part.start) // channels, onto.stop - onto.start
+            n_pairs = n_directions * n_features
+            x = torch.zeros((n_pairs, original.irreps_in1.dim), dtype=dtype)
+            y = torch.zeros((n_pairs, original.irreps_in2.dim), dtype=dtype)
+            # The first channel will do: all are coupled alike.
+            x[:, part.start : part.start + n_features] = torch.eye(n_features, dtype=dtype).repeat(n_directions, 1)
+            y[:, onto] = torch.eye(n_directions, dtype=dtype).repeat_interleave(n_features, dim=0)
+            coupled = original(x, y, torch.ones((n_pairs, original.weight_numel), dtype=dtype))[:, results[result]]
+            found.append(coupled[:, : coupled.shape[1] // channels].T.contiguous())
+        return found
+
+
+def is_by_channel(product: Any) -> bool:
+    """Tell whether a product couples each channel with the directions alone, by weights of each edge, as mace's do."""
+    from e3nn import o3
+
+    return (
+        isinstance(product, o3.TensorProduct)
+        and not product.shared_weights
+        and all(
+            path.connection_mode == "uvu" and path.has_weight and path.path_shape[1] == 1
+            for path in product.instructions
+        )
+        and len({path.i_out for path in product.instructions}) == len(product.instructions) == len(product.irreps_out)
+    )
