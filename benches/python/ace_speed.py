@@ -106,7 +106,11 @@ def accumulate(path: str) -> None:
 def against_soap(structures: list[Atoms], repeats: int) -> None:
     # Read when the library is loaded.
     os.environ["OMP_NUM_THREADS"] = "1"
-    from quippy.descriptors import Descriptor
+    try:
+        from quippy.descriptors import Descriptor
+    except ImportError:
+        print("\nquippy is not installed: pip install quippy-ase")
+        return
 
     soap, ace = Descriptor(SOAP), ACE(["Si"], totaldegree=16, rcut=5.0)
     rows = [soap.calc(atoms)["data"] for atoms in structures[:1]]

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlipselect.descriptors import ACE
+from mlipselect.descriptors.recorded import recorded_descriptor
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.describe import DescriptorLike
 from mlipselect.io.collection import Isolated, Structures, StructuresLike
 from mlipselect.io.frames import Frame, iter_frames
-from mlipselect.provenance import describe_descriptor
+from mlipselect.provenance import descriptor_identity
 from mlipselect.select import select
 from mlipselect.selection import PREFIX, Selection, output_for, record_path
 
@@ -71,7 +71,7 @@ def merge(
     core : path, iterable of paths, ase.Atoms or iterable of ase.Atoms, optional
         Structures in the training set: those that the shares were selected with.
     descriptor : object or callable, optional
-        The descriptor of the pool, where it is not an `ACE`.
+        The descriptor of the pool; needed where that is not an `ACE`.
     isolated : str, optional
         ``"KEY=VALUE"`` that marks isolated atoms of the core.
     n_threads : int, optional
@@ -141,11 +141,12 @@ def merge(
         elif save_posterior is not None:
             raise InvalidInputError("save_posterior: expected `output` with it, got none")
         _check_core(known[0], core_structures, progress)
+        descriptor = recorded_descriptor(known[0].record["descriptor"], known[0].path, descriptor, describes=True)
         result = select(
             [frame for part in known for frame in part.frames],
             n,
             core,
-            _descriptor(known[0], descriptor),
+            descriptor,
             score=parameters["score"],
             prior_precision=parameters["prior_precision"],
             noise_precision=parameters["noise_precision"],
@@ -234,15 +235,28 @@ def certificate(
     return same, best
 
 
-def _read(path: str) -> Part:
+def read_record(path: str) -> dict[str, Any]:
+    """Read the record beside what was selected from a share.
+
+    Raises
+    ------
+    InvalidInputError
+        It cannot be read, or is that of something else.
+    """
     record = record_path(path)
     try:
-        known = json.loads(Path(record).read_text(encoding="utf-8"))
-        shard, indices = known["parameters"]["shard"], known["indices"]
+        known: dict[str, Any] = json.loads(Path(record).read_text(encoding="utf-8"))
+        _ = known["parameters"]["shard"], known["indices"], known["descriptor"]
     except OSError as error:
         raise InvalidInputError(f"{record}: the record of a part cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidInputError(f"{record}: not the record of a selection from a share") from error
+    return known
+
+
+def _read(path: str) -> Part:
+    known = read_record(path)
+    shard, indices = known["parameters"]["shard"], known["indices"]
     frames = []
     for frame in iter_frames(path):
         info = frame.atoms.info
@@ -260,10 +274,12 @@ def _check(parts: Sequence[Part]) -> None:
     """Refuse parts that do not belong together, or not all of them."""
     first = parts[0]
     for part in parts[1:]:
-        for name in ("descriptor", "inputs"):
-            theirs, ours = ({**p.record[name], "pool": None} for p in (part, first))
-            if theirs != ours or _pool(part) != _pool(first):
-                raise InvalidInputError(f"{part.path}: selected with another {name} than {first.path}")
+        theirs, ours = (descriptor_identity(p.record["descriptor"]) for p in (part, first))
+        if theirs != ours:
+            raise InvalidInputError(f"{part.path}: selected with another descriptor than {first.path}")
+        theirs, ours = ({**p.record["inputs"], "pool": None} for p in (part, first))
+        if theirs != ours or _pool(part) != _pool(first):
+            raise InvalidInputError(f"{part.path}: selected with other inputs than {first.path}")
         for name in sorted(
             {*part.record["parameters"], *first.record["parameters"]} - {"shard", "next_score", "max_memory"}
         ):
@@ -290,14 +306,3 @@ def _check_core(part: Part, core: Structures | None, progress: bool | None) -> N
     digests = [None if known is None else sorted(file["sha256"] for file in known["files"]) for known in (theirs, ours)]
     if digests[0] != digests[1]:
         raise InvalidInputError(f"{part.path}: selected with another core: give that one, unchanged")
-
-
-def _descriptor(part: Part, given: DescriptorLike | None) -> DescriptorLike:
-    known = dict(part.record["descriptor"])
-    if given is not None:
-        if describe_descriptor(given) != known:
-            raise InvalidInputError(f"{part.path}: selected with another descriptor, {known}")
-        return given
-    if known.pop("name", None) != "ACE":
-        raise InvalidInputError(f"{part.path}: expected its descriptor with it, {part.record['descriptor']}")
-    return ACE(**known)

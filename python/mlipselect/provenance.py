@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -11,3 +12,12 @@ def describe_descriptor(descriptor: Any) -> dict[str, Any]:
     if isinstance(parameters, dict):
         return parameters
     return {"name": getattr(descriptor, "__qualname__", type(descriptor).__qualname__)}
+
+
+def descriptor_identity(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep of the record of a descriptor what its features depend on: of a model the digest, wherever its file lies."""
+    return {
+        name: descriptor_identity(value) if isinstance(value, dict) else value
+        for name, value in record.items()
+        if not (name == "model" and "sha256" in record)
+    }

@@ -83,7 +83,8 @@ def select(
     core : like `pool`, optional
         Structures that are in the training set already.
     descriptor : object or callable, optional
-        See `featurize`; by default ``ACE()``, which adapts itself to the elements of pool and core.
+        See `featurize`; by default ``ACE()``, which adapts itself to the elements of pool and core. A store has its
+        own; where that is not an `ACE`, it has to be given to describe a core.
     method : {"bayesian", "fps", "facility-location", "k-medoids", "cur", "random"}, default "bayesian"
         How to select: by `BayesianSelector`, `FPS`, `FacilityLocation`, `KMedoids`, `CUR` or `RandomSelector`.
     score : {"energy", "logdet", "pool_variance", "pool_std", "force", "stress"} or mapping, optional

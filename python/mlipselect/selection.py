@@ -51,7 +51,7 @@ class Selection:
     posterior : Posterior
         What is known after the last pick.
     descriptor : object
-        The descriptor, with what it settled by itself.
+        The descriptor, with what it settled by itself; where it was not needed for a store, what the store says of it.
     features : Features or JoinedStores
         What was selected from, one row per candidate.
     core_features : Features or None

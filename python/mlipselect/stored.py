@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mlipselect.checkpoint import Checkpoint, identity_of, refuse_unusable
-from mlipselect.descriptors import ACE
+from mlipselect.descriptors.recorded import recorded_descriptor
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features import Features, FeatureStore, featurize
 from mlipselect.features.describe import DescriptorLike
@@ -24,7 +24,7 @@ from mlipselect.io.collection import Isolated, Structures, StructuresLike, sha25
 from mlipselect.io.frames import Frame, read_frames
 from mlipselect.io.output import Output
 from mlipselect.limits import Limits
-from mlipselect.provenance import describe_descriptor
+from mlipselect.provenance import describe_descriptor, descriptor_identity
 from mlipselect.selection import Selection, output_for, selection_notes, warn_beyond
 from mlipselect.selectors import BayesianSelector, MinDistance, Selector
 from mlipselect.selectors.methods import fit, needs_derivatives, selector_parameters
@@ -60,34 +60,6 @@ def share(store: JoinedStores, shard: str) -> Share:
     return Share(store, int(match[1]), int(match[2]))
 
 
-def descriptor_of(store: JoinedStores, given: DescriptorLike | None) -> DescriptorLike:
-    """Return the descriptor that the store was made with, which the core must be described with.
-
-    Parameters
-    ----------
-    store : JoinedStores
-        The store.
-    given : object or callable, optional
-        The descriptor, where it is not an `ACE` or is to be checked.
-
-    Raises
-    ------
-    InvalidInputError
-        It is another one, or must be given.
-    """
-    known = dict(store.descriptor)
-    if given is None:
-        parameters = dict(known)
-        if parameters.pop("name", None) != "ACE":
-            raise InvalidInputError(f"{store.name}: expected its descriptor with it, {known}")
-        return ACE(**parameters)
-    if describe_descriptor(given) != known:
-        raise InvalidInputError(
-            f"{store.name}: made with another descriptor, {known}, than the one given, {describe_descriptor(given)}"
-        )
-    return given
-
-
 def chosen_frames(store: JoinedStores, picks: Sequence[int]) -> list[Frame]:
     """Read some structures from the files that the store was made from.
 
@@ -115,7 +87,7 @@ def picks_depend_on(
     return {
         "method": type(selector).__name__,
         "n": n,
-        "descriptor": describe_descriptor(descriptor),
+        "descriptor": descriptor_identity(describe_descriptor(descriptor)),
         **identity_of(
             {
                 **{name: value for name, value in selector_parameters(selector).items() if name not in how},
@@ -178,7 +150,7 @@ def select_stored(
             out = stack.enter_context(output_for(output, inputs, save_posterior))
         if checkpoint is not None:
             refuse_unusable(checkpoint, inputs, [] if out is None else out.targets)
-        descriptor = descriptor_of(store, descriptor)
+        descriptor = recorded_descriptor(store.descriptor, store.name, descriptor, describes=known is not None)
         X_core = None
         if known is not None:
             X_core = featurize(

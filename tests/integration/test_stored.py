@@ -98,6 +98,69 @@ def test_another_descriptor_or_a_changed_file_is_refused(files, store):
         ms.select(store, 3)
 
 
+class Learned:
+    """Features that a record does not say all of, as those of a model in a file."""
+
+    def __init__(self, path="a.model", digest="0123"):
+        self.parameters = {"name": "Learned", "model": path, "sha256": digest}
+
+    def features(self, atoms):
+        return np.sort(atoms.get_all_distances(mic=True), axis=1)[:, 1:8]
+
+
+def test_a_descriptor_that_has_to_be_given_is_asked_for_where_it_is_needed(files):
+    core = ms.read("core.xyz")[1:]
+    store = ms.featurize("pool.xyz", Learned(), store="features")
+    alone = ms.select(store, 4)
+    assert alone.indices.tolist() == ms.select("pool.xyz", 4, descriptor=Learned()).indices.tolist()
+    assert alone.record()["descriptor"] == Learned().parameters
+    for use in (lambda: ms.select(store, 4, core), lambda: alone.descriptor.features(core[0])):
+        with pytest.raises(InvalidInputError, match="features: expected its descriptor with it"):
+            use()
+    wanted = ms.select("pool.xyz", 4, core, Learned()).indices.tolist()
+    # The digest tells a model, wherever it lies.
+    assert ms.select(store, 4, core, Learned("moved.model")).indices.tolist() == wanted
+    with pytest.raises(InvalidInputError, match="features: made with another descriptor"):
+        ms.select(store, 4, core, Learned(digest="4567"))
+
+
+def test_stores_of_a_model_that_was_moved_belong_together(files):
+    pool = ms.read("pool.xyz")
+    stores = []
+    for k, path in enumerate(("a.model", "moved.model")):
+        write_exact(f"{k}.xyz", pool[k::2])
+        stores.append(ms.featurize(f"{k}.xyz", Learned(path), store=f"{k}.features"))
+    assert len(ms.select(stores, 4).indices) == 4
+    ms.featurize("0.xyz", Learned("moved.model"), store="0.features")
+    for k in (1, 2):
+        ms.select(stores, 3, shard=f"{k}/2", output=f"part{k}.xyz", descriptor=Learned(f"{k}.model"))
+    merged = ms.merge(["part1.xyz", "part2.xyz"], descriptor=Learned("elsewhere.model"))
+    assert merged.indices[0] == ms.select(stores, 3).indices[0]
+    write_exact("2.xyz", pool)
+    stores.append(ms.featurize("2.xyz", Learned(digest="4567"), store="2.features"))
+    with pytest.raises(InvalidInputError, match=r"2.features: holds features of another descriptor than 0.features"):
+        ms.select(stores, 4)
+
+
+@pytest.mark.parametrize("inner", [ms.ACE(**ACE), Learned()])
+def test_blocks_of_elements_are_those_of_the_store(files, inner):
+    core = ms.read("core.xyz")[1:]
+    descriptor = ms.PerElement(inner, ["Si", "Ge"])
+    store = ms.featurize("pool.xyz", descriptor, store="features")
+    wanted = ms.select("pool.xyz", 4, core, descriptor).indices.tolist()
+    given = None if isinstance(inner, ms.ACE) else ms.PerElement(inner)
+    stored = ms.select(store, 4, core, given)
+    assert stored.indices.tolist() == wanted
+    assert stored.record()["descriptor"] == descriptor.parameters
+
+
+def test_a_store_has_its_type(files, store, capsys):
+    command = ["select", "features", "-n", "3", "-q", "-o", "out.xyz", "--dtype"]
+    assert main([*command, "float64"]) == 0
+    assert main([*command, "float32"]) == 1
+    assert "--dtype: features has features of type float64" in capsys.readouterr().err
+
+
 def test_a_selection_without_a_core_can_be_written(files):
     ms.select("pool.xyz", 2, descriptor=ms.ACE(**ACE)).write("chosen.xyz")
     assert len(ase.io.read("chosen.xyz", ":")) == 2

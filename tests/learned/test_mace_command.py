@@ -63,6 +63,54 @@ def test_selection_of_the_silicon_pool_end_to_end(silicon, si_model, tmp_path, c
     np.testing.assert_allclose(record["scores"], scores.max(axis=1), rtol=1e-6)
 
 
+def test_a_store_is_selected_from_as_its_files_are(files, si_model, capsys):
+    ms.io.write_exact("core.xyz", ms.read("core.xyz")[1:])
+    model = ["--descriptor", "mace", "--model", str(si_model), "--all-features", "--dtype", "float32"]
+    select = ["-n", "4", "-q", "-o", "out.xyz"]
+    assert main(["featurize", "pool.xyz", *model, "-q", "--store", "features"]) == 0
+
+    def indices():
+        return json.loads(Path("out.json").read_text())["indices"]
+
+    for options in (["--core", "core.xyz"], ["--core", "core.xyz", "--method", "fps"], ["--method", "fps"]):
+        assert main(["select", "pool.xyz", *model, *options, *select]) == 0
+        wanted = indices()
+        for given in ([], model[-2:]):
+            assert main(["select", "features", *model[:-2], *given, *options, *select]) == 0
+            assert indices() == wanted
+    # Nothing is described without a core.
+    assert main(["select", "features", "--method", "fps", *select]) == 0
+    assert indices() == wanted
+    moved = Path("moved.model")
+    moved.write_bytes(si_model.read_bytes())
+    assert main(["select", "features", "--core", "core.xyz", *model[:2], "--model", str(moved), *select]) == 1
+    assert "features: made with another descriptor" in capsys.readouterr().err
+    assert main(["select", "features", *model[:2], "--model", str(moved), *model[4:], *select]) == 0
+    assert main(["select", "features", "--core", "core.xyz", *select]) == 1
+    assert "features: expected its descriptor with it, to describe structures" in capsys.readouterr().err
+    assert main(["select", "features", *model[:-1], "float64", *select]) == 1
+    assert "--dtype: features has features of type float32" in capsys.readouterr().err
+
+
+def test_shares_of_stores_are_merged(files, si_model, capsys):
+    model = ["--descriptor", "mace", "--model", str(si_model), "--cache", "kept"]
+    for k in range(2):
+        ms.io.write_exact(f"{k}.xyz", ms.read("pool.xyz")[6 * k : 6 * k + 6])
+        assert main(["featurize", f"{k}.xyz", *model, "-q", "--store", f"{k}.features"]) == 0
+    select = ["select", "0.features", "1.features", "-n", "4", "-q"]
+    for k in (1, 2):
+        assert main([*select, "--shard", f"{k}/2", "-o", f"part{k}.xyz"]) == 0
+    assert main([*select, "-o", "whole.xyz"]) == 0
+    merge = ["merge", "part1.xyz", "part2.xyz", "-q", "-o", "merged.xyz"]
+    assert main(merge) == 1
+    assert "part1.xyz: expected its descriptor with it, to describe structures" in capsys.readouterr().err
+    assert main([*merge, *model]) == 0
+    whole, merged = (json.loads(Path(f"{name}.json").read_text()) for name in ("whole", "merged"))
+    same = merged["parameters"]["same_as_whole"]
+    assert same >= 1
+    assert merged["indices"][:same] == whole["indices"][:same]
+
+
 def test_errors_name_file_and_frame(files, si_model, capsys):
     from ase.build import bulk
 
@@ -86,7 +134,7 @@ def test_what_the_page_shows_runs(files, si_model, capsys):
     ms.io.write_exact("core.xyz", ms.read("core.xyz")[1:])
     names = {}
     blocks = re.findall(r"^```(py|bash)\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     for language, text in blocks:
         if language == "py":
             exec(compile(text, str(PAGE), "exec"), names)

@@ -46,6 +46,21 @@ def test_what_is_kept_is_what_is_computed(tmp_path, rows, make):
     assert not list((tmp_path / "kept").rglob(".mlipselect-*"))
 
 
+def test_a_model_is_told_by_its_digest(tmp_path):
+    class Model(Counting):
+        path, digest = "a.model", "0123"
+
+        @property
+        def parameters(self):
+            return {"name": "Model", "model": self.path, "sha256": self.digest}
+
+    for path, digest, calls in (("a.model", "0123", 1), ("moved.model", "0123", 0), ("a.model", "4567", 1)):
+        model = Model()
+        model.path, model.digest = path, digest
+        ms.featurize([rattled(0)], ms.Cached(model, tmp_path))
+        assert model.calls == calls
+
+
 def change(atoms, what):
     changed = atoms.copy()
     if what == "positions":

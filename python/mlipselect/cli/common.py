@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import Any
 
 from mlipselect.descriptors import ACE, MACE, Cached, Metatomic, PerElement
+from mlipselect.descriptors.recorded import from_record
 from mlipselect.exceptions import InvalidInputError
 
 
@@ -21,42 +23,57 @@ def add_verb(verbs: Any, name: str, summary: str, examples: str) -> argparse.Arg
     return parser
 
 
-def add_descriptor_options(parser: argparse.ArgumentParser, *, learned: bool = False) -> None:
-    """Add the options that define the descriptor: those of ACE and, if wanted, those of learned descriptors."""
-    if learned:
-        group = parser.add_argument_group("descriptor")
-        group.add_argument(
-            "--per-element",
-            action="store_true",
-            default=None,
-            help="a block of columns for each element, for descriptors that share them between elements",
-        )
-        group.add_argument(
-            "--cache", metavar="FOLDER", help="keep the features there, and take those of an earlier run from there"
-        )
-        group.add_argument(
-            "--descriptor",
-            choices=list(_OPTIONS),
-            help="ACE, or what a model of MACE or metatomic makes of each atom (default: ace)",
-        )
-        group.add_argument(
-            "--model",
-            metavar="FILE",
-            help="mace, metatomic: file of the model, which can run any code: only from people you trust; mace: or a "
-            "foundation model such as mp:medium-mpa-0",
-        )
-        group.add_argument(
-            "--device",
-            metavar="DEVICE",
-            help="mace, metatomic: where the model runs, such as cuda (default: cpu for mace, as the model says for "
-            "metatomic)",
-        )
-        group.add_argument(
-            "--all-features",
-            action="store_true",
-            default=None,
-            help="mace: keep features that turn with the structure, too (default: invariants only)",
-        )
+def add_descriptor_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that define a descriptor of any kind, and the type of its features."""
+    add_learned_options(parser)
+    add_ace_options(parser)
+    group = parser.add_argument_group("type of features")
+    group.add_argument(
+        "--dtype",
+        choices=["float64", "float32"],
+        help="type of the features, and precision of mace (default: float64, or that of a store)",
+    )
+
+
+def add_learned_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose a descriptor, but for those of ACE."""
+    group = parser.add_argument_group("descriptor")
+    group.add_argument(
+        "--per-element",
+        action="store_true",
+        default=None,
+        help="a block of columns for each element, for descriptors that share them between elements",
+    )
+    group.add_argument(
+        "--cache", metavar="FOLDER", help="keep the features there, and take those of an earlier run from there"
+    )
+    group.add_argument(
+        "--descriptor",
+        choices=list(_OPTIONS),
+        help="ACE, or what a model of MACE or metatomic makes of each atom (default: ace)",
+    )
+    group.add_argument(
+        "--model",
+        metavar="FILE",
+        help="mace, metatomic: file of the model, which can run any code: only from people you trust; mace: or a "
+        "foundation model such as mp:medium-mpa-0",
+    )
+    group.add_argument(
+        "--device",
+        metavar="DEVICE",
+        help="mace, metatomic: where the model runs, such as cuda (default: cpu for mace, as the model says for "
+        "metatomic)",
+    )
+    group.add_argument(
+        "--all-features",
+        action="store_true",
+        default=None,
+        help="mace: keep features that turn with the structure, too (default: invariants only)",
+    )
+
+
+def add_ace_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that define an ACE."""
     group = parser.add_argument_group("descriptor (ACE)")
     group.add_argument(
         "--elements",
@@ -75,12 +92,6 @@ def add_descriptor_options(parser: argparse.ArgumentParser, *, learned: bool = F
     )
     group.add_argument("--rcut", type=float, metavar="LENGTH", help="cutoff in Å (default: 5.0)")
     group.add_argument("--r0", type=float, metavar="LENGTH", help="bond length in Å (default: from a table)")
-    group.add_argument(
-        "--dtype",
-        choices=["float64", "float32"],
-        default="float64",
-        help="type of the features" + (", and precision of mace" if learned else "") + " (default: %(default)s)",
-    )
 
 
 #: Options of each descriptor.
@@ -95,17 +106,32 @@ _OPTIONS = {
 _WRAPPERS = ("per_element", "cache")
 
 
-def given_descriptor_options(options: argparse.Namespace) -> dict[str, Any]:
+def _given_descriptor_options(options: argparse.Namespace) -> dict[str, Any]:
     """Collect what was given for a descriptor of any kind."""
     names = ["descriptor", *_WRAPPERS, *(name for names in _OPTIONS.values() for name in names)]
     return {name: value for name in names if (value := getattr(options, name, None)) is not None}
 
 
-def descriptor_from(options: argparse.Namespace) -> Any:
-    """Make the descriptor that the options define."""
-    given = given_descriptor_options(options)
+def refuse_descriptor(options: argparse.Namespace, owner: str) -> None:
+    """Refuse options of a descriptor where one is there already."""
+    for name in _given_descriptor_options(options):
+        raise InvalidInputError(f"--{name.replace('_', '-')}: expected no descriptor with {owner}, which has its own")
+
+
+def descriptor_for(options: argparse.Namespace, record: Mapping[str, Any], owner: str) -> Any:
+    """Make the descriptor of a record from the options; None if none were given, as where the record says all."""
+    if from_record(record) is not None:
+        refuse_descriptor(options, owner)
+    if not _given_descriptor_options(options):
+        return None
+    return descriptor_from(options, record.get("descriptor", record).get("dtype", "float64"))
+
+
+def descriptor_from(options: argparse.Namespace, dtype: str = "float64") -> Any:
+    """Make the descriptor that the options define; of MACE, in a precision."""
+    given = _given_descriptor_options(options)
     per_element, folder = (given.pop(name, None) for name in _WRAPPERS)
-    descriptor = _plain_descriptor(given, options.dtype)
+    descriptor = _plain_descriptor(given, dtype)
     if folder is not None:
         descriptor = Cached(descriptor, folder)
     return PerElement(descriptor) if per_element else descriptor

@@ -48,7 +48,7 @@ def add_parser(verbs: Any) -> None:
         default="structure",
         help="what to keep: means over structures, or the rows of all atoms too (default: %(default)s)",
     )
-    add_descriptor_options(parser, learned=True)
+    add_descriptor_options(parser)
     add_general_options(parser)
     parser.set_defaults(run=run)
 
@@ -56,10 +56,11 @@ def add_parser(verbs: Any) -> None:
 def run(options: argparse.Namespace) -> None:
     """Compute, write, and say what was written."""
     structures = Structures(options.structures)
-    descriptor = descriptor_from(options)
+    dtype = options.dtype or "float64"
+    descriptor = descriptor_from(options, dtype)
     how = {
         "rows": options.rows,
-        "dtype": options.dtype,
+        "dtype": dtype,
         "n_threads": options.threads,
         "progress": progress_from(options),
     }

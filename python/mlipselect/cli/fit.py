@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from mlipselect.cli.common import (
-    add_descriptor_options,
+    add_ace_options,
     add_general_options,
     add_verb,
     descriptor_from,
@@ -64,7 +64,7 @@ def add_parser(verbs: Any) -> None:
     model.add_argument(
         "--prior-power", type=float, default=4.0, metavar="P", help="power of the smoothness prior (default: 4)"
     )
-    add_descriptor_options(parser)
+    add_ace_options(parser)
     add_general_options(parser)
     parser.set_defaults(run=run)
 

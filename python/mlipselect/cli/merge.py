@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from mlipselect.cli.common import add_general_options, add_verb, progress_from
-from mlipselect.merge import merge
+from mlipselect.cli.common import add_general_options, add_learned_options, add_verb, descriptor_for, progress_from
+from mlipselect.merge import merge, read_record
 from mlipselect.report.table import selection_table
 from mlipselect.selection import record_path
 
@@ -39,6 +39,7 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--isolated", metavar="KEY=VALUE", help="what marks isolated atoms of the core")
     parser.add_argument("--save-posterior", metavar="FILE", help="write what is known after the last pick")
+    add_learned_options(parser)
     add_general_options(parser)
     parser.set_defaults(run=run)
 
@@ -49,6 +50,7 @@ def run(options: argparse.Namespace) -> None:
         options.parts,
         options.n,
         options.core,
+        descriptor_for(options, read_record(options.parts[0])["descriptor"], options.parts[0]),
         isolated=options.isolated,
         n_threads=options.threads,
         progress=progress_from(options),

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import argparse
 import re
-from pathlib import Path
 from typing import Any
 
 from mlipselect.cli.common import (
     add_descriptor_options,
     add_general_options,
     add_verb,
+    descriptor_for,
     descriptor_from,
-    given_descriptor_options,
     progress_from,
+    refuse_descriptor,
 )
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.features.store import MANIFEST
 from mlipselect.report.table import selection_table
 from mlipselect.select import select
 from mlipselect.selection import record_path
 from mlipselect.selectors.methods import METHODS
+from mlipselect.stored import as_store
 
 SUMMARY = """\
 Select structures of a pool and write them in the order in which they were picked.
@@ -49,7 +49,7 @@ EXAMPLES = """\
   # lower the uncertainty over the whole pool instead of picking the most uncertain structure
   mlipselect select pool.xyz --core train.xyz --score pool_variance -n 20 -o selected.xyz
 
-  # by the features of a MACE model
+  # by the features of a MACE model; a store of them takes the same options
   mlipselect select pool.xyz --core train.xyz --descriptor mace --model si.model -n 20 -o selected.xyz
 """
 
@@ -171,7 +171,7 @@ def add_parser(verbs: Any) -> None:
         help="keep the picks there while they are made: the same command goes on from that file after a stop",
     )
     selection.add_argument("--save-posterior", metavar="FILE", help="write what is known after the last pick")
-    add_descriptor_options(parser, learned=True)
+    add_descriptor_options(parser)
     add_general_options(parser)
     parser.set_defaults(run=run)
 
@@ -204,10 +204,6 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 METHOD_OPTIONS = ("max_memory", "score", "metric", "scale", "init", "rank", "deterministic", "rows")
 
 
-def _is_store(pool: list[str]) -> bool:
-    return all((Path(path) / MANIFEST).is_file() for path in pool)
-
-
 def _bytes(text: str) -> int:
     """Understand a number of bytes such as 500MB."""
     match = re.fullmatch(r"([0-9.]+) *([kMGT]?)B?", text)
@@ -218,17 +214,22 @@ def _bytes(text: str) -> int:
 
 def run(options: argparse.Namespace) -> None:
     """Select, write, and show what was selected."""
-    for name in given_descriptor_options(options):
-        option = name.replace("_", "-")
-        if options.potential is not None:
-            raise InvalidInputError(f"--{option}: expected no descriptor with --potential, which has its own")
-        if _is_store(options.pool):
-            raise InvalidInputError(f"--{option}: expected no descriptor with a store, which has its own")
+    store = as_store(options.pool)
+    dtype = options.dtype or ("float64" if store is None else store.dtype.name)
+    if options.potential is not None:
+        refuse_descriptor(options, "--potential")
+        descriptor = None
+    elif store is None:
+        descriptor = descriptor_from(options, dtype)
+    elif dtype != store.dtype.name:
+        raise InvalidInputError(f"--dtype: {store.name} has features of type {store.dtype.name}")
+    else:
+        descriptor = descriptor_for(options, store.descriptor, "a store")
     selection = select(
-        options.pool,
+        options.pool if store is None else store,
         options.n,
         options.core,
-        None if options.potential is not None or _is_store(options.pool) else descriptor_from(options),
+        descriptor,
         method=options.method,
         update=options.update,
         ridge=options.ridge,
@@ -246,7 +247,7 @@ def run(options: argparse.Namespace) -> None:
         stop_gain=options.stop_gain,
         composition=options.composition,
         isolated=options.isolated,
-        dtype=options.dtype,
+        dtype=dtype,
         random_state=options.seed,
         n_threads=options.threads,
         progress=progress_from(options),

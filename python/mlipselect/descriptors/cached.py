@@ -19,6 +19,7 @@ from ase import Atoms
 from mlipselect._core import __version__
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features.check import check_structure
+from mlipselect.provenance import descriptor_identity
 
 
 class Cached:
@@ -188,7 +189,9 @@ class Cached:
         check_structure(atoms)
         info = {key: atoms.info[key] for key in self.info_keys if key in atoms.info}
         try:
-            known = json.dumps([__version__, kind, self.parameters, info], sort_keys=True, default=_exact)
+            known = json.dumps(
+                [__version__, kind, descriptor_identity(self.parameters), info], sort_keys=True, default=_exact
+            )
         except TypeError as error:
             raise InvalidInputError(
                 f"Cached: parameters and {', '.join(self.info_keys)} must be plain: {error}"

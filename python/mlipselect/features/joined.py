@@ -39,12 +39,12 @@ class JoinedStores:
             raise InvalidInputError("expected at least one store of features, got none")
         first = stores[0].manifest
         for store in stores[1:]:
-            for name in ("descriptor", "width", "dtype", "composition"):
-                if getattr(store.manifest, name) != getattr(first, name):
-                    raise InvalidInputError(
-                        f"{store.path}: holds features of another {name} than {stores[0].path}: "
-                        f"{getattr(store.manifest, name)}, not {getattr(first, name)}"
-                    )
+            name = store.manifest.difference(first, ("descriptor", "width", "dtype", "composition"))
+            if name is not None:
+                raise InvalidInputError(
+                    f"{store.path}: holds features of another {name} than {stores[0].path}: "
+                    f"{getattr(store.manifest, name)}, not {getattr(first, name)}"
+                )
         self.stores = list(stores)
         self._starts = np.concatenate([[0], np.cumsum([len(store) for store in stores])]).astype(np.int64)
         self.shape = (int(self._starts[-1]), first.width)

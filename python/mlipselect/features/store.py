@@ -30,6 +30,7 @@ from mlipselect.features.container import Features
 from mlipselect.io.atomic import write_atomically
 from mlipselect.io.collection import sha256
 from mlipselect.io.lock import NAME, FolderLock
+from mlipselect.provenance import descriptor_identity
 
 MANIFEST = "manifest.json"
 VERSION = 2
@@ -95,6 +96,15 @@ class Manifest:
     files: list[dict[str, str]] = field(default_factory=list)
     finished: int = 0
     shards: list[Shard] = field(default_factory=list)
+
+    def difference(self, other: Manifest, names: Sequence[str]) -> str | None:
+        """Give the first of some attributes that another manifest has otherwise."""
+
+        def known(manifest: Manifest, name: str) -> Any:
+            value = getattr(manifest, name)
+            return descriptor_identity(value) if name == "descriptor" else value
+
+        return next((name for name in names if known(self, name) != known(other, name)), None)
 
 
 class FeatureStore:
@@ -412,12 +422,14 @@ class StoreWriter:
         self.skip = self._written_of(self._first_file)
 
     def _refuse_others(self, expected: Manifest) -> None:
-        found, wanted = asdict(self.manifest), asdict(expected)
-        for name in ("descriptor", "width", "dtype", "composition", "atomic_rows", "shard_rows"):
-            if found[name] != wanted[name]:
-                raise InvalidInputError(
-                    f"{self.path}: holds features of another {name}: {found[name]}, asked for {wanted[name]}"
-                )
+        name = self.manifest.difference(
+            expected, ("descriptor", "width", "dtype", "composition", "atomic_rows", "shard_rows")
+        )
+        if name is not None:
+            raise InvalidInputError(
+                f"{self.path}: holds features of another {name}: {getattr(self.manifest, name)}, asked for "
+                f"{getattr(expected, name)}"
+            )
 
     def _place(self, named: list[dict[str, str]], append: bool) -> int:
         """Where the files stand among those of the store, after they were added to them if they are new."""
