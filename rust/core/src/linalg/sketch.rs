@@ -36,6 +36,7 @@ pub(crate) struct Sketch<'a> {
 
 /// How a vector was rounded: its scale, and the length of the error.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
 struct Rounding {
     scale: f32,
     error: f32,
@@ -177,24 +178,24 @@ impl<'a> Sketch<'a> {
         sums: &mut [f64; ROWS],
     ) {
         let vectors = rows.map(|row| self.vector(row));
-        let mut squares = [0.0; ROWS];
         let first = firsts.into_iter().fold(range.end, usize::min).max(range.start);
-        for start in (first..range.end).step_by(DIRECTIONS) {
-            let count = DIRECTIONS.min(range.end - start);
-            // The last direction stands in for those that are not there.
-            let others = std::array::from_fn(|d| directions.vector(start + d.min(count - 1)));
-            let dots = dots(vectors, others);
-            for d in 0..count {
-                let scale = f64::from(directions.roundings[start + d].scale);
-                for r in 0..ROWS {
-                    let product = f64::from(dots[r][d]) * scale;
-                    squares[r] += if start + d >= firsts[r] { product * product } else { 0.0 };
-                }
-            }
-        }
+        let squares = squares(vectors, directions, first..range.end, firsts);
         for r in 0..ROWS {
             sums[r] += squares[r] * f64::from(self.roundings[rows[r]].scale).powi(2);
         }
+    }
+
+    /// A few vectors from `start` on; the last one before `end` stands in for those that are not there.
+    #[inline]
+    fn few(&self, start: usize, end: usize) -> [&[i16]; DIRECTIONS] {
+        std::array::from_fn(|d| self.vector((start + d).min(end - 1)))
+    }
+
+    /// The squares of their scales, zero for those that are not there.
+    #[inline]
+    fn weights(&self, start: usize, end: usize) -> [f64; DIRECTIONS] {
+        let weight = |index: usize| f64::from(self.roundings[index].scale).powi(2);
+        std::array::from_fn(|d| if start + d < end { weight(start + d) } else { 0.0 })
     }
 
     /// Ask for a vector to be brought into the cache.
@@ -288,22 +289,114 @@ fn above(x: f64) -> f32 {
     (x * (1.0 + 1e-6) + 1e-30) as f32
 }
 
+/// For each row the sum of its squared products with the directions of a range that are not before its first one, in
+/// units of the row's scale.
+fn squares(rows: [&[i16]; ROWS], directions: &Sketch<'_>, range: Range<usize>, firsts: [usize; ROWS]) -> [f64; ROWS] {
+    #[cfg(target_arch = "x86_64")]
+    if has_avx512() {
+        // SAFETY: the processor has the features that the function is compiled for.
+        return unsafe { squares_avx512(rows, directions, range, firsts) };
+    }
+    squares_body(rows, directions, range, firsts)
+}
+
+fn squares_body(
+    rows: [&[i16]; ROWS],
+    directions: &Sketch<'_>,
+    range: Range<usize>,
+    firsts: [usize; ROWS],
+) -> [f64; ROWS] {
+    let mut squares = [0.0; ROWS];
+    for start in range.clone().step_by(DIRECTIONS) {
+        let (others, weights) = (directions.few(start, range.end), directions.weights(start, range.end));
+        let dots = narrow_dots(rows, others);
+        for r in 0..ROWS {
+            for d in 0..DIRECTIONS {
+                let product = f64::from(dots[r][d]);
+                squares[r] += if start + d >= firsts[r] { product * product * weights[d] } else { 0.0 };
+            }
+        }
+    }
+    squares
+}
+
+/// [`squares`] with everything in registers: with few features what comes after the products takes as long as they do.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2,fma")]
+fn squares_avx512(
+    rows: [&[i16]; ROWS],
+    directions: &Sketch<'_>,
+    range: Range<usize>,
+    firsts: [usize; ROWS],
+) -> [f64; ROWS] {
+    use std::arch::x86_64::{
+        _mm256_castps256_ps128, _mm256_cvtepi32_pd, _mm256_cvtps_pd, _mm256_fmadd_pd, _mm256_loadu_pd, _mm256_loadu_ps,
+        _mm256_mul_pd, _mm256_permutevar8x32_ps, _mm256_setr_epi32, _mm256_setzero_pd, _mm256_storeu_pd,
+    };
+    let last = firsts.into_iter().fold(0, usize::max);
+    let mut sums = [_mm256_setzero_pd(); ROWS];
+    for start in range.clone().step_by(DIRECTIONS) {
+        let dots = dots_avx512(rows, directions.few(start, range.end));
+        let all = &directions.roundings[start..range.end.min(start + DIRECTIONS)];
+        let weights = if start >= last && all.len() == DIRECTIONS {
+            // Scales and errors alternate. Numbers that are written one by one would be waited for.
+            // SAFETY: there are four pairs of them.
+            let pairs = unsafe { _mm256_loadu_ps(all.as_ptr().cast()) };
+            let scales = _mm256_permutevar8x32_ps(pairs, _mm256_setr_epi32(0, 2, 4, 6, 0, 0, 0, 0));
+            let scales = _mm256_cvtps_pd(_mm256_castps256_ps128(scales));
+            [_mm256_mul_pd(scales, scales); ROWS]
+        } else {
+            let weights = directions.weights(start, range.end);
+            firsts.map(|first| {
+                let own: [f64; DIRECTIONS] = std::array::from_fn(|d| if start + d >= first { weights[d] } else { 0.0 });
+                // SAFETY: there are four weights.
+                unsafe { _mm256_loadu_pd(own.as_ptr()) }
+            })
+        };
+        for r in 0..ROWS {
+            let products = _mm256_cvtepi32_pd(dots[r]);
+            sums[r] = _mm256_fmadd_pd(_mm256_mul_pd(products, products), weights[r], sums[r]);
+        }
+    }
+    sums.map(|sums| {
+        let mut parts = [0.0; DIRECTIONS];
+        // SAFETY: there is room for four numbers.
+        unsafe { _mm256_storeu_pd(parts.as_mut_ptr(), sums) };
+        parts.iter().sum()
+    })
+}
+
+/// Whether the processor has what the functions for AVX-512 are compiled for.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn has_avx512() -> bool {
+    is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("fma")
+}
+
 #[inline]
 fn dots<const R: usize>(rows: [&[i16]; R], directions: [&[i16]; DIRECTIONS]) -> [[i32; DIRECTIONS]; R] {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vnni") {
+    if has_avx512() {
         // SAFETY: the processor has the features that the function is compiled for.
-        return unsafe { dots_avx512(rows, directions) };
-    } else if is_x86_feature_detected!("avx2") {
-        // SAFETY: as before.
+        return unsafe { dots_avx512(rows, directions) }.map(numbers);
+    }
+    narrow_dots(rows, directions)
+}
+
+/// [`dots`] without AVX-512.
+fn narrow_dots<const R: usize>(rows: [&[i16]; R], directions: [&[i16]; DIRECTIONS]) -> [[i32; DIRECTIONS]; R] {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has the feature that the function is compiled for.
         return unsafe { dots_avx2(rows, directions) };
     }
     dots_body(rows, directions)
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn dots_avx512<const R: usize>(rows: [&[i16]; R], directions: [&[i16]; DIRECTIONS]) -> [[i32; DIRECTIONS]; R] {
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2,fma")]
+#[inline]
+fn dots_avx512<const R: usize>(rows: [&[i16]; R], directions: [&[i16]; DIRECTIONS]) -> [std::arch::x86_64::__m128i; R] {
     use std::arch::x86_64::{
         _mm256_add_epi32, _mm512_castsi512_si256, _mm512_dpwssd_epi32, _mm512_extracti64x4_epi64,
         _mm512_maskz_loadu_epi16, _mm512_setzero_si512,
@@ -363,21 +456,26 @@ fn tile_avx2<const R: usize>(rows: [&[i16]; R], directions: [&[i16]; DIRECTIONS]
             }
         }
     }
-    sums.map(|sums| sums_of_lanes(sums))
+    sums.map(|sums| numbers(sums_of_lanes(sums)))
 }
 
 /// The sum of the lanes of each register.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn sums_of_lanes([a, b, c, d]: [std::arch::x86_64::__m256i; DIRECTIONS]) -> [i32; DIRECTIONS] {
-    use std::arch::x86_64::{
-        _mm_add_epi32, _mm_storeu_si128, _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_hadd_epi32,
-    };
+#[inline]
+fn sums_of_lanes([a, b, c, d]: [std::arch::x86_64::__m256i; DIRECTIONS]) -> std::arch::x86_64::__m128i {
+    use std::arch::x86_64::{_mm_add_epi32, _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_hadd_epi32};
     let pairs = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
-    let halves = _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256::<1>(pairs));
+    _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256::<1>(pairs))
+}
+
+/// The four numbers of a register.
+#[cfg(target_arch = "x86_64")]
+fn numbers(lanes: std::arch::x86_64::__m128i) -> [i32; DIRECTIONS] {
+    use std::arch::x86_64::_mm_storeu_si128;
     let mut out = [0; DIRECTIONS];
     // SAFETY: there is room for the four sums.
-    unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), halves) };
+    unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), lanes) };
     out
 }
 
@@ -409,7 +507,10 @@ mod tests {
             let firsts = std::array::from_fn(|r| r * count / ROWS);
             let mut sums = [0.0; ROWS];
             rows.add_squares(std::array::from_fn(|r| r), &directions, 0..count, firsts, &mut sums);
+            let vectors = std::array::from_fn(|r| rows.vector(r));
+            let (fast, plain) = (squares(vectors, &directions, 0..count, firsts), squares_body(vectors, &directions, 0..count, firsts));
             for r in 0..ROWS {
+                prop_assert!((fast[r] - plain[r]).abs() <= 1e-14 * plain[r]);
                 let y = vector(r);
                 let (mut exact, mut errors) = (0.0, 0.0);
                 for d in firsts[r]..count {
