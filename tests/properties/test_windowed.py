@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import mlipselect as ms
 from mlipselect.exceptions import InvalidInputError, MemoryLimitError
-from mlipselect.selectors import bayesian, fps, window_sizes
+from mlipselect.selectors import bayesian, bounded, fps, window_sizes
 from mlipselect.selectors.bounded import make_bounded
 from mlipselect.selectors.windowed import Variances, WindowedSelection
 
@@ -70,6 +70,14 @@ def small_windows(patched, data):
     for module, kind in ((bayesian, "VARIANCES"), (fps, "DISTANCES")):
         patched.setattr(module, kind, dataclasses.replace(getattr(module, kind), block_bytes=block, share=10))
     patched.setattr(window_sizes, "SMALLEST", data.draw(st.integers(1, 30)))
+    few_stand_for_all(patched, data)
+
+
+def few_stand_for_all(patched, data):
+    """Guesses by few rows, of which too many or too few are expected to be left."""
+    patched.setattr(bounded, "SAMPLE", data.draw(st.integers(1, 60)))
+    patched.setattr(bounded, "CENSUS", data.draw(st.integers(1, 60)))
+    patched.setattr(bounded, "MARGIN", data.draw(st.sampled_from([0.02, 0.5, 1.25, 5.0])))
 
 
 @given(pools(), st.sampled_from(["energy", "logdet"]), st.data())
@@ -132,6 +140,31 @@ def test_fps_from_disk_is_fps_in_memory(case, metric, scale, data):
     memory = ms.FPS(n, **options).fit(X, core=core)
     np.testing.assert_array_equal(stored.selected_idx_, memory.selected_idx_)
     np.testing.assert_allclose(stored.scores_, memory.scores_, rtol=1e-6, atol=1e-12 * (1 + X.std()))
+
+
+@given(pools(), st.integers(1, 4000), st.integers(1, 60), st.data())
+@settings(max_examples=100, deadline=None)
+def test_contenders_are_about_as_many_as_asked_for_and_all_others_are_bounded(case, block_bytes, size, data):
+    X = case[0]
+    prior = ms.Posterior(X.shape[1], 1e-3 * float((X.astype(float) ** 2).mean()) or 1.0)
+    rows = make_bounded("variances", Rows(X, 50), block_bytes=block_bytes)
+    rows.survey(prior)
+    engine = Variances(prior, "energy").engine(X, np.empty(0))
+    count = data.draw(st.integers(1, len(X)))
+    engine.advance(count)
+    rows.exclude(engine.indices)
+    rows.observe((engine.directions(), engine.posterior()))
+    with pytest.MonkeyPatch.context() as patched:
+        few_stand_for_all(patched, data)
+        members, outside = rows.contenders(size, sharp=data.draw(st.booleans()))
+    left = np.setdiff1d(np.arange(len(X)), engine.indices)
+    others = np.setdiff1d(left, members)
+    assert min(size, len(left)) // 2 <= len(members) <= size
+    assert np.isin(members, left).all()
+    variances = engine.posterior().variance(X)
+    slack = 1e-6 * prior.variance(X).max()
+    assert (variances[others] <= outside + slack).all()
+    assert (rows.bounds[members] >= outside).all()
 
 
 def test_bounds_are_sharpened_where_they_are_too_coarse():

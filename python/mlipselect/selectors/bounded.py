@@ -26,6 +26,14 @@ from mlipselect.selectors.base import FloatMatrix, StoredRows
 FIRST_CENTRES = 64
 #: A bound that may be too high by more than this part of itself, because of rounding, is computed anew.
 DOUBT = 0.1
+#: Rows that stand for all others where it is guessed what bounds will become, at least.
+SAMPLE = 8192
+#: Rows by which it is told how many others each stands for, about.
+CENSUS = 1 << 18
+#: Kinds of rows, by what their bounds were, among these.
+STRATA = 32
+#: A guess should leave somewhat more rows than are wanted.
+MARGIN = 1.25
 
 
 class BoundedRows(ABC):
@@ -106,7 +114,14 @@ class BoundedRows(ABC):
         float
             The largest bound outside, minus infinity if all that are left were given.
         """
-        limit = self._limit(size)
+        limit = self._limit(size, sharp)
+        members, outside = self._above(limit, size, sharp)
+        if limit > -np.inf and len(members) < size // 2:
+            members, outside = self._above(-np.inf, size, sharp)
+        return members, outside
+
+    def _above(self, limit: float, size: int, sharp: bool) -> tuple[NDArray[np.int64], float]:
+        """Give the rows with the largest bounds that are not below a limit, and the largest bound of all others."""
         bounds = np.where(self.taken, -np.inf, self.bounds)
         tops = np.maximum.reduceat(bounds, self.starts[:-1])
         order = np.argsort(-tops, kind="stable").tolist()
@@ -127,9 +142,12 @@ class BoundedRows(ABC):
         bounds[members] = -np.inf
         return members, float(bounds.max(initial=-np.inf))
 
-    def _limit(self, size: int) -> float:  # noqa: ARG002 - for those who can tell
-        """Settle a bound that about as many rows are not below, before any block is looked at."""
-        return -np.inf
+    @abstractmethod
+    def _limit(self, size: int, sharp: bool) -> float:
+        """Guess a bound that about as many rows are not below, before all blocks are looked at.
+
+        Rows below it are not followed to the end; bounds of others may turn out to be lower or higher than guessed.
+        """
 
     @abstractmethod
     def _begin(self, known: Any) -> None:
@@ -200,6 +218,32 @@ class VarianceRows(BoundedRows):
         self._sums[own], self._applied[own] = 0.0, self._base.count
         return variances
 
+    def _limit(self, size: int, sharp: bool) -> float:
+        if self.remaining <= size:
+            return -np.inf
+        before = np.where(self.taken, -np.inf, self.bounds)
+        tops = np.maximum.reduceat(before, self.starts[:-1])
+        blocks, count = self._blocks(), 0
+        parts: list[NDArray[np.int64]] = []
+        for block in np.argsort(-tops, kind="stable").tolist():
+            own = blocks[block]
+            self._lower(own, -np.inf, sharp)
+            parts.append(np.flatnonzero(~self.taken[own]) + own.start)
+            count += len(parts[-1])
+            if count >= SAMPLE:
+                break
+        which = np.concatenate(parts)
+        # A row stands for those whose bounds were like its own: blocks need not be like each other.
+        edges = np.quantile(before[which], np.linspace(0.0, 1.0, STRATA + 1)[1:-1])
+        own_strata = np.searchsorted(edges, before[which])
+        step = 1 + len(before) // CENSUS
+        others = before[::step][~self.taken[::step]]
+        numbers = step * np.bincount(np.searchsorted(edges, others), minlength=STRATA)
+        weights = numbers / np.maximum(np.bincount(own_strata, minlength=STRATA), 1)
+        order = np.argsort(-self.bounds[which], kind="stable")
+        reached = int(np.searchsorted(np.cumsum(weights[own_strata[order]]), MARGIN * size))
+        return float(self.bounds[which[order[min(reached, len(order) - 1)]]])
+
     def _lower(self, own: slice, limit: float, sharp: bool) -> None:
         base = self._bases[own.start]
         if base is not None and not (sharp and base.count > 0):
@@ -267,7 +311,7 @@ class DistanceRows(BoundedRows):
         self._applied[first : first + len(block)] = 1
         return self._lengths(block, self._centres[:1], -np.inf)
 
-    def _limit(self, size: int) -> float:
+    def _limit(self, size: int, sharp: bool) -> float:  # noqa: ARG002 - there is never a doubt
         if self.remaining <= size:
             return -np.inf
         # With what the largest bounds turn out to be, nearly all others are seen to be too low soon.
