@@ -34,7 +34,7 @@ nightly: $(VENV)/installed ## ten minutes of the paper's experiment; fails if se
 	rm -rf nightly-output
 	$(BIN)/python -m benches.paper --quick --data $(SILICON) -o nightly-output
 
-paper: $(VENV)/installed ## the paper's experiment, in about an hour; tables and figures go to paper-output
+paper: $(VENV)/installed ## the paper's experiment, in less than an hour; tables and figures go to paper-output
 	$(BIN)/python -m benches.paper --data $(SILICON) -o paper-output
 
 lint: $(VENV)/installed ## formatters, linters and type checkers, warnings are errors
