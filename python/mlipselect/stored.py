@@ -36,7 +36,7 @@ def as_store(pool: Any) -> JoinedStores | None:
     if isinstance(pool, JoinedStores):
         return pool
     given = list(pool) if isinstance(pool, (list, tuple)) else [pool]
-    stores = [_is_store(item) for item in given]
+    stores = [is_store(item) for item in given]
     if given and all(stores):
         return open_stores(given)
     if any(stores):
@@ -46,7 +46,8 @@ def as_store(pool: Any) -> JoinedStores | None:
     return None
 
 
-def _is_store(item: Any) -> bool:
+def is_store(item: Any) -> bool:
+    """Tell a store, or the folder of one, from anything else."""
     if isinstance(item, (str, os.PathLike)):
         return (Path(item) / MANIFEST).is_file()
     return isinstance(item, FeatureStore)

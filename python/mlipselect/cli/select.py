@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 from typing import Any
 
 from mlipselect.cli.common import (
@@ -16,11 +17,12 @@ from mlipselect.cli.common import (
     refuse_descriptor,
 )
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.features.store import read_manifest
 from mlipselect.report.table import selection_table
 from mlipselect.select import select
 from mlipselect.selection import record_path
 from mlipselect.selectors.methods import METHODS
-from mlipselect.stored import as_store
+from mlipselect.stored import is_store
 
 SUMMARY = """\
 Select structures of a pool and write them in the order in which they were picked.
@@ -214,19 +216,20 @@ def _bytes(text: str) -> int:
 
 def run(options: argparse.Namespace) -> None:
     """Select, write, and show what was selected."""
-    store = as_store(options.pool)
-    dtype = options.dtype or ("float64" if store is None else store.dtype.name)
+    # Opening a store reads all of it: options come first.
+    store = read_manifest(Path(options.pool[0])) if all(map(is_store, options.pool)) else None
+    dtype = options.dtype or ("float64" if store is None else store.dtype)
     if options.potential is not None:
         refuse_descriptor(options, "--potential")
         descriptor = None
     elif store is None:
         descriptor = descriptor_from(options, dtype)
-    elif dtype != store.dtype.name:
-        raise InvalidInputError(f"--dtype: {store.name} has features of type {store.dtype.name}")
+    elif dtype != store.dtype:
+        raise InvalidInputError(f"--dtype: {options.pool[0]} has features of type {store.dtype}")
     else:
         descriptor = descriptor_for(options, store.descriptor, "a store")
     selection = select(
-        options.pool if store is None else store,
+        options.pool,
         options.n,
         options.core,
         descriptor,

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from mlipselect._core import LeastSquares, Posterior
 from mlipselect.descriptors import ACE
 from mlipselect.descriptors.base import DesignDescriptor, Prediction
+from mlipselect.descriptors.recorded import from_record
 from mlipselect.exceptions import InvalidInputError, NotFittedError, StructureError
 from mlipselect.features.design import iter_designs
 from mlipselect.io.output import Output
@@ -404,10 +405,10 @@ class LinearPotential:
         except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError) as error:
             raise InvalidInputError(f"{os.fspath(path)}: expected a potential saved by mlipselect: {error}") from error
         if descriptor is None:
-            parameters = dict(known["descriptor"])
-            if parameters.pop("name", None) != "ACE":
+            made = from_record(known["descriptor"])
+            if not isinstance(made, ACE):
                 raise InvalidInputError(f"{os.fspath(path)}: expected its descriptor with it, which is not an ACE")
-            descriptor = ACE(**parameters)
+            descriptor = made
         potential = cls(
             descriptor, prior_scales=scales, reference_energies=known["reference_energies"], **known["parameters"]
         )

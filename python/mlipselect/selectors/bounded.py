@@ -122,14 +122,11 @@ class BoundedRows(ABC):
 
     def _above(self, limit: float, size: int, sharp: bool) -> tuple[NDArray[np.int64], float]:
         """Give the rows with the largest bounds that are not below a limit, and the largest bound of all others."""
-        bounds = np.where(self.taken, -np.inf, self.bounds)
-        tops = np.maximum.reduceat(bounds, self.starts[:-1])
-        order = np.argsort(-tops, kind="stable").tolist()
-        best, blocks = np.empty(0), self._blocks()
-        for block in order:
-            if tops[block] < limit:
+        bounds, ranked = self._ranked()
+        best = np.empty(0)
+        for top_bound, own in ranked:
+            if top_bound < limit:
                 break
-            own = blocks[block]
             self._lower(own, limit, sharp)
             lowered = bounds[own] = np.where(self.taken[own], -np.inf, self.bounds[own])
             # How large a bound must be to be among the largest of those that are known.
@@ -141,6 +138,13 @@ class BoundedRows(ABC):
         members = np.sort(top[(bounds[top] >= limit) & np.isfinite(bounds[top])])
         bounds[members] = -np.inf
         return members, float(bounds.max(initial=-np.inf))
+
+    def _ranked(self) -> tuple[NDArray[np.float64], list[tuple[float, slice]]]:
+        """Copy the bounds, without those of picks, and list the blocks with their largest ones, highest first."""
+        bounds = np.where(self.taken, -np.inf, self.bounds)
+        tops = np.maximum.reduceat(bounds, self.starts[:-1])
+        blocks = self._blocks()
+        return bounds, [(float(tops[k]), blocks[k]) for k in np.argsort(-tops, kind="stable").tolist()]
 
     @abstractmethod
     def _limit(self, size: int, sharp: bool) -> float:
@@ -221,16 +225,12 @@ class VarianceRows(BoundedRows):
     def _limit(self, size: int, sharp: bool) -> float:
         if self.remaining <= size:
             return -np.inf
-        before = np.where(self.taken, -np.inf, self.bounds)
-        tops = np.maximum.reduceat(before, self.starts[:-1])
-        blocks, count = self._blocks(), 0
+        before, ranked = self._ranked()
         parts: list[NDArray[np.int64]] = []
-        for block in np.argsort(-tops, kind="stable").tolist():
-            own = blocks[block]
+        for _, own in ranked:
             self._lower(own, -np.inf, sharp)
             parts.append(np.flatnonzero(~self.taken[own]) + own.start)
-            count += len(parts[-1])
-            if count >= SAMPLE:
+            if sum(map(len, parts)) >= SAMPLE:
                 break
         which = np.concatenate(parts)
         # A row stands for those whose bounds were like its own: blocks need not be like each other.

@@ -508,7 +508,8 @@ mod tests {
             let mut sums = [0.0; ROWS];
             rows.add_squares(std::array::from_fn(|r| r), &directions, 0..count, firsts, &mut sums);
             let vectors = std::array::from_fn(|r| rows.vector(r));
-            let (fast, plain) = (squares(vectors, &directions, 0..count, firsts), squares_body(vectors, &directions, 0..count, firsts));
+            let fast = squares(vectors, &directions, 0..count, firsts);
+            let plain = squares_body(vectors, &directions, 0..count, firsts);
             for r in 0..ROWS {
                 prop_assert!((fast[r] - plain[r]).abs() <= 1e-14 * plain[r]);
                 let y = vector(r);
