@@ -23,7 +23,7 @@ class DotProductSampling:
     def __init__(self, n_to_select: int):
         self.n_to_select = n_to_select
 
-    def fit(self, X: ms.Features, core: ms.Features) -> DotProductSampling:
+    def fit(self, X: ms.Features, *, core: ms.Features) -> DotProductSampling:
         """Pick from the pool, given the core."""
         smallest = (X.structure @ core.structure.T).min(axis=1)
         picks: list[int] = []

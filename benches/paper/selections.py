@@ -96,6 +96,6 @@ def choices(
                     selector = DotProductSampling(n)
                 else:
                     selector = make_selector(method.selector, n, random_state=seed, **method.parameters)
-                picks = tuple(int(i) for i in np.sort(selector.fit(X, core).selected_idx_))
+                picks = tuple(int(i) for i in np.sort(selector.fit(X, core=core).selected_idx_))
                 out.append(Choice(descriptor if method.features else "-", method.name, seed, n, picks))
     return out

@@ -33,7 +33,7 @@ def test_a_method_is_its_selector(files, capsys, method, has_core):
     descriptor = ms.ACE(["Si"], totaldegree=8)
     X = ms.featurize("pool.xyz", descriptor)
     X_core = ms.featurize(ms.read("core.xyz")[1:], descriptor) if has_core else None
-    by_hand = METHODS[method](5).fit(X, X_core)
+    by_hand = METHODS[method](5).fit(X, core=X_core)
     record = valid_json(files / "out.json")
     assert record["indices"] == by_hand.selected_idx_.tolist()
     assert record["scores"] == [s if np.isfinite(s) else None for s in by_hand.scores_.tolist()]

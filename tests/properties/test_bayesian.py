@@ -64,7 +64,7 @@ def test_every_pick_is_the_best_there_was(case, score, update, data):
     prior, how = reference(pool, core, n, score, update, ridge)
     core_features = Rows(core, core, np.arange(len(core) + 1)) if core is not None and update == "atoms" else core
     engine = data.draw(st.sampled_from(["lazy", "naive"]))
-    selector = BayesianSelector(n, score=score, update=update, ridge=ridge, engine=engine).fit(pool, core_features)
+    selector = BayesianSelector(n, score=score, update=update, ridge=ridge, engine=engine).fit(pool, core=core_features)
     picks = selector.selected_idx_
     assert len(set(picks)) == n
     scores = scores_along(picks, pool.structure, prior, **how)
@@ -90,7 +90,7 @@ def test_picks_are_those_of_the_definition(score, update, dtype):
     core_features = Rows(core, core, np.arange(8))
     for engine in ("lazy", "naive"):
         selector = BayesianSelector(25, score=score, update=update, ridge=1e-4, engine=engine)
-        selector.fit(pool, core_features)
+        selector.fit(pool, core=core_features)
         np.testing.assert_array_equal(selector.selected_idx_, picks)
         np.testing.assert_allclose(selector.scores_, scores, rtol=1e-8)
 
@@ -114,11 +114,11 @@ def test_a_pool_beyond_the_cache_gives_the_same_picks(score, dtype):
 def test_threads_steps_and_restarts_change_nothing(case, score, data):
     (pool, core), n = case, data.draw(st.integers(1, len(case[0].structure)))
     X = pool.structure
-    whole = BayesianSelector(n, score=score, n_threads=1).fit(X, core)
-    threaded = BayesianSelector(n, score=score, n_threads=3).fit(X, core)
+    whole = BayesianSelector(n, score=score, n_threads=1).fit(X, core=core)
+    threaded = BayesianSelector(n, score=score, n_threads=3).fit(X, core=core)
     np.testing.assert_array_equal(threaded.selected_idx_, whole.selected_idx_)
     np.testing.assert_array_equal(threaded.scores_, whole.scores_)
-    parts = BayesianSelector(data.draw(st.integers(1, n)), score=score).fit(X, core)
+    parts = BayesianSelector(data.draw(st.integers(1, n)), score=score).fit(X, core=core)
     np.testing.assert_array_equal(parts.selected_idx_, whole.selected_idx_[: parts.n_to_select])
     parts.n_to_select = n
     parts.fit(X, warm_start=True)
@@ -135,8 +135,8 @@ def test_the_order_of_the_rows_decides_ties_only(case, data):
     if n == 0:
         return
     order = np.random.default_rng(data.draw(st.integers(0, 100))).permutation(len(X))
-    a = BayesianSelector(n).fit(X, core)
-    b = BayesianSelector(n).fit(np.ascontiguousarray(X[order]), core)
+    a = BayesianSelector(n).fit(X, core=core)
+    b = BayesianSelector(n).fit(np.ascontiguousarray(X[order]), core=core)
     np.testing.assert_allclose(b.scores_, a.scores_, rtol=1e-8)
 
 
@@ -146,8 +146,8 @@ def test_a_saved_posterior_continues_where_it_stopped(tmp_path_factory, case, da
     (pool, core), n = case, data.draw(st.integers(2, max(2, len(case[0].structure))))
     X = pool.structure
     n = min(n, len(X))
-    whole = BayesianSelector(n).fit(X, core)
-    first = BayesianSelector(max(1, n // 2)).fit(X, core)
+    whole = BayesianSelector(n).fit(X, core=core)
+    first = BayesianSelector(max(1, n // 2)).fit(X, core=core)
     path = tmp_path_factory.mktemp("posterior") / "p.safetensors"
     first.posterior_.save(path)
     rest = n - first.n_to_select

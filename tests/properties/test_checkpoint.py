@@ -62,7 +62,7 @@ def test_the_result_is_that_of_one_run(tmp_path_factory, name, size, dim, with_c
         return [ms.MinDistance(0.05), ms.Budget(rng.integers(1, 4, size=size), 2 * n + 2)] if constrained else []
 
     made = constraints()
-    whole = SELECTORS[name](n).fit(X, core, constraints=made)
+    whole = SELECTORS[name](n).fit(X, core=core, constraints=made)
     rejected = made[0].rejected if made else []
     path = tmp_path_factory.mktemp("checkpoint") / "picks.json"
     after = 0
@@ -70,7 +70,7 @@ def test_the_result_is_that_of_one_run(tmp_path_factory, name, size, dim, with_c
         after += data.draw(st.integers(1, 10))
         selector = SELECTORS[name](n)
         with contextlib.suppress(SelectionInterrupted):
-            selector.fit(X, core, constraints=made, checkpoint=Stopping(path, IDENTITY, after=after))
+            selector.fit(X, core=core, constraints=made, checkpoint=Stopping(path, IDENTITY, after=after))
             break
     np.testing.assert_array_equal(selector.selected_idx_, whole.selected_idx_)
     np.testing.assert_array_equal(selector.scores_, whole.scores_)

@@ -77,7 +77,7 @@ def test_quota(case, name, minimum, data):
         return (maximum is None or counts[labels[i]] <= maximum) and missing <= n - len(picks) - 1
 
     quota = Quota(labels.tolist(), minimum=minimum, maximum=maximum)
-    selector = MAKERS[name](n).fit(pool, core, constraints=[quota])
+    selector = MAKERS[name](n).fit(pool, core=core, constraints=[quota])
     assert selector.selected_idx_.tolist() == best_that_fits(name, n, pool, core, fits)
     assert len(selector.scores_) == n
     assert selector.stop_reason_ is None
@@ -92,7 +92,7 @@ def test_budget(case, name, data):
     n = data.draw(st.integers(1, len(pool)))
     expected = best_that_fits(name, n, pool, core, lambda picks, i: costs[picks].sum() + costs[i] <= limit)
     budget = Budget(costs, limit)
-    selector = MAKERS[name](n).fit(pool, core, constraints=[budget])
+    selector = MAKERS[name](n).fit(pool, core=core, constraints=[budget])
     assert selector.selected_idx_.tolist() == expected
     assert selector.stop_reason_ == (None if len(expected) == n else "constraints")
     assert budget.spent == costs[expected].sum()
@@ -112,7 +112,7 @@ def test_distance_to_keep(case, name, distance, data):
         return (np.sqrt((((others - pool[i]) / deviation) ** 2).mean(axis=1)) >= distance).all()
 
     guard = MinDistance(distance)
-    selector = MAKERS[name](n).fit(pool, core, constraints=[guard])
+    selector = MAKERS[name](n).fit(pool, core=core, constraints=[guard])
     expected = best_that_fits(name, n, pool, core, fits)
     assert selector.selected_idx_.tolist() == expected
     assert selector.stop_reason_ == (None if len(expected) == n else "constraints")
@@ -124,20 +124,20 @@ def test_distance_to_keep(case, name, distance, data):
 def test_stop_at_a_fraction_of_the_first_gain(case, name, fraction, has_core):
     pool, core, _ = case
     core = core if has_core else None
-    whole = MAKERS[name](len(pool)).fit(pool, core)
+    whole = MAKERS[name](len(pool)).fit(pool, core=core)
     finite = whole.scores_[np.isfinite(whole.scores_)]
     assume(len(finite))
     margins = np.abs(whole.scores_ / (fraction * finite[0]) - 1)
     assume((margins > 1e-6).all())
     below = np.flatnonzero(whole.scores_ < fraction * finite[0])
     expected = whole.selected_idx_[: below[0]] if len(below) else whole.selected_idx_
-    selector = MAKERS[name](len(pool), stop_gain=fraction).fit(pool, core)
+    selector = MAKERS[name](len(pool), stop_gain=fraction).fit(pool, core=core)
     np.testing.assert_array_equal(selector.selected_idx_, expected)
     np.testing.assert_array_equal(selector.scores_, whole.scores_[: len(expected)])
     assert selector.stop_reason_ == (None if len(expected) == len(pool) else "stop_gain")
     if name == "energy" and len(expected) < len(pool):
         # What is not picked is not observed either.
-        again = MAKERS[name](len(expected)).fit(pool, core)
+        again = MAKERS[name](len(expected)).fit(pool, core=core)
         assert selector.posterior_.information() == again.posterior_.information()
 
 
@@ -151,7 +151,7 @@ def test_engines_agree_and_constraints_add_up(case, name, limit, maximum):
     def constraints():
         return [Quota(labels.tolist(), maximum=maximum), Budget(costs, limit), MinDistance(0.05)]
 
-    lazy, naive = (MAKERS[name](n, engine=e).fit(pool, core, constraints=constraints()) for e in ("lazy", "naive"))
+    lazy, naive = (MAKERS[name](n, engine=e).fit(pool, core=core, constraints=constraints()) for e in ("lazy", "naive"))
     np.testing.assert_array_equal(lazy.selected_idx_, naive.selected_idx_)
     picks = lazy.selected_idx_
     assert costs[picks].sum() <= limit
@@ -164,14 +164,14 @@ def test_drawn_picks_are_the_first_of_the_order_that_fit(case, by_leverage, limi
     pool, core, rng = case
     labels, costs = rng.integers(2, size=len(pool)), rng.integers(0, 9, size=len(pool))
     make = CUR if by_leverage else RandomSelector
-    order = make(len(pool)).fit(pool, core).selected_idx_
+    order = make(len(pool)).fit(pool, core=core).selected_idx_
     n = sum(min(maximum, size) for size in Counter(labels.tolist()).values())
     expected: list[int] = []
     for i in order.tolist():
         fits = costs[expected].sum() + costs[i] <= limit and (labels[expected] == labels[i]).sum() < maximum
         expected += [i] if fits and len(expected) < n else []
     constraints = [Quota(labels.tolist(), maximum=maximum), Budget(costs, limit)]
-    selector = make(n).fit(pool, core, constraints=constraints)
+    selector = make(n).fit(pool, core=core, constraints=constraints)
     assert selector.selected_idx_.tolist() == expected
     assert selector.stop_reason_ == (None if len(expected) == n else "constraints")
     with pytest.raises(InvalidInputError, match="with constraints cannot be continued"):

@@ -40,7 +40,7 @@ def test_leverage_is_that_of_a_singular_value_decomposition(case, scale, data):
         st.sampled_from([{"rank": k} for k in ranks] + [{"ridge": ridge} for ridge in (1e-8, 1e-3, 1.0, 100.0)] or [{}])
     )
     expected, rank = reference.leverage(pool, core, scale=scale, **how)
-    selector = CUR(1, scale=scale, **how).fit(pool, core)
+    selector = CUR(1, scale=scale, **how).fit(pool, core=core)
     np.testing.assert_allclose(selector.leverage_, expected, rtol=1e-8, atol=1e-9)
     assert selector.leverage_.dtype == np.float64
     rank = min(len(s), pool.shape[1]) if "ridge" in how else rank
@@ -56,7 +56,7 @@ def test_leverage_is_that_of_a_singular_value_decomposition(case, scale, data):
 def test_the_default_rank_holds_the_share_that_is_stated(case, scale):
     pool, core = case
     s = np.linalg.svd(reference.stacked(pool, core, scale), compute_uv=False) ** 2
-    selector = CUR(1, scale=scale).fit(pool, core)
+    selector = CUR(1, scale=scale).fit(pool, core=core)
     if s.sum() == 0.0:
         assert (selector.rank_, selector.explained_) == (0, 1.0)
         np.testing.assert_array_equal(selector.leverage_, 0.0)
@@ -76,7 +76,10 @@ def test_the_default_rank_holds_the_share_that_is_stated(case, scale):
 def test_the_order_of_the_rows_does_not_matter(case, scale, how, data):
     pool, core = case
     order = np.array(data.draw(st.permutations(range(len(pool)))))
-    there, back = CUR(1, scale=scale, **how).fit(pool, core), CUR(1, scale=scale, **how).fit(pool[order], core)
+    there, back = (
+        CUR(1, scale=scale, **how).fit(pool, core=core),
+        CUR(1, scale=scale, **how).fit(pool[order], core=core),
+    )
     if there.rank_ == back.rank_:
         np.testing.assert_allclose(back.leverage_, there.leverage_[order], rtol=1e-7, atol=1e-8)
 
@@ -87,12 +90,12 @@ def test_threads_change_nothing_and_few_picks_begin_more(case, scale, determinis
     (pool, core), n = case, data.draw(st.integers(1, len(case[0])))
     how = {"scale": scale, "deterministic": deterministic, "random_state": data.draw(st.integers(0, 5))}
     how |= data.draw(st.sampled_from([{}, {"ridge": 1e-6}]))
-    whole = CUR(n, n_threads=1, **how).fit(pool, core)
-    other = CUR(n, n_threads=3, **how).fit(pool, core)
+    whole = CUR(n, n_threads=1, **how).fit(pool, core=core)
+    other = CUR(n, n_threads=3, **how).fit(pool, core=core)
     np.testing.assert_array_equal(other.leverage_, whole.leverage_)
     np.testing.assert_array_equal(other.selected_idx_, whole.selected_idx_)
     np.testing.assert_array_equal(whole.scores_, whole.leverage_[whole.selected_idx_])
-    parts = CUR(data.draw(st.integers(1, n)), **how).fit(pool, core)
+    parts = CUR(data.draw(st.integers(1, n)), **how).fit(pool, core=core)
     np.testing.assert_array_equal(parts.selected_idx_, whole.selected_idx_[: parts.n_to_select])
     parts.n_to_select = n
     parts.fit(pool, warm_start=True)
@@ -106,14 +109,14 @@ def test_excluded_structures_are_passed_over(case, deterministic, data):
     pool, core = case
     out = data.draw(st.sets(st.integers(0, len(pool) - 1), max_size=len(pool) - 1))
     n = len(pool) - len(out)
-    everything = CUR(len(pool), deterministic=deterministic).fit(pool, core).selected_idx_
-    picks = CUR(n, deterministic=deterministic).fit(pool, core, exclude=out).selected_idx_
+    everything = CUR(len(pool), deterministic=deterministic).fit(pool, core=core).selected_idx_
+    picks = CUR(n, deterministic=deterministic).fit(pool, core=core, exclude=out).selected_idx_
     if deterministic:
         # What the excluded ones tie with may come in another order without them.
         assert set(picks) == set(everything) - out
     else:
         np.testing.assert_array_equal(picks, [i for i in everything if i not in out])
-    half = CUR((n + 1) // 2, deterministic=deterministic).fit(pool, core, exclude=out)
+    half = CUR((n + 1) // 2, deterministic=deterministic).fit(pool, core=core, exclude=out)
     half.n_to_select = n
     np.testing.assert_array_equal(half.fit(pool, warm_start=True).selected_idx_, picks)
 
@@ -133,12 +136,12 @@ def test_leverage_of_atoms_adds_up_over_structures(seed, n, with_core, how):
     pool, core = features(n), features(3) if with_core else None
     known = core.atoms if with_core else None
     expected, rank = reference.leverage(pool.atoms, known, offsets=pool.offsets, **how)
-    selector = CUR(n, rows="atoms", **how).fit(pool, core)
+    selector = CUR(n, rows="atoms", **how).fit(pool, core=core)
     np.testing.assert_allclose(selector.leverage_, expected, rtol=1e-8, atol=1e-12)
     assert selector.rank_ == rank
     assert len(selector.leverage_) == n
     plain, _ = reference.leverage(pool.structure, core.structure if with_core else None, **how)
-    np.testing.assert_allclose(CUR(1, **how).fit(pool, core).leverage_, plain, rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(CUR(1, **how).fit(pool, core=core).leverage_, plain, rtol=1e-8, atol=1e-12)
 
 
 def test_the_largest_come_first_and_equal_rows_in_the_order_of_the_pool():
@@ -215,11 +218,11 @@ def test_large_float32_pools_agree_to_the_accuracy_that_is_stated():
     for how in ({}, {"rank": 20}, {"ridge": 1e-2}):
         for known in (None, core):
             expected, rank = reference.leverage(X, known, **how)
-            selector = CUR(1, **how).fit(X, known)
+            selector = CUR(1, **how).fit(X, core=known)
             np.testing.assert_allclose(selector.leverage_, expected, rtol=1e-4)
             assert selector.rank_ == rank
             np.testing.assert_array_equal(selector.leverage_[7_000:7_100], selector.leverage_[100:200])
-            np.testing.assert_array_equal(CUR(1, n_threads=3, **how).fit(X, known).leverage_, selector.leverage_)
+            np.testing.assert_array_equal(CUR(1, n_threads=3, **how).fit(X, core=known).leverage_, selector.leverage_)
     wide = np.zeros((n, d + 10), np.float32)
     wide[:, :d] = X
     np.testing.assert_array_equal(CUR(1).fit(wide[:, :d]).leverage_, CUR(1).fit(X).leverage_)

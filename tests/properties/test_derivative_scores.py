@@ -74,7 +74,7 @@ def test_picks_are_those_of_the_definition(size, has_core, score, update, engine
     designs = {"designs": ms.Designs(pool, Pairs()), "core_designs": ms.Designs(core, Pairs())}
     n = max(1, size // 2)
     selector = ms.BayesianSelector(n, score=score, update=update, prior_precision=PRIOR, engine=engine)
-    selector.fit(X, X_core, **designs)
+    selector.fit(X, core=X_core, **designs)
     picks, scores, covariance = brute_force(n, pool, core, score, update)
     # Picks of nearly the same worth may swap by rounding.
     np.testing.assert_allclose(selector.scores_, scores, rtol=1e-6)
@@ -114,7 +114,7 @@ def test_from_files_to_a_selection_by_forces(files):
     by_hand = ms.BayesianSelector(4, score="force", update="forces")
     pool, core = ms.read("pool.xyz"), ms.read("core.xyz")[1:]
     X, X_core = ms.featurize(pool, ace), ms.featurize(core, ace)
-    by_hand.fit(X, X_core, designs=ms.Designs(pool, ace), core_designs=ms.Designs(core, ace))
+    by_hand.fit(X, core=X_core, designs=ms.Designs(pool, ace), core_designs=ms.Designs(core, ace))
     how = {"score": "force", "update": "forces", "isolated": "config_type=isolated_atom"}
     selection = ms.select("pool.xyz", 4, "core.xyz", ace, **how)
     np.testing.assert_array_equal(selection.indices, by_hand.selected_idx_)

@@ -23,7 +23,7 @@ SCALES = st.sampled_from(["standard", "none"])
 def test_every_pick_gains_most(case, metric, scale, engine, data):
     pool, core = case
     n = data.draw(st.integers(1, len(pool)))
-    selector = FacilityLocation(n, metric=metric, scale=scale, engine=engine).fit(pool, core)
+    selector = FacilityLocation(n, metric=metric, scale=scale, engine=engine).fit(pool, core=core)
     picks = selector.selected_idx_
     assert len(set(picks)) == n
     gains = reference.gains_along(picks, pool, core, metric=metric, scale=scale)
@@ -46,7 +46,7 @@ def test_picks_are_those_of_the_definition(case, scale, data):
     pool, core = case
     n = data.draw(st.integers(1, max(1, len(np.unique(pool, axis=0)) // 2)))
     picks, gains = reference.greedy(n, pool, core, scale=scale)
-    selector = FacilityLocation(n, scale=scale).fit(pool, core)
+    selector = FacilityLocation(n, scale=scale).fit(pool, core=core)
     floor = 1e-12 * np.abs(points(pool, core, "euclidean", scale)[0]).sum()
     if (gains > 1e6 * floor).all():
         np.testing.assert_array_equal(selector.selected_idx_, picks)
@@ -58,7 +58,7 @@ def test_a_core_may_be_farther_away_than_the_pool_is_wide():
     for distance in (2.2, 20.0, 1e6):
         core = np.array([[distance]])
         picks, gains = reference.greedy(3, pool, core, scale="none")
-        selector = FacilityLocation(3, scale="none").fit(pool, core)
+        selector = FacilityLocation(3, scale="none").fit(pool, core=core)
         np.testing.assert_array_equal(selector.selected_idx_, picks)
         np.testing.assert_allclose(selector.scores_, gains, rtol=1e-8, atol=1e-10)
 
@@ -68,13 +68,13 @@ def test_a_core_may_be_farther_away_than_the_pool_is_wide():
 def test_engines_threads_and_steps_change_nothing(case, metric, scale, data):
     (pool, core), n = case, data.draw(st.integers(1, len(case[0])))
     how = {"metric": metric, "scale": scale}
-    whole = FacilityLocation(n, n_threads=1, **how).fit(pool, core)
+    whole = FacilityLocation(n, n_threads=1, **how).fit(pool, core=core)
     for other in (FacilityLocation(n, n_threads=3, **how), FacilityLocation(n, engine="naive", **how)):
-        other.fit(pool, core)
+        other.fit(pool, core=core)
         np.testing.assert_array_equal(other.selected_idx_, whole.selected_idx_)
         np.testing.assert_array_equal(other.scores_, whole.scores_)
         assert other.loss_ == whole.loss_
-    parts = FacilityLocation(data.draw(st.integers(1, n)), **how).fit(pool, core)
+    parts = FacilityLocation(data.draw(st.integers(1, n)), **how).fit(pool, core=core)
     np.testing.assert_array_equal(parts.selected_idx_, whole.selected_idx_[: parts.n_to_select])
     parts.n_to_select = n
     parts.fit(pool, warm_start=True)
@@ -88,12 +88,12 @@ def test_picks_continue_as_a_core_and_exclusions_are_kept(case, data):
     pool, core = case
     out = data.draw(st.sets(st.integers(0, len(pool) - 1), max_size=len(pool) - 1))
     n = data.draw(st.integers(1, len(pool) - len(out)))
-    selector = FacilityLocation(n, scale="none").fit(pool, core, exclude=out)
+    selector = FacilityLocation(n, scale="none").fit(pool, core=core, exclude=out)
     assert not out & set(selector.selected_idx_)
     first = selector.selected_idx_[: n // 2]
     if len(first):
         known = pool[first] if core is None else np.vstack([core, pool[first]])
-        rest = FacilityLocation(n - len(first), scale="none").fit(pool, known, exclude=[*out, *first])
+        rest = FacilityLocation(n - len(first), scale="none").fit(pool, core=known, exclude=[*out, *first])
         np.testing.assert_array_equal(rest.selected_idx_, selector.selected_idx_[n // 2 :])
         np.testing.assert_array_equal(rest.scores_, selector.scores_[n // 2 :])
 
@@ -103,8 +103,8 @@ def test_a_pool_with_leading_directions_gives_the_same_picks():
     X = rng.standard_normal((1_500, 150)) / np.arange(1, 151) ** 2
     X[700:900] = X[:200]
     for core in (None, X[300:400] + 0.01):
-        lazy = FacilityLocation(12, scale="none").fit(X, core)
-        naive = FacilityLocation(12, scale="none", engine="naive").fit(X, core)
+        lazy = FacilityLocation(12, scale="none").fit(X, core=core)
+        naive = FacilityLocation(12, scale="none", engine="naive").fit(X, core=core)
         np.testing.assert_array_equal(lazy.selected_idx_, naive.selected_idx_)
         np.testing.assert_array_equal(lazy.scores_, naive.scores_)
 
@@ -132,7 +132,7 @@ def test_the_fall_of_the_loss_is_near_that_of_the_best_set():
     how = {"metric": "euclidean", "scale": "none"}
     before = reference.loss(np.array([], dtype=int), X, core, **how)
     best = min(reference.loss(np.array(picks), X, core, **how) for picks in combinations(range(12), 3))
-    selector = FacilityLocation(3, scale="none").fit(X, core)
+    selector = FacilityLocation(3, scale="none").fit(X, core=core)
     assert before - selector.loss_ >= (1 - 1 / np.e) * (before - best)
     assert before - selector.scores_.sum() == pytest.approx(selector.loss_)
 

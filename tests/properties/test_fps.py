@@ -19,7 +19,7 @@ SCALES = st.sampled_from(["standard", "none"])
 def test_every_pick_is_the_farthest_there_was(case, metric, scale, engine, data):
     pool, core = case
     n = data.draw(st.integers(1, len(pool)))
-    selector = FPS(n, metric=metric, scale=scale, engine=engine).fit(pool, core)
+    selector = FPS(n, metric=metric, scale=scale, engine=engine).fit(pool, core=core)
     picks = selector.selected_idx_
     assert len(set(picks)) == n
     scores = reference.scores_along(picks, pool, core, metric=metric, scale=scale)
@@ -39,7 +39,7 @@ def test_picks_are_those_of_the_definition(case, scale, data):
     pool, core = case
     n = data.draw(st.integers(1, len(pool)))
     picks, scores = reference.greedy(n, pool, core, scale=scale)
-    selector = FPS(n, scale=scale).fit(pool, core)
+    selector = FPS(n, scale=scale).fit(pool, core=core)
     np.testing.assert_array_equal(selector.selected_idx_, picks)
     np.testing.assert_allclose(selector.scores_, scores, rtol=1e-8, atol=1e-12)
 
@@ -49,12 +49,12 @@ def test_picks_are_those_of_the_definition(case, scale, data):
 def test_engines_threads_and_steps_change_nothing(case, metric, scale, data):
     (pool, core), n = case, data.draw(st.integers(1, len(case[0])))
     how = {"metric": metric, "scale": scale}
-    whole = FPS(n, n_threads=1, **how).fit(pool, core)
+    whole = FPS(n, n_threads=1, **how).fit(pool, core=core)
     for other in (FPS(n, n_threads=3, **how), FPS(n, engine="naive", **how)):
-        other.fit(pool, core)
+        other.fit(pool, core=core)
         np.testing.assert_array_equal(other.selected_idx_, whole.selected_idx_)
         np.testing.assert_array_equal(other.scores_, whole.scores_)
-    parts = FPS(data.draw(st.integers(1, n)), **how).fit(pool, core)
+    parts = FPS(data.draw(st.integers(1, n)), **how).fit(pool, core=core)
     np.testing.assert_array_equal(parts.selected_idx_, whole.selected_idx_[: parts.n_to_select])
     parts.n_to_select = n
     parts.fit(pool, warm_start=True)
@@ -68,14 +68,14 @@ def test_picks_continue_as_a_core_and_exclusions_are_kept(case, data):
     pool, core = case
     out = data.draw(st.sets(st.integers(0, len(pool) - 1), max_size=len(pool) - 1))
     n = data.draw(st.integers(1, len(pool) - len(out)))
-    selector = FPS(n, scale="none").fit(pool, core, exclude=out)
+    selector = FPS(n, scale="none").fit(pool, core=core, exclude=out)
     assert not out & set(selector.selected_idx_)
-    naive = FPS(n, scale="none", engine="naive").fit(pool, core, exclude=sorted(out))
+    naive = FPS(n, scale="none", engine="naive").fit(pool, core=core, exclude=sorted(out))
     np.testing.assert_array_equal(selector.selected_idx_, naive.selected_idx_)
     first = selector.selected_idx_[: n // 2]
     if len(first):
         known = pool[first] if core is None else np.vstack([core, pool[first]])
-        rest = FPS(n - len(first), scale="none").fit(pool, known, exclude=[*out, *first])
+        rest = FPS(n - len(first), scale="none").fit(pool, core=known, exclude=[*out, *first])
         np.testing.assert_array_equal(rest.selected_idx_, selector.selected_idx_[n // 2 :])
         np.testing.assert_array_equal(rest.scores_, selector.scores_[n // 2 :])
 
@@ -104,8 +104,8 @@ def test_a_pool_beyond_the_cache_and_a_large_core_give_the_same_picks():
     X = (rng.standard_normal((60_000, 40)) / np.arange(1, 41)).astype(np.float32)
     X[1_000:2_000] = X[:1_000]
     for core in (None, X[500:2_500] + np.float32(0.1)):
-        lazy = FPS(20).fit(X, core)
-        naive = FPS(20, engine="naive").fit(X, core)
+        lazy = FPS(20).fit(X, core=core)
+        naive = FPS(20, engine="naive").fit(X, core=core)
         np.testing.assert_array_equal(lazy.selected_idx_, naive.selected_idx_)
         np.testing.assert_array_equal(lazy.scores_, naive.scores_)
 

@@ -36,7 +36,7 @@ def pools(draw):
 @settings(max_examples=150, deadline=None)
 def test_no_swap_improves_the_loss_that_is_reported(case, init, scale, data):
     (X, core), n = case, data.draw(st.integers(1, len(case[0])))
-    selector = KMedoids(n, init=init, scale=scale, random_state=data.draw(st.integers(0, 9))).fit(X, core)
+    selector = KMedoids(n, init=init, scale=scale, random_state=data.draw(st.integers(0, 9))).fit(X, core=core)
     medoids = selector.selected_idx_
     assert len(set(medoids)) == n
     between, to_core = distances(X, core, scale)
@@ -50,13 +50,13 @@ def test_no_swap_improves_the_loss_that_is_reported(case, init, scale, data):
 @settings(max_examples=40, deadline=None)
 def test_labels_name_the_nearest_medoid(case, init, data):
     (X, core), n = case, data.draw(st.integers(1, len(case[0])))
-    selector = KMedoids(n, init=init, n_threads=1).fit(X, core)
+    selector = KMedoids(n, init=init, n_threads=1).fit(X, core=core)
     between, to_core = distances(X, core, "standard")
     own = np.append(selector.selected_idx_, 0)[selector.labels_]
     nearest = np.where(selector.labels_ < 0, to_core, between[np.arange(len(X)), own])
     best = np.minimum(between[:, selector.selected_idx_].min(axis=1), to_core)
     np.testing.assert_allclose(nearest, best, atol=1e-4 * (between.max() + 1.0))
-    threaded = KMedoids(n, init=init, n_threads=3).fit(X, core)
+    threaded = KMedoids(n, init=init, n_threads=3).fit(X, core=core)
     np.testing.assert_array_equal(threaded.selected_idx_, selector.selected_idx_)
     assert threaded.loss_ == selector.loss_
 
@@ -77,13 +77,13 @@ def test_wide_rows_end_in_a_local_optimum_with_lists_of_all_or_of_some_rows(kind
     between, to_core = distances(X, core, "none")
     just_the_rows = MedoidSwaps.row_bytes(len(X), 0 if core is None else len(core), X.shape[1], 7)
     with pytest.raises(MemoryLimitError) as refusal:
-        KMedoids(7, init=init, scale="none", max_memory=just_the_rows).fit(X, core)
+        KMedoids(7, init=init, scale="none", max_memory=just_the_rows).fit(X, core=core)
     least = int(re.search(r"([\d,]+) bytes", str(refusal.value)).group(1).replace(",", ""))
     losses = []
     for max_memory in (least, 1 << 30):
         caplog.clear()
         with caplog.at_level(logging.INFO, logger="mlipselect"):
-            selector = KMedoids(7, init=init, scale="none", max_memory=max_memory).fit(X, core)
+            selector = KMedoids(7, init=init, scale="none", max_memory=max_memory).fit(X, core=core)
         assert ("neighbours of all rows" in caplog.text) == (max_memory > least)
         tolerance = 1e-5 * between.max() * len(X)
         assert selector.loss_ == pytest.approx(loss(between, to_core, selector.selected_idx_), rel=1e-9)

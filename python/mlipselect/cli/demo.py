@@ -147,7 +147,7 @@ def _other_methods(selection: Selection, options: argparse.Namespace) -> dict[st
     }
     selectors["bayesian, pool_std"] = make_selector("bayesian", N_TO_SELECT, score="pool_std", **how)
     X, core = selection.features, selection.core_features
-    return {name: selector.fit(X, core).selected_idx_ for name, selector in sorted(selectors.items())}
+    return {name: selector.fit(X, core=core).selected_idx_ for name, selector in sorted(selectors.items())}
 
 
 def _worth(pool: list[Atoms], comparison: Comparison) -> str:

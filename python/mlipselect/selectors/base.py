@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlipselect.exceptions import InvalidInputError, NotFittedError
+from mlipselect.parameters import Parametrised
 
 FloatMatrix: TypeAlias = "NDArray[np.float64] | NDArray[np.float32]"
 
@@ -90,9 +91,10 @@ class MappedRows:
         return self._rows.take(index) if np.ndim(index) else self._rows.take([index])[0]
 
 
-def pool_size(X: Any) -> int:
-    """Return the number of rows of what a selector was given, in memory or on disk."""
-    return len(X) if isinstance(X, StoredRows) else len(structure_rows(X))
+def pool_shape(X: Any) -> tuple[int, int]:
+    """Return the numbers of rows and of features of what a selector was given, in memory or on disk."""
+    n, d = X.shape if isinstance(X, StoredRows) else structure_rows(X).shape
+    return n, d
 
 
 def structure_rows(X: Any) -> FloatMatrix:
@@ -123,6 +125,24 @@ def core_rows(core: Any, pool: FloatMatrix | StoredRows) -> FloatMatrix | None:
     return rows
 
 
+def check_labels(y: Any, n_pool: int) -> None:
+    """Refuse anything but labels, which no selector looks at, where scikit-learn passes labels.
+
+    Raises
+    ------
+    InvalidInputError
+        `y` is neither None nor one label a structure, such as a core that was given by position.
+    """
+    if y is None:
+        return
+    shape = tuple(y.shape) if hasattr(y, "shape") else np.shape(y)
+    if shape != (n_pool,):
+        raise InvalidInputError(
+            f"y: expected None or {n_pool} labels, which are not looked at, got shape {shape}; "
+            "structures that are in the training set already: give it as core="
+        )
+
+
 def integer(name: str, value: Any, lowest: int) -> int:
     """Return a parameter that must be an integer of at least `lowest`."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
@@ -144,7 +164,7 @@ def check_left(missing: int, left: int) -> None:
         raise InvalidInputError(f"cannot pick {missing} more structures: the pool has {left} left to pick from")
 
 
-class Selector(ABC):
+class Selector(Parametrised, ABC):
     """Base of the selectors: `fit` a pool, then read `selected_idx_`.
 
     Attributes
@@ -153,15 +173,18 @@ class Selector(ABC):
         Indices of the selected rows, in the order in which they were picked.
     scores_ : ndarray of float64
         Score of each pick when it was picked.
+    n_features_in_ : int
+        Features of a structure in the pool; not set by a pool that is no matrix.
     """
 
     n_to_select: int
     selected_idx_: NDArray[np.int64]
     scores_: NDArray[np.float64]
+    n_features_in_: int
 
     @abstractmethod
-    def fit(self, X: Any, core: Any = None, *, warm_start: bool = False) -> Selector:
-        """Select `n_to_select` rows of `X`, given that those of `core` are there already."""
+    def fit(self, X: Any, y: Any = None, *, core: Any = None, warm_start: bool = False) -> Selector:
+        """Select `n_to_select` rows of `X`, given that those of `core` are there already; `y` is ignored."""
 
     def get_support(self, indices: bool = False, ordered: bool = False) -> NDArray[Any]:
         """Return a mask of the selected rows, or their indices.
@@ -200,6 +223,20 @@ class Selector(ABC):
         if n < done:
             raise InvalidInputError(f"n_to_select is {n}, but {done} structures are selected already")
         return done
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Tell scikit-learn whether something is selected."""
+        return hasattr(self, "selected_idx_")
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn what a selector is: neither a predictor nor a transformer, and without labels."""
+        from sklearn.utils import InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type=None,
+            target_tags=TargetTags(required=False),
+            input_tags=InputTags(),
+        )
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "selected_idx_"):

@@ -142,8 +142,9 @@ class BayesianSelector(GreedySelector):
     def fit(
         self,
         X: Any,
-        core: Any = None,
+        y: Any = None,
         *,
+        core: Any = None,
         designs: Designs | None = None,
         core_designs: Designs | None = None,
         exclude: Sequence[int] | NDArray[np.integer[Any]] = (),
@@ -158,6 +159,8 @@ class BayesianSelector(GreedySelector):
         X : ndarray of shape (n, d), Features or FeatureStore
             The pool, one row a structure, float32 or float64. It is neither copied nor converted. Of a store, no more
             than fits into `max_memory` is in memory; the picks are the same.
+        y : optional
+            Labels, which are ignored: scikit-learn passes them.
         core : ndarray of shape (m, d), or Features, optional
             Structures that are in the training set already. What is observed of them is what a pick adds.
         designs, core_designs : Designs, optional
@@ -190,7 +193,13 @@ class BayesianSelector(GreedySelector):
         if not warm_start:
             self._designs, self._core_designs = designs, core_designs
         return super().fit(
-            X, core, exclude=exclude, constraints=constraints, warm_start=warm_start, checkpoint=checkpoint
+            X,
+            y,
+            core=core,
+            exclude=exclude,
+            constraints=constraints,
+            warm_start=warm_start,
+            checkpoint=checkpoint,
         )
 
     def _ended(self) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mlipselect._core import largest_first, leverage, shuffled_by_weight
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.selectors.base import FloatMatrix, core_rows, integer, structure_rows
+from mlipselect.selectors.base import FloatMatrix, check_labels, core_rows, integer, structure_rows
 from mlipselect.selectors.constraints import Constraint
 from mlipselect.selectors.drawn import DrawnSelector
 from mlipselect.selectors.starting_posterior import atomic_rows
@@ -126,8 +126,9 @@ class CUR(DrawnSelector):
     def fit(
         self,
         X: Any,
-        core: Any = None,
+        y: Any = None,
         *,
+        core: Any = None,
         exclude: Any = (),
         constraints: Sequence[Constraint] = (),
         warm_start: bool = False,
@@ -138,6 +139,8 @@ class CUR(DrawnSelector):
         ----------
         X : ndarray of shape (n, d), or Features
             The pool, one row a structure, float32 or float64. It is neither copied nor converted.
+        y : optional
+            Labels, which are ignored: scikit-learn passes them.
         core : ndarray of shape (m, d), or Features, optional
             Structures that are in the training set already; see the notes.
         exclude : sequence of int, default=()
@@ -161,6 +164,7 @@ class CUR(DrawnSelector):
             than that of the features, or a parameter out of its range.
         """
         pool = structure_rows(X)
+        check_labels(y, len(pool))
 
         def order(candidates: NDArray[np.int64]) -> NDArray[np.int64]:
             seed = integer("random_state", self.random_state, 0) % (1 << 64)
@@ -170,6 +174,7 @@ class CUR(DrawnSelector):
             return shuffled_by_weight(candidates, self.leverage_, seed)
 
         self._select(pool, order, core=core, exclude=exclude, constraints=constraints, warm_start=warm_start)
+        self.n_features_in_ = pool.shape[1]
         self.scores_ = self.leverage_[self.selected_idx_]
         return self
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mlipselect.checkpoint import Checkpoint, SelectionInterrupted
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.progress import progress_bar
-from mlipselect.selectors.base import Selector, check_left, check_pool_size, integer, pool_size
+from mlipselect.selectors.base import Selector, check_labels, check_left, check_pool_size, integer, pool_shape
 from mlipselect.selectors.constraints import Constraint
 
 _Greedy = TypeVar("_Greedy", bound="GreedySelector")
@@ -74,8 +74,9 @@ class GreedySelector(Selector):
     def fit(
         self: _Greedy,
         X: Any,
-        core: Any = None,
+        y: Any = None,
         *,
+        core: Any = None,
         exclude: Sequence[int] | NDArray[np.integer[Any]] = (),
         constraints: Sequence[Constraint] = (),
         warm_start: bool = False,
@@ -87,6 +88,8 @@ class GreedySelector(Selector):
         ----------
         X : ndarray of shape (n, d), or Features
             The pool, one row a structure, float32 or float64. It is neither copied nor converted.
+        y : optional
+            Labels, which are ignored: scikit-learn passes them.
         core : ndarray of shape (m, d), or Features, optional
             Structures that are in the training set already.
         exclude : sequence of int, default=()
@@ -117,14 +120,16 @@ class GreedySelector(Selector):
         n = integer("n_to_select", self.n_to_select, 1)
         if self.stop_gain is not None and not 0 < self.stop_gain < 1:
             raise InvalidInputError(f"stop_gain must be a fraction between 0 and 1, given {self.stop_gain}")
+        n_pool, n_features = pool_shape(X)
+        check_labels(y, n_pool)
         done = 0
         if warm_start:
             if checkpoint is not None:
                 raise InvalidInputError("a warm start goes on from the last call: give it or a checkpoint, not both")
             done = self._picks_so_far(n, core, constrained=bool(constraints or self._constraints))
         else:
-            self._n_pool = pool_size(X)
-            check_pool_size(n, self._n_pool)
+            check_pool_size(n, n_pool)
+            self._n_pool, self.n_features_in_ = n_pool, n_features
             self._constraints = tuple(constraints)
             self._selection, self._first_score = self._begin(X, core), None
         self._checkpoint = checkpoint

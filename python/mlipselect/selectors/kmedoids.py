@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 from mlipselect._core import MedoidSwaps
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.progress import progress_bar
-from mlipselect.selectors.base import FloatMatrix, Selector, check_pool_size, core_rows, integer, structure_rows
+from mlipselect.selectors.base import (
+    FloatMatrix,
+    Selector,
+    check_labels,
+    check_pool_size,
+    core_rows,
+    integer,
+    structure_rows,
+)
 
 logger = logging.getLogger("mlipselect")
 
@@ -115,13 +123,15 @@ class KMedoids(Selector):
         self.progress_bar = progress_bar
         self.n_threads = n_threads
 
-    def fit(self, X: Any, core: Any = None, *, exclude: Any = (), warm_start: bool = False) -> KMedoids:
+    def fit(self, X: Any, y: Any = None, *, core: Any = None, exclude: Any = (), warm_start: bool = False) -> KMedoids:
         """Select `n_to_select` medoids of the pool.
 
         Parameters
         ----------
         X : ndarray of shape (n, d), or Features
             The pool, one row a structure, float32 or float64.
+        y : optional
+            Labels, which are ignored: scikit-learn passes them.
         core : ndarray of shape (m, d), or Features, optional
             Structures that are in the training set already: medoids that stay.
         exclude : sequence of int, default=()
@@ -147,13 +157,15 @@ class KMedoids(Selector):
                 "k-medoids cannot be continued: give the picks so far as core, or start again without warm_start"
             )
         pool = structure_rows(X)
+        check_labels(y, len(pool))
         known = core_rows(core, pool)
         max_iter = integer("max_iter", self.max_iter, 1)
         search = self._begin(pool, known, exclude)
         self._start(search)
         self._swap(search, len(pool), max_iter)
         self.selected_idx_, self.scores_, self.labels_, self.loss_ = search.result()
-        self.n_iter_, self.n_swaps_, self._n_pool = -(-search.visited // len(pool)), search.swaps, len(pool)
+        self.n_iter_, self.n_swaps_ = -(-search.visited // len(pool)), search.swaps
+        self._n_pool, self.n_features_in_ = pool.shape
         return self
 
     def _begin(self, pool: FloatMatrix, core: FloatMatrix | None, exclude: Any) -> MedoidSwaps:

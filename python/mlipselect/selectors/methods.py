@@ -109,4 +109,4 @@ def fit(
         options["groups"] = strata
     if checkpoint is not None:
         options["checkpoint"] = checkpoint
-    selector.fit(X, core, **options)
+    selector.fit(X, core=core, **options)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mlipselect._core import shuffled, shuffled_by_stratum
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.selectors.base import integer
+from mlipselect.selectors.base import check_labels, integer
 from mlipselect.selectors.constraints import Constraint
 from mlipselect.selectors.drawn import DrawnSelector
 
@@ -60,8 +60,9 @@ class RandomSelector(DrawnSelector):
     def fit(
         self,
         X: Any,
-        core: Any = None,
+        y: Any = None,
         *,
+        core: Any = None,
         groups: Sequence[Hashable] | NDArray[Any] | None = None,
         exclude: Any = (),
         constraints: Sequence[Constraint] = (),
@@ -73,6 +74,8 @@ class RandomSelector(DrawnSelector):
         ----------
         X : anything with a length
             The pool: a matrix of features, `Features`, or a list of structures. Features are not looked at.
+        y : optional
+            Labels, which are ignored: scikit-learn passes them.
         core : optional
             Of influence only on a `MinDistance`: taken so that all selectors can be called alike.
         groups : sequence of shape (n,), optional
@@ -98,6 +101,7 @@ class RandomSelector(DrawnSelector):
             is out of its range.
         """
         n_pool = len(X)
+        check_labels(y, n_pool)
 
         def order(candidates: NDArray[np.int64]) -> NDArray[np.int64]:
             seed = integer("random_state", self.random_state, 0) % (1 << 64)
@@ -110,6 +114,9 @@ class RandomSelector(DrawnSelector):
         if warm_start and groups is not None:
             raise InvalidInputError("a warm start continues with the strata it began with: leave groups out")
         self._select(X, order, core=core, exclude=exclude, constraints=constraints, warm_start=warm_start)
+        shape: Any = getattr(X, "shape", ())
+        if len(shape) == 2:
+            self.n_features_in_ = shape[1]
         picks = self._counted[self.selected_idx_]
         left = np.concatenate([self.selected_idx_, np.flatnonzero(~self._taken)])
         self.scores_ = np.bincount(picks)[picks] / np.bincount(self._counted[left])[picks]
