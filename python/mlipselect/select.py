@@ -26,7 +26,7 @@ from mlipselect.io.collection import Isolated, Structures, StructuresLike, sha25
 from mlipselect.io.output import Output, write_exact
 from mlipselect.limits import CostLike, Limits
 from mlipselect.models import LinearPotential
-from mlipselect.progress import shown
+from mlipselect.random_state import RandomState, draw_seed
 from mlipselect.selection import Selection, output_for, selection_notes, traced, warn_beyond
 from mlipselect.selectors import BayesianSelector
 from mlipselect.selectors.bayesian import Score
@@ -62,7 +62,7 @@ def select(
     composition: bool | None = None,
     isolated: str | None = None,
     dtype: DTypeLike = np.float64,
-    random_state: int = 0,
+    random_state: RandomState = 0,
     n_threads: int | None = None,
     progress: bool | None = None,
     output: str | os.PathLike[str] | None = None,
@@ -85,7 +85,7 @@ def select(
     descriptor : object or callable, optional
         See `featurize`; by default ``ACE()``, which adapts itself to the elements of pool and core. A store has its
         own; where that is not an `ACE`, it has to be given to describe a core.
-    method : {"bayesian", "fps", "facility-location", "k-medoids", "cur", "random"}, default "bayesian"
+    method : {"bayesian", "fps", "facility_location", "k_medoids", "cur", "random"}, default "bayesian"
         How to select: by `BayesianSelector`, `FPS`, `FacilityLocation`, `KMedoids`, `CUR` or `RandomSelector`.
     score : {"energy", "logdet", "pool_variance", "pool_std", "force", "stress"} or mapping, optional
         What a candidate is worth to the method ``"bayesian"``; see `BayesianSelector`.
@@ -128,8 +128,8 @@ def select(
         selected structures.
     dtype : dtype, default float64
         Type of the features, float64 or float32.
-    random_state : int, default 0
-        Seed of whatever is random.
+    random_state : int, numpy.random.Generator or None, default 0
+        Seed of whatever is random, a generator that gives one, or None for fresh entropy. The seed is recorded.
     n_threads : int, optional
         Number of threads, by default all cores. Results do not depend on it.
     progress : bool, optional
@@ -200,8 +200,8 @@ def select(
     selector = make_selector(
         method,
         n,
-        random_state=random_state,
-        progress_bar=shown(progress),
+        random_state=draw_seed(random_state),
+        progress=progress,
         n_threads=n_threads,
         **{name: value for name, value in optional.items() if value is not None},
         **parameters,

@@ -35,7 +35,7 @@ def test_the_pool_is_what_it_says():
 
 def test_demo_runs_and_writes(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert main(["demo", "-o", "here/selected.xyz", "--seed", "3"]) == 0
+    assert main(["demo", "-o", "here/selected.xyz", "--random-state", "3"]) == 0
     text = capsys.readouterr().out
     for word in ("near-duplicates", "information gained", "largest sd", "random, median", "time:", *METHODS):
         assert word in text

@@ -78,7 +78,7 @@ def test_strata(files):
 def test_limits_are_kept_and_told(files, capsys):
     pool = ms.read("pool.xyz")
     kinds = [atoms.info["config_type"] for atoms in pool]
-    for method in ("bayesian", "fps", "facility-location", "cur", "random"):
+    for method in ("bayesian", "fps", "facility_location", "cur", "random"):
         limits = ["--groups", "config_type", "--max", "2", "--max-atoms", "40", "--cost", "natoms^3"]
         limits += ["--max-cost", "2000", "--min-distance", "1e-3"]
         command = ["select", "pool.xyz", "--core", "core.xyz", *ACE, "--method", method, *limits]
@@ -119,7 +119,7 @@ def test_groups_by_composition_and_duplicates_of_the_core(files):
     [
         ({"method": "guess"}, "method: expected one of bayesian, .*got 'guess'"),
         ({"method": "fps", "score": "energy"}, "method fps has no parameter 'score', but .*metric"),
-        ({"method": "k-medoids", "max_atoms": 10}, "chooses its structures together"),
+        ({"method": "k_medoids", "max_atoms": 10}, "chooses its structures together"),
         ({"max_per_group": 1}, "expected `groups` with it, got none"),
         ({"groups": "config_type"}, "expected a smallest or a largest number"),
         ({"cost": "natoms^3"}, "cost: expected `max_cost` with it, got none"),

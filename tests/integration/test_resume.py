@@ -39,7 +39,7 @@ def stop_after(monkeypatch):
 
 @pytest.mark.parametrize(
     "options",
-    [[], ["--method", "fps"], ["--method", "facility-location"], ["--score", "force", "--update", "forces"],
+    [[], ["--method", "fps"], ["--method", "facility_location"], ["--score", "force", "--update", "forces"],
      ["--max-atoms", "40", "--min-distance", "0.3", "--stop-gain", "1e-6"]],
 )  # fmt: skip
 def test_the_output_is_that_of_one_run(files, stop_after, capsys, options):

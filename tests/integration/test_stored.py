@@ -35,9 +35,9 @@ def test_the_selection_is_that_of_the_files(files, store):
         assert differences(a, b, ignore="mlipselect_score") == []
 
 
-@pytest.mark.parametrize("method", ["fps", "facility-location", "k-medoids", "cur", "random"])
+@pytest.mark.parametrize("method", ["fps", "facility_location", "k_medoids", "cur", "random"])
 def test_every_method_selects_from_a_store(files, store, method):
-    options = {} if method == "k-medoids" else {"min_distance": 0.01, "max_atoms": 40}
+    options = {} if method == "k_medoids" else {"min_distance": 0.01, "max_atoms": 40}
     stored = ms.select(store, 4, "core.xyz", method=method, isolated=ISOLATED, **options)
     plain = ms.select("pool.xyz", 4, "core.xyz", ms.ACE(**ACE), method=method, isolated=ISOLATED, **options)
     assert stored.indices.tolist() == plain.indices.tolist()
@@ -70,7 +70,7 @@ def test_the_command_takes_the_folder_of_a_store(files, store):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--method", "k-medoids", "--min-distance", "0.1"], "KMedoids chooses its structures together"),
+        (["--method", "k_medoids", "--min-distance", "0.1"], "KMedoids chooses its structures together"),
         (["--method", "cur", "--rows", "atoms"], "atomic rows are used in memory only"),
         (["--update", "atoms"], "atomic rows are used in memory only"),
         (["--score", "force"], "scores and updates of forces and stress are not for stores"),

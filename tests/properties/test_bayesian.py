@@ -205,10 +205,10 @@ def test_support_is_that_of_scikit_matter():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"n_to_select": 0}, "n_to_select must be at least 1, given 0"),
-        ({"n_to_select": 2.5}, r"n_to_select must be an integer, given 2\.5"),
+        ({"n_to_select": 0}, "n_to_select must be an integer of at least 1, .* given 0"),
+        ({"n_to_select": 2.5}, r"n_to_select must be an integer of at least 1, .* given 2\.5"),
         ({"n_to_select": 11}, "cannot select 11 structures from a pool of 10"),
-        ({"score": "best"}, "score must be 'energy', .* given 'best'"),
+        ({"score": "best"}, "score: expected one of energy, .* got 'best'"),
         ({"update": "rows"}, "update must be 'structure', 'atoms', 'forces' or 'stress', given 'rows'"),
         ({"update": "atoms"}, r"needs the atomic rows of the pool"),
         ({"engine": "eager"}, "engine must be 'lazy' or 'naive', given 'eager'"),

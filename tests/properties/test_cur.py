@@ -271,7 +271,7 @@ def test_support_and_warm_starts_that_cannot_be():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"n_to_select": 0}, "n_to_select must be at least 1, given 0"),
+        ({"n_to_select": 0}, "n_to_select must be an integer of at least 1, .* given 0"),
         ({"n_to_select": 11}, "cannot select 11 structures from a pool of 10"),
         ({"rank": 0}, "rank must be at least 1, given 0"),
         ({"rank": 4}, "rank must be between 1 and .*, given 4 for 10 rows of 3 features"),
@@ -283,7 +283,7 @@ def test_support_and_warm_starts_that_cannot_be():
         ({"rows": "cells"}, "rows must be 'structure' or 'atoms', given 'cells'"),
         ({"rows": "atoms"}, "rows='atoms' needs the atomic rows of the pool"),
         ({"scale": "minmax"}, "scale must be 'standard' or 'none', given 'minmax'"),
-        ({"random_state": -1}, "random_state must be at least 0, given -1"),
+        ({"random_state": -1}, "random_state must be None, an integer of at least 0 or a numpy Generator, given -1"),
         ({"n_threads": 0}, "n_threads must be at least 1"),
     ],
 )

@@ -160,7 +160,7 @@ def test_memory_is_said_before_it_is_taken_and_limited(caplog):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"n_to_select": 0}, "n_to_select must be at least 1, given 0"),
+        ({"n_to_select": 0}, "n_to_select must be an integer of at least 1, .* given 0"),
         ({"n_to_select": 11}, "cannot select 11 structures from a pool of 10"),
         ({"metric": "manhattan"}, "metric must be 'euclidean' or 'cosine', given 'manhattan'"),
         ({"scale": "minmax"}, "scale must be 'standard' or 'none', given 'minmax'"),

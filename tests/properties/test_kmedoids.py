@@ -13,7 +13,7 @@ from mlipselect._core import MedoidSwaps
 from mlipselect.exceptions import InvalidInputError, MemoryLimitError, StructureError
 from reference.kmedoids import best_swap, build, distances, loss
 
-INITS = ["build", "lab", "k-medoids++"]
+STARTS = ["build", "lab", "k_medoids++"]
 
 
 @st.composite
@@ -32,11 +32,11 @@ def pools(draw):
     return X.astype(dtype), None if core is None else core.astype(dtype)
 
 
-@given(pools(), st.sampled_from(INITS), st.sampled_from(["standard", "none"]), st.data())
+@given(pools(), st.sampled_from(STARTS), st.sampled_from(["standard", "none"]), st.data())
 @settings(max_examples=150, deadline=None)
-def test_no_swap_improves_the_loss_that_is_reported(case, init, scale, data):
+def test_no_swap_improves_the_loss_that_is_reported(case, start, scale, data):
     (X, core), n = case, data.draw(st.integers(1, len(case[0])))
-    selector = KMedoids(n, init=init, scale=scale, random_state=data.draw(st.integers(0, 9))).fit(X, core=core)
+    selector = KMedoids(n, initialize=start, scale=scale, random_state=data.draw(st.integers(0, 9))).fit(X, core=core)
     medoids = selector.selected_idx_
     assert len(set(medoids)) == n
     between, to_core = distances(X, core, scale)
@@ -46,17 +46,17 @@ def test_no_swap_improves_the_loss_that_is_reported(case, init, scale, data):
     assert best_swap(between, to_core, medoids) >= selector.loss_ - tolerance
 
 
-@given(pools(), st.sampled_from(INITS), st.data())
+@given(pools(), st.sampled_from(STARTS), st.data())
 @settings(max_examples=40, deadline=None)
-def test_labels_name_the_nearest_medoid(case, init, data):
+def test_labels_name_the_nearest_medoid(case, start, data):
     (X, core), n = case, data.draw(st.integers(1, len(case[0])))
-    selector = KMedoids(n, init=init, n_threads=1).fit(X, core=core)
+    selector = KMedoids(n, initialize=start, n_threads=1).fit(X, core=core)
     between, to_core = distances(X, core, "standard")
     own = np.append(selector.selected_idx_, 0)[selector.labels_]
     nearest = np.where(selector.labels_ < 0, to_core, between[np.arange(len(X)), own])
     best = np.minimum(between[:, selector.selected_idx_].min(axis=1), to_core)
     np.testing.assert_allclose(nearest, best, atol=1e-4 * (between.max() + 1.0))
-    threaded = KMedoids(n, init=init, n_threads=3).fit(X, core=core)
+    threaded = KMedoids(n, initialize=start, n_threads=3).fit(X, core=core)
     np.testing.assert_array_equal(threaded.selected_idx_, selector.selected_idx_)
     assert threaded.loss_ == selector.loss_
 
@@ -70,20 +70,20 @@ def wide_rows(kind, n, rng):
 
 @pytest.mark.parametrize("kind", ["decaying", "isotropic"])
 @pytest.mark.parametrize("with_core", [False, True])
-@pytest.mark.parametrize("init", INITS)
-def test_wide_rows_end_in_a_local_optimum_with_lists_of_all_or_of_some_rows(kind, with_core, init, caplog):
+@pytest.mark.parametrize("start", STARTS)
+def test_wide_rows_end_in_a_local_optimum_with_lists_of_all_or_of_some_rows(kind, with_core, start, caplog):
     rng = np.random.default_rng(5)
     X, core = wide_rows(kind, 1300, rng), wide_rows(kind, 20, rng) if with_core else None
     between, to_core = distances(X, core, "none")
     just_the_rows = MedoidSwaps.row_bytes(len(X), 0 if core is None else len(core), X.shape[1], 7)
     with pytest.raises(MemoryLimitError) as refusal:
-        KMedoids(7, init=init, scale="none", max_memory=just_the_rows).fit(X, core=core)
+        KMedoids(7, initialize=start, scale="none", max_memory=just_the_rows).fit(X, core=core)
     least = int(re.search(r"([\d,]+) bytes", str(refusal.value)).group(1).replace(",", ""))
     losses = []
     for max_memory in (least, 1 << 30):
         caplog.clear()
         with caplog.at_level(logging.INFO, logger="mlipselect"):
-            selector = KMedoids(7, init=init, scale="none", max_memory=max_memory).fit(X, core=core)
+            selector = KMedoids(7, initialize=start, scale="none", max_memory=max_memory).fit(X, core=core)
         assert ("neighbours of all rows" in caplog.text) == (max_memory > least)
         tolerance = 1e-5 * between.max() * len(X)
         assert selector.loss_ == pytest.approx(loss(between, to_core, selector.selected_idx_), rel=1e-9)
@@ -107,16 +107,16 @@ def test_build_starts_from_the_medoids_of_the_textbook(kind, with_core):
 def test_one_medoid_is_the_row_with_the_smallest_sum_of_distances():
     X = np.random.default_rng(3).standard_normal((60, 5))
     between, _ = distances(X, None, "standard")
-    for init in INITS:
-        assert KMedoids(1, init=init).fit(X).selected_idx_[0] == between.sum(axis=1).argmin()
+    for start in STARTS:
+        assert KMedoids(1, initialize=start).fit(X).selected_idx_[0] == between.sum(axis=1).argmin()
 
 
 def test_seeds_matter_only_where_the_start_is_random():
     X = np.random.default_rng(3).standard_normal((300, 5))
-    for init in INITS:
-        picks = [KMedoids(10, init=init, random_state=seed).fit(X).selected_idx_ for seed in (0, 0, 1)]
+    for start in STARTS:
+        picks = [KMedoids(10, initialize=start, random_state=seed).fit(X).selected_idx_ for seed in (0, 0, 1)]
         np.testing.assert_array_equal(picks[0], picks[1])
-        assert (init == "build") == np.array_equal(picks[0], picks[2])
+        assert (start == "build") == np.array_equal(picks[0], picks[2])
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_seeds_matter_only_where_the_start_is_random():
     [
         ({"n_to_select": 0}, "n_to_select must be"),
         ({"n_to_select": 11}, "11"),
-        ({"init": "random"}, "init must be"),
+        ({"initialize": "random"}, "initialize: expected one of build, lab, k_medoids\\+\\+, got 'random'"),
         ({"metric": "cosine"}, "metric must be"),
         ({"scale": "minmax"}, "scale must be"),
         ({"max_iter": 0}, "max_iter must be"),

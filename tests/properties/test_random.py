@@ -96,9 +96,9 @@ def test_a_pool_is_anything_with_a_length():
 @pytest.mark.parametrize(
     ("parameters", "how", "message"),
     [
-        ({"n_to_select": 0}, {}, "n_to_select must be at least 1, given 0"),
+        ({"n_to_select": 0}, {}, "n_to_select must be an integer of at least 1, .* given 0"),
         ({"n_to_select": 6}, {}, "cannot select 6 structures from a pool of 5"),
-        ({"random_state": None}, {}, "random_state must be an integer, given None"),
+        ({"random_state": "chance"}, {}, "random_state must be None, an integer of at least 0 or a numpy Generator"),
         ({}, {"groups": [1, 2]}, "groups must name the stratum of each of 5 structures, given 2"),
         ({}, {"exclude": [-1]}, "candidate -1 cannot be excluded: the pool has 5 candidates"),
         ({"n_to_select": 5}, {"exclude": [1, 1]}, "cannot pick 5 more structures: the pool has 4 left"),

@@ -206,7 +206,7 @@ OTHERS = {
     "pool_variance": lambda n: ms.BayesianSelector(n, score="pool_variance", prior_precision=0.1),
     "pool_std": lambda n: ms.BayesianSelector(n, score="pool_std", prior_precision=0.1),
     "facility": lambda n: ms.FacilityLocation(n),
-    "k-medoids": lambda n: ms.KMedoids(n),
+    "k_medoids": lambda n: ms.KMedoids(n),
     "cur": lambda n: ms.CUR(n),
     "deterministic cur": lambda n: ms.CUR(n, ridge=1e-3, scale="standard", deterministic=True),
     "random": lambda n: ms.RandomSelector(n),

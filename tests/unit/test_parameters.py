@@ -40,3 +40,57 @@ def test_labels_are_ignored_and_a_core_is_no_labels(kind):
     for core in (X[:3], X, labels[:5]):
         with pytest.raises(ms.InvalidInputError, match=r"y: expected None or 30 labels.*give it as core="):
             kind(5).fit(X, core)
+
+
+@pytest.mark.parametrize("kind", METHODS.values())
+def test_how_many_follows_the_size_of_the_pool(kind):
+    assert len(kind().fit(X).selected_idx_) == 15
+    assert len(kind(0.1).fit(X).selected_idx_) == 3
+    assert len(kind(0.01).fit(X).selected_idx_) == 1
+    assert len(kind(np.float32(0.25)).fit(X).selected_idx_) == 7
+    for wrong in (0, -1, 1.0, 2.5, 0.0, True, "half", np.nan):
+        with pytest.raises(ms.InvalidInputError, match="n_to_select must be an integer of at least 1, a fraction"):
+            kind(wrong).fit(X)
+    with pytest.raises(ms.InvalidInputError, match="cannot select 31 structures from a pool of 30: lower n_to_select"):
+        kind(31).fit(X)
+
+
+RANDOM = {
+    "random": lambda state: ms.RandomSelector(10, random_state=state),
+    "cur": lambda state: ms.CUR(10, random_state=state),
+    "k_medoids": lambda state: ms.KMedoids(10, initialize="k_medoids++", random_state=state),
+}
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_random_states(name):
+    def fitted(state):
+        return RANDOM[name](state).fit(X)
+
+    rng = np.random.default_rng(1)
+    seeds = [fitted(rng).seed_ for _ in range(2)]
+    assert len(set(seeds)) == 2
+    again = fitted(np.random.default_rng(1))
+    assert again.seed_ == seeds[0]
+    for selector in (again, fitted(None)):
+        np.testing.assert_array_equal(fitted(selector.seed_).selected_idx_, selector.selected_idx_)
+    assert fitted(None).seed_ != fitted(None).seed_
+    assert fitted(3).seed_ == 3
+
+
+def test_a_target_is_drawn_by_a_recorded_seed():
+    pool = np.random.default_rng(0).normal(size=(2100, 3))
+    made = ms.BayesianSelector(2, score="pool_std", random_state=np.random.default_rng(5)).fit(pool)
+    again = ms.BayesianSelector(2, score="pool_std", random_state=made.seed_).fit(pool)
+    np.testing.assert_array_equal(again.scores_, made.scores_)
+    with pytest.raises(ms.InvalidInputError, match="random_state must be None, an integer of at least 0 or a numpy"):
+        ms.RandomSelector(2, random_state=np.random.RandomState(0)).fit(pool)
+
+
+def test_names_with_a_hyphen_are_refused_with_the_right_spelling():
+    with pytest.raises(ms.InvalidInputError, match="method: expected facility_location, got 'facility-location'"):
+        ms.select([], method="facility-location")
+    with pytest.raises(ms.InvalidInputError, match=r"initialize: expected k_medoids\+\+, got 'k-medoids\+\+'"):
+        ms.KMedoids(2, initialize="k-medoids++").fit(X)
+    with pytest.raises(ms.InvalidInputError, match="score: expected pool_std, got 'pool-std'"):
+        ms.BayesianSelector(2, score="pool-std").fit(X)

@@ -160,6 +160,11 @@ def add_general_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that have nothing to do with the work itself."""
     group = parser.add_argument_group("general")
     group.add_argument("--threads", type=int, metavar="N", help="number of threads (default: all cores)")
+    group.add_argument(
+        "--progress",
+        action=argparse.BooleanOptionalAction,
+        help="show progress bars (default: where the standard error is a terminal)",
+    )
     group.add_argument("-q", "--quiet", action="count", default=0, help="no bars, no table; errors only")
     group.add_argument(
         "-v",
@@ -171,5 +176,5 @@ def add_general_options(parser: argparse.ArgumentParser) -> None:
 
 
 def progress_from(options: argparse.Namespace) -> bool | None:
-    """Decide about progress bars: none with --quiet, else where the standard error is a terminal."""
-    return False if options.quiet else None
+    """Decide about progress bars: none with --quiet, else as asked; None where the standard error is a terminal."""
+    return False if options.quiet else options.progress

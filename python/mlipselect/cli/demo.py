@@ -36,7 +36,7 @@ for density functional theory. Takes about a minute."""
 
 EXAMPLES = """\
   mlipselect demo
-  mlipselect demo -o somewhere/ --seed 7
+  mlipselect demo -o somewhere/ --random-state 7
 """
 
 N_TO_SELECT, N_DRAWS, N_POTENTIALS = 20, 50, 5
@@ -52,22 +52,28 @@ def add_parser(verbs: Any) -> None:
         metavar="OUT",
         help="directory for the files, or the .xyz file for the selected slabs (default: %(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of the structures and draws (default: %(default)s)")
+    parser.add_argument(
+        "--random-state",
+        type=int,
+        default=0,
+        metavar="SEED",
+        help="seed of the structures and draws (default: %(default)s)",
+    )
     add_general_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
     """Build, write, select, compare, and show."""
-    if options.seed < 0:
-        raise InvalidInputError(f"--seed: expected a number from 0 on, got {options.seed}")
+    if options.random_state < 0:
+        raise InvalidInputError(f"--random-state: expected a number from 0 on, got {options.random_state}")
     start = time.perf_counter()
     output = Path(options.output)
     if output.suffix != ".xyz":
         output = output / "selected.xyz"
     output.parent.mkdir(parents=True, exist_ok=True)
     core_path, pool_path = output.with_name("demo-core.xyz"), output.with_name("demo-pool.xyz")
-    core, pool = silicon_core(options.seed), silicon_pool(options.seed)
+    core, pool = silicon_core(options.random_state), silicon_pool(options.random_state)
     with Output(core_path, pool_path) as made:
         for path, structures in zip(made.temporary, (core, pool), strict=True):
             write_exact(path, structures)
@@ -87,7 +93,11 @@ def run(options: argparse.Namespace) -> None:
     selected = time.perf_counter()
     chosen = {"bayesian": selection.indices} | _other_methods(selection, options)
     comparison = compare_with_random(
-        cast("Features", selection.features), selection.core_features, chosen, n_draws=N_DRAWS, seed=options.seed
+        cast("Features", selection.features),
+        selection.core_features,
+        chosen,
+        n_draws=N_DRAWS,
+        random_state=options.random_state,
     )
     compared = time.perf_counter()
     potentials = _potentials(core, pool, chosen, comparison, options)
@@ -141,7 +151,7 @@ def _potentials(
 
 def _other_methods(selection: Selection, options: argparse.Namespace) -> dict[str, NDArray[np.int64]]:
     """Select as many from the same features by every other method."""
-    how = {"random_state": options.seed, "n_threads": options.threads}
+    how = {"random_state": options.random_state, "n_threads": options.threads}
     selectors = {
         name: make_selector(name, N_TO_SELECT, **how) for name in METHODS if name not in ("bayesian", "random")
     }

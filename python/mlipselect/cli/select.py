@@ -96,17 +96,18 @@ def add_parser(verbs: Any) -> None:
     selection.add_argument(
         "--metric",
         choices=["euclidean", "cosine"],
-        help="fps, facility-location: what distance is (default: euclidean)",
+        help="fps, facility_location: what distance is (default: euclidean)",
     )
     selection.add_argument(
         "--scale",
         choices=["standard", "none"],
-        help="fps, facility-location, k-medoids: divide features by their standard deviations (default: standard)",
+        help="fps, facility_location, k_medoids: divide features by their standard deviations (default: standard)",
     )
     selection.add_argument(
-        "--init",
-        choices=["build", "lab", "k-medoids++"],
-        help="k-medoids: the medoids to begin with",
+        "--initialize",
+        type=_start,
+        metavar="START",
+        help="fps: index of the first pick; k_medoids: first medoids, build, lab or k_medoids++ (default: lab)",
     )
     selection.add_argument(
         "--rank", type=int, metavar="K", help="cur: directions that count (default: 99.9 %% of squares)"
@@ -124,9 +125,11 @@ def add_parser(verbs: Any) -> None:
         "--max-memory",
         type=_bytes,
         metavar="BYTES",
-        help="bayesian, facility-location, k-medoids: memory to take, such as 500MB (a store is read piece by piece)",
+        help="bayesian, facility_location, k_medoids: memory to take, such as 500MB (a store is read piece by piece)",
     )
-    selection.add_argument("--seed", type=int, default=0, help="seed of whatever is random (default: %(default)s)")
+    selection.add_argument(
+        "--random-state", type=int, default=0, metavar="SEED", help="seed of whatever is random (default: %(default)s)"
+    )
     selection = parser.add_argument_group("posterior (the curve of what is known, and method bayesian)")
     selection.add_argument(
         "--update",
@@ -203,7 +206,12 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 
 
 #: Options that are parameters of some methods.
-METHOD_OPTIONS = ("max_memory", "score", "metric", "scale", "init", "rank", "deterministic", "rows")
+METHOD_OPTIONS = ("max_memory", "score", "metric", "scale", "initialize", "rank", "deterministic", "rows")
+
+
+def _start(text: str) -> int | str:
+    """Understand where to start: an index, or the name of a way."""
+    return int(text) if text.isdecimal() else text
 
 
 def _bytes(text: str) -> int:
@@ -251,7 +259,7 @@ def run(options: argparse.Namespace) -> None:
         composition=options.composition,
         isolated=options.isolated,
         dtype=dtype,
-        random_state=options.seed,
+        random_state=options.random_state,
         n_threads=options.threads,
         progress=progress_from(options),
         output=options.output,

@@ -61,7 +61,7 @@ def compare_with_random(
     *,
     ridge: float = 1e-5,
     n_draws: int = 100,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> Comparison:
     """Compare selections with random ones.
 
@@ -77,7 +77,7 @@ def compare_with_random(
         Prior of the posterior that measures, as in `BayesianSelector`.
     n_draws : int, default 100
         Number of random sets, drawn by `RandomSelector`.
-    seed : int, default 0
+    random_state : int, default 0
         Seed of the first draw; each other one has the next.
 
     Returns
@@ -95,7 +95,7 @@ def compare_with_random(
         return Worth(picks, gained, float(deviations.max()), float(deviations.mean()))
 
     n = len(next(iter(chosen.values())))
-    draws = (RandomSelector(n, random_state=seed + draw).fit(X).selected_idx_ for draw in range(n_draws))
+    draws = (RandomSelector(n, random_state=random_state + draw).fit(X).selected_idx_ for draw in range(n_draws))
     return Comparison(
         before=float(np.sqrt(start.variance(X.structure)).max()),
         chosen={name: worth(picks) for name, picks in chosen.items()},

@@ -59,12 +59,12 @@ SNAPSHOT_RATTLE = 0.005
 VACUUM = 8.0
 
 
-def silicon_core(seed: int = 0) -> list[Atoms]:
+def silicon_core(random_state: int = 0) -> list[Atoms]:
     """Build strained and rattled bulk diamond silicon.
 
     Parameters
     ----------
-    seed : int, default 0
+    random_state : int, default 0
         Seed of strains and displacements.
 
     Returns
@@ -72,7 +72,7 @@ def silicon_core(seed: int = 0) -> list[Atoms]:
     list of ase.Atoms
         Cells of 2, 8 and 16 atoms, 20 of each, marked ``config_type=bulk``.
     """
-    rng = np.random.default_rng([seed, 0])
+    rng = np.random.default_rng([random_state, 0])
     primitive, cubic = bulk("Si", a=LATTICE_CONSTANT), bulk("Si", a=LATTICE_CONSTANT, cubic=True)
     core = []
     for cell in (primitive, cubic, primitive * (2, 2, 2)):
@@ -84,12 +84,12 @@ def silicon_core(seed: int = 0) -> list[Atoms]:
     return core
 
 
-def silicon_pool(seed: int = 0) -> list[Atoms]:
+def silicon_pool(random_state: int = 0) -> list[Atoms]:
     """Build (100), (110) and (111) slabs of several sizes, strained and rattled, some of them near-duplicates.
 
     Parameters
     ----------
-    seed : int, default 0
+    random_state : int, default 0
         Seed of strains and displacements.
 
     Returns
@@ -98,7 +98,7 @@ def silicon_pool(seed: int = 0) -> list[Atoms]:
         About 200 slabs. Their ``config_type`` is ``surface_100``, ``surface_110`` or ``surface_111``, and
         ``near_duplicate`` says whether a slab is a snapshot of the one before it.
     """
-    rng = np.random.default_rng([seed, 1])
+    rng = np.random.default_rng([random_state, 1])
     cubic = bulk("Si", a=LATTICE_CONSTANT, cubic=True)
     pool = []
     for series in POOL:

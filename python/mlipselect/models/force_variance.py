@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mlipselect._core import Posterior
 from mlipselect.descriptors.base import DifferentiableDescriptor
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.random_state import RandomState
 
 
 def force_variance(
@@ -19,7 +20,7 @@ def force_variance(
     posterior: Posterior,
     *,
     n_samples: int = 32,
-    random_state: int = 0,
+    random_state: RandomState = 0,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     r"""Estimate the variance of every force component of one structure, without noise.
 
@@ -34,8 +35,8 @@ def force_variance(
     n_samples : int, default 32
         Weights to draw; each costs one `vjp`. With as many as there are features, the exact variance from `design`
         costs as much.
-    random_state : int, default 0
-        Seed of the weights.
+    random_state : int, numpy.random.Generator or None, default 0
+        Seed of the weights, a generator that draws them, or None for fresh entropy.
 
     Returns
     -------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
@@ -125,6 +125,14 @@ def core_rows(core: Any, pool: FloatMatrix | StoredRows) -> FloatMatrix | None:
     return rows
 
 
+def meant(given: Any, names: Iterable[str]) -> str:
+    """Say which name of a choice was meant: the one that is spelled with a hyphen or a capital, or else any."""
+    names = list(names)
+    spelled = given.lower().replace("-", "_").replace(" ", "_") if isinstance(given, str) else given
+    close = [name for name in names if name == spelled]
+    return close[0] if close else f"one of {', '.join(names)}"
+
+
 def check_labels(y: Any, n_pool: int) -> None:
     """Refuse anything but labels, which no selector looks at, where scikit-learn passes labels.
 
@@ -152,10 +160,28 @@ def integer(name: str, value: Any, lowest: int) -> int:
     return int(value)
 
 
-def check_pool_size(n: int, n_pool: int) -> None:
-    """Refuse to select more structures than there are."""
+def number_to_select(n_to_select: Any, n_pool: int) -> int:
+    """Return how many structures to select: of None half of the pool, of a fraction that part of it, at least one.
+
+    Raises
+    ------
+    InvalidInputError
+        More structures than there are, or neither None, an integer from 1 on nor a fraction between 0 and 1.
+    """
+    if n_to_select is None:
+        n_to_select = 0.5
+    if isinstance(n_to_select, float | np.floating) and 0.0 < n_to_select < 1.0:
+        n = max(1, int(n_pool * n_to_select))
+    elif isinstance(n_to_select, int | np.integer) and not isinstance(n_to_select, bool) and n_to_select >= 1:
+        n = int(n_to_select)
+    else:
+        raise InvalidInputError(
+            "n_to_select must be an integer of at least 1, a fraction between 0 and 1, or None for half of the pool, "
+            f"given {n_to_select!r}"
+        )
     if n > n_pool:
         raise InvalidInputError(f"cannot select {n} structures from a pool of {n_pool}: lower n_to_select")
+    return n
 
 
 def check_left(missing: int, left: int) -> None:
@@ -177,7 +203,7 @@ class Selector(Parametrised, ABC):
         Features of a structure in the pool; not set by a pool that is no matrix.
     """
 
-    n_to_select: int
+    n_to_select: int | float | None
     selected_idx_: NDArray[np.int64]
     scores_: NDArray[np.float64]
     n_features_in_: int

@@ -12,7 +12,8 @@ from mlipselect._core import BayesianSelection, Posterior
 from mlipselect.checkpoint import Checkpoint
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.design import Designs
-from mlipselect.selectors.base import FloatMatrix, StoredRows, structure_rows
+from mlipselect.random_state import RandomState, draw_seed
+from mlipselect.selectors.base import FloatMatrix, StoredRows, meant, structure_rows
 from mlipselect.selectors.bounded import bounded_rows
 from mlipselect.selectors.constraints import Constraint
 from mlipselect.selectors.derivatives import TERMS, DerivativeSelection, padded
@@ -23,6 +24,8 @@ from mlipselect.selectors.windowed import Variances, WindowedSelection
 
 Score: TypeAlias = Literal["energy", "logdet", "pool_variance", "pool_std", "force", "stress"] | Mapping[str, float]
 
+SCORES = ("energy", "logdet", "pool_variance", "pool_std", "force", "stress")
+
 #: Target rows that `pool_std` draws from a larger pool.
 POOL_STD_TARGETS = 2048
 
@@ -32,8 +35,8 @@ class BayesianSelector(GreedySelector):
 
     Parameters
     ----------
-    n_to_select : int
-        Structures to pick.
+    n_to_select : int or float, optional
+        Structures to pick: how many, or as a fraction of the pool between 0 and 1; by default half of the pool.
     score : {"energy", "logdet", "pool_variance", "pool_std", "force", "stress"} or mapping, default="energy"
         What a candidate is worth: the variance of its energy, the information in the rows it adds, by how much it
         lowers the mean variance or the mean standard deviation over the target, or the largest variance of one of its
@@ -55,15 +58,15 @@ class BayesianSelector(GreedySelector):
         ``pool_std`` draws 2048 rows.
     max_memory : int, default=4 GiB
         Bytes that ``pool_std`` may take.
-    random_state : int, default=0
-        Seed of that draw, the only random part.
+    random_state : int, numpy.random.Generator or None, default=0
+        Seed of that draw, the only random part, a generator that gives one, or None for fresh entropy.
     stop_gain : float, optional
         Stop before a pick whose score is less than this fraction of the first one's.
     engine : {"lazy", "naive"}, default="lazy"
         How the best candidate is found. Both return the same picks; the second one evaluates every score
         from its definition before every pick.
-    progress_bar : bool, default=False
-        Show progress on standard error.
+    progress : bool or None, default=False
+        Show progress on standard error; None where that is a terminal.
     n_threads : int, optional
         Threads to use, by default one for each processor. The result does not depend on it.
 
@@ -77,6 +80,8 @@ class BayesianSelector(GreedySelector):
         :math:`\ln\det\Sigma_\mathrm{start} - \ln\det\Sigma` after each pick, in nat.
     posterior_ : Posterior
         Knows the core and the picks.
+    seed_ : int
+        Seed of the draw: `random_state`, or what came of it where that is no integer.
 
     Notes
     -----
@@ -108,7 +113,7 @@ class BayesianSelector(GreedySelector):
 
     def __init__(
         self,
-        n_to_select: int,
+        n_to_select: int | float | None = None,
         *,
         score: Score = "energy",
         update: Literal["structure", "atoms", "forces", "stress"] = "structure",
@@ -118,10 +123,10 @@ class BayesianSelector(GreedySelector):
         posterior: Posterior | None = None,
         target: FloatMatrix | None = None,
         max_memory: int = 4 << 30,
-        random_state: int = 0,
+        random_state: RandomState = 0,
         stop_gain: float | None = None,
         engine: Literal["lazy", "naive"] = "lazy",
-        progress_bar: bool = False,
+        progress: bool | None = False,
         n_threads: int | None = None,
     ):
         self.n_to_select = n_to_select
@@ -136,7 +141,7 @@ class BayesianSelector(GreedySelector):
         self.random_state = random_state
         self.stop_gain = stop_gain
         self.engine = engine
-        self.progress_bar = progress_bar
+        self.progress = progress
         self.n_threads = n_threads
 
     def fit(
@@ -190,7 +195,10 @@ class BayesianSelector(GreedySelector):
         MemoryLimitError
             If ``pool_std`` needs more than `max_memory`.
         """
+        if isinstance(self.score, str) and self.score not in SCORES:
+            raise InvalidInputError(f"score: expected {meant(self.score, SCORES)}, got {self.score!r}")
         if not warm_start:
+            self.seed_ = draw_seed(self.random_state)
             self._designs, self._core_designs = designs, core_designs
         return super().fit(
             X,
@@ -285,7 +293,7 @@ class BayesianSelector(GreedySelector):
     def _target(self, pool: FloatMatrix) -> FloatMatrix | None:
         if self.target is not None or self.score != "pool_std" or len(pool) <= POOL_STD_TARGETS:
             return self.target
-        drawn = np.random.default_rng(self.random_state).choice(len(pool), POOL_STD_TARGETS, replace=False)
+        drawn = np.random.default_rng(self.seed_).choice(len(pool), POOL_STD_TARGETS, replace=False)
         return pool[np.sort(drawn)]
 
 

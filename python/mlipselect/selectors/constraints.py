@@ -52,7 +52,7 @@ class Quota(Constraint):
 
     Parameters
     ----------
-    labels : sequence of length n
+    groups : sequence of length n
         Group of each candidate of the pool: a ``config_type``, a composition, a number.
     minimum : int, default=0
         Picks that each group gets at least, or all of its candidates where it has fewer.
@@ -73,14 +73,14 @@ class Quota(Constraint):
     array([0, 1, 3])
     """
 
-    def __init__(self, labels: Sequence[Any], *, minimum: int = 0, maximum: int | None = None):
+    def __init__(self, groups: Sequence[Any], *, minimum: int = 0, maximum: int | None = None):
         if minimum < 0 or (maximum is not None and (maximum < 1 or maximum < minimum)):
             raise InvalidInputError(
                 f"a quota needs 0 <= minimum <= maximum and a maximum of at least 1, given {minimum} and {maximum}"
             )
         self.minimum, self.maximum = minimum, maximum
         names: dict[Any, int] = {}
-        self._group = np.array([names.setdefault(label, len(names)) for label in labels], dtype=np.int64)
+        self._group = np.array([names.setdefault(group, len(names)) for group in groups], dtype=np.int64)
         self._names = list(names)
         self._members = [np.flatnonzero(self._group == group) for group in range(len(names))]
 
@@ -88,7 +88,7 @@ class Quota(Constraint):
         """Check that the quota can be met."""
         if len(self._group) != len(pool):
             raise InvalidInputError(
-                f"a quota needs one label a candidate: expected {len(pool)}, given {len(self._group)}"
+                f"a quota needs the group of each candidate: expected {len(pool)}, given {len(self._group)}"
             )
         sizes = np.array([len(members) for members in self._members])
         self._wanted = np.minimum(self.minimum, sizes)

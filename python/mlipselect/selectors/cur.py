@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mlipselect._core import largest_first, leverage, shuffled_by_weight
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.random_state import RandomState, draw_seed
 from mlipselect.selectors.base import FloatMatrix, check_labels, core_rows, integer, structure_rows
 from mlipselect.selectors.constraints import Constraint
 from mlipselect.selectors.drawn import DrawnSelector
@@ -24,8 +25,8 @@ class CUR(DrawnSelector):
 
     Parameters
     ----------
-    n_to_select : int
-        Structures to pick.
+    n_to_select : int or float, optional
+        Structures to pick: how many, or as a fraction of the pool between 0 and 1; by default half of the pool.
     rank : int, optional
         How many directions count, of those that the features are largest in. By default as many as hold 99.9 % of the
         sum of the squares of all features.
@@ -40,8 +41,8 @@ class CUR(DrawnSelector):
     deterministic : bool, default=False
         Take the structures of the largest leverage instead of drawing: of those that agree to one part in
         :math:`10^{12}`, the one with the lowest index.
-    random_state : int, default=0
-        Seed of the draw.
+    random_state : int, numpy.random.Generator or None, default=0
+        Seed of the draw, a generator that gives one, or None for fresh entropy.
     n_threads : int, optional
         Threads to use, by default one for each processor. The result does not depend on it.
 
@@ -58,6 +59,8 @@ class CUR(DrawnSelector):
         How many directions count; with `ridge` all, as many as there are rows or features.
     explained_ : float
         Their share of the sum of the squares of all features.
+    seed_ : int
+        Seed of the draw: `random_state`, or what came of it where that is no integer.
 
     Notes
     -----
@@ -104,14 +107,14 @@ class CUR(DrawnSelector):
 
     def __init__(
         self,
-        n_to_select: int,
+        n_to_select: int | float | None = None,
         *,
         rank: int | None = None,
         ridge: float | None = None,
         rows: Literal["structure", "atoms"] = "structure",
         scale: Literal["none", "standard"] = "none",
         deterministic: bool = False,
-        random_state: int = 0,
+        random_state: RandomState = 0,
         n_threads: int | None = None,
     ):
         self.n_to_select = n_to_select
@@ -167,7 +170,8 @@ class CUR(DrawnSelector):
         check_labels(y, len(pool))
 
         def order(candidates: NDArray[np.int64]) -> NDArray[np.int64]:
-            seed = integer("random_state", self.random_state, 0) % (1 << 64)
+            self.seed_ = draw_seed(self.random_state)
+            seed = self.seed_ % (1 << 64)
             self._set_leverage(X, pool, core)
             if self.deterministic:
                 return largest_first(candidates, self.leverage_)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.selectors.base import Selector, check_left, check_pool_size, integer
+from mlipselect.selectors.base import Selector, check_left, number_to_select
 from mlipselect.selectors.constraints import Constraint
 
 #: Puts candidates, given by their indices, in the order in which they are picked.
@@ -38,14 +38,14 @@ class DrawnSelector(Selector):
         warm_start: bool,
     ) -> None:
         """Set `selected_idx_`; nothing changes if that is refused."""
-        n, n_pool = integer("n_to_select", self.n_to_select, 1), len(X)
+        n_pool = len(X)
+        n = number_to_select(self.n_to_select, n_pool)
         if warm_start:
             self._picks_so_far(n, core, constrained=bool(constraints) or self._constrained)
             if n_pool != self._n_pool:
                 raise InvalidInputError(f"the selection began with {self._n_pool} candidates, given {n_pool}")
             picks, taken = self.selected_idx_, self._taken.copy()
         else:
-            check_pool_size(n, n_pool)
             picks, taken = np.empty(0, np.int64), np.zeros(n_pool, dtype=bool)
         for index in map(int, exclude):
             if not 0 <= index < n_pool:

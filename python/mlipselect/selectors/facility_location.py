@@ -19,8 +19,8 @@ class FacilityLocation(GreedySelector):
 
     Parameters
     ----------
-    n_to_select : int
-        Structures to pick.
+    n_to_select : int or float, optional
+        Structures to pick: how many, or as a fraction of the pool between 0 and 1; by default half of the pool.
     metric : {"euclidean", "cosine"}, default="euclidean"
         What distance is: the length of the difference of two rows, or one minus the cosine of the angle between them.
         Rows of zeros have no angle and are refused by the latter.
@@ -33,8 +33,8 @@ class FacilityLocation(GreedySelector):
     engine : {"lazy", "naive"}, default="lazy"
         How the best candidate is found. Both return the same picks; the second one computes every distance between two
         structures of the pool before every pick.
-    progress_bar : bool, default=False
-        Show progress on standard error.
+    progress : bool or None, default=False
+        Show progress on standard error; None where that is a terminal.
     n_threads : int, optional
         Threads to use, by default one for each processor. The result does not depend on it.
 
@@ -83,14 +83,14 @@ class FacilityLocation(GreedySelector):
 
     def __init__(
         self,
-        n_to_select: int,
+        n_to_select: int | float | None = None,
         *,
         metric: Literal["euclidean", "cosine"] = "euclidean",
         scale: Literal["standard", "none"] = "standard",
         max_memory: int = 4 << 30,
         stop_gain: float | None = None,
         engine: Literal["lazy", "naive"] = "lazy",
-        progress_bar: bool = False,
+        progress: bool | None = False,
         n_threads: int | None = None,
     ):
         self.n_to_select = n_to_select
@@ -99,7 +99,7 @@ class FacilityLocation(GreedySelector):
         self.max_memory = max_memory
         self.stop_gain = stop_gain
         self.engine = engine
-        self.progress_bar = progress_bar
+        self.progress = progress
         self.n_threads = n_threads
 
     def _ended(self) -> None:

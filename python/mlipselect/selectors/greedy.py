@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mlipselect.checkpoint import Checkpoint, SelectionInterrupted
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.progress import progress_bar
-from mlipselect.selectors.base import Selector, check_labels, check_left, check_pool_size, integer, pool_shape
+from mlipselect.selectors.base import Selector, check_labels, check_left, number_to_select, pool_shape
 from mlipselect.selectors.constraints import Constraint
 
 _Greedy = TypeVar("_Greedy", bound="GreedySelector")
@@ -64,7 +64,7 @@ class GreedySelector(Selector):
     """
 
     stop_gain: float | None
-    progress_bar: bool
+    progress: bool | None
     stop_reason_: str | None
     _selection: GreedySelection
     _constraints: tuple[Constraint, ...] = ()
@@ -117,18 +117,17 @@ class GreedySelector(Selector):
         MemoryLimitError
             If more than `max_memory` is needed, for those selectors that have such a limit.
         """
-        n = integer("n_to_select", self.n_to_select, 1)
-        if self.stop_gain is not None and not 0 < self.stop_gain < 1:
-            raise InvalidInputError(f"stop_gain must be a fraction between 0 and 1, given {self.stop_gain}")
         n_pool, n_features = pool_shape(X)
         check_labels(y, n_pool)
+        n = number_to_select(self.n_to_select, n_pool)
+        if self.stop_gain is not None and not 0 < self.stop_gain < 1:
+            raise InvalidInputError(f"stop_gain must be a fraction between 0 and 1, given {self.stop_gain}")
         done = 0
         if warm_start:
             if checkpoint is not None:
                 raise InvalidInputError("a warm start goes on from the last call: give it or a checkpoint, not both")
             done = self._picks_so_far(n, core, constrained=bool(constraints or self._constraints))
         else:
-            check_pool_size(n, n_pool)
             self._n_pool, self.n_features_in_ = n_pool, n_features
             self._constraints = tuple(constraints)
             self._selection, self._first_score = self._begin(X, core), None
@@ -194,7 +193,7 @@ class GreedySelector(Selector):
 
     def _advance(self, count: int) -> str | None:
         """Pick `count` more, or as many as there are reasons for; say why they are fewer."""
-        with progress_bar(self.progress_bar, total=count, desc="selecting", unit="structure") as bar:
+        with progress_bar(self.progress, total=count, desc="selecting", unit="structure") as bar:
             if self.stop_gain is None and not self._constraints:
                 # Steps of about a tenth of a second let Ctrl-C through and move the bar.
                 step = 1

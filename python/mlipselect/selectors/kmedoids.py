@@ -13,17 +13,23 @@ from numpy.typing import NDArray
 from mlipselect._core import MedoidSwaps
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.progress import progress_bar
+from mlipselect.random_state import RandomState, draw_seed
 from mlipselect.selectors.base import (
     FloatMatrix,
     Selector,
     check_labels,
-    check_pool_size,
     core_rows,
     integer,
+    meant,
+    number_to_select,
     structure_rows,
 )
 
 logger = logging.getLogger("mlipselect")
+
+
+#: Ways to find the first medoids, and what the compiled part calls them.
+STARTS = {"build": "build", "lab": "lab", "k_medoids++": "k-medoids++"}
 
 
 class KMedoids(Selector):
@@ -31,9 +37,10 @@ class KMedoids(Selector):
 
     Parameters
     ----------
-    n_to_select : int
-        Structures to pick: the number of medoids, those of a core not counted.
-    init : {"build", "lab", "k-medoids++"}, default="lab"
+    n_to_select : int or float, optional
+        Structures to pick, those of a core not counted: how many, or as a fraction of the pool between 0 and 1; by
+        default half of the pool.
+    initialize : {"build", "lab", "k_medoids++"}, default="lab"
         First medoids: each the best of all rows [1]_, the best of a few random rows [2]_, or drawn with a probability
         proportional to the distance to the nearest one so far.
     metric : {"euclidean"}, default="euclidean"
@@ -45,10 +52,11 @@ class KMedoids(Selector):
     max_memory : int, default=4 GiB
         Bytes to take beside the pool. What is needed is logged before it is taken, at the level INFO. Where it is
         too little to remember the neighbours of all rows, they are found again in every round, which is slow.
-    random_state : int, default=0
-        Seed of ``init="lab"`` and ``init="k-medoids++"``; nothing else is random.
-    progress_bar : bool, default=False
-        Show progress on standard error.
+    random_state : int, numpy.random.Generator or None, default=0
+        Seed of the first medoids ``"lab"`` and ``"k_medoids++"``, a generator that gives one, or None for fresh
+        entropy. Nothing else is random.
+    progress : bool or None, default=False
+        Show progress on standard error; None where that is a terminal.
     n_threads : int, optional
         Threads to use, by default one for each processor. The result does not depend on it.
 
@@ -67,6 +75,8 @@ class KMedoids(Selector):
         Rounds over the pool, the last of which found nothing to swap.
     n_swaps_ : int
         Swaps of a medoid for another row.
+    seed_ : int
+        Seed of the draw: `random_state`, or what came of it where that is no integer.
 
     Notes
     -----
@@ -102,25 +112,25 @@ class KMedoids(Selector):
 
     def __init__(
         self,
-        n_to_select: int,
+        n_to_select: int | float | None = None,
         *,
-        init: Literal["build", "lab", "k-medoids++"] = "lab",
+        initialize: Literal["build", "lab", "k_medoids++"] = "lab",
         metric: Literal["euclidean"] = "euclidean",
         scale: Literal["standard", "none"] = "standard",
         max_iter: int = 100,
         max_memory: int = 4 << 30,
-        random_state: int = 0,
-        progress_bar: bool = False,
+        random_state: RandomState = 0,
+        progress: bool | None = False,
         n_threads: int | None = None,
     ):
         self.n_to_select = n_to_select
-        self.init = init
+        self.initialize = initialize
         self.metric = metric
         self.scale = scale
         self.max_iter = max_iter
         self.max_memory = max_memory
         self.random_state = random_state
-        self.progress_bar = progress_bar
+        self.progress = progress
         self.n_threads = n_threads
 
     def fit(self, X: Any, y: Any = None, *, core: Any = None, exclude: Any = (), warm_start: bool = False) -> KMedoids:
@@ -161,7 +171,7 @@ class KMedoids(Selector):
         known = core_rows(core, pool)
         max_iter = integer("max_iter", self.max_iter, 1)
         search = self._begin(pool, known, exclude)
-        self._start(search)
+        self._start(search, number_to_select(self.n_to_select, len(pool)))
         self._swap(search, len(pool), max_iter)
         self.selected_idx_, self.scores_, self.labels_, self.loss_ = search.result()
         self.n_iter_, self.n_swaps_ = -(-search.visited // len(pool)), search.swaps
@@ -169,11 +179,12 @@ class KMedoids(Selector):
         return self
 
     def _begin(self, pool: FloatMatrix, core: FloatMatrix | None, exclude: Any) -> MedoidSwaps:
-        n = integer("n_to_select", self.n_to_select, 1)
-        seed = integer("random_state", self.random_state, 0)
+        n = number_to_select(self.n_to_select, len(pool))
+        self.seed_ = draw_seed(self.random_state)
         max_memory = integer("max_memory", self.max_memory, 0)
         excluded = [integer("an index in exclude", i, 0) for i in exclude]
-        check_pool_size(n, len(pool))
+        if self.initialize not in STARTS:
+            raise InvalidInputError(f"initialize: expected {meant(self.initialize, STARTS)}, got {self.initialize!r}")
         if self.metric != "euclidean":
             raise InvalidInputError(f"metric must be 'euclidean', given {self.metric!r}")
         n_core = 0 if core is None else len(core)
@@ -184,15 +195,15 @@ class KMedoids(Selector):
             n,
             core=core,
             exclude=excluded,
-            init=self.init,
-            seed=seed % (1 << 64),
+            init=STARTS[self.initialize],
+            seed=self.seed_ % (1 << 64),
             scale=self.scale,
             max_memory=max_memory,
             n_threads=self.n_threads,
         )
 
-    def _start(self, search: MedoidSwaps) -> None:
-        with progress_bar(self.progress_bar, total=self.n_to_select, desc="first medoids", unit="medoid") as bar:
+    def _start(self, search: MedoidSwaps, n: int) -> None:
+        with progress_bar(self.progress, total=n, desc="first medoids", unit="medoid") as bar:
             while search.list_bytes is None:
                 started = search.started
                 search.advance(1)
@@ -207,7 +218,7 @@ class KMedoids(Selector):
         # Steps of about a tenth of a second let Ctrl-C through and move the bar.
         step = 1024
         limit = max_iter * n_pool
-        with progress_bar(self.progress_bar, desc="swapping", unit="row", unit_scale=True) as bar:
+        with progress_bar(self.progress, desc="swapping", unit="row", unit_scale=True) as bar:
             while not search.is_done and search.visited < limit:
                 began, visited = time.perf_counter(), search.visited
                 search.advance(min(step, limit - visited))

@@ -9,7 +9,7 @@ from typing import Any
 from mlipselect.checkpoint import Checkpoint
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.design import Designs
-from mlipselect.selectors.base import Selector
+from mlipselect.selectors.base import Selector, meant
 from mlipselect.selectors.bayesian import BayesianSelector
 from mlipselect.selectors.constraints import Constraint
 from mlipselect.selectors.cur import CUR
@@ -21,15 +21,15 @@ from mlipselect.selectors.random import RandomSelector
 METHODS: dict[str, type[Selector]] = {
     "bayesian": BayesianSelector,
     "fps": FPS,
-    "facility-location": FacilityLocation,
-    "k-medoids": KMedoids,
+    "facility_location": FacilityLocation,
+    "k_medoids": KMedoids,
     "cur": CUR,
     "random": RandomSelector,
 }
 """The selector of each method."""
 
 #: Parameters that change no pick.
-_HOW = {"progress_bar", "n_threads"}
+_HOW = {"progress", "n_threads"}
 
 
 def make_selector(method: str, n: int, **parameters: Any) -> Selector:
@@ -42,7 +42,7 @@ def make_selector(method: str, n: int, **parameters: Any) -> Selector:
     n : int
         Structures to select.
     **parameters
-        Parameters of the selector. `progress_bar`, `n_threads` and `random_state` go to the selectors that have them;
+        Parameters of the selector. `progress`, `n_threads` and `random_state` go to the selectors that have them;
         any other must be one of the selector's.
 
     Raises
@@ -51,7 +51,7 @@ def make_selector(method: str, n: int, **parameters: Any) -> Selector:
         A method that does not exist, or a parameter that its selector does not have.
     """
     if method not in METHODS:
-        raise InvalidInputError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
+        raise InvalidInputError(f"method: expected {meant(method, METHODS)}, got {method!r}")
     known = inspect.signature(METHODS[method]).parameters
     for name in {*_HOW, "random_state"} - set(known):
         parameters.pop(name, None)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from mlipselect._core import shuffled, shuffled_by_stratum
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.selectors.base import check_labels, integer
+from mlipselect.random_state import RandomState, draw_seed
+from mlipselect.selectors.base import check_labels
 from mlipselect.selectors.constraints import Constraint
 from mlipselect.selectors.drawn import DrawnSelector
 
@@ -20,10 +21,10 @@ class RandomSelector(DrawnSelector):
 
     Parameters
     ----------
-    n_to_select : int
-        Structures to pick.
-    random_state : int, default=0
-        Seed of the draw.
+    n_to_select : int or float, optional
+        Structures to pick: how many, or as a fraction of the pool between 0 and 1; by default half of the pool.
+    random_state : int, numpy.random.Generator or None, default=0
+        Seed of the draw, a generator that gives one, or None for fresh entropy.
 
     Attributes
     ----------
@@ -31,6 +32,8 @@ class RandomSelector(DrawnSelector):
         Picks, in order.
     scores_ : ndarray of float64
         Share of the candidates, or of those of its stratum, that is picked: for each pick, how likely that was.
+    seed_ : int
+        Seed of the draw: `random_state`, or what came of it where that is no integer.
 
     Notes
     -----
@@ -53,7 +56,7 @@ class RandomSelector(DrawnSelector):
     ['bulk', 'surface', 'bulk']
     """
 
-    def __init__(self, n_to_select: int, *, random_state: int = 0):
+    def __init__(self, n_to_select: int | float | None = None, *, random_state: RandomState = 0):
         self.n_to_select = n_to_select
         self.random_state = random_state
 
@@ -104,7 +107,8 @@ class RandomSelector(DrawnSelector):
         check_labels(y, n_pool)
 
         def order(candidates: NDArray[np.int64]) -> NDArray[np.int64]:
-            seed = integer("random_state", self.random_state, 0) % (1 << 64)
+            self.seed_ = draw_seed(self.random_state)
+            seed = self.seed_ % (1 << 64)
             strata = self._strata(X, groups)
             self._counted = np.zeros(n_pool, np.int64) if strata is None else strata
             if strata is None:

@@ -12,6 +12,7 @@ from ase.build import bulk
 from numpy.typing import NDArray
 
 from mlipselect.features.describe import DescriptorLike
+from mlipselect.random_state import RandomState
 from mlipselect.testing.report import Report
 
 
@@ -22,7 +23,7 @@ def check_descriptor(
     invariant: bool = True,
     rtol: float = 1e-8,
     gradient_rtol: float = 1e-6,
-    seed: int = 0,
+    random_state: RandomState = 0,
 ) -> Report:
     """Check a descriptor, and its derivatives where it has any.
 
@@ -41,8 +42,9 @@ def check_descriptor(
     gradient_rtol : float, default 1e-6
         Tolerance of ``vjp`` and ``design`` against finite differences of ``features``, relative to the largest of
         them. Differences of features in float32 hold about three digits.
-    seed : int, default 0
-        Seed of the rotation, the translation, the permutation, and of directions and weights for derivatives.
+    random_state : int, numpy.random.Generator or None, default 0
+        Seed or generator of the rotation, the translation, the permutation, and of directions and weights for
+        derivatives.
 
     Returns
     -------
@@ -65,7 +67,7 @@ def check_descriptor(
     True
     """
     report = Report(getattr(descriptor, "__qualname__", repr(descriptor)))
-    run = _Run(descriptor, report, np.random.default_rng(seed), invariant, rtol, gradient_rtol)
+    run = _Run(descriptor, report, np.random.default_rng(random_state), invariant, rtol, gradient_rtol)
     given = _silicon(run.rng) if structures is None else list(structures)
     for number, atoms in enumerate(given):
         report.run(run.structure, f"structure {number} ({atoms.symbols})", atoms)

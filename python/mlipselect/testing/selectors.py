@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlipselect.random_state import RandomState
+
 
 def check_selector(
     make: Callable[[int], Any],
     X: NDArray[np.floating[Any]] | None = None,
     *,
     nested: bool = True,
-    seed: int = 0,
+    random_state: RandomState = 0,
 ) -> None:
     """Check a selector.
 
@@ -26,8 +28,8 @@ def check_selector(
         Features to select from; by default 60 random rows, one of them twice and one all zero.
     nested : bool, default True
         Whether a smaller selection must be the beginning of a larger one.
-    seed : int, default 0
-        Seed of the default features.
+    random_state : int, numpy.random.Generator or None, default 0
+        Seed or generator of the default features.
 
     Raises
     ------
@@ -43,7 +45,7 @@ def check_selector(
     >>> check_selector(lambda n: ms.BayesianSelector(n))
     """
     if X is None:
-        X = np.random.default_rng(seed).normal(size=(60, 8)) * 0.5 ** np.arange(8)
+        X = np.random.default_rng(random_state).normal(size=(60, 8)) * 0.5 ** np.arange(8)
         X[7], X[11] = X[3], 0.0
     original = X.copy()
     largest: NDArray[np.int64] | None = None
