@@ -25,11 +25,11 @@ class DotProductSampling:
 
     def fit(self, X: ms.Features, *, core: ms.Features) -> DotProductSampling:
         """Pick from the pool, given the core."""
-        smallest = (X.structure @ core.structure.T).min(axis=1)
+        smallest = (X.per_structure @ core.per_structure.T).min(axis=1)
         picks: list[int] = []
         for _ in range(self.n_to_select):
             smallest[picks] = -np.inf
             picks.append(int(np.argmax(smallest)))
-            smallest = np.minimum(smallest, X.structure @ X.structure[picks[-1]])
+            smallest = np.minimum(smallest, X.per_structure @ X.per_structure[picks[-1]])
         self.selected_idx_ = np.array(picks)
         return self

@@ -40,7 +40,7 @@ def main() -> None:
         torch.set_num_threads(1)
         descriptor = ms.MACE(options.model, invariants_only=False)
     core = ms.read(options.data / "core.xyz")[1:]
-    X = ms.featurize(core, descriptor).structure
+    X = ms.featurize(core, descriptor).per_structure
     posterior = ms.Posterior(X.shape[1], 1e-5 * float(np.square(X).mean()))
     posterior.update(X)
     pool = ms.read(options.data / "surface_pool.xyz")[:: options.every]

@@ -323,7 +323,7 @@ def _fitted(potential: LinearPotential | str | os.PathLike[str]) -> LinearPotent
 
 def _content(structures: Structures, features: Features) -> dict[str, Any]:
     """Tell structures and their features from others."""
-    parts = {"structure": features.structure, "atoms": features.atoms}
+    parts = {"structure": features.per_structure, "atoms": features.per_atom}
     digests = {name: identity_of(part) for name, part in parts.items() if part is not None}
     return {"files": list(structures.digests.values()), "features": digests}
 

@@ -171,7 +171,7 @@ def select_stored(
                     "isolated": None if isolated is None else [isolated.key, isolated.value],
                     "pool": store.digests,
                     "prior": store.squares,
-                    "core": None if X_core is None else identity_of(X_core.structure),
+                    "core": None if X_core is None else identity_of(X_core.per_structure),
                 },
             )
         fit(selector, store, X_core, constraints, checkpoint=kept)
@@ -221,6 +221,6 @@ def _share_of(store: JoinedStores, selector: Selector, core: Features | None) ->
     prior: Any = selector.prior_precision
     if prior is None:
         prior = prior_from_ridge(
-            selector.ridge, selector.noise_precision, store, None if core is None else core.structure
+            selector.ridge, selector.noise_precision, store, None if core is None else core.per_structure
         )
     return {"shard": store.which, "prior_precision": prior, "ridge": None, "next_score": selector.next_score()}

@@ -110,10 +110,10 @@ def test_featurize_writes_what_featurize_returns(files, capsys, rows):
     assert "17 structures, 129 atoms, 54 features" in capsys.readouterr().out
     saved = ms.Features.load("features.npz")
     expected = ms.featurize(["core.xyz", "pool.xyz"], ms.ACE(["Si"], totaldegree=8), rows=rows, dtype=np.float32)
-    assert saved.structure.dtype == np.float32
-    assert np.array_equal(saved.structure, expected.structure)
+    assert saved.per_structure.dtype == np.float32
+    assert np.array_equal(saved.per_structure, expected.per_structure)
     assert saved.sources == expected.sources
-    assert (saved.atoms is None) == (rows == "structure")
+    assert (saved.per_atom is None) == (rows == "structure")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["select", "--help"], ["featurize", "--help"], ["demo", "--help"]])

@@ -66,7 +66,7 @@ def test_the_comparison_measures_what_it_says():
     assert len(set(draws)) == 30
     assert all(len(set(draw)) == 4 for draw in draws)
 
-    X, X_core = selection.features.structure, selection.core_features.structure
+    X, X_core = selection.features.per_structure, selection.core_features.per_structure
     alpha = 1e-5 * np.mean(np.concatenate([X, X_core]) ** 2)
     rows = np.concatenate([X_core, X[list(draws[0])]])
     covariance = np.linalg.inv(alpha * np.eye(X.shape[1]) + rows.T @ rows)

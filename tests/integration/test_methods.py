@@ -44,12 +44,12 @@ def test_a_method_is_its_selector(files, capsys, method, has_core):
         assert atoms.info.get("mlipselect_score") == score
 
     # What the picks tell is measured alike for all.
-    known = np.zeros((0, 54)) if X_core is None else X_core.structure
-    ridge = 1e-5 * np.mean(np.concatenate([known, X.structure]) ** 2)
+    known = np.zeros((0, 54)) if X_core is None else X_core.per_structure
+    ridge = 1e-5 * np.mean(np.concatenate([known, X.per_structure]) ** 2)
     precision = ridge * np.eye(54) + known.T @ known
     before = np.linalg.slogdet(precision)[1]
     for k, index in enumerate(record["indices"]):
-        precision = precision + np.outer(X.structure[index], X.structure[index])
+        precision = precision + np.outer(X.per_structure[index], X.per_structure[index])
         assert record["information"][k] == pytest.approx(np.linalg.slogdet(precision)[1] - before, rel=1e-6)
 
 

@@ -62,8 +62,8 @@ def test_twenty_are_the_first_twenty_of_a_hundred(run, record):
 
 def test_every_pick_is_the_best_by_definition(silicon, record):
     descriptor = ms.ACE(["Si"], order=3, totaldegree=16, rcut=5.0)
-    X = ms.featurize(silicon / "surface_pool.xyz", descriptor).structure
-    core = ms.featurize(ms.read(silicon / "core.xyz")[1:], descriptor).structure
+    X = ms.featurize(silicon / "surface_pool.xyz", descriptor).per_structure
+    core = ms.featurize(ms.read(silicon / "core.xyz")[1:], descriptor).per_structure
     picks = np.array(record["indices"])
     alpha = 1e-5 * np.square(np.concatenate([X, core])).mean()
     scores = energy_scores_along(picks, X, alpha, core)

@@ -36,12 +36,12 @@ def test_featurize_writes_the_features_of_the_model(files, si_model):
     assert main([*command, "--all-features", "--dtype", "float32", "-o", "all.npz"]) == 0
     pool = ms.read("pool.xyz")
     X = ms.Features.load("invariant.npz")
-    np.testing.assert_array_equal(X.atoms, ms.MACE(si_model).site_features(pool))
+    np.testing.assert_array_equal(X.per_atom, ms.MACE(si_model).site_features(pool))
     X = ms.Features.load("all.npz")
-    assert X.atoms.dtype == np.float32
+    assert X.per_atom.dtype == np.float32
     assert X.shape == (12, 20)
     np.testing.assert_array_equal(
-        X.atoms, ms.MACE(si_model, invariants_only=False, dtype="float32").site_features(pool)
+        X.per_atom, ms.MACE(si_model, invariants_only=False, dtype="float32").site_features(pool)
     )
 
 
@@ -57,7 +57,10 @@ def test_selection_of_the_silicon_pool_end_to_end(silicon, si_model, tmp_path, c
     frames = ms.read(pool)
     for atoms, index in zip(ms.read(out), record["indices"], strict=True):
         assert differences(atoms, frames[index], ignore="mlipselect_") == []
-    X, X_core = ms.featurize(frames, descriptor).structure, ms.featurize(ms.read(core)[1:], descriptor).structure
+    X, X_core = (
+        ms.featurize(frames, descriptor).per_structure,
+        ms.featurize(ms.read(core)[1:], descriptor).per_structure,
+    )
     alpha = 1e-5 * np.square(np.concatenate([X, X_core])).mean()
     scores = energy_scores_along(np.array(record["indices"]), X, alpha, X_core)
     np.testing.assert_allclose(record["scores"], scores.max(axis=1), rtol=1e-6)

@@ -16,12 +16,12 @@ from reference.posterior import SCORES, greedy, prior_precision, scores_along
 class Rows:
     """Features with atomic rows."""
 
-    structure: np.ndarray
-    atoms: np.ndarray
+    per_structure: np.ndarray
+    per_atom: np.ndarray
     offsets: np.ndarray
 
     def groups(self):
-        return [self.atoms[a:b] for a, b in zip(self.offsets[:-1], self.offsets[1:], strict=True)]
+        return [self.per_atom[a:b] for a, b in zip(self.offsets[:-1], self.offsets[1:], strict=True)]
 
 
 @st.composite
@@ -48,7 +48,7 @@ def pools(draw, max_rows=40, max_dim=12):
 
 def reference(pool, core, n, score, update, ridge):
     """Return the prior and the rest of what the definition needs."""
-    X = pool.structure
+    X = pool.per_structure
     prior = prior_precision(ridge, X, *([] if core is None else [core])) or ridge
     groups = pool.groups() if update == "atoms" else None
     how = {"core": core, "score": score, "groups": groups}
@@ -59,7 +59,7 @@ def reference(pool, core, n, score, update, ridge):
 @settings(max_examples=150, deadline=None)
 def test_every_pick_is_the_best_there_was(case, score, update, data):
     pool, core = case
-    n = data.draw(st.integers(1, len(pool.structure)))
+    n = data.draw(st.integers(1, len(pool.per_structure)))
     ridge = data.draw(st.sampled_from([1e-2, 1e-3]))
     prior, how = reference(pool, core, n, score, update, ridge)
     core_features = Rows(core, core, np.arange(len(core) + 1)) if core is not None and update == "atoms" else core
@@ -67,7 +67,7 @@ def test_every_pick_is_the_best_there_was(case, score, update, data):
     selector = BayesianSelector(n, score=score, update=update, ridge=ridge, engine=engine).fit(pool, core=core_features)
     picks = selector.selected_idx_
     assert len(set(picks)) == n
-    scores = scores_along(picks, pool.structure, prior, **how)
+    scores = scores_along(picks, pool.per_structure, prior, **how)
     # What rounding leaves undecided may be decided either way by two evaluations.
     floor = 1e-9 * max(scores[0].max(), 1e-300)
     best = scores.max(axis=1)
@@ -86,7 +86,7 @@ def test_picks_are_those_of_the_definition(score, update, dtype):
     pool = Rows(np.add.reduceat(atoms, offsets[:-1]) / dtype(3), atoms, offsets)
     core = (rng.standard_normal((7, 9)) / np.arange(1, 10)).astype(dtype)
     prior, how = reference(pool, core, 25, score, update, 1e-4)
-    picks, scores = greedy(25, pool.structure, prior, **how)
+    picks, scores = greedy(25, pool.per_structure, prior, **how)
     core_features = Rows(core, core, np.arange(8))
     for engine in ("lazy", "naive"):
         selector = BayesianSelector(25, score=score, update=update, ridge=1e-4, engine=engine)
@@ -112,8 +112,8 @@ def test_a_pool_beyond_the_cache_gives_the_same_picks(score, dtype):
 @given(pools(max_rows=200, max_dim=30), st.sampled_from(sorted(SCORES)), st.data())
 @settings(max_examples=40, deadline=None)
 def test_threads_steps_and_restarts_change_nothing(case, score, data):
-    (pool, core), n = case, data.draw(st.integers(1, len(case[0].structure)))
-    X = pool.structure
+    (pool, core), n = case, data.draw(st.integers(1, len(case[0].per_structure)))
+    X = pool.per_structure
     whole = BayesianSelector(n, score=score, n_threads=1).fit(X, core=core)
     threaded = BayesianSelector(n, score=score, n_threads=3).fit(X, core=core)
     np.testing.assert_array_equal(threaded.selected_idx_, whole.selected_idx_)
@@ -129,8 +129,8 @@ def test_threads_steps_and_restarts_change_nothing(case, score, data):
 @given(pools(), st.data())
 @settings(max_examples=40, deadline=None)
 def test_the_order_of_the_rows_decides_ties_only(case, data):
-    (pool, core), n = case, data.draw(st.integers(1, len(case[0].structure)))
-    X = np.unique(pool.structure, axis=0)
+    (pool, core), n = case, data.draw(st.integers(1, len(case[0].per_structure)))
+    X = np.unique(pool.per_structure, axis=0)
     n = min(n, len(X), np.linalg.matrix_rank(X.astype(np.float64)))
     if n == 0:
         return
@@ -143,8 +143,8 @@ def test_the_order_of_the_rows_decides_ties_only(case, data):
 @given(pools(), st.data())
 @settings(max_examples=40, deadline=None)
 def test_a_saved_posterior_continues_where_it_stopped(tmp_path_factory, case, data):
-    (pool, core), n = case, data.draw(st.integers(2, max(2, len(case[0].structure))))
-    X = pool.structure
+    (pool, core), n = case, data.draw(st.integers(2, max(2, len(case[0].per_structure))))
+    X = pool.per_structure
     n = min(n, len(X))
     whole = BayesianSelector(n).fit(X, core=core)
     first = BayesianSelector(max(1, n // 2)).fit(X, core=core)

@@ -131,16 +131,16 @@ def test_leverage_of_atoms_adds_up_over_structures(seed, n, with_core, how):
         offsets = np.concatenate([[0], np.cumsum(n_atoms)])
         atoms = rng.standard_normal((offsets[-1], 4)) * [4.0, 1.0, 0.5, 1e-3]
         structure = np.array([atoms[a:b].mean(axis=0) for a, b in itertools.pairwise(offsets)])
-        return Features(structure=structure, n_atoms=n_atoms, atoms=atoms, offsets=offsets)
+        return Features(per_structure=structure, n_atoms=n_atoms, per_atom=atoms, offsets=offsets)
 
     pool, core = features(n), features(3) if with_core else None
-    known = core.atoms if with_core else None
-    expected, rank = reference.leverage(pool.atoms, known, offsets=pool.offsets, **how)
+    known = core.per_atom if with_core else None
+    expected, rank = reference.leverage(pool.per_atom, known, offsets=pool.offsets, **how)
     selector = CUR(n, rows="atoms", **how).fit(pool, core=core)
     np.testing.assert_allclose(selector.leverage_, expected, rtol=1e-8, atol=1e-12)
     assert selector.rank_ == rank
     assert len(selector.leverage_) == n
-    plain, _ = reference.leverage(pool.structure, core.structure if with_core else None, **how)
+    plain, _ = reference.leverage(pool.per_structure, core.per_structure if with_core else None, **how)
     np.testing.assert_allclose(CUR(1, **how).fit(pool, core=core).leverage_, plain, rtol=1e-8, atol=1e-12)
 
 
@@ -307,7 +307,7 @@ def test_bad_features_are_refused():
         atoms = X.copy()
         atoms[4, 1] = bad
         offsets = np.array([0, 3, 6, 10])
-        pool = Features(structure=X[:3], n_atoms=np.diff(offsets), atoms=atoms, offsets=offsets)
+        pool = Features(per_structure=X[:3], n_atoms=np.diff(offsets), per_atom=atoms, offsets=offsets)
         for scale in ("none", "standard"):
             with pytest.raises(StructureError, match="structure 1: the pool has a feature that is not finite"):
                 CUR(2, rows="atoms", scale=scale).fit(pool)

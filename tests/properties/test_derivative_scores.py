@@ -106,7 +106,7 @@ def test_equal_structures_go_in_order_and_limits_hold():
     assert 1 not in picks
     assert picks.tolist().index(0) < min([*(k for k, i in enumerate(picks) if i in (4, 6)), 9])
     kept = ms.BayesianSelector(3, score="force").fit(X, designs=designs, constraints=[ms.MinDistance(1e-6)])
-    assert len({X.structure[i].tobytes() for i in kept.selected_idx_}) == 3
+    assert len({X.per_structure[i].tobytes() for i in kept.selected_idx_}) == 3
 
 
 def test_from_files_to_a_selection_by_forces(files):

@@ -83,7 +83,7 @@ def test_members_of_a_stratum_and_strata_that_tie_are_equally_likely():
 
 def test_a_pool_is_anything_with_a_length():
     X = np.zeros((20, 3))
-    features = Features(structure=X, n_atoms=np.ones(20, dtype=np.int64))
+    features = Features(per_structure=X, n_atoms=np.ones(20, dtype=np.int64))
     expected = RandomSelector(5, random_state=3).fit(range(20)).selected_idx_
     for pool in (X, X.astype(np.float32), features, list("abcdefghijklmnopqrst")):
         selector = RandomSelector(5, random_state=3).fit(pool, core=X)

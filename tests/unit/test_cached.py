@@ -37,9 +37,9 @@ def test_what_is_kept_is_what_is_computed(tmp_path, rows, make):
     for hits in (0, 5):
         descriptor = ms.Cached(make(**ACE), tmp_path / "kept")
         X = ms.featurize(pool, descriptor, rows=rows)
-        np.testing.assert_allclose(X.structure, plain.structure, rtol=1e-14)
+        np.testing.assert_allclose(X.per_structure, plain.per_structure, rtol=1e-14)
         if rows == "atoms":
-            np.testing.assert_array_equal(X.atoms, plain.atoms)
+            np.testing.assert_array_equal(X.per_atom, plain.per_atom)
         assert (descriptor.hits, descriptor.misses) == (hits, 5 - hits)
         if make is Counting:
             assert descriptor.descriptor.calls == 5 - hits

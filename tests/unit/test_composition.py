@@ -21,8 +21,8 @@ POOL = [
 
 def test_columns_are_fractions_and_marks():
     X = ms.featurize(POOL, random_rows, rows="atoms", composition=["O", "Si"])
-    np.testing.assert_allclose(X.structure[:, 6:], [[2 / 3, 1 / 3], [0, 1], [1 / 4, 3 / 4]])
-    assert X.atoms[:3, 6:].tolist() == [[0, 1], [1, 0], [1, 0]]
+    np.testing.assert_allclose(X.per_structure[:, 6:], [[2 / 3, 1 / 3], [0, 1], [1 / 4, 3 / 4]])
+    assert X.per_atom[:3, 6:].tolist() == [[0, 1], [1, 0], [1, 0]]
     assert X.composition == ("O", "Si")
 
 
@@ -32,16 +32,16 @@ def test_scaling_equals_mean_squares_and_keeps_the_whole(dtype):
         ms.featurize(part, random_rows, rows="atoms", composition=["O", "Si"], dtype=dtype)
         for part in (POOL[:1], POOL[1:])
     ]
-    before = [part.structure.copy() for part in parts]
+    before = [part.per_structure.copy() for part in parts]
     scale = ms.balance_composition(*parts)
-    both = np.concatenate([part.structure for part in parts]).astype(float)
+    both = np.concatenate([part.per_structure for part in parts]).astype(float)
     described, fractions = both[:, :6], both[:, 6:]
     np.testing.assert_allclose((described**2).mean(), (fractions**2).mean(), rtol=1e-5)
     np.testing.assert_allclose((both**2).mean(), (described**2).mean(), rtol=1e-5)
     for part, rows in zip(parts, before, strict=True):
-        np.testing.assert_allclose(part.structure[:, 6:], scale * rows[:, 6:], rtol=1e-6)
-        assert np.array_equal(part.structure[:, :6], rows[:, :6])
-        assert set(np.unique(part.atoms[:, 6:])) == {0.0, dtype(scale)}
+        np.testing.assert_allclose(part.per_structure[:, 6:], scale * rows[:, 6:], rtol=1e-6)
+        assert np.array_equal(part.per_structure[:, :6], rows[:, :6])
+        assert set(np.unique(part.per_atom[:, 6:])) == {0.0, dtype(scale)}
     assert ms.balance_composition(*parts) == pytest.approx(scale, rel=1e-6)
 
 

@@ -48,9 +48,9 @@ def test_rows_are_means_over_atoms():
     assert X.offsets.tolist() == [0, 8, 24, 48, 56, 72]
     assert X.n_atoms.tolist() == [8, 16, 24, 8, 16]
     for s, atoms in enumerate(structures):
-        assert np.array_equal(X.atoms[X.offsets[s] : X.offsets[s + 1]], toy(atoms))
-        np.testing.assert_allclose(X.structure[s], toy(atoms).mean(axis=0), rtol=1e-14)
-    assert ms.featurize(structures, toy).atoms is None
+        assert np.array_equal(X.per_atom[X.offsets[s] : X.offsets[s + 1]], toy(atoms))
+        np.testing.assert_allclose(X.per_structure[s], toy(atoms).mean(axis=0), rtol=1e-14)
+    assert ms.featurize(structures, toy).per_atom is None
     assert np.array_equal(ms.featurize(structures, toy), X)
 
 
@@ -61,11 +61,11 @@ def test_how_structures_are_given_changes_nothing(files, monkeypatch, descriptor
     expected = ms.featurize(structures, descriptor, rows=rows)
     for source in ("pool.xyz", ["pool.xyz"], files / "pool.xyz", iter(structures), ms.iter_frames("pool.xyz")):
         found = ms.featurize(source, descriptor, rows=rows, n_threads=2)
-        assert np.array_equal(found.structure, expected.structure)
-        assert rows == "structure" or np.array_equal(found.atoms, expected.atoms)
+        assert np.array_equal(found.per_structure, expected.per_structure)
+        assert rows == "structure" or np.array_equal(found.per_atom, expected.per_atom)
     monkeypatch.setattr(describe, "BATCH_ATOMS", 10)
     found = ms.featurize("pool.xyz", descriptor, rows=rows)
-    assert np.array_equal(found.structure, expected.structure)
+    assert np.array_equal(found.per_structure, expected.per_structure)
     assert found.sources == [("pool.xyz", index) for index in range(12)]
     assert found.where(3) == "pool.xyz, frame 3"
     assert expected.where(3) == "structure 3"
@@ -127,9 +127,9 @@ def test_a_buffer_is_what_was_put_into_it(counts, expected):
 def test_arrays_are_views_and_types_are_kept():
     X = ms.featurize(pool(), toy, dtype=np.float32)
     assert X.dtype == np.float32
-    assert np.asarray(X) is X.structure
+    assert np.asarray(X) is X.per_structure
     assert np.asarray(X, dtype=np.float64).dtype == np.float64
-    assert np.array(X, copy=True) is not X.structure
+    assert np.array(X, copy=True) is not X.per_structure
     with pytest.raises(ValueError, match="takes a copy"):
         X.__array__(np.float64, copy=False)
 
@@ -140,12 +140,30 @@ def test_saved_features_come_back(files, rows):
     ms.balance_composition(X)
     X.save("features.npz")
     back = ms.Features.load("features.npz")
-    assert np.array_equal(back.structure, X.structure)
+    assert np.array_equal(back.per_structure, X.per_structure)
     assert (back.sources, back.composition, back.composition_scale) == (X.sources, ("Si", "Ge"), X.composition_scale)
-    assert (back.atoms is None) == (rows == "structure")
+    assert (back.per_atom is None) == (rows == "structure")
     with np.load("features.npz") as archive:
-        assert archive["structure"].shape == (12, 7)
+        assert archive["per_structure"].shape == (12, 7)
     assert sorted(path.name for path in files.iterdir()) == ["core.xyz", "features.npz", "pool.xyz"]
+
+
+@pytest.mark.parametrize("rows", ["structure", "atoms"])
+def test_archives_of_the_first_version_are_read_and_later_ones_refused(files, rows):
+    X = ms.featurize("pool.xyz", toy, rows=rows)
+    X.save("features.npz")
+    with np.load("features.npz") as archive:
+        arrays = dict(archive)
+    assert arrays.pop("version") == 2
+    renamed = {"per_structure": "structure", "per_atom": "atoms"}
+    np.savez("old.npz", **{renamed.get(name, name): array for name, array in arrays.items()})
+    back = ms.Features.load("old.npz")
+    assert np.array_equal(back.per_structure, X.per_structure)
+    assert (back.per_atom is None) == (rows == "structure")
+    assert rows == "structure" or np.array_equal(back.per_atom, X.per_atom)
+    np.savez("later.npz", version=3, **arrays)
+    with pytest.raises(InvalidInputError, match=r"later\.npz: .*version 3, and this mlipselect reads versions up to 2"):
+        ms.Features.load("later.npz")
 
 
 def test_what_is_no_features_file_is_refused(files):

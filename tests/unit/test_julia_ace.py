@@ -39,7 +39,7 @@ def test_rows_and_designs_come_back(atoms):
     design = descriptor.design(atoms)
     np.testing.assert_allclose(design.energy, expected.sum(axis=0))
     assert (design.forces.shape, design.virial.shape) == ((24, 2), (6, 2))
-    np.testing.assert_allclose(ms.featurize([atoms, atoms], descriptor).structure, [expected.mean(axis=0)] * 2)
+    np.testing.assert_allclose(ms.featurize([atoms, atoms], descriptor).per_structure, [expected.mean(axis=0)] * 2)
     descriptor.close()
     np.testing.assert_allclose(descriptor.features(atoms), expected)
     descriptor.close()

@@ -33,14 +33,14 @@ def alloys(n):
 def test_a_structure_holds_for_each_element_the_sum_over_its_atoms_divided_by_all(inner):
     pool = alloys(10)
     X = ms.featurize(pool, ms.PerElement(inner), rows="atoms")
-    for atoms, row, first in zip(pool, X.structure, X.offsets, strict=False):
+    for atoms, row, first in zip(pool, X.per_structure, X.offsets, strict=False):
         rows = np.asarray(getattr(inner, "features", inner)(atoms))
         blocks = row.reshape(3, -1)
         for block, symbol in zip(blocks, ("Ni", "Cu", "Au"), strict=True):
             own = np.array([s == symbol for s in atoms.symbols])
             np.testing.assert_allclose(block, rows[own].sum(axis=0) / len(atoms), atol=1e-13)
         np.testing.assert_allclose(blocks.sum(axis=0), rows.mean(axis=0))
-        assert np.count_nonzero(X.atoms[first].reshape(3, -1).any(axis=1)) == 1
+        assert np.count_nonzero(X.per_atom[first].reshape(3, -1).any(axis=1)) == 1
 
 
 def test_it_conforms():

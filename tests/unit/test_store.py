@@ -37,16 +37,16 @@ def test_a_store_holds_what_memory_would(files, small_shards, dtype):
     assert [shard.rows for shard in store.shards] == ([5, 5, 5, 2] if dtype == "float64" else [10, 7])
     assert (store.shape, store.dtype) == (whole.shape, whole.dtype)
     np.testing.assert_array_equal(store.n_atoms, whole.n_atoms)
-    np.testing.assert_array_equal(np.concatenate([block for _, block in store.blocks(3)]), whole.structure)
+    np.testing.assert_array_equal(np.concatenate([block for _, block in store.blocks(3)]), whole.per_structure)
     assert [first for first, _ in store.blocks(4)] == (
         [0, 4, 5, 9, 10, 14, 15] if dtype == "float64" else [0, 4, 8, 10, 14]
     )
-    np.testing.assert_array_equal(store.take([16, 0, 7, 7]), whole.structure[[16, 0, 7, 7]])
+    np.testing.assert_array_equal(store.take([16, 0, 7, 7]), whole.per_structure[[16, 0, 7, 7]])
     assert [store.where(row) for row in range(17)] == [whole.where(row) for row in range(17)]
-    np.testing.assert_array_equal(np.load("features/rows-00000.npy"), whole.structure[: store.shards[0].rows])
+    np.testing.assert_array_equal(np.load("features/rows-00000.npy"), whole.per_structure[: store.shards[0].rows])
     loaded = store.load()
-    np.testing.assert_array_equal(loaded.structure, whole.structure)
-    assert (loaded.sources, loaded.atoms) == (whole.sources, None)
+    np.testing.assert_array_equal(loaded.per_structure, whole.per_structure)
+    assert (loaded.sources, loaded.per_atom) == (whole.sources, None)
     again = ms.FeatureStore.open("features")
     assert again.manifest == store.manifest
     assert store.manifest.descriptor == ms.ACE(**ACE).parameters
@@ -59,11 +59,13 @@ def test_atomic_rows_and_composition(files, monkeypatch):
     store = ms.featurize("pool.xyz", ms.ACE(**ACE), store="features", **how)
     assert len(store.shards) == 3
     for row in (0, 4, 5, 11):
-        np.testing.assert_array_equal(store.atomic_rows(row), whole.atoms[whole.offsets[row] : whole.offsets[row + 1]])
-    np.testing.assert_array_equal(store.load().atoms, whole.atoms)
+        np.testing.assert_array_equal(
+            store.atomic_rows(row), whole.per_atom[whole.offsets[row] : whole.offsets[row + 1]]
+        )
+    np.testing.assert_array_equal(store.load().per_atom, whole.per_atom)
     np.testing.assert_array_equal(store.load().offsets, whole.offsets)
     assert store.composition == ("Si",)
-    np.testing.assert_array_equal(store.take(range(12)), whole.structure)
+    np.testing.assert_array_equal(store.take(range(12)), whole.per_structure)
 
 
 @pytest.mark.parametrize("kept", range(4))
@@ -106,7 +108,7 @@ def test_files_are_appended_when_asked(files, small_shards):
     store = ms.featurize("core.xyz", ms.ACE(**ACE), store="features", append=True)
     assert len(store) == 17
     assert store.where(12) == "core.xyz, frame 0"
-    np.testing.assert_array_equal(store.take(range(12, 17)), ms.featurize("core.xyz", ms.ACE(**ACE)).structure)
+    np.testing.assert_array_equal(store.take(range(12, 17)), ms.featurize("core.xyz", ms.ACE(**ACE)).per_structure)
     after = tree(files / "features")
     assert {name: after[name] for name in before if name != "manifest.json"} == {
         name: data for name, data in before.items() if name != "manifest.json"

@@ -20,9 +20,9 @@ from mlipselect.io.output import Output
 SUMMARY = """\
 Compute the features of structures and write them to an .npz archive or a store.
 
-The archive holds the array 'structure' with one row per structure (the mean over its atoms), 'n_atoms', and
+The archive holds the array 'per_structure' with one row per structure (the mean over its atoms), 'n_atoms', and
 for each row the file it came from ('source') and the 0-based frame in it ('index'); with --rows atoms also
-'atoms', one row per atom, and 'offsets'. numpy.load reads it, and so does mlipselect.Features.load.
+'per_atom', one row per atom, and 'offsets'. numpy.load reads it, and so does mlipselect.Features.load.
 
 A store is a folder of .npy files for features that do not fit into memory; the same command goes on where one
 was stopped. mlipselect.FeatureStore.open reads it."""

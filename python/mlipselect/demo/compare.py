@@ -89,15 +89,15 @@ def compare_with_random(
 
     def worth(picks: NDArray[np.int64]) -> Worth:
         posterior = start.copy()
-        posterior.update(X.structure[picks])
-        deviations = np.sqrt(posterior.variance(X.structure))
+        posterior.update(X.per_structure[picks])
+        deviations = np.sqrt(posterior.variance(X.per_structure))
         gained = posterior.information() - start.information()
         return Worth(picks, gained, float(deviations.max()), float(deviations.mean()))
 
     n = len(next(iter(chosen.values())))
     draws = (RandomSelector(n, random_state=random_state + draw).fit(X).selected_idx_ for draw in range(n_draws))
     return Comparison(
-        before=float(np.sqrt(start.variance(X.structure)).max()),
+        before=float(np.sqrt(start.variance(X.per_structure)).max()),
         chosen={name: worth(picks) for name, picks in chosen.items()},
         random=[worth(draw) for draw in draws],
     )

@@ -34,7 +34,7 @@ class PerElement:
     >>> import ase.build, numpy as np, mlipselect as ms
     >>> count = lambda atoms: np.ones((len(atoms), 1))
     >>> pool = [ase.build.bulk("NiAl", "cesiumchloride", a=2.9), ase.build.bulk("Ni")]
-    >>> ms.featurize(pool, ms.PerElement(count)).structure
+    >>> ms.featurize(pool, ms.PerElement(count)).per_structure
     array([[0.5, 0.5],
            [0. , 1. ]])
     """

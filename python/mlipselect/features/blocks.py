@@ -75,9 +75,9 @@ def describe(
     if means is None:
         raise InvalidInputError("expected at least one structure, got none")
     return Features(
-        structure=means.finish(),
+        per_structure=means.finish(),
         n_atoms=np.array(counts, dtype=np.int64),
-        atoms=None if sites is None else sites.finish(),
+        per_atom=None if sites is None else sites.finish(),
         offsets=None if sites is None else np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         sources=sources,
         composition=composition,

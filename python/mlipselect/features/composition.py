@@ -85,7 +85,7 @@ def balance_composition(*features: Features) -> float:
     >>> X = ms.featurize(pool, lambda atoms: np.full((len(atoms), 6), 3.0), composition=["Cu", "Ag"])
     >>> round(ms.balance_composition(X), 3)
     4.243
-    >>> X.structure[0, 6:].round(3)
+    >>> X.per_structure[0, 6:].round(3)
     array([4.243, 0.   ])
     """
     elements = {item.composition for item in features}
@@ -98,7 +98,7 @@ def balance_composition(*features: Features) -> float:
     for item in features:
         n_described = item.shape[1] - width
         rows += len(item)
-        for block in _blocks(item.structure):
+        for block in _blocks(item.per_structure):
             described = block[:, :n_described].astype(np.float64)
             fractions = block[:, n_described:].astype(np.float64) / item.composition_scale
             descriptor_sum += float(np.einsum("ij,ij->", described, described))
@@ -109,9 +109,9 @@ def balance_composition(*features: Features) -> float:
     else:
         scale = float(np.sqrt((descriptor_sum / n_described) / (fraction_sum / width)))
     for item in features:
-        item.structure[:, n_described:] *= scale / item.composition_scale
-        if item.atoms is not None:
-            item.atoms[:, n_described:] *= scale / item.composition_scale
+        item.per_structure[:, n_described:] *= scale / item.composition_scale
+        if item.per_atom is not None:
+            item.per_atom[:, n_described:] *= scale / item.composition_scale
         item.composition_scale = scale
     return scale
 

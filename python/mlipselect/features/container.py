@@ -13,6 +13,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from mlipselect.exceptions import InvalidInputError
 
+#: Of the archives that `Features.save` writes; the first one called its arrays ``structure`` and ``atoms``.
+VERSION = 2
+
 Rows: TypeAlias = Literal["structure", "atoms"]
 
 
@@ -24,14 +27,14 @@ class Features:
 
     Attributes
     ----------
-    structure : ndarray of shape (n_structures, n_features)
+    per_structure : ndarray of shape (n_structures, n_features)
         Mean of the atomic features of each structure: the design row of the energy per atom.
     n_atoms : ndarray of int64, shape (n_structures,)
         Number of atoms of each structure.
-    atoms : ndarray of shape (n_atoms, n_features) or None
+    per_atom : ndarray of shape (n_atoms, n_features) or None
         Features of every atom, structure after structure.
     offsets : ndarray of int64, shape (n_structures + 1,), or None
-        The atomic rows of structure `s` are ``atoms[offsets[s]:offsets[s + 1]]``.
+        The atomic rows of structure `s` are ``per_atom[offsets[s]:offsets[s + 1]]``.
     sources : list of (str or None, int)
         File and 0-based index in it of each structure; None for a structure given in memory.
     composition : tuple of str
@@ -44,13 +47,13 @@ class Features:
     >>> import numpy as np, ase.build, mlipselect as ms
     >>> pool = [ase.build.bulk("Si", a=a) for a in (5.3, 5.4, 5.5)]
     >>> X = ms.featurize(pool, lambda atoms: np.full((len(atoms), 4), atoms.cell.volume))
-    >>> X.shape, np.asarray(X) is X.structure
+    >>> X.shape, np.asarray(X) is X.per_structure
     ((3, 4), True)
     """
 
-    structure: NDArray[np.floating[Any]]
+    per_structure: NDArray[np.floating[Any]]
     n_atoms: NDArray[np.int64]
-    atoms: NDArray[np.floating[Any]] | None = None
+    per_atom: NDArray[np.floating[Any]] | None = None
     offsets: NDArray[np.int64] | None = None
     sources: list[tuple[str | None, int]] = field(default_factory=list)
     composition: tuple[str, ...] = ()
@@ -59,22 +62,22 @@ class Features:
     @property
     def shape(self) -> tuple[int, int]:
         """Numbers of structures and of features."""
-        return self.structure.shape[0], self.structure.shape[1]
+        return self.per_structure.shape[0], self.per_structure.shape[1]
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the entries."""
-        return self.structure.dtype
+        return self.per_structure.dtype
 
     def __len__(self) -> int:
-        return len(self.structure)
+        return len(self.per_structure)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
-        if dtype is not None and np.dtype(dtype) != self.structure.dtype:
+        if dtype is not None and np.dtype(dtype) != self.per_structure.dtype:
             if copy is False:
-                raise ValueError(f"converting {self.structure.dtype} features to {np.dtype(dtype)} takes a copy")
-            return self.structure.astype(dtype)
-        return self.structure.copy() if copy else self.structure
+                raise ValueError(f"converting {self.per_structure.dtype} features to {np.dtype(dtype)} takes a copy")
+            return self.per_structure.astype(dtype)
+        return self.per_structure.copy() if copy else self.per_structure
 
     def where(self, row: int) -> str:
         """Say which structure a row describes."""
@@ -84,8 +87,8 @@ class Features:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an ``.npz`` archive that `numpy.load` and `Features.load` read.
 
-        Arrays in it: ``structure``, ``n_atoms``, ``source`` (empty text for structures given in memory),
-        ``index``, ``composition``, ``composition_scale`` and, where they exist, ``atoms`` and ``offsets``.
+        Arrays in it: ``version``, ``per_structure``, ``n_atoms``, ``source`` (empty text for structures given in
+        memory), ``index``, ``composition``, ``composition_scale`` and, where they exist, ``per_atom`` and ``offsets``.
 
         Parameters
         ----------
@@ -106,15 +109,16 @@ class Features:
     def write_to(self, path: Path) -> None:
         """Write the archive of `save` to an open place, under exactly this name."""
         arrays: dict[str, Any] = {
-            "structure": self.structure,
+            "version": np.int64(VERSION),
+            "per_structure": self.per_structure,
             "n_atoms": self.n_atoms,
             "source": np.array([source or "" for source, _ in self.sources], dtype=np.str_),
             "index": np.array([index for _, index in self.sources], dtype=np.int64),
             "composition": np.array(self.composition, dtype=np.str_),
             "composition_scale": np.float64(self.composition_scale),
         }
-        if self.atoms is not None and self.offsets is not None:
-            arrays |= {"atoms": self.atoms, "offsets": self.offsets}
+        if self.per_atom is not None and self.offsets is not None:
+            arrays |= {"per_atom": self.per_atom, "offsets": self.offsets}
         with path.open("wb") as stream:
             np.savez(stream, **arrays)
 
@@ -129,11 +133,15 @@ class Features:
         """
         try:
             with np.load(path, allow_pickle=False) as archive:
-                has_atoms = "atoms" in archive
+                version = int(archive["version"]) if "version" in archive else 1
+                if version > VERSION:
+                    raise ValueError(f"version {version}, and this mlipselect reads versions up to {VERSION}")
+                per_structure, per_atom = ("structure", "atoms") if version == 1 else ("per_structure", "per_atom")
+                has_atoms = per_atom in archive
                 return cls(
-                    structure=archive["structure"],
+                    per_structure=archive[per_structure],
                     n_atoms=archive["n_atoms"],
-                    atoms=archive["atoms"] if has_atoms else None,
+                    per_atom=archive[per_atom] if has_atoms else None,
                     offsets=archive["offsets"] if has_atoms else None,
                     sources=_sources(archive["source"], archive["index"]),
                     composition=tuple(str(symbol) for symbol in archive["composition"]),

@@ -78,7 +78,7 @@ def fill_store(
                 frames = _noted(itertools.islice(chunk, expected.shard_rows), files)
                 features = describe(frames, describer, rows=rows, composition=elements, dtype=dtype, bar=bar)
                 origin = np.column_stack([files, [index for _, index in features.sources], features.n_atoms])
-                writer.add(features.structure, origin.astype(np.int64), features.atoms)
+                writer.add(features.per_structure, origin.astype(np.int64), features.per_atom)
                 numbered = chunk
         writer.finish()
     return FeatureStore.open(path, verify=False)

@@ -136,12 +136,12 @@ class JoinedStores:
         """Read everything into memory."""
         loaded = [store.load() for store in self.stores]
         counts = np.concatenate([features.n_atoms for features in loaded])
-        atoms = [features.atoms for features in loaded if features.atoms is not None]
+        atoms = [features.per_atom for features in loaded if features.per_atom is not None]
         complete = len(atoms) == len(loaded)
         return Features(
-            structure=np.concatenate([features.structure for features in loaded]),
+            per_structure=np.concatenate([features.per_structure for features in loaded]),
             n_atoms=counts,
-            atoms=np.concatenate(atoms) if complete else None,
+            per_atom=np.concatenate(atoms) if complete else None,
             offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64) if complete else None,
             sources=[source for features in loaded for source in features.sources],
             composition=self.composition,

@@ -115,7 +115,7 @@ def featurize(
     >>> pool = [ase.build.bulk("Si", a=a) for a in (5.3, 5.4, 5.5)]
     >>> def pair_distance(atoms):
     ...     return atoms.get_all_distances(mic=True).sum(axis=1, keepdims=True)
-    >>> ms.featurize(pool, pair_distance).structure.round(2).T
+    >>> ms.featurize(pool, pair_distance).per_structure.round(2).T
     array([[2.29, 2.34, 2.38]])
     """
     if rows not in get_args(Rows):

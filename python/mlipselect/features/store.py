@@ -256,9 +256,9 @@ class FeatureStore:
         atoms = [np.load(self.file(k, "atoms")) for k in range(len(self.shards))] if self.manifest.atomic_rows else None
         paths = [file["path"] for file in self.manifest.files]
         return Features(
-            structure=np.concatenate([np.load(self.file(k)) for k in range(len(self.shards))]),
+            per_structure=np.concatenate([np.load(self.file(k)) for k in range(len(self.shards))]),
             n_atoms=n_atoms.copy(),
-            atoms=None if atoms is None else np.concatenate(atoms),
+            per_atom=None if atoms is None else np.concatenate(atoms),
             offsets=None if atoms is None else np.concatenate([[0], np.cumsum(n_atoms)]).astype(np.int64),
             sources=[(paths[i], int(j)) for i, j in zip(number, frame, strict=True)],
             composition=self.composition,

@@ -20,11 +20,11 @@ class HasStructureRows(Protocol):
     """Features that come with more than a matrix, such as `mlipselect.Features`."""
 
     @property
-    def structure(self) -> FloatMatrix:
+    def per_structure(self) -> FloatMatrix:
         """One row a structure."""
 
     @property
-    def atoms(self) -> FloatMatrix | None:
+    def per_atom(self) -> FloatMatrix | None:
         """One row an atom, where they were asked for."""
 
     @property
@@ -103,7 +103,7 @@ def structure_rows(X: Any) -> FloatMatrix:
         return cast("FloatMatrix", MappedRows(X))
     if isinstance(X, MappedRows):
         return cast("FloatMatrix", X)
-    matrix = X.structure if isinstance(X, HasStructureRows) else np.asarray(X)
+    matrix = X.per_structure if isinstance(X, HasStructureRows) else np.asarray(X)
     if matrix.ndim != 2 or matrix.dtype not in (np.float32, np.float64):
         raise InvalidInputError(
             "features must be a matrix of float32 or float64, one row a structure, "

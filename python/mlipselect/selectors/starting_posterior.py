@@ -67,7 +67,7 @@ def starting_posterior(
 
 def atomic_rows(features: Any, what: str, asked: str = "update='atoms'") -> FloatMatrix:
     """Return the atomic rows, which a parameter asked for, of features that have them."""
-    atoms = features.atoms if isinstance(features, HasStructureRows) else None
+    atoms = features.per_atom if isinstance(features, HasStructureRows) else None
     if atoms is None:
         raise InvalidInputError(
             f"{asked} needs the atomic rows of {what}: make its features with featurize(..., rows='atoms')"
