@@ -206,7 +206,7 @@ def test_impossible_constraints_are_refused(make, message):
 @pytest.mark.parametrize(
     ("constraints", "message"),
     [
-        ([Quota("aa")], "one label a candidate: expected 3, given 2"),
+        ([Quota("aa")], "the group of each candidate: expected 3, given 2"),
         ([Budget([1.0], 1)], "one cost a candidate: expected 3, given 1"),
         ([Quota("abc", minimum=1)], "need 3 picks, more than the 2 asked for"),
         ([Quota("aaa", maximum=1)], "allow 1 picks, fewer than the 2 asked for"),

@@ -30,6 +30,13 @@ def test_parameters_that_differ_are_shown_on_one_line():
     assert repr(selector) == text
 
 
+def test_a_potential_shows_its_parameters():
+    potential = ms.LinearPotential(ms.ACE(["Si"], totaldegree=6), forces_weight=2.0)
+    text = "LinearPotential(descriptor=ACE(['Si'], order=3, totaldegree=6, rcut=5): 25 features, forces_weight=2.0)"
+    assert repr(potential) == text
+    assert potential.set_params(energy_weight=1.0).get_params()["energy_weight"] == 1.0
+
+
 @pytest.mark.parametrize("kind", METHODS.values())
 def test_labels_are_ignored_and_a_core_is_no_labels(kind):
     selector = kind(5).fit(X)

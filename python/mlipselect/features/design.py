@@ -59,6 +59,10 @@ class Designs:
     def __len__(self) -> int:
         return len(self.structures)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the designs, which are made again where they are asked for."""
+        return {**self.__dict__, "_kept": {}, "_bytes": 0}
+
     def forces(self, indices: Iterable[int]) -> Iterator[NDArray[np.floating[Any]]]:
         """Give the rows of the forces of some structures, each of shape (3 n_atoms, d)."""
         return (design.forces for _, design in self._made(list(indices)))

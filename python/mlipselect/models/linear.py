@@ -24,13 +24,14 @@ from mlipselect.io.output import Output
 from mlipselect.models.calculator import LinearCalculator
 from mlipselect.models.evidence import Spectrum, log_evidence, maximise_evidence
 from mlipselect.models.labels import LabelKeys, labels_of
+from mlipselect.parameters import Parametrised
 from mlipselect.progress import progress_bar
 from mlipselect.provenance import describe_descriptor
 
 _LOGGER = logging.getLogger("mlipselect")
 
 
-class LinearPotential:
+class LinearPotential(Parametrised):
     r"""Energy as a linear function of the features, fitted to energies, forces and virials with its uncertainty.
 
     Parameters

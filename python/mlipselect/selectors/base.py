@@ -97,13 +97,22 @@ def pool_shape(X: Any) -> tuple[int, int]:
     return n, d
 
 
+def refuse_sparse(X: Any) -> None:
+    """Refuse a matrix of scipy.sparse."""
+    if hasattr(X, "tocsr"):
+        raise InvalidInputError("features must be a dense matrix, given a sparse one: give X.toarray()")
+
+
 def structure_rows(X: Any) -> FloatMatrix:
     """Return the matrix of structure rows of what a selector was given, without a copy."""
     if isinstance(X, StoredRows):
         return cast("FloatMatrix", MappedRows(X))
     if isinstance(X, MappedRows):
         return cast("FloatMatrix", X)
+    refuse_sparse(X)
     matrix = X.per_structure if isinstance(X, HasStructureRows) else np.asarray(X)
+    if np.iscomplexobj(matrix):
+        raise InvalidInputError(f"Complex data not supported: features must be real, given {matrix.dtype}")
     if matrix.ndim != 2 or matrix.dtype not in (np.float32, np.float64):
         raise InvalidInputError(
             "features must be a matrix of float32 or float64, one row a structure, "
@@ -234,7 +243,7 @@ class Selector(Parametrised, ABC):
         mask[self.selected_idx_] = True
         return mask
 
-    def _picks_so_far(self, n: int, core: Any, *, constrained: bool) -> int:
+    def _picks_so_far(self, n: int, n_pool: int, core: Any, *, constrained: bool) -> int:
         """Return how many picks a warm start up to `n` goes on from, if the last selection can be continued."""
         if not hasattr(self, "selected_idx_"):
             raise NotFittedError("there is no selection to continue: call fit without warm_start first")
@@ -245,6 +254,8 @@ class Selector(Parametrised, ABC):
                 "a selection with constraints cannot be continued: select the larger number at once, "
                 "or give the picks so far as core"
             )
+        if n_pool != self._n_pool:
+            raise InvalidInputError(f"the selection began with {self._n_pool} candidates, given {n_pool}")
         done = len(self.selected_idx_)
         if n < done:
             raise InvalidInputError(f"n_to_select is {n}, but {done} structures are selected already")

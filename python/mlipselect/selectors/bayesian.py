@@ -108,6 +108,7 @@ class BayesianSelector(GreedySelector):
 
     information_: NDArray[np.float64]
     _selection: BayesianSelection | DerivativeSelection | WindowedSelection
+    _posterior: Posterior
     _designs: Designs | None
     _core_designs: Designs | None
 
@@ -217,7 +218,12 @@ class BayesianSelector(GreedySelector):
     def posterior_(self) -> Posterior:
         """The posterior that knows the core and the picks, a new one each time."""
         self._check_fitted()
-        return self._selection.posterior()
+        return self._selection.posterior() if hasattr(self, "_selection") else self._posterior.copy()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Keep the posterior in place of the selection under way, which knows it."""
+        state = super().__getstate__()
+        return state | {"_posterior": self.posterior_} if hasattr(self, "selected_idx_") else state
 
     def _begin(self, X: Any, core: Any) -> BayesianSelection | DerivativeSelection | WindowedSelection:
         if self.update not in ("structure", "atoms", "forces", "stress"):

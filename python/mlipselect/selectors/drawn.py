@@ -41,9 +41,7 @@ class DrawnSelector(Selector):
         n_pool = len(X)
         n = number_to_select(self.n_to_select, n_pool)
         if warm_start:
-            self._picks_so_far(n, core, constrained=bool(constraints) or self._constrained)
-            if n_pool != self._n_pool:
-                raise InvalidInputError(f"the selection began with {self._n_pool} candidates, given {n_pool}")
+            self._picks_so_far(n, n_pool, core, constrained=bool(constraints) or self._constrained)
             picks, taken = self.selected_idx_, self._taken.copy()
         else:
             picks, taken = np.empty(0, np.int64), np.zeros(n_pool, dtype=bool)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlipselect.checkpoint import Checkpoint, SelectionInterrupted
-from mlipselect.exceptions import InvalidInputError
+from mlipselect.exceptions import InvalidInputError, NotFittedError
 from mlipselect.progress import progress_bar
 from mlipselect.selectors.base import Selector, check_labels, check_left, number_to_select, pool_shape
 from mlipselect.selectors.constraints import Constraint
@@ -67,7 +67,10 @@ class GreedySelector(Selector):
     progress: bool | None
     stop_reason_: str | None
     _selection: GreedySelection
+    _core: Any = None
+    _excluded: tuple[int, ...] = ()
     _constraints: tuple[Constraint, ...] = ()
+    _constrained: bool = False
     _checkpoint: Checkpoint | None = None
     _first_score: float | None = None
 
@@ -126,15 +129,18 @@ class GreedySelector(Selector):
         if warm_start:
             if checkpoint is not None:
                 raise InvalidInputError("a warm start goes on from the last call: give it or a checkpoint, not both")
-            done = self._picks_so_far(n, core, constrained=bool(constraints or self._constraints))
+            done = self._picks_so_far(n, n_pool, core, constrained=bool(constraints) or self._constrained)
+            selection = self._selection if hasattr(self, "_selection") else self._begin_again(X)
         else:
+            selection = self._begin(X, core)
             self._n_pool, self.n_features_in_ = n_pool, n_features
-            self._constraints = tuple(constraints)
-            self._selection, self._first_score = self._begin(X, core), None
-        self._checkpoint = checkpoint
-        selection = self._selection
+            self._core, self._excluded, self._first_score = core, (), None
+            self._constraints, self._constrained = tuple(constraints), bool(constraints)
+        self._selection, self._checkpoint = selection, checkpoint
         if len(exclude):
-            selection.exclude([int(i) for i in exclude])
+            excluded = [int(i) for i in exclude]
+            selection.exclude(excluded)
+            self._excluded += tuple(excluded)
         check_left(n - done, selection.remaining)
         if not warm_start:
             for constraint in self._constraints:
@@ -170,8 +176,36 @@ class GreedySelector(Selector):
     def next_score(self) -> float:
         """Return the largest score of all that are left after the last pick, 0 if there are none."""
         self._check_fitted()
+        if not hasattr(self, "_selection"):
+            raise NotFittedError(
+                f"a copy of a {type(self).__name__} does not know the pool: call fit with it and warm_start first"
+            )
         proposed = self._selection.propose()
         return 0.0 if proposed is None else float(proposed[1])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what only a selection under way needs: the compiled part, and constraints, which know the pool."""
+        dropped = {"_selection", "_constraints", "_checkpoint"}
+        return {name: value for name, value in self.__dict__.items() if name not in dropped}
+
+    def _begin_again(self, X: Any) -> GreedySelection:
+        """Repeat the picks, where the selection under way did not come along with a copy or a pickle.
+
+        Raises
+        ------
+        InvalidInputError
+            The picks do not have the scores that they had.
+        """
+        selection = self._begin(X, self._core)
+        for index in self.selected_idx_.tolist():
+            selection.pick(index)
+        if not np.allclose(selection.scores, self.scores_, rtol=1e-6, atol=0.0):
+            raise InvalidInputError(
+                "the picks so far do not have the scores that they had: expected the pool and the parameters that the "
+                "selection began with"
+            )
+        selection.exclude(list(self._excluded))
+        return selection
 
     def _repeat(self, checkpoint: Checkpoint) -> int:
         """Decide again what another run decided, and return how many picks that were."""
