@@ -99,7 +99,7 @@ def merge(
     fall as picks are added. So with :math:`S` the picks so far, of which the first :math:`j_i` of share :math:`i` are
     part, no structure of the pool has a score above :math:`b = \max_i s_i(j_i)`. A pick whose score reaches that is the
     best of the whole pool. And by submodularity [1]_ no :math:`n` structures teach more than
-    :math:`f(S) + n \ln(1 + \beta b)`, for the picks :math:`S` of any step.
+    :math:`f(S) + \tfrac{n}{2} \ln(1 + \beta b)`, for the picks :math:`S` of any step.
 
     References
     ----------
@@ -203,7 +203,7 @@ def certificate(
     picked_scores, information : ndarray of shape (n,)
         Their scores, and what they taught together.
     noise_precision : float
-        Turns variances into information; 0 if scores are information.
+        Turns variances into information; 0 if scores are twice the information.
 
     Returns
     -------
@@ -222,7 +222,7 @@ def certificate(
             for own, prefix, last in zip(scores, prefixes, next_scores, strict=True)
         ]
         highest = max(left)
-        gain = float(np.log1p(noise_precision * highest)) if noise_precision else highest
+        gain = 0.5 * (float(np.log1p(noise_precision * highest)) if noise_precision else highest)
         best = min(best, (float(information[k - 1]) if k else 0.0) + len(picked) * gain)
         if k == len(picked):
             break

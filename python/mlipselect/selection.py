@@ -44,7 +44,8 @@ class Selection:
     scores : ndarray of shape (n,)
         Score of each structure when it was picked.
     information : ndarray of shape (n,)
-        What all picks so far have told: the fall of the log determinant of the posterior covariance, in nat.
+        Information of all picks so far about the weights: half the fall of the log determinant of the posterior
+        covariance, in nat.
     effective_dimension : float
         Number of combinations of features that core and picks together determine; picking far more
         structures than that gains little.

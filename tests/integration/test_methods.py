@@ -50,7 +50,7 @@ def test_a_method_is_its_selector(files, capsys, method, has_core):
     before = np.linalg.slogdet(precision)[1]
     for k, index in enumerate(record["indices"]):
         precision = precision + np.outer(X.per_structure[index], X.per_structure[index])
-        assert record["information"][k] == pytest.approx(np.linalg.slogdet(precision)[1] - before, rel=1e-6)
+        assert record["information"][k] == pytest.approx((np.linalg.slogdet(precision)[1] - before) / 2, rel=1e-6)
 
 
 def test_parameters_of_methods_reach_them(files):
@@ -59,6 +59,30 @@ def test_parameters_of_methods_reach_them(files):
     X = ms.featurize("pool.xyz", ms.ACE(["Si"], totaldegree=8))
     expected = ms.FPS(5, metric="cosine", scale="none").fit(X)
     assert valid_json(files / "out.json")["indices"] == expected.selected_idx_.tolist()
+
+
+@pytest.mark.parametrize(
+    ("method", "start", "made"),
+    [
+        ("fps", "3", lambda: ms.FPS(5, initialize=3)),
+        ("k_medoids", "build", lambda: ms.KMedoids(5, initialize="build")),
+        ("k_medoids", "k_medoids++", lambda: ms.KMedoids(5, initialize="k_medoids++", random_state=7)),
+    ],
+)
+def test_starts_and_seeds_of_the_command_line_reach_the_selectors(files, method, start, made):
+    arguments = ["--method", method, "--initialize", start, "--random-state", "7", "--no-progress"]
+    main(["select", "pool.xyz", *ACE, *arguments, "-n", "5", "-o", "out.xyz", "-q"])
+    expected = made().fit(ms.featurize("pool.xyz", ms.ACE(["Si"], totaldegree=8)))
+    assert valid_json(files / "out.json")["indices"] == expected.selected_idx_.tolist()
+
+
+@pytest.mark.parametrize("random_state", [None, np.random.default_rng(3)])
+def test_the_seed_of_fresh_entropy_and_of_a_generator_is_recorded(files, random_state):
+    how = {"n": 5, "method": "random", "descriptor": ms.ACE(["Si"], totaldegree=6)}
+    selection = ms.select("pool.xyz", random_state=random_state, **how)
+    seed = selection.record()["parameters"]["random_state"]
+    assert isinstance(seed, int)
+    assert ms.select("pool.xyz", random_state=seed, **how).indices.tolist() == selection.indices.tolist()
 
 
 def test_strata(files):

@@ -158,7 +158,9 @@ def test_a_warm_start_of_a_copy_repeats_the_picks_and_leaves_its_original_alone(
 def test_a_warm_start_of_a_copy_needs_the_pool_and_the_parameters_of_before():
     selector = ms.FPS(5).fit(X, core=CORE)
     made = copy.copy(selector)
-    with pytest.raises(ms.NotFittedError, match="a copy of a FPS does not know the pool: call fit with it and warm_"):
+    with pytest.raises(
+        ms.NotFittedError, match="a FPS that was copied or interrupted does not know the pool: call fit"
+    ):
         made.next_score()
     made.n_to_select = 9
     with pytest.raises(ms.InvalidInputError, match="the picks so far do not have the scores that they had"):

@@ -175,10 +175,10 @@ def test_zero_features_are_worth_nothing_and_still_selectable():
     np.testing.assert_array_equal(selector.scores_, 0.0)
 
 
-def test_information_is_the_sum_of_what_each_pick_brought():
+def test_information_is_half_the_sum_of_what_each_pick_brought():
     X = np.random.default_rng(0).standard_normal((50, 5))
     selector = BayesianSelector(20, score="logdet").fit(X)
-    np.testing.assert_allclose(np.cumsum(selector.scores_), selector.information_, rtol=1e-10)
+    np.testing.assert_allclose(np.cumsum(selector.scores_) / 2, selector.information_, rtol=1e-10)
     start = Posterior(5, prior_precision(1e-5, X))
     assert selector.posterior_.information() == pytest.approx(selector.information_[-1])
     start.update(X[selector.selected_idx_])

@@ -101,3 +101,18 @@ def test_names_with_a_hyphen_are_refused_with_the_right_spelling():
         ms.KMedoids(2, initialize="k-medoids++").fit(X)
     with pytest.raises(ms.InvalidInputError, match="score: expected pool_std, got 'pool-std'"):
         ms.BayesianSelector(2, score="pool-std").fit(X)
+
+
+def test_a_warm_start_that_was_interrupted_is_repeated(monkeypatch):
+    whole, selector = ms.FPS(12).fit(X), ms.FPS(4).fit(X)
+
+    def interrupted(self, count):
+        self._selection.advance(count // 2)
+        raise KeyboardInterrupt
+
+    selector.n_to_select = 12
+    with monkeypatch.context() as patch:
+        patch.setattr(ms.FPS, "_advance", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            selector.fit(X, warm_start=True)
+    np.testing.assert_array_equal(selector.fit(X, warm_start=True).selected_idx_, whole.selected_idx_)

@@ -38,10 +38,10 @@ class BayesianSelector(GreedySelector):
     n_to_select : int or float, optional
         Structures to pick: how many, or as a fraction of the pool between 0 and 1; by default half of the pool.
     score : {"energy", "logdet", "pool_variance", "pool_std", "force", "stress"} or mapping, default="energy"
-        What a candidate is worth: the variance of its energy, the information in the rows it adds, by how much it
-        lowers the mean variance or the mean standard deviation over the target, or the largest variance of one of its
-        force or stress components. A mapping of ``"energy"``, ``"force"`` and ``"stress"`` to weights is their
-        weighted sum, each divided by its largest value over the pool.
+        What a candidate is worth: the variance of its energy, by how much the rows it adds lower the log determinant of
+        the covariance (twice their information), by how much it lowers the mean variance or the mean standard deviation
+        over the target, or the largest variance of one of its force or stress components. A mapping of ``"energy"``,
+        ``"force"`` and ``"stress"`` to weights is their weighted sum, each divided by its largest value over the pool.
     update : {"structure", "atoms", "forces", "stress"}, default="structure"
         What a pick adds to the posterior: its structure row, the rows of its atoms, or its structure row with those of
         its forces or its stress. Scores and updates of forces and stress need the `designs` of `fit`.
@@ -77,7 +77,8 @@ class BayesianSelector(GreedySelector):
     scores_ : ndarray of float64
         Score of each pick when it was picked.
     information_ : ndarray of float64
-        :math:`\ln\det\Sigma_\mathrm{start} - \ln\det\Sigma` after each pick, in nat.
+        :math:`\tfrac12 (\ln\det\Sigma_\mathrm{start} - \ln\det\Sigma)` after each pick, in nat: what Gaussian
+        observations of the picks tell about the weights.
     posterior_ : Posterior
         Knows the core and the picks.
     seed_ : int

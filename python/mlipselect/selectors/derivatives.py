@@ -91,7 +91,7 @@ class DerivativeSelection:
 
     @property
     def information(self) -> NDArray[np.float64]:
-        """What the picks up to each one taught together, in nat."""
+        """Information of the picks up to each one, in nat."""
         return np.array(self._information)
 
     def posterior(self) -> Posterior:

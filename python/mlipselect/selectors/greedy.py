@@ -130,7 +130,7 @@ class GreedySelector(Selector):
             if checkpoint is not None:
                 raise InvalidInputError("a warm start goes on from the last call: give it or a checkpoint, not both")
             done = self._picks_so_far(n, n_pool, core, constrained=bool(constraints) or self._constrained)
-            selection = self._selection if hasattr(self, "_selection") else self._begin_again(X)
+            selection = self._selection if self._is_under_way() else self._begin_again(X)
         else:
             selection = self._begin(X, core)
             self._n_pool, self.n_features_in_ = n_pool, n_features
@@ -176,9 +176,10 @@ class GreedySelector(Selector):
     def next_score(self) -> float:
         """Return the largest score of all that are left after the last pick, 0 if there are none."""
         self._check_fitted()
-        if not hasattr(self, "_selection"):
+        if not self._is_under_way():
             raise NotFittedError(
-                f"a copy of a {type(self).__name__} does not know the pool: call fit with it and warm_start first"
+                f"a {type(self).__name__} that was copied or interrupted does not know the pool: call fit with it and "
+                "warm_start first"
             )
         proposed = self._selection.propose()
         return 0.0 if proposed is None else float(proposed[1])
@@ -188,8 +189,12 @@ class GreedySelector(Selector):
         dropped = {"_selection", "_constraints", "_checkpoint"}
         return {name: value for name, value in self.__dict__.items() if name not in dropped}
 
+    def _is_under_way(self) -> bool:
+        """Tell whether the selection under way is where the last call ended."""
+        return hasattr(self, "_selection") and np.array_equal(self._selection.indices, self.selected_idx_)
+
     def _begin_again(self, X: Any) -> GreedySelection:
-        """Repeat the picks, where the selection under way did not come along with a copy or a pickle.
+        """Repeat the picks, where the selection under way did not come along with a copy, or was interrupted.
 
         Raises
         ------

@@ -96,7 +96,7 @@ def learned(
     Posterior
         What is known after the last pick.
     ndarray of float64
-        What the picks up to each one taught together: the fall of the log determinant of the covariance, in nat.
+        Information of the picks up to each one: half the fall of the log determinant of the covariance, in nat.
     """
     posterior, before = start.copy(), start.information()
     information = np.empty(len(picks))

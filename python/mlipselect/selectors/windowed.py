@@ -124,7 +124,7 @@ class WindowedSelection:
 
     @property
     def information(self) -> NDArray[np.float64]:
-        """What the picks up to each one taught together, in nat."""
+        """Information of the picks up to each one, in nat."""
         return np.asarray(self._again().information)
 
     @property

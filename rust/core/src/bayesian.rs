@@ -198,7 +198,7 @@ impl Bayesian {
         &self.scores
     }
 
-    /// What the picks up to each one taught together: `ln det Sigma_before - ln det Sigma`, in nat.
+    /// Information of the picks up to each one: `(ln det Sigma_before - ln det Sigma) / 2`, in nat.
     pub fn information(&self) -> &[f64] {
         &self.information
     }

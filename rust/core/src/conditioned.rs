@@ -36,7 +36,7 @@ pub(crate) struct Conditioned {
     directions: Panels,
     /// Directions before this one are no longer kept.
     first: usize,
-    /// `sum ln(1 + beta x^T Sigma x)` over the observations.
+    /// `sum ln(1 + beta x^T Sigma x) / 2` over the observations.
     information: f64,
 }
 
@@ -46,7 +46,7 @@ impl Conditioned {
         Self { base, base_count: 0, pending: Vec::new(), maps: Vec::new(), directions, first: 0, information: 0.0 }
     }
 
-    /// What was observed since the start, in nat.
+    /// Information of what was observed since the start, in nat.
     pub(crate) fn information(&self) -> f64 {
         self.information
     }
@@ -129,7 +129,7 @@ impl Conditioned {
             self.first = (self.count() + 1).next_multiple_of(LANES);
             self.directions = Panels::new(dim);
             self.base_count = self.first;
-            self.information += before - self.base.log_det();
+            self.information += 0.5 * (before - self.base.log_det());
         } else {
             rows.chunks_exact(dim).for_each(|row| self.observe_row(row));
         }
@@ -145,7 +145,7 @@ impl Conditioned {
         self.directions.push(&w);
         self.maps.push(Map { z, gamma: 1.0 / (total + (total * noise).sqrt()) });
         self.pending.extend_from_slice(row);
-        self.information += (variance / noise).ln_1p();
+        self.information += 0.5 * (variance / noise).ln_1p();
         if self.maps.len() >= PENDING {
             self.refactor();
             self.forget();

@@ -145,9 +145,9 @@ impl Posterior {
         log_det_covariance(&self.factor)
     }
 
-    /// `ln det Sigma_0 - ln det Sigma`: what all observations so far taught, in nat.
+    /// `(ln det Sigma_0 - ln det Sigma) / 2`: the information of all observations so far about the weights, in nat.
     pub fn information(&self) -> f64 {
-        self.prior_log_det - self.log_det()
+        0.5 * (self.prior_log_det - self.log_det())
     }
 
     /// `d_eff = tr(Sigma beta Psi^T Psi)`: how many weights the observations determine rather than the prior.
@@ -230,7 +230,7 @@ mod tests {
         let mut posterior = Posterior::isotropic(1, 2.0, 3.0).unwrap();
         posterior.update(&View::new(&[1.0_f32, 2.0], 2, 1).unwrap()).unwrap();
         assert!(close(posterior.covariance()[0], 1.0 / 17.0, 1.0));
-        assert!(close(posterior.information(), (17.0_f64 / 2.0).ln(), 1.0));
+        assert!(close(posterior.information(), 0.5 * (17.0_f64 / 2.0).ln(), 1.0));
         assert!(close(posterior.effective_dimension(), 15.0 / 17.0, 1.0));
     }
 

@@ -131,7 +131,7 @@ impl BayesianSelection {
         self.inner.scores().to_pyarray(py)
     }
 
-    /// What the picks up to each one taught together, in nat.
+    /// Information of the picks up to each one, in nat.
     #[getter]
     fn information<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
         self.inner.information().to_pyarray(py)

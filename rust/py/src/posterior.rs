@@ -107,7 +107,7 @@ impl Posterior {
         self.inner.log_det()
     }
 
-    /// ``ln det Sigma_0 - ln det Sigma``: what all observations so far taught, in nat.
+    /// ``(ln det Sigma_0 - ln det Sigma) / 2``: the information of all observations so far about the weights, in nat.
     fn information(&self) -> f64 {
         self.inner.information()
     }
