@@ -6,7 +6,7 @@ MACE_VENV := .venv-mace
 SILICON ?= ../shared/data/silicon
 
 .DEFAULT_GOAL := help
-.PHONY: help all demo test test-rust test-python test-mace test-faults nightly paper lint format clean
+.PHONY: help all demo test test-rust test-python test-mace test-pythons test-faults nightly paper lint format clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,11 @@ test-python: $(VENV)/installed ## the tests of the Python package, against the i
 
 test-mace: $(MACE_VENV)/installed ## the tests of MACE and metatomic, in an environment with torch (several GB)
 	$(MACE_VENV)/bin/python -m pytest tests/learned
+
+test-pythons: $(VENV)/tools ## the tests on every Python at hand, and on the lowest versions of all dependencies
+	rm -rf target/wheels
+	PIP_QUIET=1 $(BIN)/maturin build --release --quiet
+	.ci/test-pythons target/wheels/*.whl
 
 test-faults: $(VENV)/installed ## runs that are killed at many moments, full disks: minutes
 	$(BIN)/python -m pytest -m slow tests/faults
@@ -52,7 +57,7 @@ format: $(VENV)/installed ## rewrite the sources in the house style
 	$(BIN)/ruff check --fix .
 
 clean: ## remove everything that was built
-	rm -rf target $(VENV) $(MACE_VENV) demo-output
+	rm -rf target $(VENV) $(VENV)-* demo-output
 	rm -f python/mlipselect/_core*.so
 
 $(VENV)/tools: pyproject.toml .ci/make-venv
