@@ -9,7 +9,7 @@ import numpy as np
 from benches.paper.published import DotProductSampling
 
 import mlipselect as ms
-from mlipselect.selectors.methods import make_selector
+from mlipselect.selectors.registry import make_selector
 
 
 @dataclass(frozen=True)

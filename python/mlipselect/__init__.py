@@ -12,10 +12,8 @@ from mlipselect.exceptions import (
 )
 from mlipselect.features import Designs, Features, FeatureStore, balance_composition, featurize
 from mlipselect.io import Frame, iter_frames, read
-from mlipselect.merge import merge
 from mlipselect.models import LinearPotential, force_variance
-from mlipselect.select import select
-from mlipselect.selection import Selection
+from mlipselect.selection import Selection, merge, select
 from mlipselect.selectors import (
     CUR,
     FPS,

@@ -15,7 +15,9 @@ import pytest
 import mlipselect
 from mlipselect.cli import main
 from mlipselect.demo import silicon_core, silicon_pool
+from mlipselect.descriptors.registry import DESCRIPTORS
 from mlipselect.io import write_exact
+from mlipselect.selectors.registry import METHODS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -33,7 +35,17 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def workplace(tmp_path, monkeypatch):
+def registries():
+    """Forget what examples register."""
+    before = [(registry, dict(registry)) for registry in (METHODS, DESCRIPTORS)]
+    yield
+    for registry, known in before:
+        registry.clear()
+        registry.update(known)
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch, registries):
     """Directory with the files that examples mention."""
     monkeypatch.chdir(tmp_path)
     isolated = silicon_core()[0][:1]

@@ -11,7 +11,7 @@ import mlipselect as ms
 from mlipselect.cli import main
 from mlipselect.demo import compare_with_random, silicon_core, silicon_pool
 from mlipselect.io import differences
-from mlipselect.selectors.methods import METHODS
+from mlipselect.selectors.registry import METHODS
 
 
 def test_structures_come_from_the_seed():

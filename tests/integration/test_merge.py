@@ -16,7 +16,7 @@ from mlipselect.cli import main
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import fill
 from mlipselect.io import write_exact
-from mlipselect.merge import certificate
+from mlipselect.selection.certificate import certificate
 from reference.structures import rattled
 
 STORES = ["0.features", "1.features"]

@@ -13,8 +13,8 @@ import pytest
 import mlipselect as ms
 from mlipselect.cli import main
 from mlipselect.exceptions import InvalidInputError, StructureError
-from mlipselect.limits import costs
-from mlipselect.selectors.methods import METHODS, selector_parameters
+from mlipselect.selection.limits import costs
+from mlipselect.selectors.registry import METHODS, selector_parameters
 
 ACE = ["--totaldegree", "8", "--isolated", "config_type=isolated_atom"]
 

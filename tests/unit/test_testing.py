@@ -7,7 +7,7 @@ import pytest
 
 import mlipselect as ms
 from mlipselect.descriptors import Design
-from mlipselect.selectors.methods import METHODS
+from mlipselect.selectors.registry import METHODS
 from mlipselect.testing import check_descriptor, check_selector
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlipselect.descriptors import ACE, MACE, Cached, Metatomic, PerElement
-from mlipselect.descriptors.recorded import from_record
+from mlipselect.cli.options import add_option, add_options
+from mlipselect.descriptors.registry import DESCRIPTORS, WRAPPERS, from_record, make_descriptor, owners
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.selection.options import Candidates, Execution
 
 
 def add_verb(verbs: Any, name: str, summary: str, examples: str) -> argparse.ArgumentParser:
@@ -25,90 +26,45 @@ def add_verb(verbs: Any, name: str, summary: str, examples: str) -> argparse.Arg
 
 def add_descriptor_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that define a descriptor of any kind, and the type of its features."""
-    add_learned_options(parser)
-    add_ace_options(parser)
-    group = parser.add_argument_group("type of features")
-    group.add_argument(
-        "--dtype",
-        choices=["float64", "float32"],
-        help="type of the features, and precision of mace (default: float64, or that of a store)",
-    )
+    add_wrapped_options(parser, list(DESCRIPTORS))
+    add_options(parser.add_argument_group("type of features"), Candidates, "dtype")
 
 
 def add_learned_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that choose a descriptor, but for those of ACE."""
+    """Add the options that define a descriptor which its record does not say all of."""
+    add_wrapped_options(parser, [name for name, kind in DESCRIPTORS.items() if not kind.record_is_complete])
+
+
+def add_wrapped_options(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    """Add the options that choose and wrap a descriptor, and those of some descriptors."""
     group = parser.add_argument_group("descriptor")
-    group.add_argument(
-        "--per-element",
-        action="store_true",
-        default=None,
-        help="a block of columns for each element, for descriptors that share them between elements",
-    )
-    group.add_argument(
-        "--cache", metavar="FOLDER", help="keep the features there, and take those of an earlier run from there"
-    )
+    for name, wrapper in reversed(WRAPPERS.items()):
+        add_option(group, name, wrapper.command_options[name])
     group.add_argument(
         "--descriptor",
-        choices=list(_OPTIONS),
+        choices=list(DESCRIPTORS),
         help="ACE, or what a model of MACE or metatomic makes of each atom (default: ace)",
     )
-    group.add_argument(
-        "--model",
-        metavar="FILE",
-        help="mace, metatomic: file of the model, which can run any code: only from people you trust; mace: or a "
-        "foundation model such as mp:medium-mpa-0",
-    )
-    group.add_argument(
-        "--device",
-        metavar="DEVICE",
-        help="mace, metatomic: where the model runs, such as cuda (default: cpu for mace, as the model says for "
-        "metatomic)",
-    )
-    group.add_argument(
-        "--all-features",
-        action="store_true",
-        default=None,
-        help="mace: keep features that turn with the structure, too (default: invariants only)",
-    )
+    add_own_options(parser, names)
 
 
-def add_ace_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that define an ACE."""
-    group = parser.add_argument_group("descriptor (ACE)")
-    group.add_argument(
-        "--elements",
-        nargs="+",
-        metavar="SYMBOL",
-        help="elements that may occur (default: those of the structures)",
-    )
-    group.add_argument("--order", type=int, help="correlation order, 1 to 3 (default: 3)")
-    group.add_argument(
-        "--totaldegree",
-        type=float,
-        nargs="+",
-        metavar="DEGREE",
-        help="largest total degree, one for all orders or one for each (default: the largest with fewer than 1000 "
-        "features)",
-    )
-    group.add_argument("--rcut", type=float, metavar="LENGTH", help="cutoff in Å (default: 5.0)")
-    group.add_argument("--r0", type=float, metavar="LENGTH", help="bond length in Å (default: from a table)")
-
-
-#: Options of each descriptor.
-_OPTIONS = {
-    "ace": ("elements", "order", "totaldegree", "rcut", "r0"),
-    "mace": ("model", "device", "all_features"),
-    "metatomic": ("model", "device"),
-}
-
-
-#: Options that wrap another descriptor.
-_WRAPPERS = ("per_element", "cache")
+def add_own_options(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    """Add the options that only some descriptors have, of those that are named."""
+    groups: dict[str, Any] = {}
+    added: set[str] = set()
+    for kind in map(DESCRIPTORS.__getitem__, names):
+        for name, option in kind.command_options.items():
+            title = f"descriptor ({', '.join(owners(name))})"
+            if title not in groups:
+                groups[title] = parser.add_argument_group(title)
+            if name not in added:
+                add_option(groups[title], name, option)
+            added.add(name)
 
 
 def _given_descriptor_options(options: argparse.Namespace) -> dict[str, Any]:
     """Collect what was given for a descriptor of any kind."""
-    names = ["descriptor", *_WRAPPERS, *(name for names in _OPTIONS.values() for name in names)]
+    names = ["descriptor", *WRAPPERS, *(name for kind in DESCRIPTORS.values() for name in kind.command_options)]
     return {name: value for name in names if (value := getattr(options, name, None)) is not None}
 
 
@@ -129,42 +85,13 @@ def descriptor_for(options: argparse.Namespace, record: Mapping[str, Any], owner
 
 def descriptor_from(options: argparse.Namespace, dtype: str = "float64") -> Any:
     """Make the descriptor that the options define; of MACE, in a precision."""
-    given = _given_descriptor_options(options)
-    per_element, folder = (given.pop(name, None) for name in _WRAPPERS)
-    descriptor = _plain_descriptor(given, dtype)
-    if folder is not None:
-        descriptor = Cached(descriptor, folder)
-    return PerElement(descriptor) if per_element else descriptor
-
-
-def _plain_descriptor(given: dict[str, Any], dtype: str) -> Any:
-    kind = given.pop("descriptor", "ace")
-    for name in given:
-        owners = [descriptor for descriptor, names in _OPTIONS.items() if name in names]
-        if kind not in owners:
-            raise InvalidInputError(
-                f"--{name.replace('_', '-')}: expected only with --descriptor {' or '.join(owners)}, got {kind}"
-            )
-    if kind == "ace":
-        degrees = given.get("totaldegree", [])
-        return ACE(**given | ({"totaldegree": degrees[0]} if len(degrees) == 1 else {}))
-    if "model" not in given:
-        raise InvalidInputError(f"--descriptor {kind}: expected --model FILE with it, got none")
-    model = given.pop("model")
-    if kind == "metatomic":
-        return Metatomic(model, **given)
-    return MACE(model, invariants_only=not given.pop("all_features", False), dtype=dtype, **given)
+    return make_descriptor(_given_descriptor_options(options), dtype)
 
 
 def add_general_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that have nothing to do with the work itself."""
     group = parser.add_argument_group("general")
-    group.add_argument("--threads", type=int, metavar="N", help="number of threads (default: all cores)")
-    group.add_argument(
-        "--progress",
-        action=argparse.BooleanOptionalAction,
-        help="show progress bars (default: where the standard error is a terminal)",
-    )
+    add_options(group, Execution)
     group.add_argument("-q", "--quiet", action="count", default=0, help="no bars, no table; errors only")
     group.add_argument(
         "-v",

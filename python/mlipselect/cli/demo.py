@@ -22,9 +22,8 @@ from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Features
 from mlipselect.io.output import Output, write_exact
 from mlipselect.report.table import selection_table, text_table
-from mlipselect.select import select
-from mlipselect.selection import Selection
-from mlipselect.selectors.methods import METHODS, make_selector
+from mlipselect.selection import Selection, select
+from mlipselect.selectors.registry import METHODS, make_selector
 
 SUMMARY = """\
 Select silicon slabs made on the spot, and show what the selection is worth.
@@ -84,7 +83,7 @@ def run(options: argparse.Namespace) -> None:
         N_TO_SELECT,
         core_path,
         ACE(),
-        n_threads=options.threads,
+        n_threads=options.n_threads,
         progress=progress_from(options),
         output=output,
     )
@@ -121,7 +120,7 @@ def _potentials(
     options: argparse.Namespace,
 ) -> str:
     """Label everything, fit potentials to the core and some of the pool, and show how good they are."""
-    labelled = label([*core, *pool], options.threads or os.cpu_count() or 1)
+    labelled = label([*core, *pool], options.n_threads or os.cpu_count() or 1)
     core, pool = labelled[: len(core)], labelled[len(core) :]
     none, everything = np.empty(0, np.int64), np.arange(len(pool))
     draws = [worth.picks for worth in comparison.random[:N_POTENTIALS]]
@@ -151,7 +150,7 @@ def _potentials(
 
 def _other_methods(selection: Selection, options: argparse.Namespace) -> dict[str, NDArray[np.int64]]:
     """Select as many from the same features by every other method."""
-    how = {"random_state": options.random_state, "n_threads": options.threads}
+    how = {"random_state": options.random_state, "n_threads": options.n_threads}
     selectors = {
         name: make_selector(name, N_TO_SELECT, **how) for name in METHODS if name not in ("bayesian", "random")
     }

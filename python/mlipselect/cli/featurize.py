@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
     how = {
         "rows": options.rows,
         "dtype": dtype,
-        "n_threads": options.threads,
+        "n_threads": options.n_threads,
         "progress": progress_from(options),
     }
     features: Features | FeatureStore

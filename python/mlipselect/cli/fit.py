@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from mlipselect.cli.common import (
-    add_ace_options,
     add_general_options,
+    add_own_options,
     add_verb,
     descriptor_from,
     progress_from,
@@ -64,7 +64,7 @@ def add_parser(verbs: Any) -> None:
     model.add_argument(
         "--prior-power", type=float, default=4.0, metavar="P", help="power of the smoothness prior (default: 4)"
     )
-    add_ace_options(parser)
+    add_own_options(parser, ["ace"])
     add_general_options(parser)
     parser.set_defaults(run=run)
 
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> None:
             virial_weight=options.virial_weight,
             prior_power=options.prior_power,
             reference_energies=references,
-            n_threads=options.threads,
+            n_threads=options.n_threads,
         )
         frames, test_frames = list(training), list(test.survey(progress_from(options)))
         atoms = [frame.atoms for frame in frames]

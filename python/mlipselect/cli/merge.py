@@ -6,9 +6,10 @@ import argparse
 from typing import Any
 
 from mlipselect.cli.common import add_general_options, add_learned_options, add_verb, descriptor_for, progress_from
-from mlipselect.merge import merge, read_record
 from mlipselect.report.table import selection_table
-from mlipselect.selection import record_path
+from mlipselect.selection.merge import merge
+from mlipselect.selection.outputs import record_path
+from mlipselect.selection.parts import read_record
 
 SUMMARY = """\
 Select from what `select --shard` selected from each share of a pool.
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
         options.core,
         descriptor_for(options, read_record(options.parts[0])["descriptor"], options.parts[0]),
         isolated=options.isolated,
-        n_threads=options.threads,
+        n_threads=options.n_threads,
         progress=progress_from(options),
         output=options.output,
         save_posterior=options.save_posterior,

@@ -7,7 +7,7 @@ import math
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,9 @@ from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 
 from mlipselect._core import AceBasis, ace_length
-from mlipselect.descriptors.base import Design, Prediction
+from mlipselect.descriptors.base import Design, NamedDescriptor, Prediction
 from mlipselect.exceptions import InvalidInputError, NotFittedError, StructureError
+from mlipselect.utils.option import Option
 
 _LOGGER = logging.getLogger("mlipselect")
 
@@ -42,7 +43,7 @@ _Batch = tuple[
 ]
 
 
-class ACE:
+class ACE(NamedDescriptor):
     """
     Linear ACE: pair functions and coupled products of two and three one-particle sums.
 
@@ -95,6 +96,21 @@ class ACE:
     (2, 211)
     """
 
+    command_options: ClassVar[Mapping[str, Option]] = {
+        "elements": Option("elements that may occur (default: those of the structures)", nargs="+", metavar="SYMBOL"),
+        "order": Option("correlation order, 1 to 3 (default: 3)", type=int),
+        "totaldegree": Option(
+            "largest total degree, one for all orders or one for each (default: the largest with fewer than 1000 "
+            "features)",
+            type=float,
+            nargs="+",
+            metavar="DEGREE",
+        ),
+        "rcut": Option("cutoff in Å (default: 5.0)", type=float, metavar="LENGTH"),
+        "r0": Option("bond length in Å (default: from a table)", type=float, metavar="LENGTH"),
+    }
+    record_is_complete: ClassVar[bool] = True
+
     def __init__(
         self,
         elements: Sequence[str | int] | None = None,
@@ -117,6 +133,12 @@ class ACE:
             # What can be wrong before the elements are known is said now.
             degrees = self._degrees or [1.0] * self.order
             AceBasis(np.array([14]), self.order, np.array(degrees), self.rcut, _pair_lengths([14], r0))
+
+    @classmethod
+    def from_options(cls, given: Mapping[str, Any], dtype: str) -> ACE:  # noqa: ARG003 - features come in any type
+        """Make the descriptor that options of the command line define; one total degree stands for all orders."""
+        degrees = given.get("totaldegree", [])
+        return cls(**{**given, **({"totaldegree": degrees[0]} if len(degrees) == 1 else {})})
 
     def bind(self, structures: Sequence[Atoms]) -> ACE:
         """

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 from ase import Atoms
+
+from mlipselect.utils.option import Option
+
+DescriptorLike: TypeAlias = Any
+"""An object with ``features(atoms) -> (n_atoms, d)``, or a callable that does the same."""
 
 
 @runtime_checkable
@@ -33,8 +38,8 @@ class Descriptor(Protocol):
 
 
 @runtime_checkable
-class BatchDescriptor(Descriptor, Protocol):
-    """A descriptor that takes many structures at once, in parallel, and averages without keeping all rows."""
+class HasSiteFeatures(Protocol):
+    """Describes the atoms of many structures at once, in parallel."""
 
     def site_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.floating]:
         """
@@ -54,6 +59,11 @@ class BatchDescriptor(Descriptor, Protocol):
         """
         ...
 
+
+@runtime_checkable
+class HasStructureFeatures(Protocol):
+    """Averages the rows of many structures at once, in parallel and without keeping all of them."""
+
     def structure_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.floating]:
         """
         Average the rows of the atoms of each structure.
@@ -71,6 +81,11 @@ class BatchDescriptor(Descriptor, Protocol):
             One row per structure.
         """
         ...
+
+
+@runtime_checkable
+class BatchDescriptor(Descriptor, HasSiteFeatures, HasStructureFeatures, Protocol):
+    """A descriptor that takes many structures at once, in parallel, and averages without keeping all rows."""
 
 
 @dataclass(frozen=True)
@@ -160,3 +175,111 @@ class DesignDescriptor(Descriptor, Protocol):
             Rows for the energy, the forces and the virial.
         """
         ...
+
+
+class NamedDescriptor:
+    """
+    Base of the descriptors that the package knows by name; see `mlipselect.descriptors.registry`.
+
+    Attributes
+    ----------
+    command_options : dict
+        Options of the command line, by the names of what they set: parameters, or what `from_options` takes.
+    record_is_complete : bool
+        Whether ``cls(**parameters)`` with the recorded `parameters`, but for the name, is the same descriptor.
+    """
+
+    command_options: ClassVar[Mapping[str, Option]] = {}
+    record_is_complete: ClassVar[bool] = False
+
+    @classmethod
+    def from_options(cls, given: Mapping[str, Any], dtype: str) -> Any:  # noqa: ARG003 - for those who inherit
+        """
+        Make the descriptor that options of the command line define.
+
+        Parameters
+        ----------
+        given : mapping
+            The options that were given, by the names in `command_options`.
+        dtype : str
+            Type of the features, for descriptors that compute in it.
+        """
+        make: Any = cls
+        return make(**given)
+
+
+@runtime_checkable
+class Bindable(Protocol):
+    """Settles what was left open, such as the elements, by the structures that it will describe."""
+
+    def bind(self, structures: Sequence[Atoms]) -> Any:
+        """Look at structures with every element; return the descriptor to use, or None for this one."""
+        ...
+
+
+@runtime_checkable
+class Resettable(Protocol):
+    """Settles what was left open as it was when a record was made."""
+
+    def settled_as(self, record: Mapping[str, Any]) -> Any:
+        """Return the descriptor with what the record says where this one leaves it open."""
+        ...
+
+
+@runtime_checkable
+class HasDesigns(Protocol):
+    """Makes the designs of many structures, in parallel."""
+
+    def designs(self, structures: Sequence[Atoms], n_threads: int | None = None) -> Iterator[Design]:
+        """Make the designs of structures one after the other."""
+        ...
+
+
+@runtime_checkable
+class HasVjps(Protocol):
+    """Differentiates by the positions for many weights at once."""
+
+    def vjps(self, atoms: Atoms, W: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+        """Return `vjp` for each row of `W`, of shape (n_weights, n_atoms, 3)."""
+        ...
+
+
+@runtime_checkable
+class HasPredictions(Protocol):
+    """Predicts energies, forces and virials without designs."""
+
+    def predictions(
+        self, structures: Sequence[Atoms], weights: npt.NDArray[np.float64], n_threads: int | None = None
+    ) -> list[Prediction]:
+        """Predict many structures with one weight per feature."""
+        ...
+
+
+@runtime_checkable
+class HasSmoothnessPrior(Protocol):
+    """Knows which of its features are smooth."""
+
+    def smoothness_prior(self, power: float) -> npt.NDArray[np.float64]:
+        """Return the prior standard deviation of the weight of each feature, up to a factor."""
+        ...
+
+
+def bound(descriptor: DescriptorLike, structures: Sequence[Atoms]) -> DescriptorLike:
+    """Return a descriptor that settled what it left open by some structures, where it can."""
+    return (descriptor.bind(structures) or descriptor) if isinstance(descriptor, Bindable) else descriptor
+
+
+def features_of(descriptor: DescriptorLike) -> Callable[[Atoms], Any]:
+    """Return what describes one structure: the method of a descriptor, or the callable that stands for one."""
+    return descriptor.features if isinstance(descriptor, Descriptor) else descriptor
+
+
+def has_parameters(descriptor: DescriptorLike) -> bool:
+    """Tell whether a descriptor has `parameters`, which say what defines it, though perhaps only once it is bound."""
+    return hasattr(type(descriptor), "parameters") or hasattr(descriptor, "parameters")
+
+
+def parameters_of(descriptor: DescriptorLike) -> dict[str, Any] | None:
+    """Return the `parameters` of a descriptor, a dictionary ready for JSON; None where it has none yet."""
+    parameters = getattr(descriptor, "parameters", None)
+    return parameters if isinstance(parameters, dict) else None

@@ -8,21 +8,23 @@ import json
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from ase import Atoms
 
 from mlipselect._core import __version__
+from mlipselect.descriptors.base import HasSiteFeatures, HasStructureFeatures, NamedDescriptor, bound, has_parameters
+from mlipselect.descriptors.record import descriptor_identity
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features.check import check_structure
-from mlipselect.provenance import descriptor_identity
+from mlipselect.utils.option import Option
 
 
-class Cached:
+class Cached(NamedDescriptor):
     """
     Another descriptor whose features are kept in a folder, for descriptors that take long.
 
@@ -56,6 +58,10 @@ class Cached:
     (3, 4)
     """
 
+    command_options: ClassVar[Mapping[str, Option]] = {
+        "cache": Option("keep the features there, and take those of an earlier run from there", metavar="FOLDER")
+    }
+
     def __init__(
         self, descriptor: Any, folder: str | os.PathLike[str], *, info_keys: Sequence[str] = ("charge", "spin")
     ):
@@ -63,13 +69,18 @@ class Cached:
         self.folder = Path(folder)
         self.info_keys = tuple(info_keys)
         self.hits = self.misses = 0
-        if not hasattr(type(descriptor), "parameters") and not hasattr(descriptor, "parameters"):
+        if not has_parameters(descriptor):
             raise InvalidInputError(
                 f"Cached: expected a descriptor with `parameters`, which tell it from others, got {descriptor!r}"
             )
 
     def __repr__(self) -> str:
         return f"Cached({self.descriptor!r}, {os.fspath(self.folder)!r})"
+
+    @classmethod
+    def around(cls, descriptor: Any, given: str) -> Cached:
+        """Wrap a descriptor as the command line asks for, with the features in a folder."""
+        return cls(descriptor, given)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -90,9 +101,7 @@ class Cached:
         Cached
             This descriptor.
         """
-        bind = getattr(self.descriptor, "bind", None)
-        if bind is not None:
-            self.descriptor = bind(structures) or self.descriptor
+        self.descriptor = bound(self.descriptor, structures)
         return self
 
     def features(self, atoms: Atoms) -> npt.NDArray[np.floating]:
@@ -147,19 +156,17 @@ class Cached:
         """
 
         def compute(missing: list[Atoms]) -> list[npt.NDArray[Any]]:
-            means = getattr(self.descriptor, "structure_features", None)
-            if means is not None:
-                return list(np.asarray(means(missing, n_threads=n_threads)))
+            if isinstance(self.descriptor, HasStructureFeatures):
+                return list(np.asarray(self.descriptor.structure_features(missing, n_threads=n_threads)))
             return [rows.mean(axis=0, dtype=np.float64).astype(rows.dtype) for rows in self._rows(missing, n_threads)]
 
         return np.stack(self._kept("mean", structures, compute))
 
     def _rows(self, structures: list[Atoms], n_threads: int | None) -> list[npt.NDArray[Any]]:
         """Compute the rows of the atoms of each structure."""
-        batch = getattr(self.descriptor, "site_features", None)
-        if batch is None:
+        if not isinstance(self.descriptor, HasSiteFeatures):
             return [np.asarray(self.descriptor.features(atoms)) for atoms in structures]
-        rows = np.asarray(batch(structures, n_threads=n_threads))
+        rows = np.asarray(self.descriptor.site_features(structures, n_threads=n_threads))
         return np.split(rows, np.cumsum([len(atoms) for atoms in structures])[:-1])
 
     def _kept(

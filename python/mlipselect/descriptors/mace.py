@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from ase import Atoms
 from ase.data import chemical_symbols
 
-from mlipselect.descriptors.base import Design, Prediction
+from mlipselect.descriptors.base import Design, NamedDescriptor, Prediction
 from mlipselect.descriptors.mace_model import feature_columns, import_mace, load_model, numbers_per_edge
-from mlipselect.descriptors.torch_settings import checked_device, checked_dtype, torch_settings
+from mlipselect.descriptors.torch_settings import MODEL_OPTIONS, checked_device, checked_dtype, torch_settings
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features.check import check_structure
+from mlipselect.utils.option import Option
 
 # Largest arrays of messages that a pass has room for. With mace's own modules it needs 2.5, and up to 6 to go back;
 # with ours, on a CPU, 1.2 and 4.4 (benches/python/mace.py --memory). Twice that leaves room for structures of few
@@ -30,7 +31,7 @@ _VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
 _INFO_KEYS = {"total_spin": "spin", "total_charge": "charge", "external_field": "external_field"}
 
 
-class MACE:
+class MACE(NamedDescriptor):
     """
     The node features of a MACE model: what it has learned of the environment of each atom.
 
@@ -81,6 +82,13 @@ class MACE:
     .. [2] I. Batatia et al., MACE, NeurIPS 2022, arXiv:2206.07697.
     """
 
+    command_options: ClassVar[Mapping[str, Option]] = {
+        **MODEL_OPTIONS,
+        "all_features": Option(
+            "keep features that turn with the structure, too (default: invariants only)", action="store_true"
+        ),
+    }
+
     def __init__(
         self,
         model: str | os.PathLike[str] | Any,
@@ -101,6 +109,12 @@ class MACE:
         self._columns = feature_columns(self._model, self.invariants_only)
         self._bytes_per_edge = numbers_per_edge(self._model) * np.dtype(self.dtype).itemsize
         self.rcut = float(self._model.r_max)
+
+    @classmethod
+    def from_options(cls, given: Mapping[str, Any], dtype: str) -> MACE:
+        """Make the descriptor that options of the command line define, with the model in the type of the features."""
+        own = {name: value for name, value in given.items() if name != "all_features"}
+        return cls(**own, invariants_only=not given.get("all_features", False), dtype=dtype)
 
     @property
     def elements(self) -> tuple[str, ...]:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from ase import Atoms
 
-from mlipselect.descriptors.torch_settings import TRUST, checked_device, import_extra, torch_settings
+from mlipselect.descriptors.base import NamedDescriptor
+from mlipselect.descriptors.torch_settings import MODEL_OPTIONS, TRUST, checked_device, import_extra, torch_settings
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features.check import check_structure
 from mlipselect.io.collection import sha256
+from mlipselect.utils.option import Option
 
 
-class Metatomic:
+class Metatomic(NamedDescriptor):
     """
     The ``feature`` output of a metatomic model, the interface that PET, FlashMD and others have in common.
 
@@ -47,6 +49,8 @@ class Metatomic:
     ----------
     .. [1] F. Bigi et al., metatensor and metatomic, arXiv:2508.15704.
     """
+
+    command_options: ClassVar[Mapping[str, Option]] = MODEL_OPTIONS
 
     def __init__(
         self,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from ase import Atoms
 from ase.data import atomic_numbers
 
+from mlipselect.descriptors.base import HasSiteFeatures, NamedDescriptor, bound, features_of
+from mlipselect.descriptors.record import describe_descriptor
 from mlipselect.exceptions import InvalidInputError, StructureError
-from mlipselect.provenance import describe_descriptor
+from mlipselect.utils.option import Option
 
 
-class PerElement:
+class PerElement(NamedDescriptor):
     """
     Another descriptor with a block of columns for each element, zero in the blocks of the others.
 
@@ -39,12 +41,25 @@ class PerElement:
            [0. , 1. ]])
     """
 
+    command_options: ClassVar[Mapping[str, Option]] = {
+        "per_element": Option(
+            "a block of columns for each element, for descriptors that share them between elements",
+            action="store_true",
+        )
+    }
+    record_is_complete: ClassVar[bool] = True
+
     def __init__(self, descriptor: Any, elements: Sequence[str] | None = None):
         self.descriptor = descriptor
         self.elements = None if elements is None else tuple(elements)
 
     def __repr__(self) -> str:
         return f"PerElement({self.descriptor!r}, {None if self.elements is None else list(self.elements)})"
+
+    @classmethod
+    def around(cls, descriptor: Any, given: bool) -> PerElement:  # noqa: ARG003 - given is true where it is called
+        """Wrap a descriptor as the command line asks for."""
+        return cls(descriptor)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -54,6 +69,24 @@ class PerElement:
             "elements": None if self.elements is None else list(self.elements),
             "descriptor": describe_descriptor(self.descriptor),
         }
+
+    def settled_as(self, record: Mapping[str, Any]) -> PerElement:
+        """
+        Take the elements from a record where they are left open.
+
+        Parameters
+        ----------
+        record : mapping
+            `parameters` of such a descriptor.
+
+        Returns
+        -------
+        PerElement
+            This descriptor, or one with these elements.
+        """
+        if self.elements is not None or record.get("name") != "PerElement":
+            return self
+        return PerElement(self.descriptor, record["elements"])
 
     def bind(self, structures: Sequence[Atoms]) -> PerElement:
         """
@@ -69,9 +102,7 @@ class PerElement:
         PerElement
             This descriptor.
         """
-        bind = getattr(self.descriptor, "bind", None)
-        if bind is not None:
-            self.descriptor = bind(structures) or self.descriptor
+        self.descriptor = bound(self.descriptor, structures)
         if self.elements is None:
             found = {symbol for atoms in structures for symbol in atoms.symbols}
             self.elements = tuple(sorted(found, key=lambda symbol: atomic_numbers[symbol]))
@@ -114,11 +145,12 @@ class PerElement:
         ndarray of shape (n_atoms_total, n_elements * n_features)
             One row per atom, structure after structure.
         """
-        batch = getattr(self.descriptor, "site_features", None)
-        if batch is None:
-            describe = getattr(self.descriptor, "features", self.descriptor)
-            return self._spread(np.concatenate([np.asarray(describe(atoms)) for atoms in structures]), structures)
-        return self._spread(np.asarray(batch(structures, n_threads=n_threads)), structures)
+        if isinstance(self.descriptor, HasSiteFeatures):
+            rows = np.asarray(self.descriptor.site_features(structures, n_threads=n_threads))
+        else:
+            describe = features_of(self.descriptor)
+            rows = np.concatenate([np.asarray(describe(atoms)) for atoms in structures])
+        return self._spread(rows, structures)
 
     def _spread(self, rows: npt.NDArray[Any], structures: Sequence[Atoms]) -> npt.NDArray[Any]:
         if self.elements is None:

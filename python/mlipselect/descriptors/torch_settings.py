@@ -8,8 +8,22 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlipselect.exceptions import InvalidInputError, MissingExtraError
+from mlipselect.utils.option import Option
 
 TRUST = "A model file can run any code when it is loaded: load only files from people you trust."
+
+#: Options of the command line that descriptors with a model have in common.
+MODEL_OPTIONS = {
+    "model": Option(
+        "file of the model, which can run any code: only from people you trust; mace: or a foundation model such as "
+        "mp:medium-mpa-0",
+        metavar="FILE",
+        needs="--model FILE",
+    ),
+    "device": Option(
+        "where the model runs, such as cuda (default: cpu for mace, as the model says for metatomic)", metavar="DEVICE"
+    ),
+}
 
 
 def import_extra(name: str, extra: str) -> Any:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn
 
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
+from mlipselect.descriptors.base import DescriptorLike, HasSiteFeatures, HasStructureFeatures, features_of
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features.check import check_structure
 from mlipselect.io.frames import Frame
-
-DescriptorLike: TypeAlias = Any
-"""An object with ``features(atoms) -> (n_atoms, d)``, or a callable that does the same."""
 
 BATCH_ATOMS = 8192
 """Structures are described together up to about this many atoms: work for every thread, little memory."""
@@ -50,9 +48,9 @@ class Describer:
     """
 
     def __init__(self, descriptor: DescriptorLike, n_threads: int | None = None):
-        self._one: Any = getattr(descriptor, "features", descriptor)
-        self._sites: Any = getattr(descriptor, "site_features", None)
-        self._means: Any = getattr(descriptor, "structure_features", None)
+        self._one = features_of(descriptor)
+        self._sites = descriptor.site_features if isinstance(descriptor, HasSiteFeatures) else None
+        self._means = descriptor.structure_features if isinstance(descriptor, HasStructureFeatures) else None
         self._n_threads = n_threads
         self._width: int | None = None
         if not callable(self._one):

@@ -9,7 +9,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from mlipselect.descriptors.base import Design, DesignDescriptor
+from mlipselect.descriptors.base import Design, DesignDescriptor, HasDesigns
 from mlipselect.exceptions import InvalidInputError, StructureError
 
 
@@ -44,7 +44,7 @@ class Designs:
         max_memory: int = 512 << 20,
         n_threads: int | None = None,
     ):
-        if not hasattr(descriptor, "design"):
+        if not isinstance(descriptor, DesignDescriptor):
             raise InvalidInputError(
                 f"expected a descriptor with `design`, the rows of forces and virials, but {type(descriptor).__name__} "
                 "has none"
@@ -126,9 +126,8 @@ def iter_designs(
     StructureError
         A structure that cannot be described, with its index.
     """
-    together = getattr(descriptor, "designs", None)
-    if together is not None:
-        yield from together(structures, n_threads=n_threads)
+    if isinstance(descriptor, HasDesigns):
+        yield from descriptor.designs(structures, n_threads=n_threads)
         return
     for index, atoms in enumerate(structures):
         try:

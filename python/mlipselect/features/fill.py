@@ -9,15 +9,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import DTypeLike
 
+from mlipselect.descriptors.base import Bindable, DescriptorLike, bound
+from mlipselect.descriptors.record import describe_descriptor
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.blocks import describe
 from mlipselect.features.container import Rows
-from mlipselect.features.describe import Describer, DescriptorLike
+from mlipselect.features.describe import Describer
 from mlipselect.features.store import FeatureStore, Manifest, StoreWriter
 from mlipselect.io.collection import Structures, StructuresLike, sha256
 from mlipselect.io.frames import Frame, raw_frames
 from mlipselect.progress import progress_bar
-from mlipselect.provenance import describe_descriptor
 
 SHARD_BYTES = 32 << 20
 """A shard is written each time so many bytes of rows have come together: what a stop loses at most."""
@@ -49,11 +50,10 @@ def fill_store(
     collection = structures if isinstance(structures, Structures) else Structures(structures)
     if not collection.paths:
         raise InvalidInputError("store: expected files with structures, so that a run that was stopped can go on")
-    bind = getattr(descriptor, "bind", None)
-    if bind is not None:
+    if isinstance(descriptor, Bindable):
         if not collection.digests:
             collection.survey(progress)
-        descriptor = bind(collection.examples) or descriptor
+        descriptor = bound(descriptor, collection.examples)
     digests = [collection.digests.get(file) or sha256(file) for file in collection.paths]
     elements = tuple(composition)
     describer = Describer(descriptor, n_threads)

@@ -9,10 +9,11 @@ from typing import get_args, overload
 import numpy as np
 from numpy.typing import DTypeLike
 
+from mlipselect.descriptors.base import Bindable, DescriptorLike, bound
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.blocks import describe
 from mlipselect.features.container import Features, Rows
-from mlipselect.features.describe import Describer, DescriptorLike
+from mlipselect.features.describe import Describer
 from mlipselect.features.fill import fill_store
 from mlipselect.features.store import FeatureStore
 from mlipselect.io.collection import Structures, StructuresLike, separate
@@ -143,11 +144,10 @@ def featurize(
 
 def _bound(structures: StructuresLike, descriptor: DescriptorLike) -> tuple[StructuresLike, DescriptorLike]:
     """Let a descriptor that adapts itself to the structures see them first."""
-    bind = getattr(descriptor, "bind", None)
-    if bind is None:
+    if not isinstance(descriptor, Bindable):
         return structures, descriptor
     structures = structures if isinstance(structures, Structures) else Structures(structures).survey()
-    return structures, bind(structures.examples) or descriptor
+    return structures, bound(descriptor, structures.examples)
 
 
 def _counted(structures: StructuresLike) -> tuple[Iterable[Frame], int | None, int | None]:

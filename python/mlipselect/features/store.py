@@ -25,12 +25,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mlipselect.descriptors.record import descriptor_identity
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.container import Features
 from mlipselect.io.atomic import write_atomically
 from mlipselect.io.collection import sha256
 from mlipselect.io.lock import NAME, FolderLock
-from mlipselect.provenance import descriptor_identity
 
 MANIFEST = "manifest.json"
 VERSION = 2

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
 from mlipselect._core import Posterior
-from mlipselect.descriptors.base import DifferentiableDescriptor
+from mlipselect.descriptors.base import DifferentiableDescriptor, HasVjps
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.random_state import RandomState
 
@@ -67,7 +65,7 @@ def force_variance(
     >>> variance.shape, float((error / variance).max())
     ((8, 3), 0.25)
     """
-    if not hasattr(descriptor, "vjp"):
+    if not isinstance(descriptor, DifferentiableDescriptor):
         raise InvalidInputError(f"expected a descriptor with `vjp`, but {type(descriptor).__name__} has none")
     if n_samples < 2:
         raise InvalidInputError(f"n_samples: expected at least 2, got {n_samples}")
@@ -75,7 +73,7 @@ def force_variance(
     rng = np.random.default_rng(random_state)
     # Eigenvalues that rounding made negative are zero.
     W = rng.normal(size=(n_samples, posterior.dim)) * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
-    together: Any = getattr(descriptor, "vjps", None)
-    slopes = together(atoms, W) if together is not None else np.array([descriptor.vjp(atoms, w) for w in W])
+    together = descriptor.vjps(atoms, W) if isinstance(descriptor, HasVjps) else None
+    slopes = np.array([descriptor.vjp(atoms, w) for w in W]) if together is None else together
     variance: NDArray[np.float64] = np.square(slopes, dtype=np.float64).mean(axis=0)
     return variance, variance * np.sqrt(2.0 / n_samples)

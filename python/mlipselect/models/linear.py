@@ -15,9 +15,9 @@ from ase.data import chemical_symbols
 from numpy.typing import ArrayLike, NDArray
 
 from mlipselect._core import LeastSquares, Posterior
-from mlipselect.descriptors import ACE
-from mlipselect.descriptors.base import DesignDescriptor, Prediction
-from mlipselect.descriptors.recorded import from_record
+from mlipselect.descriptors.base import DesignDescriptor, HasPredictions, HasSmoothnessPrior, Prediction
+from mlipselect.descriptors.record import describe_descriptor
+from mlipselect.descriptors.registry import from_record
 from mlipselect.exceptions import InvalidInputError, NotFittedError, StructureError
 from mlipselect.features.design import iter_designs
 from mlipselect.io.output import Output
@@ -26,7 +26,6 @@ from mlipselect.models.evidence import Spectrum, log_evidence, maximise_evidence
 from mlipselect.models.labels import LabelKeys, labels_of
 from mlipselect.parameters import Parametrised
 from mlipselect.progress import progress_bar
-from mlipselect.provenance import describe_descriptor
 
 _LOGGER = logging.getLogger("mlipselect")
 
@@ -407,7 +406,7 @@ class LinearPotential(Parametrised):
             raise InvalidInputError(f"{os.fspath(path)}: expected a potential saved by mlipselect: {error}") from error
         if descriptor is None:
             made = from_record(known["descriptor"])
-            if not isinstance(made, ACE):
+            if not isinstance(made, DesignDescriptor):
                 raise InvalidInputError(f"{os.fspath(path)}: expected its descriptor with it, which is not an ACE")
             descriptor = made
         potential = cls(
@@ -425,9 +424,8 @@ class LinearPotential(Parametrised):
             if scales.ndim != 1 or not (np.isfinite(scales) & (scales > 0.0)).all():
                 raise InvalidInputError("prior_scales must be one number above 0 for each feature")
             return scales
-        smoothness = getattr(self.descriptor, "smoothness_prior", None)
-        if smoothness is not None:
-            return np.asarray(smoothness(self.prior_power), dtype=float)
+        if isinstance(self.descriptor, HasSmoothnessPrior):
+            return np.asarray(self.descriptor.smoothness_prior(self.prior_power), dtype=float)
         raise InvalidInputError(
             f"{type(self.descriptor).__name__} has no smoothness_prior: give prior_scales, for instance ones"
         )
@@ -439,10 +437,8 @@ class LinearPotential(Parametrised):
         return len(atoms) == 1 and not self._site_rows(atoms).any()
 
     def _bare_predictions(self, structures: Sequence[Atoms]) -> list[Prediction]:
-        together = getattr(self.descriptor, "predictions", None)
-        if together is not None:
-            predictions: list[Prediction] = together(structures, self.weights_, n_threads=self.n_threads)
-            return predictions
+        if isinstance(self.descriptor, HasPredictions):
+            return self.descriptor.predictions(structures, self.weights_, n_threads=self.n_threads)
         out = []
         for atoms in structures:
             design, sites = self.descriptor.design(atoms), self._site_rows(atoms) @ self.weights_

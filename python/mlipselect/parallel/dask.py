@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlipselect.descriptors import ACE
+from mlipselect.descriptors.base import DescriptorLike
 from mlipselect.exceptions import InvalidInputError, MissingExtraError, NotFittedError
-from mlipselect.features.describe import DescriptorLike
 from mlipselect.features.joined import JoinedStores, open_stores, split
 from mlipselect.features.matrix import featurize as featurize_here
 from mlipselect.features.store import FeatureStore

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,6 +169,11 @@ def integer(name: str, value: Any, lowest: int) -> int:
     return int(value)
 
 
+def distance_note(loss: float) -> str:
+    """Say how far a pool is from its picks together."""
+    return f"sum of distances to the nearest pick or core: {loss:.6g}"
+
+
 def number_to_select(n_to_select: Any, n_pool: int) -> int:
     """Return how many structures to select: of None half of the pool, of a fraction that part of it, at least one.
 
@@ -210,16 +215,52 @@ class Selector(Parametrised, ABC):
         Score of each pick when it was picked.
     n_features_in_ : int
         Features of a structure in the pool; not set by a pool that is no matrix.
+
+    Notes
+    -----
+    Class attributes tell `mlipselect.select` what a selector can do:
+
+    - `supports_store`: `fit` takes rows on disk, `StoredRows`, as the pool.
+    - `supports_constraints`: `fit` takes `constraints`, because picks are made one after the other.
+    - `supports_strata`: `fit` takes `groups`, the stratum of each structure.
+    - `is_checkpointable`: `fit` takes a `checkpoint`, from which a run that was stopped goes on.
+    - `keeps_posterior`: the parameters include those of the prior, and `fit` sets `posterior_` and `information_`.
     """
+
+    supports_store: ClassVar[bool] = False
+    supports_constraints: ClassVar[bool] = False
+    supports_strata: ClassVar[bool] = False
+    is_checkpointable: ClassVar[bool] = False
+    keeps_posterior: ClassVar[bool] = False
 
     n_to_select: int | float | None
     selected_idx_: NDArray[np.int64]
     scores_: NDArray[np.float64]
+    stop_reason_: str | None = None
     n_features_in_: int
 
     @abstractmethod
     def fit(self, X: Any, y: Any = None, *, core: Any = None, warm_start: bool = False) -> Selector:
         """Select `n_to_select` rows of `X`, given that those of `core` are there already; `y` is ignored."""
+
+    @property
+    def needs_atomic_rows(self) -> bool:
+        """Whether `fit` needs the features of all atoms of the pool."""
+        return False
+
+    @property
+    def needs_designs(self) -> bool:
+        """Whether `fit` needs `designs`, the rows of forces and stresses."""
+        return False
+
+    @property
+    def is_mergeable(self) -> bool:
+        """Whether selections from shares of a pool can be merged, so that `next_score` bounds all that is left."""
+        return False
+
+    def notes(self) -> list[str]:
+        """Say in sentences what the last call of `fit` settled by itself."""
+        return []
 
     def get_support(self, indices: bool = False, ordered: bool = False) -> NDArray[Any]:
         """Return a mask of the selected rows, or their indices.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, ClassVar, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,10 @@ from mlipselect.selectors.windowed import Variances, WindowedSelection
 
 Score: TypeAlias = Literal["energy", "logdet", "pool_variance", "pool_std", "force", "stress"] | Mapping[str, float]
 
-SCORES = ("energy", "logdet", "pool_variance", "pool_std", "force", "stress")
-
+#: Scores by name.
+SCORES: tuple[str, ...] = get_args(get_args(Score)[0])
+#: Scores that need no rows of forces or stresses.
+ENERGY_SCORES = ("energy", "logdet", "pool_variance", "pool_std")
 #: Target rows that `pool_std` draws from a larger pool.
 POOL_STD_TARGETS = 2048
 
@@ -106,6 +108,9 @@ class BayesianSelector(GreedySelector):
     >>> BayesianSelector(2).fit(X).selected_idx_
     array([1, 3])
     """
+
+    supports_store: ClassVar[bool] = True
+    keeps_posterior: ClassVar[bool] = True
 
     information_: NDArray[np.float64]
     _selection: BayesianSelection | DerivativeSelection | WindowedSelection
@@ -211,6 +216,21 @@ class BayesianSelector(GreedySelector):
             warm_start=warm_start,
             checkpoint=checkpoint,
         )
+
+    @property
+    def needs_atomic_rows(self) -> bool:
+        """Whether picks are observed with the rows of their atoms."""
+        return self.update == "atoms"
+
+    @property
+    def needs_designs(self) -> bool:
+        """Whether scores or updates are of forces or stress."""
+        return self.update in ("forces", "stress") or self.score not in ENERGY_SCORES
+
+    @property
+    def is_mergeable(self) -> bool:
+        """Whether scores never increase, whatever else is picked, and no pick was left out."""
+        return self.score in ("energy", "logdet") and self.stop_gain is None
 
     def _ended(self) -> None:
         self.information_ = self._selection.information

@@ -46,6 +46,10 @@ class Constraint:
     def ended(self) -> None:
         """Raise `InvalidInputError` if what was asked for could not be kept."""
 
+    def notes(self) -> list[str]:
+        """Say in sentences what became of the constraint in the last selection."""
+        return []
+
 
 class Quota(Constraint):
     """So many of each group, at least and at most.
@@ -180,6 +184,10 @@ class Budget(Constraint):
         self.spent += float(self.costs[index])
         return self._beyond()
 
+    def notes(self) -> list[str]:
+        """Say what the picks cost."""
+        return [f"cost {self.spent:.6g} of at most {self.limit:.6g}"]
+
     def _beyond(self) -> NDArray[np.int64]:
         # Sums of costs that meet the limit exactly must not fail by rounding.
         left = (self.limit - self.spent) + 1e-12 * self.limit
@@ -238,6 +246,10 @@ class MinDistance(Constraint):
         """Keep the distance from a pick."""
         self._picks.append(index)
         return ()
+
+    def notes(self) -> list[str]:
+        """Say how many candidates were too near."""
+        return [f"{len(self.rejected)} candidates passed over as near-duplicates"]
 
     def _present(self) -> Iterator[FloatMatrix]:
         for start in range(0, len(self._picks), _BLOCK):

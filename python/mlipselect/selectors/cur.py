@@ -182,6 +182,15 @@ class CUR(DrawnSelector):
         self.scores_ = self.leverage_[self.selected_idx_]
         return self
 
+    @property
+    def needs_atomic_rows(self) -> bool:
+        """Whether leverage is computed of the rows of atoms."""
+        return self.rows == "atoms"
+
+    def notes(self) -> list[str]:
+        """Say how much of the features the directions that count hold."""
+        return [f"{self.rank_} directions hold {100 * self.explained_:.2f} % of the squares of all features"]
+
     def _set_leverage(self, X: Any, pool: FloatMatrix, core: Any) -> None:
         if self.rows not in ("structure", "atoms"):
             raise InvalidInputError(f"rows must be 'structure' or 'atoms', given {self.rows!r}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ class DrawnSelector(Selector):
 
     A selection of few is the beginning of one of more.
     """
+
+    supports_store: ClassVar[bool] = True
+    supports_constraints: ClassVar[bool] = True
 
     stop_reason_: str | None
     _order: NDArray[np.int64]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from mlipselect._core import FacilitySelection
-from mlipselect.selectors.base import core_rows, integer, structure_rows
+from mlipselect.selectors.base import core_rows, distance_note, integer, structure_rows
 from mlipselect.selectors.greedy import GreedySelector
 
 logger = logging.getLogger("mlipselect")
@@ -78,6 +78,8 @@ class FacilityLocation(GreedySelector):
     (array([4, 1]), array([16., 10.]), 4.0)
     """
 
+    supports_store: ClassVar[bool] = True
+
     loss_: float
     _selection: FacilitySelection
 
@@ -101,6 +103,10 @@ class FacilityLocation(GreedySelector):
         self.engine = engine
         self.progress = progress
         self.n_threads = n_threads
+
+    def notes(self) -> list[str]:
+        """Say how far the pool is from the picks."""
+        return [distance_note(self.loss_)]
 
     def _ended(self) -> None:
         self.loss_ = self._selection.loss

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from mlipselect._core import FpsSelection
 from mlipselect.exceptions import InvalidInputError
@@ -74,6 +74,8 @@ class FPS(GreedySelector):
     >>> selector.selected_idx_, selector.scores_
     (array([3, 2]), array([5.5, 1. ]))
     """
+
+    supports_store: ClassVar[bool] = True
 
     def __init__(
         self,

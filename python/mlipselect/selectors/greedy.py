@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,9 @@ class GreedySelector(Selector):
         Why there are fewer picks than asked for: ``"stop_gain"``, or ``"constraints"`` that no candidate meets any
         more. None if there are as many.
     """
+
+    supports_constraints: ClassVar[bool] = True
+    is_checkpointable: ClassVar[bool] = True
 
     stop_gain: float | None
     progress: bool | None

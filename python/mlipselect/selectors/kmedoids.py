@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from mlipselect.selectors.base import (
     Selector,
     check_labels,
     core_rows,
+    distance_note,
     integer,
     meant,
     number_to_select,
@@ -105,6 +106,8 @@ class KMedoids(Selector):
     (array([1, 5]), 6.0)
     """
 
+    supports_store: ClassVar[bool] = True
+
     labels_: NDArray[np.int64]
     loss_: float
     n_iter_: int
@@ -177,6 +180,10 @@ class KMedoids(Selector):
         self.n_iter_, self.n_swaps_ = -(-search.visited // len(pool)), search.swaps
         self._n_pool, self.n_features_in_ = pool.shape
         return self
+
+    def notes(self) -> list[str]:
+        """Say how far the pool is from the picks."""
+        return [distance_note(self.loss_)]
 
     def _begin(self, pool: FloatMatrix, core: FloatMatrix | None, exclude: Any) -> MedoidSwaps:
         n = number_to_select(self.n_to_select, len(pool))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,8 @@ class RandomSelector(DrawnSelector):
     >>> [kinds[i] for i in picks]
     ['bulk', 'surface', 'bulk']
     """
+
+    supports_strata: ClassVar[bool] = True
 
     def __init__(self, n_to_select: int | float | None = None, *, random_state: RandomState = 0):
         self.n_to_select = n_to_select

@@ -11,7 +11,14 @@ from ase import Atoms
 from ase.build import bulk
 from numpy.typing import NDArray
 
-from mlipselect.features.describe import DescriptorLike
+from mlipselect.descriptors.base import (
+    DescriptorLike,
+    DesignDescriptor,
+    DifferentiableDescriptor,
+    HasSiteFeatures,
+    HasStructureFeatures,
+    features_of,
+)
 from mlipselect.random_state import RandomState
 from mlipselect.testing.report import Report
 
@@ -111,7 +118,7 @@ class _Run:
 
     def structure(self, place: str, atoms: Atoms) -> None:
         """Check what is promised of every structure."""
-        report, describe = self.report, getattr(self.descriptor, "features", self.descriptor)
+        report, describe = self.report, features_of(self.descriptor)
         before = atoms.copy()  # type: ignore[no-untyped-call]
         rows = np.asarray(describe(atoms))
         report.expect(rows.ndim == 2 and len(rows) == len(atoms), "one row per atom", place, f"shape {rows.shape}")
@@ -135,10 +142,12 @@ class _Run:
     def batches(self, structures: Sequence[Atoms]) -> None:
         """Check the methods for many structures, where there are any, against the one for a single structure."""
         means = np.array([rows.mean(axis=0) for rows in self.rows])
-        for name, expected in (("site_features", np.concatenate(self.rows)), ("structure_features", means)):
-            method = getattr(self.descriptor, name, None)
-            if method is None:
-                continue
+        described, methods = self.descriptor, []
+        if isinstance(described, HasSiteFeatures):
+            methods.append(("site_features", described.site_features, np.concatenate(self.rows)))
+        if isinstance(described, HasStructureFeatures):
+            methods.append(("structure_features", described.structure_features, means))
+        for name, method, expected in methods:
             found = np.asarray(method(list(structures), n_threads=2))
             self.report.expect(found.shape == expected.shape, f"{name} of shape {expected.shape}", "all", found.shape)
             self.report.compare(found, expected, self.rtol, f"{name} of what features() gives", "all")
@@ -148,13 +157,15 @@ class _Run:
 
     def _derivatives(self, place: str, atoms: Atoms, rows: NDArray[Any]) -> None:
         """Compare the derivatives that there are with differences along a random direction and a random strain."""
-        vjp, design = getattr(self.descriptor, "vjp", None), getattr(self.descriptor, "design", None)
+        described = self.descriptor
+        vjp = described.vjp if isinstance(described, DifferentiableDescriptor) else None
+        design = described.design if isinstance(described, DesignDescriptor) else None
         if vjp is None and design is None:
             return
         report, (n, d) = self.report, rows.shape
         # Small enough for second derivatives that jump at a cutoff, large enough for the digits of the features.
         step = 1e-5 if rows.dtype == np.float64 else 1e-2
-        w = self.rng.normal(size=d)
+        w = self.rng.normal(size=(d,))
         direction, strain = self.rng.normal(size=(n, 3)), self.rng.normal(size=(3, 3))
         strain += strain.T
 

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import logging
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.singlepoint import SinglePointCalculator
-from ase.io.formats import get_compression
 from numpy.typing import NDArray
 
 from mlipselect._core import Posterior, __version__
-from mlipselect.exceptions import InvalidInputError
+from mlipselect.descriptors.record import describe_descriptor
 from mlipselect.features import Features
 from mlipselect.features.joined import JoinedStores
-from mlipselect.io.exact import results
 from mlipselect.io.frames import Frame
 from mlipselect.io.output import Output, write_exact
-from mlipselect.provenance import describe_descriptor
-from mlipselect.selectors import CUR, Budget, Constraint, MinDistance, Selector
-
-PREFIX = "mlipselect_"
-"""Begins every key that mlipselect adds to `Atoms.info`."""
+from mlipselect.selection.outputs import output_for, traced
+from mlipselect.selection.record import jsonable
 
 
 @dataclass
@@ -141,7 +131,7 @@ class Selection:
         """Tell how the selection was made, ready for JSON."""
         return {
             "mlipselect": __version__,
-            "parameters": {key: _jsonable(value) for key, value in self.parameters.items()},
+            "parameters": {key: jsonable(value) for key, value in self.parameters.items()},
             "descriptor": describe_descriptor(self.descriptor),
             "notes": self.notes,
             "inputs": self.inputs,
@@ -152,73 +142,3 @@ class Selection:
             "information": self.information.tolist(),
             "isolated": [[frame.source, frame.index] for frame in self.isolated],
         }
-
-
-def record_path(path: str | os.PathLike[str]) -> Path:
-    """Give the name of the record beside a file of selected structures."""
-    root, _ = get_compression(os.fspath(path))
-    return Path(root).with_suffix(".json")
-
-
-def output_for(
-    path: str | os.PathLike[str], inputs: list[str], posterior: str | os.PathLike[str] | None = None
-) -> Output:
-    """Prepare the files of a selection: the structures, the record beside them, and the posterior if wanted."""
-    record = record_path(path)
-    if record == Path(path):
-        raise InvalidInputError(f"{path}: the record of the selection goes there; choose a name such as selected.xyz")
-    return Output(path, record, *([] if posterior is None else [posterior]), inputs=inputs)
-
-
-def traced(frame: Frame, *, rank: int | None = None, score: float | None = None, isolated: bool | None = None) -> Atoms:
-    """Copy a structure with all it carries, and say in `info` where it came from and why it was selected.
-
-    Keys that an earlier selection left are replaced.
-    """
-    atoms = frame.atoms.copy()  # type: ignore[no-untyped-call]
-    known = results(frame.atoms)
-    if known:
-        atoms.calc = SinglePointCalculator(atoms, **known)  # type: ignore[no-untyped-call]
-    atoms.info = {key: value for key, value in atoms.info.items() if not str(key).startswith(PREFIX)}
-    added = {"rank": rank, "score": score, "isolated": isolated, "source": frame.source, "index": frame.index}
-    atoms.info |= {PREFIX + key: value for key, value in added.items() if value is not None}
-    return atoms  # type: ignore[no-any-return]
-
-
-def selection_notes(selector: Selector, constraints: Sequence[Constraint], n: int) -> list[str]:
-    """Say what became of limits, and of what the method settled by itself."""
-    notes = []
-    reason = getattr(selector, "stop_reason_", None)
-    if reason is not None:
-        why = "the next gain is below stop_gain" if reason == "stop_gain" else "no other candidate meets the limits"
-        notes.append(f"{len(selector.selected_idx_)} of {n} structures selected: {why}")
-    for constraint in constraints:
-        if isinstance(constraint, Budget):
-            notes.append(f"cost {constraint.spent:.6g} of at most {constraint.limit:.6g}")
-        if isinstance(constraint, MinDistance):
-            notes.append(f"{len(constraint.rejected)} candidates passed over as near-duplicates")
-    if isinstance(selector, CUR):
-        notes.append(
-            f"{selector.rank_} directions hold {100 * selector.explained_:.2f} % of the squares of all features"
-        )
-    if hasattr(selector, "loss_"):
-        notes.append(f"sum of distances to the nearest pick or core: {selector.loss_:.6g}")
-    return notes
-
-
-def _jsonable(value: Any) -> Any:
-    """Keep numbers and text; of an array, its shape and digest; of a posterior, what tells it from others."""
-    if isinstance(value, Posterior):
-        return {"features": value.dim, "logdet": value.logdet(), "noise_precision": value.noise_precision}
-    if isinstance(value, np.ndarray):
-        return {"shape": list(value.shape), "sha256": hashlib.sha256(value.tobytes()).hexdigest()}
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def warn_beyond(result: Selection) -> None:
-    """Warn of picks that add little because there are so many."""
-    if len(result) > 2 * result.effective_dimension:
-        logging.getLogger("mlipselect").warning(
-            "%d structures are far more than the effective dimension of the data, %.1f: the last ones add little",
-            len(result), result.effective_dimension,
-        )  # fmt: skip

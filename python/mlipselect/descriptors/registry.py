@@ -1,0 +1,115 @@
+"""The descriptors of the package by name: how the command line, and a record, makes each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mlipselect.descriptors.ace import ACE
+from mlipselect.descriptors.base import NamedDescriptor, Resettable
+from mlipselect.descriptors.cached import Cached
+from mlipselect.descriptors.mace import MACE
+from mlipselect.descriptors.metatomic import Metatomic
+from mlipselect.descriptors.per_element import PerElement
+from mlipselect.descriptors.record import Recorded, describe_descriptor, descriptor_identity
+from mlipselect.exceptions import InvalidInputError
+
+DESCRIPTORS: dict[str, type[NamedDescriptor]] = {
+    "ace": ACE,
+    "mace": MACE,
+    "metatomic": Metatomic,
+}
+"""Descriptors by their names on the command line; a line makes another one known."""
+
+WRAPPERS: dict[str, type[Cached] | type[PerElement]] = {
+    "cache": Cached,
+    "per_element": PerElement,
+}
+"""Descriptors around another one by the option that asks for them, the inner one first."""
+
+
+def owners(option: str) -> list[str]:
+    """Return the names of the descriptors that have an option of the command line."""
+    return [name for name, kind in DESCRIPTORS.items() if option in kind.command_options]
+
+
+def make_descriptor(given: Mapping[str, Any], dtype: str = "float64") -> Any:
+    """Make a descriptor from options of the command line.
+
+    Parameters
+    ----------
+    given : mapping
+        The options that were given: ``"descriptor"``, by default ``"ace"``, those of that, and wrappers.
+    dtype : str, default="float64"
+        Type of the features, for descriptors that compute in it.
+
+    Raises
+    ------
+    InvalidInputError
+        An option of another descriptor, or none where one is needed.
+    """
+    name = given.get("descriptor", "ace")
+    own = {option: value for option, value in given.items() if option != "descriptor" and option not in WRAPPERS}
+    for option in own:
+        if name not in owners(option):
+            flag, others = f"--{option.replace('_', '-')}", " or ".join(owners(option))
+            raise InvalidInputError(f"{flag}: expected only with --descriptor {others}, got {name}")
+    kind = DESCRIPTORS[name]
+    for option, declared in kind.command_options.items():
+        if declared.needs and option not in own:
+            raise InvalidInputError(f"--descriptor {name}: expected {declared.needs} with it, got none")
+    descriptor = kind.from_options(own, dtype)
+    for option, wrapper in WRAPPERS.items():
+        if option in given:
+            around: Any = wrapper.around
+            descriptor = around(descriptor, given[option])
+    return descriptor
+
+
+def from_record(record: Mapping[str, Any]) -> Any:
+    """Make a descriptor that its record says all of; None for others, such as those with a model."""
+    parameters = dict(record)
+    name = parameters.pop("name", None)
+    kinds: dict[str, Any] = {kind.__name__: kind for kind in (*DESCRIPTORS.values(), *WRAPPERS.values())}
+    if name not in kinds or not kinds[name].record_is_complete:
+        return None
+    if "descriptor" in parameters:
+        parameters["descriptor"] = from_record(parameters["descriptor"])
+        if parameters["descriptor"] is None:
+            return None
+    return kinds[name](**parameters)
+
+
+def recorded_descriptor(record: Mapping[str, Any], source: str, given: Any, *, describes: bool) -> Any:
+    """Return the descriptor of a record.
+
+    Parameters
+    ----------
+    record : dict
+        Name and parameters.
+    source : str
+        What has the record, for messages.
+    given : object or callable or None
+        The descriptor, to be checked; without it, one is made from the record if that is possible, else a `Recorded`.
+    describes : bool
+        Whether structures will be described, for which a `Recorded` does not serve.
+
+    Raises
+    ------
+    InvalidInputError
+        It is another one than that of the record, or has to be given.
+    """
+    if given is None:
+        made = from_record(record)
+        if made is not None:
+            return made
+        known = Recorded(record, source)
+        if describes:
+            raise known.missing()
+        return known
+    if isinstance(given, Resettable):
+        given = given.settled_as(record)
+    ours = describe_descriptor(given)
+    if descriptor_identity(ours) != descriptor_identity(record):
+        raise InvalidInputError(f"{source}: made with another descriptor, {dict(record)}, than the one given, {ours}")
+    return given

@@ -1,0 +1,135 @@
+"""What a selection asks of its candidates, however they are kept."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlipselect.descriptors.base import DescriptorLike
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.features import Designs, Features
+from mlipselect.features.joined import JoinedStores
+from mlipselect.io.collection import Structures
+from mlipselect.io.frames import Frame
+from mlipselect.selection.options import Options
+from mlipselect.selectors import Selector
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a selection, by the indices of candidates."""
+
+    selector: Selector
+    core: Features | None
+    information: NDArray[np.float64]
+
+
+class CandidatePool(ABC):
+    """The candidates of a selection, however they are kept.
+
+    The job calls `refuse`, `survey` and `featurize` in this order before anything else.
+
+    Attributes
+    ----------
+    paths : list of str
+        Files that must not be replaced.
+    features : Features or JoinedStores
+        One row a candidate; there after `featurize`.
+    descriptor : object
+        What describes structures; there after `featurize`.
+    """
+
+    paths: list[str]
+    features: Features | JoinedStores
+    descriptor: DescriptorLike
+
+    @abstractmethod
+    def refuse(self, selector: Selector, options: Options) -> None:
+        """Raise `InvalidInputError` if something is asked for that such a pool cannot do."""
+
+    def survey(self, core: Structures | None, n: int, progress: bool | None) -> None:  # noqa: ARG002
+        """Find out what is there, in the pool and in the core.
+
+        Raises
+        ------
+        StructureError
+            A structure that cannot be read.
+        InvalidInputError
+            Fewer than `n` candidates.
+        """
+        if core is not None:
+            core.survey(progress)
+
+    @abstractmethod
+    def featurize(
+        self, core: Structures | None, descriptor: DescriptorLike | None, rows: str, options: Options
+    ) -> Features | None:
+        """Describe the candidates, if they are not described yet, and the core.
+
+        Parameters
+        ----------
+        core : Structures, optional
+            The core, surveyed.
+        descriptor : object, optional
+            What was given.
+        rows : {"structure", "atoms"}
+            Rows that are needed.
+        options : Options
+            Options of the selection.
+
+        Returns
+        -------
+        Features or None
+            Rows of the core.
+        """
+
+    def designs(self, core: Structures | None, n_threads: int | None) -> dict[str, Designs]:  # noqa: ARG002
+        """Prepare the rows of forces and stresses, by the parameters of `Selector.fit`."""
+        raise InvalidInputError("scores and updates of forces and stress need structures as pool")
+
+    @property
+    @abstractmethod
+    def sizes(self) -> Sequence[int] | NDArray[np.int64]:
+        """Numbers of atoms of the candidates."""
+
+    @abstractmethod
+    def groups(self, key: str) -> Sequence[Any]:
+        """Return the group of each candidate by a key of `Atoms.info`, or ``"composition"``."""
+
+    @abstractmethod
+    def take(self, indices: Sequence[int]) -> list[Frame]:
+        """Read candidates, in the order asked for."""
+
+    @abstractmethod
+    def positions(self, indices: Sequence[int]) -> NDArray[np.int64]:
+        """Return the positions of candidates in the whole pool."""
+
+    def specimens(self, n: int) -> list[Frame]:  # noqa: ARG002 - for those who inherit
+        """Return up to `n` structures of the kind that will be written, where they are at hand before the work."""
+        return []
+
+    @property
+    def isolated(self) -> list[Frame]:
+        """Isolated atoms, which are no candidates."""
+        return []
+
+    @abstractmethod
+    def digests(self, core: Structures | None, core_features: Features | None, options: Options) -> dict[str, Any]:
+        """Tell pool and core from others, for checkpoints."""
+
+    @abstractmethod
+    def summary(self) -> dict[str, Any]:
+        """Describe the pool for the record: its files with their digests, and the number of candidates."""
+
+    @abstractmethod
+    def recorded(self, options: Options) -> dict[str, Any]:
+        """Return the options that concern the pool, as the record keeps them."""
+
+    def conclusions(self, outcome: Outcome) -> tuple[dict[str, Any], list[str]]:  # noqa: ARG002
+        """Return what this kind of pool adds to the recorded parameters and to the notes once picks are made."""
+        return {}, []

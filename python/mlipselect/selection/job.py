@@ -1,0 +1,194 @@
+"""The one pipeline from a pool to picks: open, survey, featurise, fit, record, publish."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlipselect._core import Posterior
+from mlipselect.checkpoint import Checkpoint
+from mlipselect.descriptors.base import DescriptorLike
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.features import Features
+from mlipselect.io.collection import Structures, StructuresLike
+from mlipselect.models import LinearPotential
+from mlipselect.random_state import draw_seed
+from mlipselect.selection.candidate_pool import CandidatePool, Outcome
+from mlipselect.selection.options import Options
+from mlipselect.selection.outputs import check_format, open_outputs
+from mlipselect.selection.pools import open_pool
+from mlipselect.selection.potential import fitted_potential, potential_input
+from mlipselect.selection.record import picks_depend_on, recorded_parameters, selection_notes
+from mlipselect.selection.result import Selection
+from mlipselect.selectors import Constraint, Selector
+from mlipselect.selectors.registry import make_selector
+from mlipselect.selectors.starting_posterior import learned, starting_posterior
+
+
+def run_job(
+    pool: Any, n: int, core: StructuresLike | None, descriptor: DescriptorLike | None, options: Options
+) -> Selection:
+    """Select, and write what the options ask for; see `mlipselect.select`.
+
+    Parameters
+    ----------
+    pool : like that of `select`, or CandidatePool
+        The candidates.
+    n : int
+        Number of structures to select.
+    core : path, iterable of paths, ase.Atoms or iterable of ase.Atoms, optional
+        Structures that are in the training set already.
+    descriptor : object or callable, optional
+        What describes structures.
+    options : Options
+        All options.
+
+    Raises
+    ------
+    StructureError
+        A structure that cannot be read or described.
+    InvalidInputError
+        Options that do not go together, or that the pool or the method has no use for.
+    """
+    isolated = options.candidates.mark
+    parameters = options.selector_parameters()
+    if options.prior.potential is not None:
+        potential = fitted_potential(options.prior.potential, options, core, descriptor)
+        descriptor, parameters["posterior"] = potential.descriptor, potential.posterior_
+        options = dataclasses.replace(options, candidates=dataclasses.replace(options.candidates, composition=False))
+    selector = _selector(n, options, parameters)
+    candidates = open_pool(pool, options)
+    candidates.refuse(selector, options)
+    known = None if core is None else Structures(core, isolated)
+    with contextlib.ExitStack() as stack:
+        files = open_outputs(options.outputs, _inputs(candidates, known, options), stack)
+        times = [time.perf_counter()]
+        candidates.survey(known, n, options.execution.progress)
+        if files is not None:
+            check_format(candidates, n, files)
+        times.append(time.perf_counter())
+        in_atoms = selector.needs_atomic_rows or options.prior.update == "atoms"
+        core_features = candidates.featurize(known, descriptor, "atoms" if in_atoms else "structure", options)
+        times.append(time.perf_counter())
+        constraints = options.limits.constraints(candidates)
+        _fit(selector, candidates, known, core_features, constraints, n, options)
+        posterior, information = _learned(selector, candidates, core_features, options)
+        times.append(time.perf_counter())
+        outcome = Outcome(selector, core_features, information)
+        result = _result(candidates, known, n, options, outcome, posterior, constraints)
+        result.seconds = dict(zip(("reading", "features", "selection"), np.diff(times).tolist(), strict=True))
+        if files is not None:
+            result.write_to(files)
+            files.publish()
+    return result
+
+
+def _selector(n: int, options: Options, parameters: dict[str, Any]) -> Selector:
+    """Make the selector, and refuse options that it has no use for."""
+    method = options.method.method
+    selector = make_selector(
+        method,
+        n,
+        random_state=draw_seed(options.method.random_state),
+        progress=options.execution.progress,
+        n_threads=options.execution.n_threads,
+        **parameters,
+    )
+    if options.method.stratify_by is not None and not selector.supports_strata:
+        raise InvalidInputError(f"stratify_by: expected only with the method random, got {method}")
+    if options.outputs.checkpoint is not None and not selector.is_checkpointable:
+        raise InvalidInputError(f"checkpoint: the method {method} makes its picks together, and keeps none on the way")
+    if options.limits.are_set and not selector.supports_constraints:
+        raise InvalidInputError(
+            f"{type(selector).__name__} chooses its structures together: quotas, budgets and distances to keep "
+            "need a method that picks one after the other"
+        )
+    return selector
+
+
+def _inputs(pool: CandidatePool, core: Structures | None, options: Options) -> list[str]:
+    """Return the files that are read, which nothing may replace."""
+    potential = options.prior.potential
+    named = [] if potential is None or isinstance(potential, LinearPotential) else [os.fspath(potential)]
+    return [*pool.paths, *([] if core is None else core.paths), *named]
+
+
+def _fit(
+    selector: Selector,
+    pool: CandidatePool,
+    core: Structures | None,
+    core_features: Features | None,
+    constraints: Sequence[Constraint],
+    n: int,
+    options: Options,
+) -> None:
+    """Make the picks, with what the selector has use for."""
+    given: dict[str, Any] = {}
+    if selector.needs_designs:
+        given |= pool.designs(core, options.execution.n_threads)
+    if constraints:
+        given["constraints"] = constraints
+    if options.method.stratify_by is not None:
+        given["groups"] = pool.groups(options.method.stratify_by)
+    if options.outputs.checkpoint is not None:
+        identity = picks_depend_on(selector, n, pool.descriptor, options) | pool.digests(core, core_features, options)
+        given["checkpoint"] = Checkpoint(options.outputs.checkpoint, identity)
+    selector.fit(pool.features, core=core_features, **given)
+
+
+def _learned(
+    selector: Any, pool: CandidatePool, core: Features | None, options: Options
+) -> tuple[Posterior, NDArray[np.float64]]:
+    """Return the posterior after the last pick, and what the picks up to each one taught together."""
+    if selector.keeps_posterior:
+        return selector.posterior_, selector.information_
+    prior = options.prior.parameters()
+    start = starting_posterior(pool.features, core, n_threads=options.execution.n_threads, **prior)
+    return learned(start, pool.features, selector.selected_idx_, prior["update"])
+
+
+def _result(
+    pool: CandidatePool,
+    core: Structures | None,
+    n: int,
+    options: Options,
+    outcome: Outcome,
+    posterior: Posterior,
+    constraints: Sequence[Constraint],
+) -> Selection:
+    """Put together what the caller gets."""
+    selector, picks = outcome.selector, outcome.selector.selected_idx_.tolist()
+    found, notes = pool.conclusions(outcome)
+    result = Selection(
+        frames=pool.take(picks),
+        indices=pool.positions(picks),
+        scores=selector.scores_,
+        information=outcome.information,
+        effective_dimension=posterior.effective_dimension(),
+        posterior=posterior,
+        descriptor=pool.descriptor,
+        features=pool.features,
+        core_features=outcome.core,
+        isolated=pool.isolated,
+        parameters=recorded_parameters(n, selector, pool, options) | found,
+        notes=selection_notes(selector, constraints, n) + notes,
+        inputs={
+            "pool": pool.summary(),
+            "core": None if core is None else core.summary(),
+            "potential": potential_input(options.prior.potential),
+        },
+    )
+    if len(result) > 2 * result.effective_dimension:
+        logging.getLogger("mlipselect").warning(
+            "%d structures are far more than the effective dimension of the data, %.1f: the last ones add little",
+            len(result), result.effective_dimension,
+        )  # fmt: skip
+    return result

@@ -1,0 +1,290 @@
+"""The options of a selection, each declared once: `select` and the command line are made of them.
+
+A group of options is a dataclass. The metadata of a field says how the option is explained and given on the command
+line; see `mlipselect.utils.option`. `title`, where there is one, is the heading of a group in the help.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.io.collection import Isolated, StructuresLike
+from mlipselect.models import LinearPotential
+from mlipselect.random_state import RandomState
+from mlipselect.selection.limits import Limits
+from mlipselect.selectors.bayesian import SCORES, Score
+from mlipselect.selectors.registry import METHODS, parameter_names
+from mlipselect.utils.option import option, options_of
+
+RIDGE = 1e-5
+"""Ridge of the posterior where neither `ridge` nor `prior_precision` is given."""
+
+
+def number_of_bytes(text: str) -> int:
+    """Understand a number of bytes such as 500MB."""
+    match = re.fullmatch(r"([0-9.]+) *([kMGT]?)B?", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"expected a number of bytes such as 500MB, got {text!r}")
+    return int(float(match[1]) * 1000 ** " kMGT".index(match[2] or " "))
+
+
+def start(text: str) -> int | str:
+    """Understand where to start: an index, or the name of a way."""
+    return int(text) if text.isdecimal() else text
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """How many structures to select, given which others."""
+
+    n: int = option(20, "number of structures to select (default: %(default)s)", flags=["-n"], type=int, metavar="N")
+    core: StructuresLike | None = option(
+        None, "files with the structures that are calculated already", nargs="+", action="extend", metavar="FILE"
+    )
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Which structures are candidates, and what describes them."""
+
+    isolated: str | None = option(
+        None,
+        "marks isolated atoms, such as config_type=isolated_atom: they are not scored; those of the pool are written "
+        "first, marked mlipselect_isolated",
+        metavar="KEY=VALUE",
+    )
+    composition: bool | None = option(
+        None,
+        "append columns of element fractions (default: where the pool has more than one composition)",
+        action=argparse.BooleanOptionalAction,
+    )
+    dtype: DTypeLike | None = option(
+        None,
+        "type of the features, and precision of mace (default: float64, or that of a store)",
+        choices=["float64", "float32"],
+    )
+    shard: str | None = option(
+        None,
+        "select from one of M shares of a pool that is a store, in a job of its own; then `mlipselect merge`",
+        metavar="I/M",
+    )
+
+    @property
+    def mark(self) -> Isolated | None:
+        """What marks isolated atoms."""
+        return None if self.isolated is None else Isolated.parse(self.isolated)
+
+    @property
+    def memory_dtype(self) -> DTypeLike:
+        """Type of features that are computed."""
+        return np.float64 if self.dtype is None else self.dtype
+
+
+@dataclass(frozen=True)
+class Method:
+    """Which selector makes the picks, with those of its parameters that `select` names."""
+
+    title: ClassVar[str] = "methods"
+
+    method: str = option("bayesian", "how to select (default: %(default)s)", choices=METHODS)
+    score: Score | None = option(
+        None,
+        "bayesian: what a candidate is worth: its own uncertainty, the information in it, or by how much it lowers "
+        "that of the whole pool, or the largest uncertainty of a force or stress component (default: energy)",
+        choices=SCORES,
+    )
+    stratify_by: str | None = option(
+        None, "random: draw of each group in proportion, such as config_type", metavar="KEY"
+    )
+    stop_gain: float | None = option(
+        None, "stop at this fraction of the first score, such as 0.01", type=float, metavar="F"
+    )
+    random_state: RandomState = option(0, "seed of whatever is random (default: %(default)s)", type=int, metavar="SEED")
+
+
+@dataclass(frozen=True)
+class SelectorParameters:
+    """Parameters of only some selectors that the command line knows; `select` hands on any.
+
+    None stands for the default of the selector.
+    """
+
+    metric: str | None = option(None, "what distance is (default: euclidean)", choices=["euclidean", "cosine"])
+    scale: str | None = option(
+        None,
+        "divide features by their standard deviations, or not (default: none for cur, standard for the others)",
+        choices=["standard", "none"],
+    )
+    initialize: int | str | None = option(
+        None,
+        "fps: candidate to begin with where there is no core, counted from 0; k_medoids: first medoids, build, lab or "
+        "k_medoids++ (default: lab)",
+        type=start,
+        metavar="START",
+    )
+    max_iter: int | None = option(None, "rounds over the pool, at most (default: 100)", type=int, metavar="ROUNDS")
+    rank: int | None = option(None, "directions that count (default: 99.9 %% of squares)", type=int, metavar="K")
+    deterministic: bool | None = option(None, "largest leverage first instead of drawing", action="store_true")
+    rows: str | None = option(
+        None, "rows that leverage is computed of (default: structure)", choices=["structure", "atoms"]
+    )
+    max_memory: int | None = option(
+        None,
+        "memory to take, such as 500MB (a store is read piece by piece)",
+        type=number_of_bytes,
+        metavar="BYTES",
+    )
+
+    def given(self) -> dict[str, Any]:
+        """Return what was given."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is known before the first pick, and what a pick tells."""
+
+    title: ClassVar[str] = "posterior (the curve of what is known, and method bayesian)"
+
+    update: Literal["structure", "atoms", "forces", "stress"] = option(
+        "structure",
+        "what a pick tells: the mean of its atomic features, all of them, or the mean with the derivatives of its "
+        "forces or stress (default: %(default)s)",
+        choices=["structure", "atoms", "forces", "stress"],
+    )
+    ridge: float | None = option(
+        None,
+        "precision of the prior relative to the noise, in units of the mean square feature; 1e-3 to 1e-9 serve "
+        f"(default: {RIDGE}); cur: instead of --rank",
+        type=float,
+    )
+    prior_precision: float | NDArray[np.float64] | None = option(
+        None, "precision of the prior, instead of --ridge", type=float, metavar="ALPHA"
+    )
+    noise_precision: float = option(
+        1.0, "inverse variance of the noise (default: %(default)s)", type=float, metavar="BETA"
+    )
+    potential: LinearPotential | str | os.PathLike[str] | None = option(
+        None,
+        "start from what `mlipselect fit` left there, with its descriptor, instead of a prior and a core",
+        metavar="FILE",
+    )
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters of the posterior, the default ridge filled in."""
+        return {
+            "update": self.update,
+            "ridge": RIDGE if self.ridge is None else self.ridge,
+            "prior_precision": self.prior_precision,
+            "noise_precision": self.noise_precision,
+        }
+
+    def recorded(self) -> dict[str, Any]:
+        """Return these parameters without a ridge that something else took the place of."""
+        is_replaced = self.prior_precision is not None or self.potential is not None
+        return self.parameters() | ({"ridge": None} if is_replaced else {})
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What is written, and where."""
+
+    output: str | os.PathLike[str] | None = option(
+        None, "file for the selected structures, such as selected.xyz", flags=["-o", "--output"], metavar="OUT"
+    )
+    save_posterior: str | os.PathLike[str] | None = option(
+        None, "write what is known after the last pick", metavar="FILE"
+    )
+    checkpoint: str | os.PathLike[str] | None = option(
+        None,
+        "keep the picks there while they are made: the same command goes on from that file after a stop",
+        metavar="FILE",
+    )
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How the work is done; no result depends on it."""
+
+    n_threads: int | None = option(
+        None, "number of threads (default: all cores)", flags=["--threads"], type=int, metavar="N"
+    )
+    progress: bool | None = option(
+        None,
+        "show progress bars (default: where the standard error is a terminal)",
+        action=argparse.BooleanOptionalAction,
+    )
+
+
+@dataclass(frozen=True)
+class Options:
+    """All options of a selection, by groups."""
+
+    method: Method = field(default_factory=Method)
+    prior: Prior = field(default_factory=Prior)
+    limits: Limits = field(default_factory=Limits)
+    candidates: Candidates = field(default_factory=Candidates)
+    outputs: Outputs = field(default_factory=Outputs)
+    execution: Execution = field(default_factory=Execution)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Further parameters of the selector."""
+
+    @classmethod
+    def gather(cls, values: Mapping[str, Any], parameters: Mapping[str, Any]) -> Options:
+        """Sort options by their groups.
+
+        Parameters
+        ----------
+        values : mapping
+            Options by name; other names in it are passed over, and options that it lacks keep their defaults.
+        parameters : mapping
+            Further parameters of the selector.
+        """
+        made = {
+            name: kind(**{option: values[option] for option in options_of(kind) if option in values})
+            for name, kind in GROUPS.items()
+        }
+        return cls(**made, parameters=dict(parameters))
+
+    def selector_parameters(self) -> dict[str, Any]:
+        """Return the parameters for the selector of the method.
+
+        Raises
+        ------
+        InvalidInputError
+            An update that the method has no use for.
+        """
+        kind = METHODS.get(self.method.method)
+        known = [] if kind is None else parameter_names(kind)
+        optional = {"score": self.method.score, "stop_gain": self.method.stop_gain}
+        found = {name: value for name, value in optional.items() if value is not None} | dict(self.parameters)
+        if kind is not None and kind.keeps_posterior:
+            return found | self.prior.parameters()
+        if self.prior.update in ("forces", "stress"):
+            raise InvalidInputError(
+                f"update: expected 'structure' or 'atoms' with the method {self.method.method}, "
+                f"got {self.prior.update!r}"
+            )
+        if "ridge" in known and self.prior.ridge is not None:
+            found["ridge"] = self.prior.ridge
+        return found
+
+
+GROUPS: dict[str, Any] = {
+    "method": Method,
+    "prior": Prior,
+    "limits": Limits,
+    "candidates": Candidates,
+    "outputs": Outputs,
+    "execution": Execution,
+}
+"""The groups of options by their names in `Options`."""

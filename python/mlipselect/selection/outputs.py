@@ -1,0 +1,87 @@
+"""The files of a selection: the structures, the record beside them, a posterior and a checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io.formats import get_compression
+
+from mlipselect.checkpoint import refuse_unusable
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.io.exact import results
+from mlipselect.io.frames import Frame
+from mlipselect.io.output import Output, write_exact
+from mlipselect.selection.candidate_pool import CandidatePool
+from mlipselect.selection.options import Outputs
+
+PREFIX = "mlipselect_"
+"""Begins every key that mlipselect adds to `Atoms.info`."""
+
+
+def record_path(path: str | os.PathLike[str]) -> Path:
+    """Give the name of the record beside a file of selected structures."""
+    root, _ = get_compression(os.fspath(path))
+    return Path(root).with_suffix(".json")
+
+
+def output_for(
+    path: str | os.PathLike[str], inputs: list[str], posterior: str | os.PathLike[str] | None = None
+) -> Output:
+    """Prepare the files of a selection: the structures, the record beside them, and the posterior if wanted."""
+    record = record_path(path)
+    if record == Path(path):
+        raise InvalidInputError(f"{path}: the record of the selection goes there; choose a name such as selected.xyz")
+    return Output(path, record, *([] if posterior is None else [posterior]), inputs=inputs)
+
+
+def traced(frame: Frame, *, rank: int | None = None, score: float | None = None, isolated: bool | None = None) -> Atoms:
+    """Copy a structure with all it carries, and say in `info` where it came from and why it was selected.
+
+    Keys that an earlier selection left are replaced.
+    """
+    atoms = frame.atoms.copy()  # type: ignore[no-untyped-call]
+    known = results(frame.atoms)
+    if known:
+        atoms.calc = SinglePointCalculator(atoms, **known)  # type: ignore[no-untyped-call]
+    atoms.info = {key: value for key, value in atoms.info.items() if not str(key).startswith(PREFIX)}
+    added = {"rank": rank, "score": score, "isolated": isolated, "source": frame.source, "index": frame.index}
+    atoms.info |= {PREFIX + key: value for key, value in added.items() if value is not None}
+    return atoms  # type: ignore[no-any-return]
+
+
+def open_outputs(outputs: Outputs, inputs: list[str], stack: contextlib.ExitStack) -> Output | None:
+    """Make sure that everything can be written and replaces no input, before any work.
+
+    Parameters
+    ----------
+    outputs : Outputs
+        Where to write what.
+    inputs : list of str
+        Files that must stay.
+    stack : ExitStack
+        Discards on its exit what is not published.
+
+    Returns
+    -------
+    Output or None
+        Temporary files for structures, record and posterior.
+    """
+    files: Output | None = None
+    if outputs.output is not None:
+        files = stack.enter_context(output_for(outputs.output, inputs, outputs.save_posterior))
+    elif outputs.save_posterior is not None:
+        raise InvalidInputError("save_posterior: expected `output` with it, got none")
+    if outputs.checkpoint is not None:
+        refuse_unusable(outputs.checkpoint, inputs, [] if files is None else files.targets)
+    return files
+
+
+def check_format(pool: CandidatePool, n: int, files: Output) -> None:
+    """Find out before the work whether the format of the output keeps what the structures carry."""
+    first = [traced(frame, rank=1, score=0.0) for frame in pool.specimens(min(n, 2))]
+    if first:
+        write_exact(files.temporary[0], first, name=str(files.targets[0]))

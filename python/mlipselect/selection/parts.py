@@ -1,0 +1,105 @@
+"""What the selections from the shares of a pool left behind, and whether it belongs together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlipselect.descriptors.record import descriptor_identity
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.io.frames import Frame, iter_frames
+from mlipselect.selection.outputs import PREFIX, record_path
+
+
+@dataclass(frozen=True)
+class Part:
+    """What the selection from a share left.
+
+    Attributes
+    ----------
+    path : str
+        The file of its picks.
+    record : dict
+        How they were selected.
+    frames : list of Frame
+        The picks, in order, with where they came from at first.
+    """
+
+    path: str
+    record: dict[str, Any]
+    frames: list[Frame]
+
+
+def read_record(path: str) -> dict[str, Any]:
+    """Read the record beside what was selected from a share.
+
+    Raises
+    ------
+    InvalidInputError
+        It cannot be read, or is that of something else.
+    """
+    record = record_path(path)
+    try:
+        known: dict[str, Any] = json.loads(Path(record).read_text(encoding="utf-8"))
+        _ = known["parameters"]["shard"], known["indices"], known["descriptor"]
+    except OSError as error:
+        raise InvalidInputError(f"{record}: the record of a part cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidInputError(f"{record}: not the record of a selection from a share") from error
+    return known
+
+
+def read_part(path: str) -> Part:
+    """Read the picks from a share, and the record beside them.
+
+    Raises
+    ------
+    InvalidInputError
+        A file that is not what the selection from a share wrote.
+    """
+    known = read_record(path)
+    shard, indices = known["parameters"]["shard"], known["indices"]
+    frames = []
+    for frame in iter_frames(path):
+        info = frame.atoms.info
+        if PREFIX + "source" not in info or PREFIX + "index" not in info:
+            raise InvalidInputError(f"{path}, frame {frame.index}: does not say where it came from")
+        frames.append(Frame(frame.atoms, str(info[PREFIX + "source"]), int(info[PREFIX + "index"])))
+    if len(frames) != len(indices):
+        raise InvalidInputError(
+            f"{path}: share {shard} has {len(indices)} picks in its record, {len(frames)} in the file"
+        )
+    return Part(path, known, frames)
+
+
+def check_together(parts: Sequence[Part]) -> None:
+    """Refuse parts that do not belong together, or not all of them."""
+    first = parts[0]
+    for part in parts[1:]:
+        theirs, ours = (descriptor_identity(p.record["descriptor"]) for p in (part, first))
+        if theirs != ours:
+            raise InvalidInputError(f"{part.path}: selected with another descriptor than {first.path}")
+        theirs, ours = ({**p.record["inputs"], "pool": None} for p in (part, first))
+        if theirs != ours or _pool(part) != _pool(first):
+            raise InvalidInputError(f"{part.path}: selected with other inputs than {first.path}")
+        for name in sorted(
+            {*part.record["parameters"], *first.record["parameters"]} - {"shard", "next_score", "max_memory"}
+        ):
+            theirs, ours = (p.record["parameters"].get(name) for p in (part, first))
+            if theirs != ours:
+                raise InvalidInputError(f"{part.path}: selected with {name} {theirs}, {first.path} with {ours}")
+    shards = [part.record["parameters"]["shard"] for part in parts]
+    count = int(shards[0].split("/")[1])
+    wanted = [f"{number}/{count}" for number in range(1, count + 1)]
+    missing = [shard for shard in wanted if shard not in shards]
+    if missing or sorted(shards) != sorted(wanted):
+        problem = f"missing {', '.join(missing)}" if missing else "some twice"
+        raise InvalidInputError(f"expected the selections from all {count} shares once: {problem}")
+
+
+def _pool(part: Part) -> Any:
+    pool = part.record["inputs"]["pool"]
+    return pool["files"], pool["store"]

@@ -1,0 +1,63 @@
+"""How a selection was made: its parameters as they were used, and what became of options."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mlipselect._core import Posterior
+from mlipselect.checkpoint import identity_of
+from mlipselect.descriptors.base import DescriptorLike
+from mlipselect.descriptors.record import describe_descriptor, descriptor_identity
+from mlipselect.selection.candidate_pool import CandidatePool
+from mlipselect.selection.options import Options
+from mlipselect.selectors import Constraint, Selector
+from mlipselect.selectors.registry import selector_parameters
+
+
+def selection_notes(selector: Selector, constraints: Sequence[Constraint], n: int) -> list[str]:
+    """Say what became of limits, and of what the method settled by itself."""
+    notes = []
+    if selector.stop_reason_ is not None:
+        is_gain = selector.stop_reason_ == "stop_gain"
+        why = "the next gain is below stop_gain" if is_gain else "no other candidate meets the limits"
+        notes.append(f"{len(selector.selected_idx_)} of {n} structures selected: {why}")
+    notes += [note for constraint in constraints for note in constraint.notes()]
+    return notes + selector.notes()
+
+
+def recorded_parameters(n: int, selector: Selector, pool: CandidatePool, options: Options) -> dict[str, Any]:
+    """Return the parameters of a selection as they were used.
+
+    A parameter of the prior whose name the selector gives another meaning, such as the `ridge` of `CUR`, is recorded
+    as ``posterior_NAME``.
+    """
+    own, prior = selector_parameters(selector), options.prior.recorded()
+    if not selector.keeps_posterior:
+        prior = {f"posterior_{name}" if name in own else name: value for name, value in prior.items()}
+    return {"n": n, "method": options.method.method, **own, **prior, **pool.recorded(options)}
+
+
+def picks_depend_on(selector: Selector, n: int, descriptor: DescriptorLike, options: Options) -> dict[str, Any]:
+    """Tell, for a checkpoint, what picks depend on beside the rows of pool and core."""
+    how = {"max_memory", "engine"}
+    own = {name: value for name, value in selector_parameters(selector).items() if name not in how}
+    return {
+        "method": type(selector).__name__,
+        "n": n,
+        "descriptor": descriptor_identity(describe_descriptor(descriptor)),
+        **identity_of({**own, **options.prior.parameters(), **dataclasses.asdict(options.limits)}),
+    }
+
+
+def jsonable(value: Any) -> Any:
+    """Keep numbers and text; of an array, its shape and digest; of a posterior, what tells it from others."""
+    if isinstance(value, Posterior):
+        return {"features": value.dim, "logdet": value.logdet(), "noise_precision": value.noise_precision}
+    if isinstance(value, np.ndarray):
+        return {"shape": list(value.shape), "sha256": hashlib.sha256(value.tobytes()).hexdigest()}
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,168 @@
+"""A pool of structures, from files or from memory."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, cast
+
+import numpy as np
+from ase.data import atomic_numbers
+from numpy.typing import NDArray
+
+from mlipselect.checkpoint import identity_of
+from mlipselect.descriptors import ACE
+from mlipselect.descriptors.base import DescriptorLike, DesignDescriptor, bound
+from mlipselect.exceptions import InvalidInputError, StructureError
+from mlipselect.features import Designs, Features, balance_composition, featurize
+from mlipselect.io.collection import Structures, StructuresLike
+from mlipselect.io.frames import Frame
+from mlipselect.selection.candidate_pool import CandidatePool
+from mlipselect.selection.options import Options
+from mlipselect.selectors import Selector
+
+_LOGGER = logging.getLogger("mlipselect")
+
+
+class StructurePool(CandidatePool):
+    """Structures from files or from memory.
+
+    Parameters
+    ----------
+    given : path, iterable of paths, ase.Atoms or iterable of ase.Atoms
+        Where they are.
+    options : Options
+        Options of the selection: what marks isolated atoms, and the keys of groups.
+    """
+
+    def __init__(self, given: StructuresLike, options: Options):
+        keys = {key for key in (options.limits.groups, options.method.stratify_by) if key is not None}
+        self.structures = Structures(given, options.candidates.mark, group_by=sorted(keys))
+        self.paths = self.structures.paths
+        self._elements: tuple[str, ...] = ()
+
+    def refuse(self, selector: Selector, options: Options) -> None:  # noqa: ARG002 - structures serve every selector
+        """Refuse a share, which only stores have."""
+        if options.candidates.shard is not None:
+            raise InvalidInputError("shard: expected a store of features as pool, which `featurize` with `store` makes")
+
+    def survey(self, core: Structures | None, n: int, progress: bool | None) -> None:
+        """Go through the structures once, and count them."""
+        pool = self.structures.survey(progress)
+        super().survey(core, n, progress)
+        marked = len(pool.isolated_positions) + (0 if core is None else len(core.isolated_positions))
+        if pool.isolated is not None and marked == 0:
+            _LOGGER.warning(
+                "no structure has %s=%s: there are no isolated atoms", pool.isolated.key, pool.isolated.value
+            )
+        available = len(pool.candidates)
+        if available == 0:
+            raise InvalidInputError("expected at least one candidate in the pool, got none")
+        if not 1 <= n <= available:
+            raise InvalidInputError(
+                f"n: expected between 1 and {available}, the number of candidates in the pool, got {n}"
+            )
+        _LOGGER.info(
+            "%d candidates of %d atoms, %d structures in the core, %d isolated atoms",
+            available, pool.n_atoms, 0 if core is None else len(core.candidates), marked,
+        )  # fmt: skip
+
+    def featurize(
+        self, core: Structures | None, descriptor: DescriptorLike | None, rows: str, options: Options
+    ) -> Features | None:
+        """Describe pool and core with the same descriptor, bound to both."""
+        pool = self.structures
+        examples = pool.examples + ([] if core is None else core.examples)
+        self.descriptor = bound(ACE() if descriptor is None else descriptor, examples)
+        _LOGGER.info("descriptor: %r", self.descriptor)
+        composition = options.candidates.composition
+        if pool.several_compositions if composition is None else composition:
+            found = {*pool.elements, *(() if core is None else core.elements)}
+            self._elements = tuple(sorted(found, key=lambda symbol: atomic_numbers[symbol]))
+        how: dict[str, Any] = {
+            "composition": self._elements,
+            "rows": rows,
+            "dtype": options.candidates.memory_dtype,
+            "n_threads": options.execution.n_threads,
+            "progress": options.execution.progress,
+        }
+        self.features = X = featurize(pool, self.descriptor, **how)
+        X_core = None
+        if core is not None and core.candidates:
+            X_core = featurize(core, self.descriptor, **how)
+            if X_core.shape[1] != X.shape[1]:
+                problem = f"expected {X.shape[1]} features as for the pool, got {X_core.shape[1]}"
+                source, index = X_core.sources[0]
+                raise StructureError(problem, index, source)
+        if self._elements:
+            scale = balance_composition(*(features for features in (X, X_core) if features is not None))
+            _LOGGER.info("element fractions of %s, scaled by %.3g", ", ".join(self._elements), scale)
+        return X_core
+
+    def designs(self, core: Structures | None, n_threads: int | None) -> dict[str, Designs]:
+        """Prepare the rows of forces and stresses, which are made when they are asked for."""
+        made = {}
+        for name, structures in (("designs", self.structures), ("core_designs", core)):
+            if structures is not None:
+                atoms = [frame.atoms for frame in structures.iter_candidates()]
+                made[name] = Designs(atoms, cast("DesignDescriptor", self.descriptor), n_threads=n_threads)
+        return made
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        """Numbers of atoms of the candidates."""
+        return self.structures.sizes
+
+    def groups(self, key: str) -> Sequence[Any]:
+        """Return the group of each candidate by a key that the options name."""
+        return self.structures.groups[key]
+
+    def take(self, indices: Sequence[int]) -> list[Frame]:
+        """Give candidates, in the order asked for."""
+        return self.structures.take([self.structures.candidates[index] for index in indices])
+
+    def positions(self, indices: Sequence[int]) -> NDArray[np.int64]:
+        """Return positions among all structures, isolated atoms counted."""
+        return np.array([self.structures.candidates[index] for index in indices], dtype=np.int64)
+
+    def specimens(self, n: int) -> list[Frame]:
+        """Return the first structures."""
+        return self.structures.take(range(min(n, len(self.structures))))
+
+    @property
+    def isolated(self) -> list[Frame]:
+        """Isolated atoms, as they were read."""
+        return self.structures.take(self.structures.isolated_positions)
+
+    def digests(self, core: Structures | None, core_features: Features | None, options: Options) -> dict[str, Any]:
+        """Tell structures by their files and features."""
+        return {
+            "composition": self._elements,
+            "isolated": options.candidates.isolated,
+            "pool": _content(self.structures, cast("Features", self.features)),
+            "core": None if core is None or core_features is None else _content(core, core_features),
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """Describe files, with the numbers of candidates and isolated atoms."""
+        return self.structures.summary()
+
+    def recorded(self, options: Options) -> dict[str, Any]:
+        """Return element columns, marks, type and limits."""
+        scale = cast("Features", self.features).composition_scale
+        return {
+            "composition": list(self._elements),
+            "composition_scale": scale if self._elements else None,
+            "stratify_by": options.method.stratify_by,
+            "isolated": options.candidates.isolated,
+            "dtype": np.dtype(options.candidates.memory_dtype).name,
+            **asdict(options.limits),
+        }
+
+
+def _content(structures: Structures, features: Features) -> dict[str, Any]:
+    """Tell structures and their features from others."""
+    parts = {"structure": features.per_structure, "atoms": features.per_atom}
+    digests = {name: identity_of(part) for name, part in parts.items() if part is not None}
+    return {"files": list(structures.digests.values()), "features": digests}
