@@ -9,16 +9,15 @@ from numpy.typing import NDArray
 
 __all__ = [
     "AceBasis",
-    "BayesianSelection",
-    "FacilitySelection",
-    "FpsSelection",
     "LeastSquares",
     "MedoidSwaps",
     "Posterior",
+    "Selection",
     "VarianceBounds",
     "__version__",
     "ace_length",
     "column_sums",
+    "facility_location_bytes",
     "frame_index",
     "largest_first",
     "leverage",
@@ -61,9 +60,9 @@ class Posterior:
     def __reduce__(self) -> tuple[Any, tuple[bytes]]: ...
 
 @final
-class BayesianSelection:
-    def __new__(
-        cls,
+class Selection:
+    @staticmethod
+    def bayesian(
         posterior: Posterior,
         score: str,
         pool: _Matrix,
@@ -74,10 +73,42 @@ class BayesianSelection:
         engine: str = "lazy",
         max_memory: int = ...,
         n_threads: int | None = None,
-    ) -> BayesianSelection: ...
+    ) -> Selection: ...
+    @staticmethod
+    def fps(
+        pool: _Matrix,
+        core: _Matrix | None = None,
+        *,
+        metric: str = "euclidean",
+        scale: str = "standard",
+        initialize: int | None = None,
+        engine: str = "lazy",
+        n_threads: int | None = None,
+    ) -> Selection: ...
+    @staticmethod
+    def fps_with_lengths(
+        pool: _Matrix,
+        lengths: NDArray[np.float64],
+        *,
+        metric: str = "euclidean",
+        factors: NDArray[np.float64] | None = None,
+        engine: str = "lazy",
+        n_threads: int | None = None,
+    ) -> Selection: ...
+    @staticmethod
+    def facility_location(
+        pool: _Matrix,
+        core: _Matrix | None = None,
+        *,
+        metric: str = "euclidean",
+        scale: str = "standard",
+        engine: str = "lazy",
+        max_memory: int = ...,
+        n_threads: int | None = None,
+    ) -> Selection: ...
     def propose(self) -> tuple[int, float] | None: ...
     def advance(self, count: int) -> None: ...
-    def pick(self, candidate: int) -> None: ...
+    def accept(self, candidate: int) -> None: ...
     def exclude(self, candidates: Any) -> None: ...
     @property
     def remaining(self) -> int: ...
@@ -89,6 +120,8 @@ class BayesianSelection:
     def information(self) -> NDArray[np.float64]: ...
     def directions(self) -> NDArray[np.float64] | None: ...
     def posterior(self) -> Posterior: ...
+    @property
+    def loss(self) -> float: ...
 
 @final
 class MedoidSwaps:
@@ -121,68 +154,6 @@ class MedoidSwaps:
     @property
     def swaps(self) -> int: ...
     def result(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], float]: ...
-
-@final
-class FacilitySelection:
-    def __new__(
-        cls,
-        pool: _Matrix,
-        core: _Matrix | None = None,
-        *,
-        metric: str = "euclidean",
-        scale: str = "standard",
-        engine: str = "lazy",
-        max_memory: int = ...,
-        n_threads: int | None = None,
-    ) -> FacilitySelection: ...
-    @staticmethod
-    def bytes(pool: int, core: int, dim: int) -> int: ...
-    def propose(self) -> tuple[int, float] | None: ...
-    def advance(self, count: int) -> None: ...
-    def pick(self, candidate: int) -> None: ...
-    def exclude(self, candidates: Any) -> None: ...
-    @property
-    def remaining(self) -> int: ...
-    @property
-    def indices(self) -> NDArray[np.int64]: ...
-    @property
-    def scores(self) -> NDArray[np.float64]: ...
-    @property
-    def loss(self) -> float: ...
-
-@final
-class FpsSelection:
-    def __new__(
-        cls,
-        pool: _Matrix,
-        core: _Matrix | None = None,
-        *,
-        metric: str = "euclidean",
-        scale: str = "standard",
-        initialize: int | None = None,
-        engine: str = "lazy",
-        n_threads: int | None = None,
-    ) -> FpsSelection: ...
-    def propose(self) -> tuple[int, float] | None: ...
-    def advance(self, count: int) -> None: ...
-    def pick(self, candidate: int) -> None: ...
-    def exclude(self, candidates: Any) -> None: ...
-    @property
-    def remaining(self) -> int: ...
-    @property
-    def indices(self) -> NDArray[np.int64]: ...
-    @property
-    def scores(self) -> NDArray[np.float64]: ...
-    @staticmethod
-    def with_lengths(
-        pool: _Matrix,
-        lengths: NDArray[np.float64],
-        *,
-        metric: str = "euclidean",
-        factors: NDArray[np.float64] | None = None,
-        engine: str = "lazy",
-        n_threads: int | None = None,
-    ) -> FpsSelection: ...
 
 @final
 class VarianceBounds:
@@ -226,6 +197,7 @@ class LeastSquares:
     def squared_error(self, weights: NDArray[np.float64]) -> float: ...
     def copy(self) -> LeastSquares: ...
 
+def facility_location_bytes(pool: int, core: int, dim: int) -> int: ...
 def frame_index(path: str | PathLike[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None: ...
 def parse_frames(
     data: bytes, starts: NDArray[np.int64], *, n_threads: int | None = None

@@ -9,7 +9,7 @@ import pickle
 import joblib
 import numpy as np
 import pytest
-from mlipselect.selectors.methods import METHODS
+from mlipselect.selectors.registry import METHODS
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError as SklearnNotFittedError
 from sklearn.pipeline import make_pipeline

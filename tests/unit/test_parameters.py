@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from mlipselect.selectors.methods import METHODS
+from mlipselect.selectors.registry import METHODS
 
 import mlipselect as ms
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from mlipselect._core import BayesianSelection, Posterior
+from mlipselect._core import Posterior, Selection
 from mlipselect.checkpoint import Checkpoint
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.design import Designs
@@ -113,7 +113,7 @@ class BayesianSelector(GreedySelector):
     keeps_posterior: ClassVar[bool] = True
 
     information_: NDArray[np.float64]
-    _selection: BayesianSelection | DerivativeSelection | WindowedSelection
+    _selection: Selection | DerivativeSelection | WindowedSelection
     _posterior: Posterior
     _designs: Designs | None
     _core_designs: Designs | None
@@ -246,7 +246,7 @@ class BayesianSelector(GreedySelector):
         state = super().__getstate__()
         return state | {"_posterior": self.posterior_} if hasattr(self, "selected_idx_") else state
 
-    def _begin(self, X: Any, core: Any) -> BayesianSelection | DerivativeSelection | WindowedSelection:
+    def _begin(self, X: Any, core: Any) -> Selection | DerivativeSelection | WindowedSelection:
         if self.update not in ("structure", "atoms", "forces", "stress"):
             raise InvalidInputError(f"update must be 'structure', 'atoms', 'forces' or 'stress', given {self.update!r}")
         if isinstance(X, StoredRows) and self.score in ("energy", "logdet") and self.update == "structure":
@@ -254,7 +254,7 @@ class BayesianSelector(GreedySelector):
         pool, atoms, terms = structure_rows(X), self.update == "atoms", self._terms()
         posterior = self._starting_posterior(X, core)
         if terms is None and self.update in ("structure", "atoms"):
-            return BayesianSelection(
+            return Selection.bayesian(
                 posterior,
                 str(self.score),
                 pool,

@@ -135,7 +135,7 @@ class DerivativeSelection:
                 raise InvalidInputError(f"cannot pick {count} more structures: the pool has none left to pick from")
             self._take(*proposed)
 
-    def pick(self, candidate: int) -> None:
+    def accept(self, candidate: int) -> None:
         """Pick a candidate, the best or not."""
         if not (0 <= candidate < len(self._open) and self._open[candidate]):
             raise InvalidInputError(f"candidate {candidate} cannot be picked: it is picked, excluded or not there")

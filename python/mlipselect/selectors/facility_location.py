@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, ClassVar, Literal
 
-from mlipselect._core import FacilitySelection
+from mlipselect._core import Selection, facility_location_bytes
 from mlipselect.selectors.base import core_rows, distance_note, integer, structure_rows
 from mlipselect.selectors.greedy import GreedySelector
 
@@ -81,7 +81,7 @@ class FacilityLocation(GreedySelector):
     supports_store: ClassVar[bool] = True
 
     loss_: float
-    _selection: FacilitySelection
+    _selection: Selection
 
     def __init__(
         self,
@@ -111,13 +111,13 @@ class FacilityLocation(GreedySelector):
     def _ended(self) -> None:
         self.loss_ = self._selection.loss
 
-    def _begin(self, X: Any, core: Any) -> FacilitySelection:
+    def _begin(self, X: Any, core: Any) -> Selection:
         pool = structure_rows(X)
         known = core_rows(core, pool)
         n_core = 0 if known is None else len(known)
-        needed = FacilitySelection.bytes(len(pool), n_core, pool.shape[1])
+        needed = facility_location_bytes(len(pool), n_core, pool.shape[1])
         logger.info("facility location: %d rows take up to %.1f MB", len(pool) + n_core, needed / 1e6)
-        return FacilitySelection(
+        return Selection.facility_location(
             pool,
             known,
             metric=self.metric,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from mlipselect._core import FpsSelection
+from mlipselect._core import Selection
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.selectors.base import StoredRows, core_rows, integer, structure_rows
 from mlipselect.selectors.bounded import bounded_rows
@@ -100,11 +100,11 @@ class FPS(GreedySelector):
         self.progress = progress
         self.n_threads = n_threads
 
-    def _begin(self, X: Any, core: Any) -> FpsSelection | WindowedSelection:
+    def _begin(self, X: Any, core: Any) -> Selection | WindowedSelection:
         if isinstance(X, StoredRows):
             return self._begin_stored(X, core)
         pool = structure_rows(X)
-        return FpsSelection(
+        return Selection.fps(
             pool,
             core_rows(core, pool),
             metric=self.metric,

@@ -28,7 +28,7 @@ class GreedySelection(Protocol):
     def advance(self, count: int) -> None:
         """Pick `count` more."""
 
-    def pick(self, candidate: int) -> None:
+    def accept(self, candidate: int) -> None:
         """Pick a candidate, the best or not, with the score that it would have as the best."""
 
     def exclude(self, candidates: Any) -> None:
@@ -206,7 +206,7 @@ class GreedySelector(Selector):
         """
         selection = self._begin(X, self._core)
         for index in self.selected_idx_.tolist():
-            selection.pick(index)
+            selection.accept(index)
         if not np.allclose(selection.scores, self.scores_, rtol=1e-6, atol=0.0):
             raise InvalidInputError(
                 "the picks so far do not have the scores that they had: expected the pool and the parameters that the "
@@ -226,7 +226,7 @@ class GreedySelector(Selector):
                     all(constraint.fits(passed) for constraint in self._constraints)
                     self._selection.exclude([passed])
                 else:
-                    self._selection.pick(decision)
+                    self._selection.accept(decision)
                     self._account_for(decision)
                     picks += 1
         except InvalidInputError as error:

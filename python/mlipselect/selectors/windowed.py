@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mlipselect._core import BayesianSelection, FpsSelection, Posterior, nearest_lengths
+from mlipselect._core import Posterior, Selection, nearest_lengths
 from mlipselect.exceptions import InvalidInputError, MemoryLimitError
 from mlipselect.selectors.base import FloatMatrix
 
@@ -154,7 +154,7 @@ class WindowedSelection:
         for _ in range(count):
             first = None if self._indices else self._knowledge.first(self.rows)
             if first is not None:
-                self.pick(first)
+                self.accept(first)
                 continue
             found = self._best()
             if found is None:
@@ -162,7 +162,7 @@ class WindowedSelection:
             self._window.advance(1)
             self._account_for(int(self._members[found[0]]), self._member_rows[found[0]])
 
-    def pick(self, candidate: int) -> None:
+    def accept(self, candidate: int) -> None:
         """Pick a candidate, the best or not."""
         if not 0 <= candidate < len(self.rows) or candidate in self._is_picked:
             raise InvalidInputError(f"candidate {candidate} cannot be picked: it is picked already or not there")
@@ -255,9 +255,9 @@ class Variances:
         """Begin at the largest variance."""
         return None
 
-    def engine(self, rows: FloatMatrix, bounds: NDArray[np.float64]) -> BayesianSelection:  # noqa: ARG002
+    def engine(self, rows: FloatMatrix, bounds: NDArray[np.float64]) -> Selection:  # noqa: ARG002
         """Begin a selection given all that is known."""
-        return BayesianSelection(self._posterior, self._score, rows, n_threads=self._n_threads)
+        return Selection.bayesian(self._posterior, self._score, rows, n_threads=self._n_threads)
 
     def bound(self, score: float) -> float:
         """Give the variance that a score follows from."""
@@ -265,7 +265,7 @@ class Variances:
 
     def learn(
         self,
-        engine: BayesianSelection,
+        engine: Selection,
         picked: FloatMatrix,  # noqa: ARG002
     ) -> tuple[NDArray[np.float64] | None, Posterior]:
         """Return the directions of the picks, and the posterior."""
@@ -281,9 +281,9 @@ class Variances:
         """Pick again, with the scores that were asked for."""
         if not len(picked):
             return _Nothing(self._start)
-        engine = BayesianSelection(self._start, self._score, picked, n_threads=self._n_threads)
+        engine = Selection.bayesian(self._start, self._score, picked, n_threads=self._n_threads)
         for place in range(len(picked)):
-            engine.pick(place)
+            engine.accept(place)
         return engine
 
 
@@ -320,9 +320,9 @@ class Distances:
         """Begin where there is nothing to be far from."""
         return None if self._core is not None else self._start(rows)
 
-    def engine(self, rows: FloatMatrix, bounds: NDArray[np.float64]) -> FpsSelection:
+    def engine(self, rows: FloatMatrix, bounds: NDArray[np.float64]) -> Selection:
         """Begin a selection; bounds are exact."""
-        return FpsSelection.with_lengths(
+        return Selection.fps_with_lengths(
             rows, bounds, metric=self._metric, factors=self._factors, n_threads=self._n_threads
         )
 
@@ -330,7 +330,7 @@ class Distances:
         """Turn a distance into the length between the points."""
         return score if self._metric == "euclidean" else float(np.sqrt(2.0 * score))
 
-    def learn(self, engine: FpsSelection, picked: FloatMatrix) -> FloatMatrix:  # noqa: ARG002
+    def learn(self, engine: Selection, picked: FloatMatrix) -> FloatMatrix:  # noqa: ARG002
         """Return the picks."""
         return picked
 
@@ -349,7 +349,7 @@ class Distances:
             )
         engine = self.engine(picked, lengths)
         for place in range(len(picked)):
-            engine.pick(place)
+            engine.accept(place)
         return engine
 
 

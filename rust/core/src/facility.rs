@@ -5,29 +5,27 @@
 
 use crate::distance::{Coverage, Distance, Nearest, Rounded, Space, mean};
 use crate::error::{Error, Result};
-use crate::greedy::{Engine, Picks, Score};
-use crate::rows::{NoRows, Pool, Rows};
+use crate::greedy::{Engine, Greedy, Objective, Score};
+use crate::rows::Pool;
 
-/// A selection under way: it can be advanced by any number of picks, with the same result as in one go.
+/// A facility location under way.
 ///
-/// The pool is passed to every call and must be the same each time; no matrix of distances is kept.
+/// The score of a pick is by how much it lowered the loss: infinite for the first one if there is no core. Scores never
+/// increase. The [loss](crate::Selection::loss) is the sum over the pool of the distance to the nearest of core and picks,
+/// infinite if there is neither; excluded candidates are part of that sum. No matrix of distances is kept.
 ///
 /// ```
-/// use mlipselect_core::{Distance, Engine, FacilityLocation, Metric, Pool, Scale, View};
+/// use mlipselect_core::{Distance, Engine, FacilityLocation, Metric, Pool, Scale, Selection, View};
 ///
 /// let pool = Pool::new(View::new(&[0.0, 1.0, 2.0, 10.0, 11.0], 5, 1)?);
 /// let distance = Distance { metric: Metric::Euclidean, scale: Scale::None };
-/// let mut selection = FacilityLocation::new(&pool, None, distance, Engine::Lazy, usize::MAX)?;
+/// let mut selection = FacilityLocation::new(&pool, distance, Engine::Lazy, usize::MAX)?;
 /// selection.advance(&pool, 2)?;
 /// assert_eq!(selection.indices(), [2, 3]);
-/// assert_eq!(selection.loss(), 4.0);
+/// assert_eq!(selection.loss(), Some(4.0));
 /// # Ok::<(), mlipselect_core::Error>(())
 /// ```
-pub struct FacilityLocation {
-    coverage: Coverage,
-    picks: Picks,
-    scores: Vec<f64>,
-}
+pub type FacilityLocation = Greedy<Gains>;
 
 impl FacilityLocation {
     /// Bytes that are taken for `pool` and `core` rows of `dim` features, at most.
@@ -35,19 +33,13 @@ impl FacilityLocation {
         Coverage::bytes(pool, dim) + Rounded::bytes(core, dim) + Nearest::bytes(pool, core)
     }
 
-    /// Measure what the rows of a core, where there is one, leave to gain.
+    /// Measure what the core of the pool, where there is one, leaves to gain.
     ///
     /// # Errors
-    /// [`Error::EmptyPool`], [`Error::Dimension`], [`Error::NotFinite`], [`Error::Row`] for a row that is zero where
-    /// angles are asked for, [`Error::Memory`] if [`FacilityLocation::bytes`] are more than `max_memory`.
-    pub fn new(
-        pool: &Pool<'_>,
-        core: Option<&dyn Rows>,
-        distance: Distance,
-        engine: Engine,
-        max_memory: usize,
-    ) -> Result<Self> {
-        let (rows, core) = (pool.structures(), core.unwrap_or(&NoRows));
+    /// [`Error::EmptyPool`], [`Error::NotFinite`], [`Error::Row`] for a row that is zero where angles are asked for,
+    /// [`Error::Memory`] if [`FacilityLocation::bytes`] are more than `max_memory`.
+    pub fn new(pool: &Pool<'_>, distance: Distance, engine: Engine, max_memory: usize) -> Result<Self> {
+        let (rows, core) = (pool.structures(), pool.core());
         let needed = Self::bytes(rows.len(), core.len(), rows.dim());
         if needed > max_memory {
             return Err(Error::Memory {
@@ -66,94 +58,15 @@ impl FacilityLocation {
             nearest.tighten(rows, core, &(0..rows.len()).collect::<Vec<_>>(), f64::NEG_INFINITY);
         }
         let (space, rounded, chords) = nearest.into_parts();
-        Ok(Self {
-            coverage: Coverage::new(space, rounded, rows, chords, &origin, &lengths),
-            picks: Picks::new(engine, pool.len()),
-            scores: Vec::new(),
-        })
-    }
-
-    /// Never pick these candidates. They are still part of the pool that is to be near the picks.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if one is not in the pool; none is then excluded.
-    pub fn exclude(&mut self, candidates: &[usize]) -> Result<()> {
-        self.picks.exclude(candidates)
-    }
-
-    /// The candidate that [`FacilityLocation::advance`] would pick next and its score, or nothing if none is left.
-    ///
-    /// # Errors
-    /// As [`FacilityLocation::advance`].
-    pub fn propose(&mut self, pool: &Pool<'_>) -> Result<Option<(usize, f64)>> {
-        self.picks.check(pool, self.coverage.space().dim(), 0)?;
-        let first = self.coverage.is_bare();
-        let pick = self.picks.propose(&mut Gains(&mut self.coverage), pool);
-        Ok(pick.map(|pick| (pick.index, if first { f64::INFINITY } else { pick.score })))
-    }
-
-    /// Pick `count` more candidates.
-    ///
-    /// # Errors
-    /// [`Error::TooMany`] if fewer are left, [`Error::Shape`] or [`Error::Dimension`] if the pool is another one; nothing
-    /// is picked then.
-    pub fn advance(&mut self, pool: &Pool<'_>, count: usize) -> Result<()> {
-        self.picks.check(pool, self.coverage.space().dim(), count)?;
-        for _ in 0..count {
-            let first = self.coverage.is_bare();
-            let Some(pick) = self.picks.next(&mut Gains(&mut self.coverage), pool) else {
-                break;
-            };
-            if first {
-                // Losses give no hint of gains.
-                self.picks.forget_scores();
-            }
-            self.scores.push(if first { f64::INFINITY } else { pick.score });
-        }
-        Ok(())
-    }
-
-    /// Pick a candidate, the best or not: what another run picked is picked again without a search, and leads to the same
-    /// scores, bit for bit.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if the candidate is picked or excluded already; otherwise as [`FacilityLocation::advance`].
-    pub fn pick(&mut self, pool: &Pool<'_>, candidate: usize) -> Result<()> {
-        self.picks.check(pool, self.coverage.space().dim(), 0)?;
-        let first = self.coverage.is_bare();
-        let pick = self.picks.pick(&mut Gains(&mut self.coverage), pool, candidate)?;
-        if first {
-            self.picks.forget_scores();
-        }
-        self.scores.push(if first { f64::INFINITY } else { pick.score });
-        Ok(())
-    }
-
-    /// Candidates that are neither picked nor excluded.
-    pub fn remaining(&self) -> usize {
-        self.picks.remaining()
-    }
-
-    /// The picks so far, in order.
-    pub fn indices(&self) -> &[usize] {
-        self.picks.indices()
-    }
-
-    /// By how much each pick lowered the loss: infinite for the first one if there is no core. They never increase.
-    pub fn scores(&self) -> &[f64] {
-        &self.scores
-    }
-
-    /// Sum over the pool of the distance to the nearest of core and picks: infinite if there is neither.
-    pub fn loss(&self) -> f64 {
-        self.coverage.loss()
+        let coverage = Coverage::new(space, rounded, rows, chords, &origin, &lengths);
+        Ok(Self::begin(Gains(coverage), engine, pool.len()))
     }
 }
 
-/// The score of a candidate: what it gains.
-struct Gains<'a>(&'a mut Coverage);
+/// The objective of facility location: by how much a candidate lowers the loss.
+pub struct Gains(Coverage);
 
-impl Score for Gains<'_> {
+impl Score for Gains {
     fn bounds(&self) -> &[f64] {
         self.0.bounds()
     }
@@ -172,5 +85,19 @@ impl Score for Gains<'_> {
 
     fn definition(&self, pool: &Pool<'_>) -> Vec<f64> {
         self.0.definition(pool.structures())
+    }
+}
+
+impl Objective for Gains {
+    fn dim(&self) -> usize {
+        self.0.space().dim()
+    }
+
+    fn is_bare(&self) -> bool {
+        self.0.is_bare()
+    }
+
+    fn loss(&self) -> Option<f64> {
+        Some(self.0.loss())
     }
 }

@@ -1,10 +1,11 @@
 //! Exact, label-free selection of informative rows.
 //!
 //! The crate knows matrices and groups of rows, never atoms. A pool of candidate rows goes in, and the indices of
-//! those that teach a Bayesian linear regression most come out, in the order in which they were picked:
+//! those that teach a Bayesian linear regression most come out, in the order in which they were picked. Every greedy method
+//! is driven through the trait [`Selection`]:
 //!
 //! ```
-//! use mlipselect_core::{Bayesian, BayesianScore, Engine, Pool, Posterior, View};
+//! use mlipselect_core::{Bayesian, BayesianScore, Engine, Pool, Posterior, Selection, View};
 //!
 //! let rows = [1.0, 0.0, 0.0, 2.0, 1.0, 0.1];
 //! let pool = Pool::new(View::new(&rows, 3, 2)?);
@@ -44,7 +45,7 @@ pub use distance::{Distance, Metric, Scale};
 pub use error::{Error, Result};
 pub use facility::FacilityLocation;
 pub use fps::{Fps, nearest_lengths};
-pub use greedy::Engine;
+pub use greedy::{Engine, Greedy, Selection};
 pub use groups::Groups;
 pub use kmedoids::{KMedoids, Medoids, Start};
 pub use least_squares::LeastSquares;

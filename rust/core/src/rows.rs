@@ -26,8 +26,8 @@ pub trait Rows: Sync {
     }
 }
 
-/// A matrix without rows.
-pub(crate) struct NoRows;
+/// A matrix without rows, and the number of features that they would have.
+pub(crate) struct NoRows(pub(crate) usize);
 
 impl Rows for NoRows {
     fn len(&self) -> usize {
@@ -35,7 +35,7 @@ impl Rows for NoRows {
     }
 
     fn dim(&self) -> usize {
-        0
+        self.0
     }
 
     fn read(&self, _index: usize, _out: &mut [f64]) {}
@@ -184,16 +184,18 @@ impl<R: Rows> Rows for Parts<R> {
     }
 }
 
-/// The candidates: a structure row each and, where those differ, the rows that each adds to the posterior.
+/// The candidates: a structure row each and, where those differ, the rows that each adds to the posterior. Beside them the
+/// core, which is in the training set already.
 pub struct Pool<'a> {
     structures: Box<dyn Rows + 'a>,
     observed: Option<(Box<dyn Rows + 'a>, Groups)>,
+    core: Box<dyn Rows + 'a>,
 }
 
 impl<'a> Pool<'a> {
     /// Candidates that add their structure row when selected.
     pub fn new(structures: impl Rows + 'a) -> Self {
-        Self { structures: Box::new(structures), observed: None }
+        Self { core: Box::new(NoRows(structures.dim())), structures: Box::new(structures), observed: None }
     }
 
     /// Candidates that add a group of other rows when selected, such as those of their atoms.
@@ -217,12 +219,32 @@ impl<'a> Pool<'a> {
                 given: observed.dim(),
             });
         }
-        Ok(Self { structures: Box::new(structures), observed: Some((Box::new(observed), groups)) })
+        Ok(Self { observed: Some((Box::new(observed), groups)), ..Self::new(structures) })
+    }
+
+    /// The same candidates beside a core, for methods that measure distances from its rows. A Bayesian selection has it in
+    /// its posterior and looks at no row of it.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`] if the core has another number of features, unless it has no row.
+    pub fn with_core(self, core: impl Rows + 'a) -> Result<Self> {
+        if core.is_empty() {
+            return Ok(self);
+        }
+        if core.dim() != self.dim() {
+            return Err(Error::Dimension { what: "the core", expected: self.dim(), given: core.dim() });
+        }
+        Ok(Self { core: Box::new(core), ..self })
     }
 
     /// The structure rows.
     pub fn structures(&self) -> &dyn Rows {
         &*self.structures
+    }
+
+    /// The rows of the core: none if there is no core.
+    pub fn core(&self) -> &dyn Rows {
+        &*self.core
     }
 
     /// Number of candidates.

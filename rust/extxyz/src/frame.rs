@@ -1,5 +1,7 @@
 //! One frame: how many atoms, what is known of all of them together, and what of each.
 
+use rayon::prelude::*;
+
 use crate::columns::{Column, words};
 use crate::comment::{self, Value};
 use crate::number::integer;
@@ -16,6 +18,12 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// Read the frames between neighbouring `places` of a text, many at a time: nothing for those that [`Frame::parse`]
+    /// refuses or that are not within the text.
+    pub fn parse_all(text: &[u8], places: &[usize]) -> Vec<Option<Self>> {
+        places.par_windows(2).map(|pair| Self::parse(text.get(pair[0]..pair[1])?)).collect()
+    }
+
     /// Read a frame, from its first line to the end of its last; nothing if there is something rare in it.
     pub fn parse(text: &[u8]) -> Option<Self> {
         // Other characters may be blanks or digits to some readers.
@@ -66,6 +74,15 @@ mod tests {
         assert_eq!(data[0], Data::Elements(vec![14, 32]));
         assert_eq!(data[1], Data::Reals(vec![0.0, 1e-3, -2.5, 1.0, 2.0, 3.0]));
         assert_eq!(data[2..], [Data::Integers(vec![7, -1]), Data::Bools(vec![true, false])]);
+    }
+
+    #[test]
+    fn frames_between_places_are_those_of_their_text() {
+        let (text, end) = (format!("{TEXT}1\n\nSi 0 0\n{TEXT}").into_bytes(), TEXT.len() + 10);
+        let frame = Frame::parse(TEXT.as_bytes());
+        let places = [0, TEXT.len(), end, end + TEXT.len(), usize::MAX];
+        assert_eq!(Frame::parse_all(&text, &places), [frame.clone(), None, frame, None]);
+        assert!(Frame::parse_all(&text, &[]).is_empty());
     }
 
     #[test]

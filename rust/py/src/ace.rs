@@ -4,8 +4,8 @@ use mlipselect_ace as ace;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
 use pyo3::prelude::*;
 
-use crate::errors::{from_ace, from_structure, invalid};
-use crate::threads::detached;
+use crate::door::{enter, enter_ok};
+use crate::errors::{Refusal, from_structure, invalid};
 
 /// Structures one after another in flat arrays: `offsets[s]` is the first atom of structure s.
 struct Batch {
@@ -93,7 +93,7 @@ impl AceBasis {
             rcut,
             r0: r0.as_array().iter().copied().collect(),
         };
-        let inner = py.detach(|| ace::AceBasis::new(&parameters)).map_err(from_ace)?;
+        let inner = enter(py, None, || ace::AceBasis::new(&parameters))?;
         Ok(Self { inner })
     }
 
@@ -132,9 +132,9 @@ impl AceBasis {
         n_threads: Option<usize>,
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let batch = Batch::new(&positions, &atomic_numbers, &cells, &pbc, &offsets)?;
-        let rows = detached(py, n_threads, || self.inner.structure_features(&batch.structures()))?;
+        let rows = enter(py, n_threads, || self.inner.structure_features(&batch.structures()))?;
         let shape = [batch.pbc.len(), self.inner.n_features()];
-        rows.map_err(from_ace)?.into_pyarray(py).reshape(shape)
+        rows.into_pyarray(py).reshape(shape)
     }
 
     /// Energy of each site and structure, forces and virials of the linear model with the given weights.
@@ -153,8 +153,8 @@ impl AceBasis {
     ) -> PyResult<Predicted<'py>> {
         let batch = Batch::new(&positions, &atomic_numbers, &cells, &pbc, &offsets)?;
         let weights = weights.as_array().to_vec();
-        let predictions = detached(py, n_threads, || self.inner.predict(&batch.structures(), &weights))?;
-        let ace::Predictions { site_energies, energies, forces, virials } = predictions.map_err(from_ace)?;
+        let ace::Predictions { site_energies, energies, forces, virials } =
+            enter(py, n_threads, || self.inner.predict(&batch.structures(), &weights))?;
         let (n, s) = (forces.len(), virials.len());
         Ok((
             site_energies.into_pyarray(py),
@@ -183,12 +183,12 @@ impl AceBasis {
     }
 
     /// Bytes that the design of a structure and the making of it take.
-    fn design_bytes(&self, py: Python<'_>, n_atoms: usize) -> usize {
-        py.detach(|| self.inner.design_bytes(n_atoms))
+    fn design_bytes(&self, py: Python<'_>, n_atoms: usize) -> PyResult<usize> {
+        enter_ok(py, None, || self.inner.design_bytes(n_atoms))
     }
 
     fn smoothness_prior<'py>(&self, py: Python<'py>, power: f64) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let diagonal = py.detach(|| self.inner.smoothness_prior(power)).map_err(from_ace)?;
+        let diagonal = enter(py, None, || self.inner.smoothness_prior(power))?;
         Ok(diagonal.into_pyarray(py))
     }
 }
@@ -208,7 +208,7 @@ impl AceBasis {
         {
             let mut rows = rows.readwrite();
             let rows = rows.as_slice_mut()?;
-            detached(py, n_threads, || fill(rows))?.map_err(from_ace)?;
+            enter(py, n_threads, || fill(rows))?;
         }
         Ok(rows)
     }
@@ -217,8 +217,8 @@ impl AceBasis {
 /// Number of features of a basis, without making it.
 #[pyfunction]
 pub(crate) fn ace_length(n_elements: usize, order: usize, totaldegree: PyReadonlyArray1<'_, f64>) -> PyResult<usize> {
-    let degrees = ace::Degrees::new(order, &totaldegree.as_array().to_vec()).map_err(from_ace)?;
-    degrees.length(n_elements).map_err(from_ace)
+    let degrees = ace::Degrees::new(order, &totaldegree.as_array().to_vec()).map_err(Refusal::exception)?;
+    degrees.length(n_elements).map_err(Refusal::exception)
 }
 
 /// Index of the first atom, index of the second, and the periodic image of the second, for each pair.
@@ -248,9 +248,9 @@ pub(crate) fn neighbor_list<'py>(
         cell: [0, 1, 2].map(|i| [0, 1, 2].map(|j| cell[[i, j]])),
         pbc,
     };
-    let pairs = py.detach(|| ace::neighbor_list(&structure, cutoff)).map_err(|error| match error {
+    let pairs = enter_ok(py, None, || ace::neighbor_list(&structure, cutoff))?.map_err(|error| match error {
         ace::Error::Structure { problem, .. } => from_structure(&problem),
-        other => from_ace(other),
+        other => other.exception(),
     })?;
     let n = pairs.len();
     let first: Vec<i64> = pairs.iter().map(|pair| pair.0 as i64).collect();

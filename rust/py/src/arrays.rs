@@ -1,13 +1,13 @@
 //! numpy arrays as the core's matrices, without copies.
 
-use mlipselect_core::{Element, Groups, Parts, Rows, View};
+use mlipselect_core::{Element, Groups, Parts, Pool, Rows, View};
 use numpy::{
     Element as NumpyElement, PyArray1, PyArrayDescrMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArray,
     PyUntypedArrayMethods, ToPyArray,
 };
 use pyo3::prelude::*;
 
-use crate::errors::{from_core, invalid};
+use crate::errors::{Refusal, invalid};
 
 /// A float32 or float64 matrix that is borrowed from Python.
 pub(crate) enum Matrix<'py> {
@@ -48,7 +48,7 @@ impl<'py> Matrix<'py> {
             Self::F64(matrix) => MatrixRows::F64(view(matrix, name)?),
             Self::Parts(parts, width) => {
                 let parts: PyResult<Vec<_>> = parts.iter().map(|part| part.rows(name)).collect();
-                MatrixRows::Parts(Parts::new(parts?, *width).map_err(from_core)?)
+                MatrixRows::Parts(Parts::new(parts?, *width).map_err(Refusal::exception)?)
             }
         })
     }
@@ -58,7 +58,7 @@ fn view<'a, T: Element + NumpyElement>(matrix: &'a PyReadonlyArray2<'_, T>, name
     let array = matrix.as_array();
     let (len, dim) = array.dim();
     if let Some(all) = array.to_slice() {
-        return View::new(all, len, dim).map_err(from_core);
+        return View::new(all, len, dim).map_err(Refusal::exception);
     }
     let [row, column] = [array.strides()[0], array.strides()[1]];
     let stride = usize::try_from(row).ok().filter(|&row| row >= dim && (column == 1 || dim <= 1) && len > 0);
@@ -70,7 +70,7 @@ fn view<'a, T: Element + NumpyElement>(matrix: &'a PyReadonlyArray2<'_, T>, name
     // SAFETY: the array is borrowed for as long as the slice lives, and its rows, `stride` elements apart and with
     // adjacent elements, all lie within the slice.
     let data = unsafe { std::slice::from_raw_parts(array.as_ptr(), (len - 1) * stride + dim) };
-    View::strided(data, len, dim, stride).map_err(from_core)
+    View::strided(data, len, dim, stride).map_err(Refusal::exception)
 }
 
 /// Rows of either element type.
@@ -114,6 +114,36 @@ impl Rows for MatrixRows<'_> {
     }
 }
 
+/// The arrays of a pool and its core, which belong to Python and are kept alive here.
+pub(crate) struct Candidates {
+    pub(crate) pool: Py<PyAny>,
+    /// The rows that candidates add when picked, where those are not the rows of the pool.
+    pub(crate) observed: Option<(Py<PyAny>, Groups)>,
+    pub(crate) core: Option<Py<PyAny>>,
+}
+
+impl Candidates {
+    /// Call `work` with the pool made of the arrays.
+    pub(crate) fn with_pool<T>(&self, py: Python<'_>, work: impl FnOnce(&Pool<'_>) -> PyResult<T>) -> PyResult<T> {
+        let extract = |array: &Py<PyAny>, name| Matrix::extract(array.bind(py), name);
+        let structures = extract(&self.pool, "the pool")?;
+        let atoms = self.observed.as_ref().map(|(atoms, _)| extract(atoms, "the matrix of atoms")).transpose()?;
+        let core = self.core.as_ref().map(|core| extract(core, "the core")).transpose()?;
+        let structures = structures.rows("the pool")?;
+        let mut pool = match (&atoms, &self.observed) {
+            (Some(atoms), Some((_, groups))) => {
+                Pool::with_groups(structures, atoms.rows("the matrix of atoms")?, groups.clone())
+                    .map_err(Refusal::exception)?
+            }
+            _ => Pool::new(structures),
+        };
+        if let Some(core) = &core {
+            pool = pool.with_core(core.rows("the core")?).map_err(Refusal::exception)?;
+        }
+        work(&pool)
+    }
+}
+
 /// Call `work` with the pool and, where there is one, the core, under the names that messages have for them.
 pub(crate) fn with_pool_and_core<T>(
     pool: &Bound<'_, PyAny>,
@@ -137,7 +167,7 @@ pub(crate) fn indices(array: &PyReadonlyArray1<'_, i64>, name: &str) -> PyResult
 
 /// Groups of rows from the offsets of the first row of each, and the number of rows.
 pub(crate) fn groups(offsets: &PyReadonlyArray1<'_, i64>) -> PyResult<Groups> {
-    Groups::new(indices(offsets, "offsets")?).map_err(from_core)
+    Groups::new(indices(offsets, "offsets")?).map_err(Refusal::exception)
 }
 
 /// Indices as Python counts them.

@@ -6,8 +6,8 @@ use pyo3::prelude::*;
 
 use crate::arrays::{Matrix, groups, index_array, indices};
 use crate::choices;
-use crate::errors::{from_core, invalid};
-use crate::threads::detached;
+use crate::door::enter;
+use crate::errors::{Refusal, invalid};
 
 /// Leverage of every row of the pool, or of every group of rows, with the number of directions that count and their
 /// share of the squares.
@@ -36,11 +36,10 @@ pub(crate) fn leverage<'py>(
     let core = core.map(|core| Matrix::extract(core, "the core")).transpose()?;
     let pool = pool.rows("the pool")?;
     let core = core.as_ref().map(|core| core.rows("the core")).transpose()?;
-    let scores = detached(py, n_threads, || {
+    let scores = enter(py, n_threads, || {
         let core = core.as_ref().map(|core| core as &dyn Rows);
         mcore::leverage(&pool, groups.as_ref(), core, kind, scale)
-    })?
-    .map_err(from_core)?;
+    })?;
     Ok((scores.values.to_pyarray(py), scores.rank, scores.explained))
 }
 
@@ -52,5 +51,5 @@ pub(crate) fn largest_first<'py>(
     values: PyReadonlyArray1<'_, f64>,
 ) -> PyResult<Bound<'py, PyArray1<i64>>> {
     let order = mcore::largest_first(&indices(&candidates, "candidates")?, &values.as_array().to_vec());
-    Ok(index_array(py, &order.map_err(from_core)?))
+    Ok(index_array(py, &order.map_err(Refusal::exception)?))
 }

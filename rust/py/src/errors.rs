@@ -1,7 +1,9 @@
 //! The errors of the Rust crates as Python exceptions.
 
+use std::io;
+
 use mlipselect_ace as ace;
-use mlipselect_core::Error;
+use mlipselect_core as core;
 use pyo3::prelude::*;
 
 mod python {
@@ -15,23 +17,37 @@ pub(crate) fn invalid(problem: impl Into<String>) -> PyErr {
     python::InvalidInputError::new_err(problem.into())
 }
 
-/// What the core refused, as the exception that a caller can catch by what went wrong.
-pub(crate) fn from_core(error: Error) -> PyErr {
-    match error {
-        Error::NotFinite { what, row } => {
-            python::StructureError::new_err((format!("{what} has a feature that is not finite"), row))
+/// An error of a crate, as the exception that a caller can catch by what went wrong.
+pub(crate) trait Refusal {
+    fn exception(self) -> PyErr;
+}
+
+impl Refusal for core::Error {
+    fn exception(self) -> PyErr {
+        match self {
+            Self::NotFinite { what, row } => {
+                python::StructureError::new_err((format!("{what} has a feature that is not finite"), row))
+            }
+            Self::Row { what, row, problem } => python::StructureError::new_err((format!("{what}: {problem}"), row)),
+            Self::Memory { .. } => python::MemoryLimitError::new_err(self.to_string()),
+            other => invalid(other.to_string()),
         }
-        Error::Row { what, row, problem } => python::StructureError::new_err((format!("{what}: {problem}"), row)),
-        Error::Memory { .. } => python::MemoryLimitError::new_err(error.to_string()),
-        other => invalid(other.to_string()),
     }
 }
 
-/// What the descriptor refused; where it was a structure, its index is data of the exception.
-pub(crate) fn from_ace(error: ace::Error) -> PyErr {
-    match error {
-        ace::Error::Structure { index, problem } => python::StructureError::new_err((problem.to_string(), index)),
-        other => invalid(other.to_string()),
+/// Where a structure was refused, its index is data of the exception.
+impl Refusal for ace::Error {
+    fn exception(self) -> PyErr {
+        match self {
+            Self::Structure { index, problem } => python::StructureError::new_err((problem.to_string(), index)),
+            other => invalid(other.to_string()),
+        }
+    }
+}
+
+impl Refusal for io::Error {
+    fn exception(self) -> PyErr {
+        self.into()
     }
 }
 

@@ -7,11 +7,10 @@ use mlipselect_extxyz::{Column, Data, Frame, FrameIndex, Value};
 use numpy::{PyArray1, PyReadonlyArray1, ToPyArray};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
-use rayon::prelude::*;
 
 use crate::arrays::{index_array, indices};
+use crate::door::{enter, enter_ok};
 use crate::errors::invalid;
-use crate::threads::detached;
 
 /// Where frames begin, the last one ends, and their numbers of atoms.
 type Places<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>);
@@ -20,7 +19,7 @@ type Places<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>);
 /// plain sequence of whole frames.
 #[pyfunction]
 pub(crate) fn frame_index(py: Python<'_>, path: PathBuf) -> PyResult<Option<Places<'_>>> {
-    let Some(index) = py.detach(|| File::open(path).and_then(FrameIndex::read))? else { return Ok(None) };
+    let Some(index) = enter(py, None, || File::open(path).and_then(FrameIndex::read))? else { return Ok(None) };
     let array = |numbers: &[u64]| index_array(py, &numbers.iter().map(|&n| n as usize).collect::<Vec<_>>());
     Ok(Some((array(index.starts()), array(index.atoms()))))
 }
@@ -39,10 +38,8 @@ pub(crate) fn parse_frames<'py>(
     if starts.windows(2).any(|pair| pair[0] > pair[1]) || starts.last().is_some_and(|&end| end > data.len()) {
         return Err(invalid("starts must ascend and lie within the data"));
     }
-    let parse = |pair: &[usize]| Frame::parse(&data[pair[0]..pair[1]]);
-    let frames: Vec<Option<Frame>> = detached(py, n_threads, || starts.par_windows(2).map(parse).collect())?;
     let out = PyList::empty(py);
-    for frame in frames {
+    for frame in enter_ok(py, n_threads, || Frame::parse_all(data, &starts))? {
         match frame {
             Some(frame) => out.append(as_tuple(py, frame)?)?,
             None => out.append(py.None())?,

@@ -1,12 +1,13 @@
 //! k-medoids in steps that Python drives.
 
-use mlipselect_core::{KMedoids, Rows, Scaled, Start, View, standard_scales};
+use mlipselect_core::{KMedoids, Start};
 use numpy::{PyArray1, ToPyArray};
 use pyo3::prelude::*;
 
-use crate::arrays::{Matrix, MatrixRows, index_array};
-use crate::errors::{from_core, invalid};
-use crate::threads::detached;
+use crate::arrays::{Candidates, index_array};
+use crate::choices;
+use crate::door::enter;
+use crate::errors::invalid;
 
 /// Medoids, the sizes of their clusters, the label of every row and the loss.
 type Found<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<i64>>, f64);
@@ -15,57 +16,8 @@ type Found<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f64>>, Bound<'
 #[pyclass(module = "mlipselect._core")]
 pub(crate) struct MedoidSwaps {
     inner: KMedoids,
-    arrays: Arrays,
+    candidates: Candidates,
     n_threads: Option<usize>,
-}
-
-/// The arrays that belong to Python, kept alive here, and what their columns are multiplied by.
-struct Arrays {
-    pool: Py<PyAny>,
-    core: Option<Py<PyAny>>,
-    scales: Option<Vec<f64>>,
-}
-
-impl Arrays {
-    fn new(
-        py: Python<'_>,
-        pool: Py<PyAny>,
-        core: Option<Py<PyAny>>,
-        scale: &str,
-        n_threads: Option<usize>,
-    ) -> PyResult<Self> {
-        let mut arrays = Self { pool, core, scales: None };
-        let scales = match scale {
-            "none" => None,
-            "standard" => Some(arrays.with_rows(py, |pool, core| {
-                detached(py, n_threads, || standard_scales(&[("the pool", pool), ("the core", core)]))?
-                    .map_err(from_core)
-            })?),
-            other => {
-                return Err(invalid(format!("scale must be 'standard' or 'none', given '{other}'")));
-            }
-        };
-        arrays.scales = scales;
-        Ok(arrays)
-    }
-
-    /// Call `work` with the rows of the pool and of the core, which may be empty.
-    fn with_rows<T>(&self, py: Python<'_>, work: impl FnOnce(&dyn Rows, &dyn Rows) -> PyResult<T>) -> PyResult<T> {
-        let pool = Matrix::extract(self.pool.bind(py), "the pool")?;
-        let pool = pool.rows("the pool")?;
-        let core = self.core.as_ref().map(|core| Matrix::extract(core.bind(py), "the core")).transpose()?;
-        let core = match &core {
-            Some(core) => core.rows("the core")?,
-            None => MatrixRows::F64(View::new(&[], 0, pool.dim()).map_err(from_core)?),
-        };
-        match &self.scales {
-            None => work(&pool, &core),
-            Some(scales) => {
-                let scaled_core = Scaled::new(&core, scales).map_err(from_core)?;
-                work(&Scaled::new(&pool, scales).map_err(from_core)?, &scaled_core)
-            }
-        }
-    }
 }
 
 #[pymethods]
@@ -93,12 +45,12 @@ impl MedoidSwaps {
                 return Err(invalid(format!("init must be 'build', 'lab' or 'k-medoids++', given '{other}'")));
             }
         };
-        let arrays = Arrays::new(py, pool, core, scale, n_threads)?;
-        let inner = arrays.with_rows(py, |pool, core| {
-            detached(py, n_threads, || KMedoids::new(pool, core, n_to_select, &exclude, start, max_memory))?
-                .map_err(from_core)
+        let scale = choices::scale(scale)?;
+        let candidates = Candidates { pool, observed: None, core };
+        let inner = candidates.with_pool(py, |pool| {
+            enter(py, n_threads, || KMedoids::new(pool, n_to_select, &exclude, scale, start, max_memory))
         })?;
-        Ok(Self { inner, arrays, n_threads })
+        Ok(Self { inner, candidates, n_threads })
     }
 
     /// Bytes that are taken for the rows and medoids, before any list of neighbours.
@@ -122,7 +74,7 @@ impl MedoidSwaps {
     /// Go on with the first medoids, or visit up to `count` candidates more.
     fn advance(&mut self, py: Python<'_>, count: usize) -> PyResult<()> {
         let (inner, n_threads) = (&mut self.inner, self.n_threads);
-        detached(py, n_threads, || inner.advance(count))?.map_err(from_core)
+        enter(py, n_threads, || inner.advance(count))
     }
 
     /// First medoids chosen so far.
@@ -151,8 +103,7 @@ impl MedoidSwaps {
 
     /// The medoids so far, the sizes of their clusters, the label of every row (-1: the core) and the loss.
     fn result<'py>(&self, py: Python<'py>) -> PyResult<Found<'py>> {
-        let medoids =
-            self.arrays.with_rows(py, |pool, core| detached(py, self.n_threads, || self.inner.medoids(pool, core)))?;
+        let medoids = self.candidates.with_pool(py, |pool| enter(py, self.n_threads, || self.inner.medoids(pool)))?;
         let sizes: Vec<f64> = medoids.sizes.iter().map(|&size| size as f64).collect();
         let labels: Vec<i64> = medoids.labels.iter().map(|label| label.map_or(-1, |i| i as i64)).collect();
         Ok((index_array(py, &medoids.indices), sizes.to_pyarray(py), labels.to_pyarray(py), medoids.loss))

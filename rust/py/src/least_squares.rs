@@ -5,8 +5,8 @@ use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUnty
 use pyo3::prelude::*;
 
 use crate::arrays::Matrix;
-use crate::errors::{from_core, invalid};
-use crate::threads::detached;
+use crate::door::{enter, enter_ok};
+use crate::errors::{Refusal, invalid};
 
 /// What a linear fit needs of any number of rows and targets: a triangle.
 ///
@@ -23,7 +23,7 @@ pub(crate) struct LeastSquares {
 impl LeastSquares {
     #[new]
     fn new(dim: usize) -> PyResult<Self> {
-        Ok(Self { inner: mcore::LeastSquares::new(dim).map_err(from_core)? })
+        Ok(Self { inner: mcore::LeastSquares::new(dim).map_err(Refusal::exception)? })
     }
 
     /// One from its `triangle` and the number of rows that it stands for.
@@ -33,7 +33,7 @@ impl LeastSquares {
             return Err(invalid("the triangle must be a square matrix"));
         }
         let values: Vec<f64> = triangle.as_array().iter().copied().collect();
-        Ok(Self { inner: mcore::LeastSquares::from_triangle(&values, n_rows).map_err(from_core)? })
+        Ok(Self { inner: mcore::LeastSquares::from_triangle(&values, n_rows).map_err(Refusal::exception)? })
     }
 
     /// Number of features.
@@ -71,26 +71,26 @@ impl LeastSquares {
         let rows = matrix.rows("rows")?;
         let (targets, weights): (Vec<f64>, Vec<f64>) =
             (targets.as_array().iter().copied().collect(), weights.as_array().iter().copied().collect());
-        detached(py, n_threads, || self.inner.add(&rows, &targets, &weights))?.map_err(from_core)
+        enter(py, n_threads, || self.inner.add(&rows, &targets, &weights))
     }
 
     /// Take in what another one has seen.
     #[pyo3(signature = (other, *, n_threads=None))]
     fn merge(&mut self, py: Python<'_>, other: &Self, n_threads: Option<usize>) -> PyResult<()> {
-        detached(py, n_threads, || self.inner.merge(&other.inner))?.map_err(from_core)
+        enter(py, n_threads, || self.inner.merge(&other.inner))
     }
 
     /// The triangle ``[R z; 0 rho]``, a new array of shape (dim + 1, dim + 1).
     #[pyo3(signature = (*, n_threads=None))]
     fn triangle<'py>(&mut self, py: Python<'py>, n_threads: Option<usize>) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let width = self.inner.dim() + 1;
-        detached(py, n_threads, || self.inner.triangle())?.to_pyarray(py).reshape([width, width])
+        enter_ok(py, n_threads, || self.inner.triangle())?.to_pyarray(py).reshape([width, width])
     }
 
     /// Sum of the squares of what a model with these weights misses of the targets.
     fn squared_error(&mut self, weights: PyReadonlyArray1<'_, f64>) -> PyResult<f64> {
         let weights: Vec<f64> = weights.as_array().iter().copied().collect();
-        self.inner.squared_error(&weights).map_err(from_core)
+        self.inner.squared_error(&weights).map_err(Refusal::exception)
     }
 
     /// One of its own with the same state.

@@ -2,19 +2,18 @@
 
 mod ace;
 mod arrays;
-mod bayesian;
 mod choices;
 mod cur;
+mod distances;
+mod door;
 mod errors;
 mod extxyz;
-mod facility;
-mod fps;
 mod kmedoids;
 mod least_squares;
 mod posterior;
 mod random;
 mod scaling;
-mod threads;
+mod selection;
 mod variance_bounds;
 
 use pyo3::prelude::*;
@@ -25,15 +24,11 @@ mod _core {
     #[pymodule_export]
     use super::ace::{AceBasis, ace_length, neighbor_list};
     #[pymodule_export]
-    use super::bayesian::BayesianSelection;
-    #[pymodule_export]
     use super::cur::{largest_first, leverage};
     #[pymodule_export]
+    use super::distances::nearest_lengths;
+    #[pymodule_export]
     use super::extxyz::{frame_index, parse_frames};
-    #[pymodule_export]
-    use super::facility::FacilitySelection;
-    #[pymodule_export]
-    use super::fps::{FpsSelection, nearest_lengths};
     #[pymodule_export]
     use super::kmedoids::MedoidSwaps;
     #[pymodule_export]
@@ -44,6 +39,8 @@ mod _core {
     use super::random::{shuffled, shuffled_by_stratum, shuffled_by_weight};
     #[pymodule_export]
     use super::scaling::{column_sums, standard_scales};
+    #[pymodule_export]
+    use super::selection::{Selection, facility_location_bytes};
     #[pymodule_export]
     use super::variance_bounds::VarianceBounds;
     use super::*;

@@ -8,8 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::arrays::{Matrix, with_pool_and_core};
-use crate::errors::{from_core, invalid};
-use crate::threads::detached;
+use crate::door::{enter, enter_ok};
+use crate::errors::{Refusal, invalid};
 
 /// Posterior of Bayesian linear regression, which depends on the observed rows but not on their labels.
 ///
@@ -39,7 +39,7 @@ impl Posterior {
     #[pyo3(signature = (dim, prior_precision, noise_precision=1.0))]
     fn new(dim: usize, prior_precision: &Bound<'_, PyAny>, noise_precision: f64) -> PyResult<Self> {
         let prior = prior(prior_precision)?;
-        let inner = mcore::Posterior::new(dim, prior, noise_precision).map_err(from_core)?;
+        let inner = mcore::Posterior::new(dim, prior, noise_precision).map_err(Refusal::exception)?;
         Ok(Self { inner })
     }
 
@@ -58,7 +58,7 @@ impl Posterior {
     /// Covariance of the weights, a new array of shape (dim, dim).
     #[getter]
     fn covariance<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        let covariance = py.detach(|| self.inner.covariance());
+        let covariance = enter_ok(py, None, || self.inner.covariance())?;
         covariance.to_pyarray(py).reshape([self.inner.dim(), self.inner.dim()])
     }
 
@@ -74,7 +74,7 @@ impl Posterior {
     fn update(&mut self, py: Python<'_>, rows: &Bound<'_, PyAny>, n_threads: Option<usize>) -> PyResult<()> {
         let matrix = Matrix::extract(rows, "rows")?;
         let rows = matrix.rows("rows")?;
-        detached(py, n_threads, || self.inner.update(&rows))?.map_err(from_core)
+        enter(py, n_threads, || self.inner.update(&rows))
     }
 
     /// Predictive variance ``x^T Sigma x`` of each row, without the noise.
@@ -98,7 +98,7 @@ impl Posterior {
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let matrix = Matrix::extract(rows, "rows")?;
         let rows = matrix.rows("rows")?;
-        let variance = detached(py, n_threads, || self.inner.variance(&rows))?.map_err(from_core)?;
+        let variance = enter(py, n_threads, || self.inner.variance(&rows))?;
         Ok(variance.to_pyarray(py))
     }
 
@@ -113,8 +113,8 @@ impl Posterior {
     }
 
     /// How many weights the observations determine rather than the prior: ``tr(Sigma beta Psi^T Psi)``.
-    fn effective_dimension(&self, py: Python<'_>) -> f64 {
-        py.detach(|| self.inner.effective_dimension())
+    fn effective_dimension(&self, py: Python<'_>) -> PyResult<f64> {
+        enter_ok(py, None, || self.inner.effective_dimension())
     }
 
     /// A posterior of its own with the same state.
@@ -128,7 +128,7 @@ impl Posterior {
     /// ----------
     /// path : str or os.PathLike
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        py.detach(|| self.inner.save(&path)).map_err(from_core)
+        enter(py, None, || self.inner.save(&path))
     }
 
     /// Read a posterior that `save` wrote.
@@ -142,7 +142,7 @@ impl Posterior {
     /// Posterior
     #[staticmethod]
     fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        Ok(Self { inner: py.detach(|| mcore::Posterior::load(&path)).map_err(from_core)? })
+        Ok(Self { inner: enter(py, None, || mcore::Posterior::load(&path))? })
     }
 
     /// Make a posterior of what `__reduce__` gave.
@@ -194,7 +194,5 @@ pub(crate) fn mean_square(
     core: Option<&Bound<'_, PyAny>>,
     n_threads: Option<usize>,
 ) -> PyResult<f64> {
-    with_pool_and_core(pool, core, |matrices| {
-        detached(py, n_threads, || mcore::mean_square(matrices))?.map_err(from_core)
-    })
+    with_pool_and_core(pool, core, |matrices| enter(py, n_threads, || mcore::mean_square(matrices)))
 }

@@ -5,7 +5,7 @@ use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 
 use crate::arrays::{index_array, indices};
-use crate::errors::from_core;
+use crate::errors::Refusal;
 
 /// The candidates in an order that is as likely as any other.
 #[pyfunction]
@@ -26,7 +26,8 @@ pub(crate) fn shuffled_by_weight<'py>(
     seed: u64,
 ) -> PyResult<Bound<'py, PyArray1<i64>>> {
     let candidates = indices(&candidates, "candidates")?;
-    let order = mcore::shuffled_by_weight(&candidates, &weights.as_array().to_vec(), seed).map_err(from_core)?;
+    let order =
+        mcore::shuffled_by_weight(&candidates, &weights.as_array().to_vec(), seed).map_err(Refusal::exception)?;
     Ok(index_array(py, &order))
 }
 
@@ -39,6 +40,6 @@ pub(crate) fn shuffled_by_stratum<'py>(
     seed: u64,
 ) -> PyResult<Bound<'py, PyArray1<i64>>> {
     let (candidates, strata) = (indices(&candidates, "candidates")?, indices(&strata, "strata")?);
-    let order = mcore::shuffled_by_stratum(&candidates, &strata, seed).map_err(from_core)?;
+    let order = mcore::shuffled_by_stratum(&candidates, &strata, seed).map_err(Refusal::exception)?;
     Ok(index_array(py, &order))
 }

@@ -5,8 +5,7 @@ use numpy::{PyArray1, PyReadonlyArray1, ToPyArray};
 use pyo3::prelude::*;
 
 use crate::arrays::{Matrix, with_pool_and_core};
-use crate::errors::from_core;
-use crate::threads::detached;
+use crate::door::enter;
 
 /// One over the standard deviation of each column of two matrices together, and 1 for columns that are constant; the
 /// second matrix may be None.
@@ -18,9 +17,7 @@ pub(crate) fn standard_scales<'py>(
     core: Option<&Bound<'py, PyAny>>,
     n_threads: Option<usize>,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-    let scales = with_pool_and_core(pool, core, |matrices| {
-        detached(py, n_threads, || mcore::standard_scales(matrices))?.map_err(from_core)
-    })?;
+    let scales = with_pool_and_core(pool, core, |matrices| enter(py, n_threads, || mcore::standard_scales(matrices)))?;
     Ok(scales.to_pyarray(py))
 }
 
@@ -38,7 +35,6 @@ pub(crate) fn column_sums<'py>(
 ) -> PyResult<Sums<'py>> {
     let rows = Matrix::extract(rows, "the rows")?;
     let (rows, origin) = (rows.rows("the rows")?, origin.as_array().to_vec());
-    let (sums, squares) =
-        detached(py, n_threads, || mcore::column_sums("the rows", &rows, &origin))?.map_err(from_core)?;
+    let (sums, squares) = enter(py, n_threads, || mcore::column_sums("the rows", &rows, &origin))?;
     Ok((sums.to_pyarray(py), squares.to_pyarray(py)))
 }

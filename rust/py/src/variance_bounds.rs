@@ -5,9 +5,9 @@ use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArra
 use pyo3::prelude::*;
 
 use crate::arrays::{Matrix, index_array, indices};
-use crate::errors::from_core;
+use crate::door::enter;
+use crate::errors::Refusal;
 use crate::posterior::Posterior;
-use crate::threads::detached;
 
 /// Rounded rows: integers, scale and error of each, and variances.
 type Rounded<'py> = (Bound<'py, PyArray2<i16>>, Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<f64>>);
@@ -46,7 +46,7 @@ impl VarianceBounds {
     fn round<'py>(&self, py: Python<'py>, rows: &Bound<'py, PyAny>) -> PyResult<Rounded<'py>> {
         let matrix = Matrix::extract(rows, "the rows")?;
         let matrix = matrix.rows("the rows")?;
-        let rounded = detached(py, self.n_threads, || self.inner.round(&matrix))?.map_err(from_core)?;
+        let rounded = enter(py, self.n_threads, || self.inner.round(&matrix))?;
         let len = rounded.variances.len();
         let integers = PyArray1::from_vec(py, rounded.integers.into_owned()).reshape([len, self.inner.width()])?;
         let roundings = PyArray1::from_vec(py, rounded.roundings.into_flattened()).reshape([len, 2])?;
@@ -56,7 +56,7 @@ impl VarianceBounds {
     /// Account for directions, one a row.
     fn observe(&mut self, directions: PyReadonlyArray2<'_, f64>) -> PyResult<()> {
         let directions: Vec<f64> = directions.as_array().iter().copied().collect();
-        self.inner.observe(&directions).map_err(from_core)
+        self.inner.observe(&directions).map_err(Refusal::exception)
     }
 
     /// Follow some of the rounded rows along the directions until what is left of their variance is below the threshold:
@@ -83,8 +83,7 @@ impl VarianceBounds {
         let counts = indices(&counts, "counts")?;
         let mut progress: Vec<mcore::Progress> =
             counts.into_iter().zip(sums.as_array()).map(|(count, &sum)| mcore::Progress { count, sum }).collect();
-        let falls = detached(py, self.n_threads, || self.inner.follow(&rows, &which, &mut progress, threshold))?
-            .map_err(from_core)?;
+        let falls = enter(py, self.n_threads, || self.inner.follow(&rows, &which, &mut progress, threshold))?;
         let counts: Vec<usize> = progress.iter().map(|progress| progress.count).collect();
         let sums: Vec<f64> = progress.iter().map(|progress| progress.sum).collect();
         Ok((falls.to_pyarray(py), index_array(py, &counts), sums.to_pyarray(py)))

@@ -83,23 +83,15 @@ impl Nearest {
         &self.space
     }
 
-    /// Number of centres.
-    pub(crate) fn centres(&self) -> usize {
-        self.centres.len()
-    }
-
     /// Refuse another core than the one that the centres began with.
     pub(crate) fn check_core(&self, core: &dyn Rows) -> Result<()> {
-        if core.len() != self.centres.core() {
-            return Err(Error::Shape(format!(
+        match core.len() == self.centres.core() {
+            true => Ok(()),
+            false => Err(Error::Shape(format!(
                 "the selection began with a core of {} rows, given {}",
                 self.centres.core(),
                 core.len()
-            )));
-        }
-        match core.is_empty() || core.dim() == self.space.dim() {
-            true => Ok(()),
-            false => Err(Error::Dimension { what: "the core", expected: self.space.dim(), given: core.dim() }),
+            ))),
         }
     }
 

@@ -53,9 +53,6 @@ impl Space {
         if pool.is_empty() {
             return Err(Error::EmptyPool);
         }
-        if !core.is_empty() && core.dim() != pool.dim() {
-            return Err(Error::Dimension { what: "the core", expected: pool.dim(), given: core.dim() });
-        }
         if pool.dim() == 0 {
             return Err(Error::Shape("the pool has rows without features: expected at least one feature".into()));
         }

@@ -1,12 +1,17 @@
 //! Greedy selection: how the next candidate is found, whatever is maximised.
 
+mod driver;
 mod lazy;
 mod naive;
 mod picks;
+mod selection;
 
+pub use driver::Greedy;
+pub(crate) use driver::Objective;
 use lazy::Lazy;
 use naive::naive;
-pub(crate) use picks::Picks;
+use picks::Picks;
+pub use selection::Selection;
 
 use crate::rows::Pool;
 
@@ -23,7 +28,7 @@ pub enum Engine {
 const TIE: f64 = 1e-12;
 
 /// Something to maximise over the pool, one pick after the other.
-pub(crate) trait Score {
+pub trait Score {
     /// For each candidate a number that its score is not above.
     fn bounds(&self) -> &[f64];
 
@@ -68,13 +73,13 @@ pub(crate) fn near_tie_limit(best: f64) -> f64 {
 
 /// A candidate and its score at the time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Pick {
-    pub(crate) index: usize,
-    pub(crate) score: f64,
+struct Pick {
+    index: usize,
+    score: f64,
 }
 
 /// The first of the open candidates whose value ties with the largest.
-pub(crate) fn first_largest(values: &[f64], is_open: impl Fn(usize) -> bool) -> Option<usize> {
+fn first_largest(values: &[f64], is_open: impl Fn(usize) -> bool) -> Option<usize> {
     let open = || (0..values.len()).filter(|&i| is_open(i));
     let best = open().map(|i| values[i]).fold(f64::NEG_INFINITY, f64::max);
     open().find(|&i| values[i] >= tie_limit(best))

@@ -4,7 +4,7 @@ use super::{Engine, Lazy, Pick, Score, naive};
 use crate::error::{Error, Result};
 use crate::rows::Pool;
 
-pub(crate) struct Picks {
+pub(super) struct Picks {
     engine: Engine,
     lazy: Lazy,
     taken: Vec<bool>,
@@ -15,7 +15,7 @@ pub(crate) struct Picks {
 }
 
 impl Picks {
-    pub(crate) fn new(engine: Engine, candidates: usize) -> Self {
+    pub(super) fn new(engine: Engine, candidates: usize) -> Self {
         Self {
             engine,
             lazy: Lazy::default(),
@@ -30,7 +30,7 @@ impl Picks {
     ///
     /// # Errors
     /// [`Error::Shape`] if one is not in the pool; none is then excluded.
-    pub(crate) fn exclude(&mut self, candidates: &[usize]) -> Result<()> {
+    pub(super) fn exclude(&mut self, candidates: &[usize]) -> Result<()> {
         if let Some(out) = candidates.iter().find(|&&c| c >= self.taken.len()) {
             return Err(Error::Shape(format!(
                 "candidate {out} cannot be excluded: the pool has {} candidates",
@@ -47,7 +47,7 @@ impl Picks {
     ///
     /// # Errors
     /// [`Error::Shape`], [`Error::Dimension`] or [`Error::TooMany`].
-    pub(crate) fn check(&self, pool: &Pool<'_>, dim: usize, count: usize) -> Result<()> {
+    pub(super) fn check(&self, pool: &Pool<'_>, dim: usize, count: usize) -> Result<()> {
         pool.check(dim)?;
         if pool.len() != self.taken.len() {
             return Err(Error::Shape(format!(
@@ -63,7 +63,7 @@ impl Picks {
     }
 
     /// The open candidate with the largest score.
-    pub(crate) fn propose(&mut self, score: &mut dyn Score, pool: &Pool<'_>) -> Option<Pick> {
+    pub(super) fn propose(&mut self, score: &mut dyn Score, pool: &Pool<'_>) -> Option<Pick> {
         if self.proposed.is_none_or(|pick| self.taken[pick.index]) {
             self.proposed = match self.engine {
                 Engine::Lazy => self.lazy.next(score, pool, &self.taken),
@@ -73,24 +73,13 @@ impl Picks {
         self.proposed
     }
 
-    /// The open candidate with the largest score, which is not open any more then; the score observed it already.
-    pub(crate) fn next(&mut self, score: &mut dyn Score, pool: &Pool<'_>) -> Option<Pick> {
-        let pick = self.propose(score, pool)?;
-        self.take(pick.index);
-        score.observe(pool, pick.index);
-        Some(pick)
-    }
-
-    /// Pick a candidate whatever the scores of others are; its own is the one that it would have as the best.
+    /// A candidate with the score that it would have as the best, whatever the scores of others are.
     ///
     /// # Errors
     /// [`Error::Shape`] if the candidate is not open.
-    pub(crate) fn pick(&mut self, score: &mut dyn Score, pool: &Pool<'_>, candidate: usize) -> Result<Pick> {
+    pub(super) fn evaluate(&self, score: &mut dyn Score, pool: &Pool<'_>, candidate: usize) -> Result<Pick> {
         self.check_open(candidate)?;
-        let pick = Pick { index: candidate, score: self.score_of(score, pool, candidate) };
-        self.take(candidate);
-        score.observe(pool, candidate);
-        Ok(pick)
+        Ok(Pick { index: candidate, score: self.score_of(score, pool, candidate) })
     }
 
     fn score_of(&self, score: &mut dyn Score, pool: &Pool<'_>, candidate: usize) -> f64 {
@@ -110,7 +99,7 @@ impl Picks {
     ///
     /// # Errors
     /// [`Error::Shape`].
-    pub(crate) fn check_open(&self, candidate: usize) -> Result<()> {
+    fn check_open(&self, candidate: usize) -> Result<()> {
         match self.taken.get(candidate) {
             Some(false) => Ok(()),
             Some(true) => Err(Error::Shape(format!("candidate {candidate} is picked or excluded already"))),
@@ -122,12 +111,12 @@ impl Picks {
     }
 
     /// Guess nothing from the scores of earlier picks.
-    pub(crate) fn forget_scores(&mut self) {
+    pub(super) fn forget_scores(&mut self) {
         self.lazy = Lazy::default();
     }
 
     /// Pick a candidate that is open.
-    pub(crate) fn take(&mut self, candidate: usize) {
+    pub(super) fn take(&mut self, candidate: usize) {
         self.taken[candidate] = true;
         self.open -= 1;
         self.indices.push(candidate);
@@ -135,16 +124,12 @@ impl Picks {
     }
 
     /// Candidates that are neither picked nor excluded.
-    pub(crate) fn remaining(&self) -> usize {
+    pub(super) fn remaining(&self) -> usize {
         self.open
     }
 
-    pub(crate) fn is_open(&self, candidate: usize) -> bool {
-        !self.taken[candidate]
-    }
-
     /// The picks so far, in order.
-    pub(crate) fn indices(&self) -> &[usize] {
+    pub(super) fn indices(&self) -> &[usize] {
         &self.indices
     }
 }

@@ -17,8 +17,10 @@ mod space;
 mod start;
 mod subspace;
 
+use crate::distance::Scale;
 use crate::error::{Error, Result};
-use crate::rows::Rows;
+use crate::rows::{Pool, Rows};
+use crate::scaling::{Scaled, standard_scales};
 use fasterpam::FasterPam;
 use screen::{LANES, Screen};
 use space::{Space, Two};
@@ -28,21 +30,22 @@ use start::Starting;
 /// k-medoids under way: first medoids, then swaps in any number of steps, with the same result as in one go.
 ///
 /// ```
-/// use mlipselect_core::{KMedoids, Start, View};
+/// use mlipselect_core::{KMedoids, Pool, Scale, Start, View};
 ///
-/// let rows = [0.0, 1.0, 2.0, 10.0, 11.0, 12.0];
-/// let (pool, core) = (View::new(&rows, 6, 1)?, View::<f64>::new(&[], 0, 1)?);
-/// let mut clustering = KMedoids::new(&pool, &core, 2, &[], Start::Build, usize::MAX)?;
+/// let pool = Pool::new(View::new(&[0.0, 1.0, 2.0, 10.0, 11.0, 12.0], 6, 1)?);
+/// let mut clustering = KMedoids::new(&pool, 2, &[], Scale::None, Start::Build, usize::MAX)?;
 /// while !clustering.is_done() {
 ///     clustering.advance(1000)?;
 /// }
-/// let medoids = clustering.medoids(&pool, &core);
+/// let medoids = clustering.medoids(&pool)?;
 /// assert_eq!(medoids.indices, [1, 4]);
 /// assert_eq!(medoids.loss, 4.0);
 /// # Ok::<(), mlipselect_core::Error>(())
 /// ```
 pub struct KMedoids {
     space: Space,
+    /// What columns are multiplied by.
+    scales: Option<Vec<f64>>,
     /// Distance of every row to the core, infinite without one.
     core: Vec<f32>,
     /// Whether a row must not become a medoid.
@@ -82,30 +85,36 @@ impl KMedoids {
         Space::bytes(pool + core, dim) + packed + pool * (2 * size_of::<Two>() + 10 * size_of::<f32>())
     }
 
-    /// Begin a search for `count` medoids, which `excluded` rows of the pool must not become; the rows of `core` act as
+    /// Begin a search for `count` medoids, which `excluded` rows of the pool must not become; the rows of its core act as
     /// medoids that are there already.
     ///
     /// # Errors
-    /// [`Error::EmptyPool`], [`Error::Dimension`], [`Error::NotFinite`], [`Error::TooMany`], [`Error::Parameter`] if
+    /// [`Error::EmptyPool`], [`Error::NotFinite`], [`Error::TooMany`], [`Error::Parameter`] if
     /// `count` is zero, [`Error::Shape`] if an excluded row is not in the pool, or [`Error::Memory`] if `max_memory` is
     /// less than [`KMedoids::row_bytes`].
     pub fn new(
-        pool: &dyn Rows,
-        core: &dyn Rows,
+        pool: &Pool<'_>,
         count: usize,
         excluded: &[usize],
+        scale: Scale,
         start: Start,
         max_memory: usize,
     ) -> Result<Self> {
-        let excluded = check(pool, core, count, excluded)?;
+        let core = pool.core();
+        let excluded = check(pool.structures(), core, count, excluded)?;
         let row_bytes = Self::row_bytes(pool.len(), core.len(), pool.dim(), count);
         affordable(row_bytes, max_memory)?;
-        let space = Space::new(pool, core)?;
+        let scales = match scale {
+            Scale::None => None,
+            Scale::Standard => Some(standard_scales(&[("the pool", pool.structures()), ("the core", core)])?),
+        };
+        let space = scaled(pool, scales.as_deref(), Space::new)??;
         let charges = space.core_distances();
         let start = if count == 1 && core.is_empty() { Start::Build } else { start };
         Ok(Self {
             state: State::Starting(Starting::new(&space, &charges, &excluded, start)),
             space,
+            scales,
             core: charges,
             excluded,
             count,
@@ -195,8 +204,11 @@ impl KMedoids {
         }
     }
 
-    /// The medoids so far, given the pool and the core that they were chosen from and for.
-    pub fn medoids(&self, pool: &dyn Rows, core: &dyn Rows) -> Medoids {
+    /// The medoids so far, given the pool that they were chosen from, with its core.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`] if it is another pool.
+    pub fn medoids(&self, pool: &Pool<'_>) -> Result<Medoids> {
         let (medoids, known): (Vec<u32>, Vec<f32>) = match &self.state {
             State::Starting(starting) => {
                 let mut medoids = starting.medoids().to_vec();
@@ -214,9 +226,23 @@ impl KMedoids {
                 (medoids, swapping.nearest().iter().map(|two| two.near_distance).collect())
             }
         };
-        let (labels, loss) = assign::assign(&self.space, pool, core, &medoids, &known);
-        by_size(&medoids, labels, loss)
+        let (labels, loss) = scaled(pool, self.scales.as_deref(), |pool, core| {
+            assign::assign(&self.space, pool, core, &medoids, &known)
+        })?;
+        Ok(by_size(&medoids, labels, loss))
     }
+}
+
+/// Call `work` with the rows of pool and core, their columns multiplied by the scales where there are any.
+///
+/// # Errors
+/// [`Error::Dimension`] unless there is one scale for each column.
+fn scaled<T>(pool: &Pool<'_>, scales: Option<&[f64]>, work: impl FnOnce(&dyn Rows, &dyn Rows) -> T) -> Result<T> {
+    let (rows, core) = (pool.structures(), pool.core());
+    Ok(match scales {
+        None => work(rows, core),
+        Some(scales) => work(&Scaled::new(rows, scales)?, &Scaled::new(core, scales)?),
+    })
 }
 
 /// Candidates whose lists must fit into memory at least: fewer at a time would take forever.
@@ -244,9 +270,6 @@ fn check(pool: &dyn Rows, core: &dyn Rows, count: usize, excluded: &[usize]) -> 
     }
     if pool.dim() == 0 {
         return Err(Error::Parameter { name: "the pool", expected: "rows of at least one feature", given: "0".into() });
-    }
-    if core.dim() != pool.dim() {
-        return Err(Error::Dimension { what: "the core", expected: pool.dim(), given: core.dim() });
     }
     if count == 0 {
         return Err(Error::Parameter { name: "n_to_select", expected: "at least 1", given: "0".into() });

@@ -1,4 +1,5 @@
-//! Every long call goes through here: without the GIL, on as many threads as asked for.
+//! The one door between Python and the crates: every long call goes through it, without the GIL, on as many threads as
+//! asked for, and what the crates refuse leaves it as a Python exception.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -6,12 +7,21 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::errors::invalid;
+use crate::errors::{Refusal, invalid};
 
 static POOLS: LazyLock<Mutex<HashMap<usize, Arc<ThreadPool>>>> = LazyLock::new(Mutex::default);
 
-/// Run `work` without the GIL, on `n_threads` threads or, by default, on all processors.
-pub(crate) fn detached<T: Send>(
+/// Run `work`, which may be refused, without the GIL, on `n_threads` threads or, by default, on all processors.
+pub(crate) fn enter<T: Send, E: Refusal + Send>(
+    py: Python<'_>,
+    n_threads: Option<usize>,
+    work: impl FnOnce() -> Result<T, E> + Send,
+) -> PyResult<T> {
+    enter_ok(py, n_threads, work)?.map_err(Refusal::exception)
+}
+
+/// The same for work that cannot be refused.
+pub(crate) fn enter_ok<T: Send>(
     py: Python<'_>,
     n_threads: Option<usize>,
     work: impl FnOnce() -> T + Send,
