@@ -6,7 +6,7 @@ MACE_VENV := .venv-mace
 SILICON ?= ../shared/data/silicon
 
 .DEFAULT_GOAL := help
-.PHONY: help all demo test test-rust test-python test-mace test-pythons test-faults nightly paper lint format clean
+.PHONY: help all demo test test-rust test-python test-mace test-pythons test-faults nightly paper docs lint format clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,10 @@ nightly: $(VENV)/installed ## ten minutes of the paper's experiment; fails if se
 paper: $(VENV)/installed ## the paper's experiment, in less than an hour; tables and figures go to paper-output
 	$(BIN)/python -m benches.paper --data $(SILICON) -o paper-output
 
+docs: $(VENV)/docs-tools $(VENV)/installed ## the site, in docs/_build/html; warnings are errors
+	rm -rf docs/reference/generated
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
+
 lint: $(VENV)/installed ## formatters, linters and type checkers, warnings are errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
@@ -57,12 +61,16 @@ format: $(VENV)/installed ## rewrite the sources in the house style
 	$(BIN)/ruff check --fix .
 
 clean: ## remove everything that was built
-	rm -rf target $(VENV) $(VENV)-* demo-output
+	rm -rf target $(VENV) $(VENV)-* demo-output docs/_build docs/reference/generated
 	rm -f python/mlipselect/_core*.so
 
 $(VENV)/tools: pyproject.toml .ci/make-venv
 	PYTHON=$(PYTHON) .ci/make-venv $(VENV)
 	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+$(VENV)/docs-tools: $(VENV)/tools
+	$(BIN)/python -m pip install --quiet --group docs
 	@touch $@
 
 # Editable for the Python part; the Rust part is rebuilt when a source of it changed.

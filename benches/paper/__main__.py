@@ -137,7 +137,8 @@ def main() -> int:
     limits = measure_all(laboratory, ends, kept, surfaces)
     results = measure_all(laboratory, chosen, kept, surfaces)
     write_csv(args.output / "results.csv", limits + results)
-    (args.output / "results.md").write_text(markdown(summaries(limits + results)), encoding="utf-8")
+    page = "# The paper's experiment: all results\n\n" + markdown(summaries(limits + results))
+    (args.output / "results.md").write_text(page, encoding="utf-8")
     for name in NUMBERS[:2]:
         path = args.output / f"relative-{name.replace('_', '-')}.md"
         path.write_text(relative(summaries(results), name), encoding="utf-8")

@@ -285,8 +285,7 @@ class ACE(NamedDescriptor):
         Returns
         -------
         Design
-            Rows for the energy, the forces and the virial; `Design.forces` has ``3 * n_atoms`` of them. All are
-            views of one array.
+            Rows for the energy, the forces (``3 * n_atoms``) and the virial (6). All are views of one array.
 
         Raises
         ------

@@ -168,7 +168,7 @@ mod tests {
         Degrees::new(3, &[totaldegree; 3]).unwrap()
     }
 
-    /// ace.md section 5: total degree, order 2, order 3, total.
+    /// docs/design/ace.md section 5: total degree, order 2, order 3, total.
     #[test]
     fn lengths_of_one_element() {
         let table = [
@@ -192,7 +192,7 @@ mod tests {
         }
     }
 
-    /// ace.md section 9: elements, total degree, pair, order 2, order 3.
+    /// docs/design/ace.md section 9: elements, total degree, pair, order 2, order 3.
     #[test]
     fn lengths_of_several_elements() {
         let table = [

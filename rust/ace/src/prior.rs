@@ -1,4 +1,4 @@
-//! The smoothness prior of ace.md section 7: how rough each function is, by its coefficients on plain products.
+//! The smoothness prior (docs/design/ace.md section 7): the roughness of each function, from its coefficients.
 
 use std::collections::HashMap;
 

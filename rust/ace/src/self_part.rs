@@ -1,4 +1,4 @@
-//! The part of a many-body function that one neighbour alone makes, to be taken out (ace.md section 4.1).
+//! The part of a many-body function that one neighbour alone makes, to be taken out (docs/design/ace.md section 4.1).
 
 use std::collections::HashMap;
 

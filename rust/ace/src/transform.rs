@@ -1,4 +1,4 @@
-//! The generalised Agnesi transform of distances: ace.md calls it g_pq.
+//! The generalised Agnesi transform of distances, g_pq in docs/design/ace.md section 2.
 
 use crate::number::Number;
 
@@ -53,7 +53,7 @@ mod tests {
         assert!((pair.evaluate(5.0) - 0.673_956_137_971_329).abs() < 1e-15);
     }
 
-    /// The derivative as ace.md writes it: h = 1/g - 1, g' = -g² h'.
+    /// The closed form of docs/design/ace.md section 2: h = 1/g - 1, g' = -g² h'.
     #[test]
     fn slope_is_the_closed_form() {
         let (r0, p, q) = (2.4, 2.0, 4.0);

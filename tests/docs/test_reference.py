@@ -1,0 +1,60 @@
+"""The reference has a page for every public name, and sections of the design that sources cite are there."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from mlipselect.cli.main import build_parser
+
+ROOT = Path(__file__).parents[2]
+DESIGN, REFERENCE = ROOT / "docs" / "design", ROOT / "docs" / "reference"
+SOURCES = sorted([*(ROOT / "rust").rglob("*.rs"), *(ROOT / "python").rglob("*.py")])
+
+
+def listed_names() -> set[str]:
+    """Give the full name of everything that the pages of the reference list."""
+    found = set()
+    for page in REFERENCE.glob("*.md"):
+        module = ""
+        for line in page.read_text(encoding="utf-8").splitlines():
+            if line.startswith(".. currentmodule::"):
+                module = line.split()[-1]
+            elif match := re.fullmatch(r"   (\w+)", line):
+                found.add(f"{module}.{match[1]}")
+    return found
+
+
+@pytest.mark.parametrize("module", ["mlipselect", "mlipselect.testing"])
+def test_every_public_name_has_a_page(module):
+    names = {f"{module}.{name}" for name in importlib.import_module(module).__all__ if name != "__version__"}
+    assert names <= listed_names()
+
+
+def test_every_listed_name_exists():
+    for name in listed_names():
+        module, _, own = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), own), name
+
+
+def test_every_verb_of_the_command_is_described():
+    verbs = next(action.choices for action in build_parser()._actions if action.choices)
+    page = (REFERENCE / "command-line.rst").read_text(encoding="utf-8")
+    assert re.findall(r"\.\. command-line:: (\w+)", page) == list(verbs)
+
+
+def test_cited_sections_of_the_design_exist():
+    n_citations = 0
+    for source in SOURCES:
+        for citation in re.findall(r"\S+\.md\b(?: section [\d.]*\d)?", source.read_text(encoding="utf-8")):
+            path, _, section = citation.partition(" section ")
+            page = ROOT / path.lstrip("(`")
+            assert page.parent == DESIGN, f"{source}: {citation}"
+            assert re.search(rf"^##+ {re.escape(section)}\.? ", page.read_text(encoding="utf-8"), re.MULTILINE), (
+                citation
+            )
+            n_citations += 1
+    assert n_citations > 0
