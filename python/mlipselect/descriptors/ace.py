@@ -44,8 +44,7 @@ _Batch = tuple[
 
 
 class ACE(NamedDescriptor):
-    """
-    Linear ACE: pair functions and coupled products of two and three one-particle sums.
+    """Linear ACE: pair functions and coupled products of two and three one-particle sums.
 
     Without `elements` the descriptor takes those of the first structures it sees; without `totaldegree` it
     takes the largest whole number for which a row stays shorter than 1000. It logs what it took, and shows it
@@ -141,8 +140,7 @@ class ACE(NamedDescriptor):
         return cls(**{**given, **({"totaldegree": degrees[0]} if len(degrees) == 1 else {})})
 
     def bind(self, structures: Sequence[Atoms]) -> ACE:
-        """
-        Settle what was left open: the elements, and with them the total degree.
+        """Settle what was left open: the elements, and with them the total degree.
 
         Does nothing where the elements are known already.
 
@@ -200,8 +198,7 @@ class ACE(NamedDescriptor):
         }
 
     def features(self, atoms: Atoms) -> npt.NDArray[np.float64]:
-        """
-        Describe every atom of one structure.
+        """Describe every atom of one structure.
 
         Parameters
         ----------
@@ -226,8 +223,7 @@ class ACE(NamedDescriptor):
             raise StructureError(error.problem) from None
 
     def site_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.float64]:
-        """
-        Describe every atom of many structures.
+        """Describe every atom of many structures.
 
         Parameters
         ----------
@@ -250,8 +246,7 @@ class ACE(NamedDescriptor):
         return basis.site_features(*_flat(structures), n_threads)
 
     def structure_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.float64]:
-        """
-        Average the rows of the atoms of each structure, without keeping them.
+        """Average the rows of the atoms of each structure, without keeping them.
 
         Parameters
         ----------
@@ -274,8 +269,7 @@ class ACE(NamedDescriptor):
         return basis.structure_features(*_flat(structures), n_threads)
 
     def design(self, atoms: Atoms) -> Design:
-        """
-        Differentiate every feature of one structure: the rows of a linear fit to energy, forces and virial.
+        """Differentiate every feature of one structure: the rows of a linear fit to energy, forces and virial.
 
         Parameters
         ----------
@@ -312,8 +306,7 @@ class ACE(NamedDescriptor):
     def designs(
         self, structures: Iterable[Atoms], *, max_memory: int = _DESIGN_MEMORY, n_threads: int | None = None
     ) -> Iterator[Design]:
-        """
-        Differentiate every feature of many structures, a few structures at a time: as `design`.
+        """Differentiate every feature of many structures, a few structures at a time: as `design`.
 
         Parameters
         ----------
@@ -368,8 +361,7 @@ class ACE(NamedDescriptor):
             yield Design(energy=rows[start], forces=rows[start + 1 : end - 6], virial=rows[end - 6 : end])
 
     def vjp(self, atoms: Atoms, w: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """
-        Differentiate ``w @ features(atoms).sum(axis=0)`` by the positions (a vector-Jacobian product).
+        """Differentiate ``w @ features(atoms).sum(axis=0)`` by the positions (a vector-Jacobian product).
 
         Parameters
         ----------
@@ -393,8 +385,7 @@ class ACE(NamedDescriptor):
         return -self.predict(atoms, w).forces
 
     def predict(self, atoms: Atoms, w: npt.ArrayLike) -> Prediction:
-        """
-        Evaluate a linear model of the features: energy, forces and virial.
+        """Evaluate a linear model of the features: energy, forces and virial.
 
         Parameters
         ----------
@@ -428,8 +419,7 @@ class ACE(NamedDescriptor):
     def predictions(
         self, structures: Sequence[Atoms], w: npt.ArrayLike, n_threads: int | None = None
     ) -> list[Prediction]:
-        """
-        Evaluate a linear model of the features for many structures: as `predict`.
+        """Evaluate a linear model of the features for many structures: as `predict`.
 
         Parameters
         ----------
@@ -465,8 +455,7 @@ class ACE(NamedDescriptor):
         return [Prediction(energy, forces[own], virial, sites[own]) for energy, virial, own in totals]
 
     def smoothness_prior(self, power: float = 4) -> npt.NDArray[np.float64]:
-        """
-        Diagonal that grows with the roughness of each function: the prior of the paper's linear fits.
+        """Diagonal that grows with the roughness of each function: the prior of the paper's linear fits.
 
         Parameters
         ----------

@@ -21,8 +21,7 @@ class Descriptor(Protocol):
     """Anything that describes the atoms of a structure."""
 
     def features(self, atoms: Atoms) -> npt.NDArray[np.floating]:
-        """
-        Describe every atom of one structure.
+        """Describe every atom of one structure.
 
         Parameters
         ----------
@@ -42,8 +41,7 @@ class HasSiteFeatures(Protocol):
     """Describes the atoms of many structures at once, in parallel."""
 
     def site_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.floating]:
-        """
-        Describe every atom of many structures.
+        """Describe every atom of many structures.
 
         Parameters
         ----------
@@ -65,8 +63,7 @@ class HasStructureFeatures(Protocol):
     """Averages the rows of many structures at once, in parallel and without keeping all of them."""
 
     def structure_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.floating]:
-        """
-        Average the rows of the atoms of each structure.
+        """Average the rows of the atoms of each structure.
 
         Parameters
         ----------
@@ -90,8 +87,7 @@ class BatchDescriptor(Descriptor, HasSiteFeatures, HasStructureFeatures, Protoco
 
 @dataclass(frozen=True)
 class Design:
-    """
-    What a linear model of the features says of one structure, as rows: times the weights they are its predictions.
+    """What a linear model of the features says of one structure, as rows: times the weights they are its predictions.
 
     Attributes
     ----------
@@ -111,8 +107,7 @@ class Design:
 
 @dataclass(frozen=True)
 class Prediction:
-    """
-    What a linear model of the features says of one structure, in the unit of energy of its weights and Å.
+    """What a linear model of the features says of one structure, in the unit of energy of its weights and Å.
 
     Attributes
     ----------
@@ -138,8 +133,7 @@ class DifferentiableDescriptor(Descriptor, Protocol):
     """A descriptor whose linear models have forces: it can bias molecular dynamics."""
 
     def vjp(self, atoms: Atoms, w: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-        """
-        Differentiate ``w @ features(atoms).sum(axis=0)`` by the positions (a vector-Jacobian product).
+        """Differentiate ``w @ features(atoms).sum(axis=0)`` by the positions (a vector-Jacobian product).
 
         Parameters
         ----------
@@ -161,8 +155,7 @@ class DesignDescriptor(Descriptor, Protocol):
     """A descriptor with rows of its own for energies, forces and virials: linear models can be fitted to them."""
 
     def design(self, atoms: Atoms) -> Design:
-        """
-        Differentiate every feature of one structure.
+        """Differentiate every feature of one structure.
 
         Parameters
         ----------
@@ -178,8 +171,7 @@ class DesignDescriptor(Descriptor, Protocol):
 
 
 class NamedDescriptor:
-    """
-    Base of the descriptors that the package knows by name; see `mlipselect.descriptors.registry`.
+    """Base of the descriptors that the package knows by name; see `mlipselect.descriptors.registry`.
 
     Attributes
     ----------
@@ -194,8 +186,7 @@ class NamedDescriptor:
 
     @classmethod
     def from_options(cls, given: Mapping[str, Any], dtype: str) -> Any:  # noqa: ARG003 - for those who inherit
-        """
-        Make the descriptor that options of the command line define.
+        """Make the descriptor that options of the command line define.
 
         Parameters
         ----------

@@ -25,8 +25,7 @@ from mlipselect.utils.option import Option
 
 
 class Cached(NamedDescriptor):
-    """
-    Another descriptor whose features are kept in a folder, for descriptors that take long.
+    """Another descriptor whose features are kept in a folder, for descriptors that take long.
 
     What is kept is found by the descriptor with its parameters (of a model file its digest), the version of mlipselect,
     and the structure: numbers, positions, cell and periodicity to the last bit. Several processes may share a folder:
@@ -88,8 +87,7 @@ class Cached(NamedDescriptor):
         return dict(self.descriptor.parameters)
 
     def bind(self, structures: Sequence[Atoms]) -> Cached:
-        """
-        Let a descriptor that adapts itself to the structures see some of them.
+        """Let a descriptor that adapts itself to the structures see some of them.
 
         Parameters
         ----------
@@ -105,8 +103,7 @@ class Cached(NamedDescriptor):
         return self
 
     def features(self, atoms: Atoms) -> npt.NDArray[np.floating]:
-        """
-        Describe every atom of one structure.
+        """Describe every atom of one structure.
 
         Parameters
         ----------
@@ -121,8 +118,7 @@ class Cached(NamedDescriptor):
         return self.site_features([atoms])
 
     def site_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.floating]:
-        """
-        Describe every atom of many structures, and keep the rows.
+        """Describe every atom of many structures, and keep the rows.
 
         Parameters
         ----------
@@ -139,8 +135,7 @@ class Cached(NamedDescriptor):
         return np.concatenate(self._kept("atoms", structures, lambda missing: self._rows(missing, n_threads)))
 
     def structure_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.floating]:
-        """
-        Average the rows of the atoms of each structure, and keep the averages.
+        """Average the rows of the atoms of each structure, and keep the averages.
 
         Parameters
         ----------

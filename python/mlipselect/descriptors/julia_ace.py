@@ -23,8 +23,7 @@ from mlipselect.julia.messages import receive, send
 
 
 class JuliaACE:
-    """
-    The linear ACE basis of ACEpotentials.jl, computed by Julia in a process of its own (extra ``julia``).
+    """The linear ACE basis of ACEpotentials.jl, computed by Julia in a process of its own (extra ``julia``).
 
     Julia starts with the first structure that is described, which takes a minute or so.
 
@@ -100,8 +99,7 @@ class JuliaACE:
         return self._n_features
 
     def features(self, atoms: Atoms) -> npt.NDArray[np.float64]:
-        """
-        Describe every atom of one structure.
+        """Describe every atom of one structure.
 
         Parameters
         ----------
@@ -125,8 +123,7 @@ class JuliaACE:
         return rows
 
     def design(self, atoms: Atoms) -> Design:
-        """
-        Differentiate every feature of one structure.
+        """Differentiate every feature of one structure.
 
         Parameters
         ----------

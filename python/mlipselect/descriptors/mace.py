@@ -32,8 +32,7 @@ _INFO_KEYS = {"total_spin": "spin", "total_charge": "charge", "external_field": 
 
 
 class MACE(NamedDescriptor):
-    """
-    The node features of a MACE model: what it has learned of the environment of each atom.
+    """The node features of a MACE model: what it has learned of the environment of each atom.
 
     A model file can run any code when it is loaded: give only files from people you trust.
 
@@ -138,8 +137,7 @@ class MACE(NamedDescriptor):
         }
 
     def features(self, atoms: Atoms) -> npt.NDArray[np.floating]:
-        """
-        Describe every atom of one structure.
+        """Describe every atom of one structure.
 
         Parameters
         ----------
@@ -161,8 +159,7 @@ class MACE(NamedDescriptor):
         return rows
 
     def site_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.floating]:
-        """
-        Describe every atom of many structures, in batches.
+        """Describe every atom of many structures, in batches.
 
         Parameters
         ----------
@@ -194,8 +191,7 @@ class MACE(NamedDescriptor):
         return rows
 
     def vjp(self, atoms: Atoms, w: npt.ArrayLike) -> npt.NDArray[np.floating]:
-        """
-        Differentiate ``w @ features(atoms).sum(axis=0)`` by the positions (a vector-Jacobian product).
+        """Differentiate ``w @ features(atoms).sum(axis=0)`` by the positions (a vector-Jacobian product).
 
         Parameters
         ----------
@@ -219,8 +215,7 @@ class MACE(NamedDescriptor):
         return -self.predict(atoms, w).forces
 
     def predict(self, atoms: Atoms, w: npt.ArrayLike) -> Prediction:
-        """
-        Evaluate a linear model of the features: energy, forces and virial.
+        """Evaluate a linear model of the features: energy, forces and virial.
 
         Parameters
         ----------
@@ -247,8 +242,7 @@ class MACE(NamedDescriptor):
     def predictions(
         self, structures: Sequence[Atoms], w: npt.ArrayLike, n_threads: int | None = None
     ) -> list[Prediction]:
-        """
-        Evaluate a linear model of the features for many structures: as `predict`, in batches.
+        """Evaluate a linear model of the features for many structures: as `predict`, in batches.
 
         Parameters
         ----------
@@ -292,8 +286,7 @@ class MACE(NamedDescriptor):
         return out
 
     def vjps(self, atoms: Atoms, W: npt.ArrayLike) -> npt.NDArray[np.floating]:
-        """
-        Differentiate by the positions for many sets of weights, in one pass forward: as `vjp` for each row of `W`.
+        """Differentiate by the positions for many sets of weights, in one pass forward: as `vjp` for each row of `W`.
 
         Parameters
         ----------
@@ -317,8 +310,7 @@ class MACE(NamedDescriptor):
         return self._pulled_back(atoms, self._weights(W, 2))[0]
 
     def design(self, atoms: Atoms) -> Design:
-        """
-        Differentiate every feature of one structure: the rows of a linear fit to energy, forces and virial.
+        """Differentiate every feature of one structure: the rows of a linear fit to energy, forces and virial.
 
         It takes one backward pass per feature, or one through a backward pass per component of forces and virial where
         those are fewer. With hundreds of features that suits cells of up to some tens of atoms; `force_variance`

@@ -24,8 +24,7 @@ Monomial = tuple[int, ...]
 
 
 class SymmetricContraction(torch.nn.Module):  # type: ignore[misc] # torch is not there to be checked
-    """
-    What ``mace.modules.symmetric_contraction.SymmetricContraction`` computes, up to rounding.
+    """What ``mace.modules.symmetric_contraction.SymmetricContraction`` computes, up to rounding.
 
     Parameters
     ----------

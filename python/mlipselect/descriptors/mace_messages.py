@@ -17,8 +17,7 @@ _CHUNK = 2**23
 
 
 class Messages(torch.nn.Module):  # type: ignore[misc] # torch is not there to be checked
-    """
-    What ``conv_tp`` of an interaction of mace computes for each edge, summed over the edges that an atom receives.
+    """What ``conv_tp`` of an interaction of mace computes for each edge, summed over the edges that an atom receives.
 
     Parameters
     ----------
@@ -49,8 +48,7 @@ class Messages(torch.nn.Module):  # type: ignore[misc] # torch is not there to b
             self.register_buffer(f"coupling_{k}", coupling)
 
     def forward(self, x: torch.Tensor, y: torch.Tensor, weights: torch.Tensor, edges: torch.Tensor) -> torch.Tensor:
-        """
-        Sum up messages.
+        """Sum up messages.
 
         Parameters
         ----------

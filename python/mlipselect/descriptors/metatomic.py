@@ -20,8 +20,7 @@ from mlipselect.utils.option import Option
 
 
 class Metatomic(NamedDescriptor):
-    """
-    The ``feature`` output of a metatomic model, the interface that PET, FlashMD and others have in common.
+    """The ``feature`` output of a metatomic model, the interface that PET, FlashMD and others have in common.
 
     A model file can run any code when it is loaded, and so can extensions: give only files from people you trust.
 
@@ -100,8 +99,7 @@ class Metatomic(NamedDescriptor):
         return {"name": "Metatomic", "model": self.model, "sha256": self._sha256, "dtype": self.dtype}
 
     def features(self, atoms: Atoms) -> npt.NDArray[np.floating]:
-        """
-        Describe every atom of one structure.
+        """Describe every atom of one structure.
 
         Parameters
         ----------
@@ -125,8 +123,7 @@ class Metatomic(NamedDescriptor):
             raise StructureError(error.problem) from error.__cause__
 
     def site_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.floating]:
-        """
-        Describe every atom of many structures, in batches.
+        """Describe every atom of many structures, in batches.
 
         Parameters
         ----------

@@ -17,8 +17,7 @@ from mlipselect.utils.option import Option
 
 
 class PerElement(NamedDescriptor):
-    """
-    Another descriptor with a block of columns for each element, zero in the blocks of the others.
+    """Another descriptor with a block of columns for each element, zero in the blocks of the others.
 
     The row of an atom stands in the block of its element, so the row of a structure holds, for each element, the sum
     over its atoms divided by the number of all atoms; a block is zero where the element is absent. A linear model has
@@ -71,8 +70,7 @@ class PerElement(NamedDescriptor):
         }
 
     def settled_as(self, record: Mapping[str, Any]) -> PerElement:
-        """
-        Take the elements from a record where they are left open.
+        """Take the elements from a record where they are left open.
 
         Parameters
         ----------
@@ -89,8 +87,7 @@ class PerElement(NamedDescriptor):
         return PerElement(self.descriptor, record["elements"])
 
     def bind(self, structures: Sequence[Atoms]) -> PerElement:
-        """
-        Settle what was left open, by the elements of some structures.
+        """Settle what was left open, by the elements of some structures.
 
         Parameters
         ----------
@@ -109,8 +106,7 @@ class PerElement(NamedDescriptor):
         return self
 
     def features(self, atoms: Atoms) -> npt.NDArray[np.floating]:
-        """
-        Describe every atom of one structure.
+        """Describe every atom of one structure.
 
         Parameters
         ----------
@@ -130,8 +126,7 @@ class PerElement(NamedDescriptor):
         return self.site_features([atoms])
 
     def site_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.floating]:
-        """
-        Describe every atom of many structures.
+        """Describe every atom of many structures.
 
         Parameters
         ----------

@@ -29,8 +29,7 @@ def descriptor_identity(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Recorded:
-    """
-    A descriptor of which only the record is known: enough to tell its features from others, not to compute any.
+    """A descriptor of which only the record is known: enough to tell its features from others, not to compute any.
 
     Parameters
     ----------
@@ -48,8 +47,7 @@ class Recorded:
         return f"Recorded({self.parameters!r}, {self.source!r})"
 
     def features(self, atoms: Atoms) -> NoReturn:  # noqa: ARG002
-        """
-        Say that the descriptor itself is needed for that.
+        """Say that the descriptor itself is needed for that.
 
         Raises
         ------
