@@ -21,16 +21,16 @@ from mlipselect.utils.option import Option
 
 _LOGGER = logging.getLogger("mlipselect")
 
-# A descriptor that picks its own total degree stays shorter than this.
+# Features of a descriptor whose total degree is chosen automatically: fewer than this.
 _DEFAULT_LENGTH = 1000
 
-# Designs are made in batches of about so many bytes.
+# Approximate bytes of a batch of designs.
 _DESIGN_MEMORY = 256 * 2**20
 
-# Bond lengths in Å that are known better than as two covalent radii: that of silicon reproduces the paper.
+# Bond lengths in Å that replace twice the covalent radius. That of silicon reproduces the paper.
 _BOND_LENGTHS = {"Si": 2.4}
 
-# What ASE has in place of a covalent radius that nobody measured.
+# ASE's placeholder for an unknown covalent radius, in Å.
 _NO_RADIUS = 0.2
 
 
@@ -47,7 +47,7 @@ class ACE(NamedDescriptor):
     """Linear ACE: pair functions and coupled products of two and three one-particle sums.
 
     Without `elements` the descriptor takes those of the first structures it sees; without `totaldegree` it
-    takes the largest whole number for which a row stays shorter than 1000. It logs what it took, and shows it
+    takes the largest whole number for which a row stays shorter than 1000. It logs both choices and shows them
     when printed.
 
     Parameters
@@ -55,16 +55,15 @@ class ACE(NamedDescriptor):
     elements : sequence of str or int, optional
         Chemical symbols or atomic numbers. Other elements are refused.
     order : {1, 2, 3}, default=3
-        Correlation order: how many neighbours one function correlates, at most. Order 1 has the pair
-        functions only.
+        Correlation order: the largest number of neighbours in one function. Order 1 has the pair functions only.
     totaldegree : float or sequence of float, optional
-        Largest degree, the sum of ``n + 1.5 l`` over the factors of a function; one number for all orders or
-        one for each order. The pair functions have the largest of them. Half integers count, 40 is the most.
+        Largest degree of a function, the sum of ``n + 1.5 l`` over its factors: one number for all orders, or one
+        for each. Half integers count; 40 is the limit. The number of pair functions is the largest of them.
     rcut : float, default=5.0
         Cutoff radius in Å.
     r0 : float or mapping of str to float, optional
-        Length in Å at which distances are resolved best, about a bond length: one for all, or one per
-        chemical symbol. A pair of elements uses the mean of their two. By default 2.4 for Si and twice the
+        Length in Å at which distances are resolved best, about a bond length: one for all elements, or one per
+        chemical symbol. A pair of elements uses the mean of the two lengths. By default 2.4 for Si and twice the
         covalent radius for the others.
 
     Attributes
@@ -129,7 +128,7 @@ class ACE(NamedDescriptor):
         if elements is not None:
             self._set_elements(_atomic_numbers(elements))
         else:
-            # What can be wrong before the elements are known is said now.
+            # Parameters that are wrong for any elements are refused now.
             degrees = self._degrees or [1.0] * self.order
             AceBasis(np.array([14]), self.order, np.array(degrees), self.rcut, _pair_lengths([14], r0))
 
@@ -140,9 +139,9 @@ class ACE(NamedDescriptor):
         return cls(**{**given, **({"totaldegree": degrees[0]} if len(degrees) == 1 else {})})
 
     def bind(self, structures: Sequence[Atoms]) -> ACE:
-        """Settle what was left open: the elements, and with them the total degree.
+        """Take the elements, and with them the total degree, from structures.
 
-        Does nothing where the elements are known already.
+        Does nothing if the elements are known already.
 
         Parameters
         ----------
@@ -306,15 +305,15 @@ class ACE(NamedDescriptor):
     def designs(
         self, structures: Iterable[Atoms], *, max_memory: int = _DESIGN_MEMORY, n_threads: int | None = None
     ) -> Iterator[Design]:
-        """Differentiate every feature of many structures, a few structures at a time: as `design`.
+        """Differentiate every feature of many structures, in batches: as `design`.
 
         Parameters
         ----------
         structures : iterable of ase.Atoms
-            The structures, of which no more are taken than are worked on.
+            The structures. Only those of the current batch are taken from an iterator.
         max_memory : int, default=256 MiB
-            About as many bytes are in use at any time, for the rows and for what it takes to make them; more if a
-            single structure needs more. Rows that the caller holds on to stay where they are and are not counted.
+            Approximate limit in bytes for the rows of a batch and their work space, exceeded if a single structure
+            needs more. Rows that the caller keeps are not counted.
         n_threads : int, optional
             Number of threads; all processors by default. The rows do not depend on it.
 
@@ -326,7 +325,7 @@ class ACE(NamedDescriptor):
         Raises
         ------
         StructureError
-            As `features`; its `index` is that of the structure. It comes when the structure is reached.
+            As `features`; its `index` is that of the structure. It is raised when the structure is reached.
         """
         if isinstance(structures, Atoms):
             raise InvalidInputError("expected an iterable of ase.Atoms; `design` takes a single one")
@@ -408,8 +407,8 @@ class ACE(NamedDescriptor):
 
         Notes
         -----
-        The derivatives are analytic, by reverse mode: no gradient of a feature is formed, and the cost is a few
-        times that of `features` however many there are.
+        The derivatives are analytic, by reverse mode: no gradient of a feature is formed. The cost is a few times
+        that of `features`, for any number of features.
         """
         try:
             return self.predictions([atoms], w)[0]

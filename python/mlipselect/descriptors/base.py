@@ -1,4 +1,4 @@
-"""What a descriptor is: the protocols that everything else relies on."""
+"""Protocols of descriptors: the methods that the rest of the package calls."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class BatchDescriptor(Descriptor, HasSiteFeatures, HasStructureFeatures, Protoco
 
 @dataclass(frozen=True)
 class Design:
-    """What a linear model of the features says of one structure, as rows: times the weights they are its predictions.
+    """Design rows of one structure: their products with the weights are the predictions of a linear model.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ class Design:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a linear model of the features says of one structure, in the unit of energy of its weights and Å.
+    """Predictions of a linear model for one structure, in Å and in the energy unit of the weights.
 
     Attributes
     ----------
@@ -130,7 +130,7 @@ class Prediction:
 
 @runtime_checkable
 class DifferentiableDescriptor(Descriptor, Protocol):
-    """A descriptor whose linear models have forces: it can bias molecular dynamics."""
+    """A descriptor with derivatives of weighted sums of features: its linear models have forces."""
 
     def vjp(self, atoms: Atoms, w: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
         """Differentiate ``w @ features(atoms).sum(axis=0)`` by the positions (a vector-Jacobian product).
@@ -152,7 +152,7 @@ class DifferentiableDescriptor(Descriptor, Protocol):
 
 @runtime_checkable
 class DesignDescriptor(Descriptor, Protocol):
-    """A descriptor with rows of its own for energies, forces and virials: linear models can be fitted to them."""
+    """A descriptor with design rows for energies, forces and virials, to which linear models can be fitted."""
 
     def design(self, atoms: Atoms) -> Design:
         """Differentiate every feature of one structure.

@@ -25,26 +25,26 @@ from mlipselect.utils.option import Option
 
 
 class Cached(NamedDescriptor):
-    """Another descriptor whose features are kept in a folder, for descriptors that take long.
+    """A wrapper that keeps the features of another descriptor in a folder, for descriptors that take long.
 
-    What is kept is found by the descriptor with its parameters (of a model file its digest), the version of mlipselect,
-    and the structure: numbers, positions, cell and periodicity to the last bit. Several processes may share a folder:
-    entries are written under another name and renamed. A damaged entry is computed again, with a warning. Nothing is
+    An entry is found by the parameters of the descriptor (by the digest of a model file), the version of mlipselect and
+    the structure: numbers, positions, cell and periodicity to the last bit. Several processes may share a folder:
+    entries are written under another name and renamed. A damaged entry is computed again, with a warning. No entry is
     ever removed.
 
     Parameters
     ----------
     descriptor : object
-        The descriptor; it must have `parameters`, a dictionary that tells it from all others.
+        The descriptor. It must have `parameters`, a dictionary that identifies it.
     folder : path
-        Where the features are kept; made if it is not there.
+        Folder of the entries; made if it does not exist.
     info_keys : sequence of str, default=("charge", "spin")
         Keys of `Atoms.info` that the features may depend on.
 
     Attributes
     ----------
     hits, misses : int
-        Structures that were found, and that were computed.
+        Numbers of structures that were found in the folder, and that were computed.
 
     Examples
     --------
@@ -83,11 +83,11 @@ class Cached(NamedDescriptor):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Those of the descriptor: what is kept is what it computes."""
+        """Parameters of the wrapped descriptor: the features are the same."""
         return dict(self.descriptor.parameters)
 
     def bind(self, structures: Sequence[Atoms]) -> Cached:
-        """Let a descriptor that adapts itself to the structures see some of them.
+        """Bind the wrapped descriptor to structures, if it has `bind`.
 
         Parameters
         ----------
@@ -207,7 +207,7 @@ class Cached(NamedDescriptor):
 
 
 def _exact(value: Any) -> Any:
-    """Stand for arrays and numbers of numpy in JSON, to the last bit."""
+    """Represent a number of numpy exactly, and an array by its digest, for JSON."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray) and value.dtype != object:
@@ -216,7 +216,7 @@ def _exact(value: Any) -> Any:
 
 
 def _read(path: Path) -> npt.NDArray[Any] | None:
-    """Read an entry, None where there is none that is whole."""
+    """Read an entry; None if it is missing or damaged."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -231,7 +231,7 @@ def _read(path: Path) -> npt.NDArray[Any] | None:
 
 
 def _write(path: Path, rows: npt.NDArray[Any]) -> None:
-    """Write an entry, complete or not at all: an array as numpy saves it, and the digest of that."""
+    """Write an entry, complete or not at all: the array in the format of numpy, then its digest."""
     stream = io.BytesIO()
     np.save(stream, rows, allow_pickle=False)
     body = stream.getvalue()

@@ -1,4 +1,4 @@
-"""The ACE basis of ACEpotentials.jl as a descriptor, by way of a process that runs Julia."""
+"""The ACE basis of ACEpotentials.jl as a descriptor, computed by a child process that runs Julia."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from mlipselect.julia.messages import receive, send
 
 
 class JuliaACE:
-    """The linear ACE basis of ACEpotentials.jl, computed by Julia in a process of its own (extra ``julia``).
+    """The linear ACE basis of ACEpotentials.jl, computed by Julia in a child process (extra ``julia``).
 
-    Julia starts with the first structure that is described, which takes a minute or so.
+    Julia starts when the first structure is described, which takes about a minute.
 
     Parameters
     ----------
@@ -38,24 +38,24 @@ class JuliaACE:
     rcut : float, default=5.0
         Cutoff in Å.
     download : bool, default=False
-        Whether Julia and its packages may be downloaded where they are missing.
+        Whether Julia and its packages may be downloaded if they are missing.
     timeout : float, default=1800.0
         Seconds to wait for an answer.
     bridge : sequence of str, optional
-        Command of the process that runs Julia, such as another Python that has juliacall. By default this one.
+        Command that starts the child process, such as another Python that has juliacall. By default this Python.
     **options
         Further arguments of ``ace1_model``: numbers, text and lists of them.
 
     Raises
     ------
     MissingExtraError
-        When a structure is described: juliacall, Julia or ACEpotentials.jl is not installed.
+        Raised when a structure is described, if juliacall, Julia or ACEpotentials.jl is not installed.
 
     Notes
     -----
     The bridge is written for ``ace1_model``, ``site_descriptors`` and ``energy_forces_virial_basis`` of
-    ACEpotentials.jl 0.8 and later. **It has not been run with Julia yet**; `ACE`, which needs no Julia, has. Where
-    Julia is, ``python benches/python/julia_parity.py`` compares the two.
+    ACEpotentials.jl 0.8 and later. **It has not been run with Julia yet.** `ACE` needs no Julia; where Julia is
+    installed, ``python benches/python/julia_parity.py`` compares the two.
 
     References
     ----------
@@ -93,7 +93,7 @@ class JuliaACE:
 
     @property
     def n_features(self) -> int:
-        """Length of a row; Julia is started to find out."""
+        """Length of a row. Julia is started if it is not running."""
         self._running()
         assert self._n_features is not None
         return self._n_features
@@ -217,7 +217,7 @@ class _Process:
     def ask(
         self, head: dict[str, Any], arrays: Sequence[npt.NDArray[Any]] = ()
     ) -> tuple[dict[str, Any], list[npt.NDArray[Any]]]:
-        """Send a message and wait for the answer; after an error the process is gone."""
+        """Send a message and wait for the answer; an error ends the process."""
         try:
             return self._worker.submit(self._exchange, head, arrays).result(self._timeout)
         except TooLate:
@@ -264,7 +264,7 @@ def _end(child: subprocess.Popen[bytes], log: IO[bytes]) -> None:
 
 
 def _not_opened(head: dict[str, Any]) -> MlipselectError:
-    """Say what is missing: juliacall raises URLError, ValueError or plain Exception where Julia is."""
+    """Name what is missing, by the stage: juliacall has no exception of its own for a missing Julia."""
     reason = " ".join(str(head["error"]).split())
     if head.get("stage") == "julia":
         return MissingExtraError(

@@ -19,20 +19,20 @@ from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features.check import check_structure
 from mlipselect.utils.option import Option
 
-# Largest arrays of messages that a pass has room for. With mace's own modules it needs 2.5, and up to 6 to go back;
-# with ours, on a CPU, 1.2 and 4.4 (benches/python/mace.py --memory). Twice that leaves room for structures of few
-# neighbours and for what the allocator keeps.
+# Memory of a pass forward, and of one forward and back, in units of the largest array of messages. Measured: 2.5 and up
+# to 6 with mace's own modules, 1.2 and 4.4 with ours on a CPU (benches/python/mace.py --memory). The factor of two is
+# for structures with few neighbours and for memory that the allocator keeps.
 _FORWARD, _BACKWARD = 5, 12
 
 # Voigt order of xx, yy, zz, yz, xz, xy.
 _VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
 
-# What MACECalculator reads from Atoms.info, for models that are told the charge and spin of a system.
+# Keys of Atoms.info that MACECalculator reads, for models that depend on the charge and spin of a system.
 _INFO_KEYS = {"total_spin": "spin", "total_charge": "charge", "external_field": "external_field"}
 
 
 class MACE(NamedDescriptor):
-    """The node features of a MACE model: what it has learned of the environment of each atom.
+    """The node features of a MACE model, which describe the environment of each atom.
 
     A model file can run any code when it is loaded: give only files from people you trust.
 
@@ -43,15 +43,15 @@ class MACE(NamedDescriptor):
         cache: ``"mp:NAME"``, ``"off:NAME"`` or ``"omol:NAME"``, for ``mace_mp``, ``mace_off`` and ``mace_omol``; or a
         model in memory, of which a copy is taken.
     invariants_only : bool, default=True
-        Keep the features that rotations leave alone, of every layer. Otherwise all are kept, as in [1]_: of a model
-        with 128x0e+128x1o and two layers 512 + 128 = 640, of which the 384 of 128x1o turn with the structure, so that
-        equal structures in different orientations differ.
+        Keep only the features that rotations do not change, of every layer. Otherwise all are kept, as in [1]_. A model
+        of two layers with 128x0e+128x1o then has 512 + 128 = 640 features. The 384 of 128x1o turn with the structure:
+        equal structures in different orientations differ in them.
     dtype : {"float64", "float32"}, default="float64"
         Precision in which the model runs, and type of the features.
     device : str, default="cpu"
-        Where it runs, such as ``"cuda"``.
+        Device of the model, such as ``"cuda"``.
     max_memory : int, optional
-        About as many bytes are in use by one pass of the model; more if a single structure needs more. By default
+        Approximate limit in bytes for one pass of the model, exceeded if a single structure needs more. By default
         128 MiB on a CPU, where larger batches are slower, and 2 GiB elsewhere.
 
     Attributes
@@ -61,16 +61,16 @@ class MACE(NamedDescriptor):
     n_features : int
         Length of a row.
     rcut : float
-        Cutoff of one layer, in Å. The features of an atom depend on atoms within as many of these as there are layers.
+        Cutoff of one layer, in Å. The features of an atom depend on atoms within this times the number of layers.
 
     Notes
     -----
-    Structures are described together, in batches that `max_memory` bounds, without a pass for forces. On a CPU the
-    sums of messages and the symmetric contraction are our own, which compute what mace's do, up to rounding.
+    Structures are described in batches that `max_memory` bounds, without a pass for forces. On a CPU, modules of this
+    package compute the messages and the symmetric contraction; they agree with those of mace up to rounding.
 
-    Derivatives are taken by reverse-mode automatic differentiation; rows of `design` by differentiating that a second
-    time where there are fewer components than features. Forward-mode differentiation is not used: depending on what ran
-    before, torch drops a part of it in pieces of MACE that it has compiled, without an error.
+    Derivatives are taken by reverse-mode automatic differentiation. Rows of `design` take a second reverse pass where
+    there are fewer components than features. Forward-mode differentiation is not used: in compiled parts of MACE torch
+    can drop a part of the derivative without an error.
 
     Batches and numbers of threads may change the last digits of features. On CUDA sums run in an order that changes
     from call to call, and so do the last digits.
@@ -166,7 +166,7 @@ class MACE(NamedDescriptor):
         structures : sequence of ase.Atoms
             The structures.
         n_threads : int, optional
-            Threads of torch; as many as it is set to by default.
+            Threads of torch; by default its current setting.
 
         Returns
         -------
@@ -251,7 +251,7 @@ class MACE(NamedDescriptor):
         w : array_like of shape (n_features,)
             One weight per feature.
         n_threads : int, optional
-            Threads of torch; as many as it is set to by default.
+            Threads of torch; by default its current setting.
 
         Returns
         -------
@@ -286,7 +286,7 @@ class MACE(NamedDescriptor):
         return out
 
     def vjps(self, atoms: Atoms, W: npt.ArrayLike) -> npt.NDArray[np.floating]:
-        """Differentiate by the positions for many sets of weights, in one pass forward: as `vjp` for each row of `W`.
+        """Differentiate by the positions for many sets of weights with one pass forward: `vjp` for each row of `W`.
 
         Parameters
         ----------
@@ -312,9 +312,9 @@ class MACE(NamedDescriptor):
     def design(self, atoms: Atoms) -> Design:
         """Differentiate every feature of one structure: the rows of a linear fit to energy, forces and virial.
 
-        It takes one backward pass per feature, or one through a backward pass per component of forces and virial where
-        those are fewer. With hundreds of features that suits cells of up to some tens of atoms; `force_variance`
-        estimates what it is mostly wanted for in larger ones.
+        The cost is one backward pass per feature or, if those are fewer, one second-order pass per component of forces
+        and virial. With hundreds of features that suits cells of up to some tens of atoms; for larger ones
+        `force_variance` estimates the variances of forces without these rows.
 
         Parameters
         ----------
@@ -368,7 +368,7 @@ class MACE(NamedDescriptor):
     def _pushed_forward(self, atoms: Atoms) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
         """Differentiate all features by each position (3 n, d) and strain (6, d): twice in reverse mode.
 
-        The slopes of a weighted sum of features are linear in the weights; their derivatives by the weights are rows.
+        The derivatives of a weighted sum are linear in the weights; their derivatives by the weights are the rows.
         """
         import torch
 
@@ -402,13 +402,13 @@ class MACE(NamedDescriptor):
         return _collated([graph] * copies, self.device), copies
 
     def _differentiable(self, batch: dict[str, Any]) -> tuple[Any, Any, Any]:
-        """Run the model and give features, with the positions and the strains that they can be differentiated by."""
+        """Run the model; return features, positions and strains, the last two as variables of differentiation."""
         positions = batch["positions"].requires_grad_(True)
         found = self._model(batch, training=False, compute_force=False, compute_displacement=True)
         return found["node_feats"][:, self._columns], positions, found["displacement"]
 
     def _batches(self, structures: Sequence[Atoms], passes: int) -> Iterator[list[Any]]:
-        """Make the graphs of structures, and hand them out as many at a time as `max_memory` has room for."""
+        """Make the graphs of structures, and yield them in batches that fit into `max_memory`."""
         room = self.max_memory // (passes * self._bytes_per_edge)
         batch: list[Any] = []
         n_edges = 0
@@ -465,7 +465,7 @@ def _checked(structures: Sequence[Atoms]) -> Sequence[Atoms]:
 
 
 def _alone(method: Any, *arguments: Any) -> Any:
-    """Call a method for many structures with one, which then needs no index in errors."""
+    """Call a method for many structures with one structure, and drop the index from its errors."""
     try:
         return method(*arguments)
     except StructureError as error:

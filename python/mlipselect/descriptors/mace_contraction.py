@@ -1,7 +1,7 @@
-"""The symmetric contraction of MACE, by those products of features that differ and are coupled.
+"""The symmetric contraction of MACE, over distinct products of features with a non-zero coupling.
 
-mace goes atom by atom through a tensor of all ordered products. Of 16 features of a channel there are 4096 products of
-three; 816 of them differ, and 77 of these contribute to an invariant.
+mace contracts, atom by atom, with a tensor of all ordered products. The 16 features of a channel have 4096 ordered
+products of three; 816 of them are distinct, and 77 of these contribute to an invariant.
 
 This module imports torch: import it where a model is loaded.
 """
@@ -14,22 +14,22 @@ from typing import Any
 
 import torch
 
-# Bytes of products that are worked on together; what the caches do not hold makes it slower.
+# Bytes of the products of one chunk of atoms; larger chunks leave the caches and are slower.
 _CHUNK = 2**21
 
-# Couplings that are smaller, relative to the largest, are what rounding leaves of none.
+# Couplings below this fraction of the largest are zero up to rounding.
 _NONE = 1e-6
 
 Monomial = tuple[int, ...]
 
 
 class SymmetricContraction(torch.nn.Module):  # type: ignore[misc] # torch is not there to be checked
-    """What ``mace.modules.symmetric_contraction.SymmetricContraction`` computes, up to rounding.
+    """A replacement of ``mace.modules.symmetric_contraction.SymmetricContraction``, equal up to rounding.
 
     Parameters
     ----------
     original : mace.modules.symmetric_contraction.SymmetricContraction
-        What this takes the place of, in its precision and with its parameters.
+        The module to replace. Its precision and parameters are kept.
 
     References
     ----------
@@ -62,7 +62,7 @@ class SymmetricContraction(torch.nn.Module):  # type: ignore[misc] # torch is no
         """Contract features of atoms (n, channels, components) with the weights of their elements, one-hot in `y`."""
         species = y.argmax(dim=1)
         chunk = max(1, _CHUNK // (x.element_size() * x.shape[1] * self._n_monomials))
-        # Where there are no atoms, these empty parts are all there is.
+        # Empty parts, for a batch without atoms.
         found = [x.new_empty((0, x.shape[1] * sum(self._widths)))]
         places = [species[:0]]
         for element in species.unique().tolist():
@@ -83,7 +83,7 @@ class SymmetricContraction(torch.nn.Module):  # type: ignore[misc] # torch is no
         return torch.cat([part.flatten(1) for part in parts], dim=1)
 
     def _coefficients(self, element: int) -> list[torch.Tensor]:
-        """Weigh the couplings of an element, by degree: (channels, components of all blocks, monomials)."""
+        """Multiply the couplings of each degree by the weights of an element: (channels, components, monomials)."""
         return [
             torch.cat([self._weighed(b, degree, element) for b in range(len(self._widths))], dim=1)
             for degree in self._degrees
@@ -110,7 +110,7 @@ def _symmetrised(block: Any, degree: int) -> torch.Tensor:
 
 
 def _monomials(couplings: list[list[torch.Tensor]]) -> list[list[Monomial]]:
-    """List by degree the products that any block couples, and those that they are made of, a feature at a time."""
+    """List, for each degree, the products that any block couples and the shorter products that these extend."""
     n_features = couplings[0][0].shape[1]
     found: list[set[Monomial]] = [{(k,) for k in range(n_features)}]
     for same_degree in list(zip(*couplings, strict=True))[1:]:

@@ -1,7 +1,7 @@
-"""The messages of MACE: what atoms get from their neighbours, added up before it is coupled.
+"""The messages of MACE, summed over the neighbours before they are coupled.
 
-mace couples the features and the direction of every neighbour, and adds up the results. Coupling is linear: here the
-products are added up first, in one matrix product for each atom, and coupled once.
+mace couples the features and the direction of every neighbour, and sums the results. Coupling is linear: here the
+products are summed first, in one matrix product for each atom, and coupled once.
 
 This module imports torch: import it where a model is loaded.
 """
@@ -12,17 +12,17 @@ from typing import Any
 
 import torch
 
-# Bytes of products that are worked on together; what the caches do not hold makes it slower.
+# Bytes of the products of one chunk of atoms; larger chunks leave the caches and are slower.
 _CHUNK = 2**23
 
 
 class Messages(torch.nn.Module):  # type: ignore[misc] # torch is not there to be checked
-    """What ``conv_tp`` of an interaction of mace computes for each edge, summed over the edges that an atom receives.
+    """A replacement of ``conv_tp`` of an interaction of mace that also sums over the edges of each receiving atom.
 
     Parameters
     ----------
     original : e3nn.o3.TensorProduct
-        What this takes the place of, in its precision; one that `is_by_channel`.
+        The product to replace; `is_by_channel` holds for it. Its precision is kept.
 
     References
     ----------
@@ -36,7 +36,7 @@ class Messages(torch.nn.Module):  # type: ignore[misc] # torch is not there to b
             zip(original.irreps_in1.slices(), (part.mul for part in original.irreps_in1), strict=True)
         )
         self._directions = original.irreps_in2.slices()
-        # A path couples one part of the features with one of the directions, and fills one of the results.
+        # A path couples one part of the features with one part of the directions to one part of the result.
         self._paths = []
         start = 0
         for path in original.instructions:
@@ -72,7 +72,7 @@ class Messages(torch.nn.Module):  # type: ignore[misc] # torch is not there to b
         first = counts.cumsum(0) - counts
         # Channels last: long inner loops.
         features = [x[:, part].unflatten(1, (channels, -1)).mT.contiguous() for part, channels in self._features]
-        # Those with as many neighbours go together, so that few places are filled up; those with none by themselves.
+        # Atoms with similar numbers of neighbours share a chunk, which keeps padding short.
         atoms = counts.argsort(stable=True)
         alone = int((counts == 0).sum())
         products = x.element_size() * sum(features[path[1]][0].numel() for path in self._paths)
@@ -81,7 +81,7 @@ class Messages(torch.nn.Module):  # type: ignore[misc] # torch is not there to b
         for some in atoms.tensor_split(list(range(alone, len(atoms), chunk))):
             own_counts = counts[some, None]
             place = torch.arange(max(own_counts[:, 0].tolist(), default=0), device=x.device)
-            # An atom's own last edge fills up its places, with the weight zero.
+            # Padding repeats the last edge of an atom, with the weight zero.
             own = by_receiver[first[some, None] + place.minimum(own_counts - 1)]
             angular = y[own] * (place < own_counts)[..., None]
             found.append(self._summed([part[sender[own]] for part in features], angular, weights[own]))
@@ -98,7 +98,7 @@ class Messages(torch.nn.Module):  # type: ignore[misc] # torch is not there to b
         return torch.cat(sums, dim=1)
 
     def _couplings(self, original: Any) -> list[torch.Tensor]:
-        """Ask what becomes of each component of the directions and the features: (results, components of both)."""
+        """Apply the product to unit vectors: for each path a matrix (results, components of directions x features)."""
         dtype = next(buffer.dtype for buffer in original.buffers() if buffer.is_floating_point())
         results = original.irreps_out.slices()
         found = []
@@ -108,7 +108,7 @@ class Messages(torch.nn.Module):  # type: ignore[misc] # torch is not there to b
             n_pairs = n_directions * n_features
             x = torch.zeros((n_pairs, original.irreps_in1.dim), dtype=dtype)
             y = torch.zeros((n_pairs, original.irreps_in2.dim), dtype=dtype)
-            # The first channel will do: all are coupled alike.
+            # The first channel is enough: all are coupled alike.
             x[:, part.start : part.start + n_features] = torch.eye(n_features, dtype=dtype).repeat(n_directions, 1)
             y[:, onto] = torch.eye(n_directions, dtype=dtype).repeat_interleave(n_features, dim=0)
             coupled = original(x, y, torch.ones((n_pairs, original.weight_numel), dtype=dtype))[:, results[result]]
@@ -117,7 +117,7 @@ class Messages(torch.nn.Module):  # type: ignore[misc] # torch is not there to b
 
 
 def is_by_channel(product: Any) -> bool:
-    """Tell whether a product couples each channel with the directions alone, by weights of each edge, as mace's do."""
+    """Tell whether a product couples each channel separately with the directions, with weights for each edge."""
     from e3nn import o3
 
     return (

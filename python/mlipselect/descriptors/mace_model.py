@@ -1,4 +1,4 @@
-"""MACE models: where they come from, what they know, and which of their features are which."""
+"""Load MACE models, and find the columns and the size of their features."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mlipselect.descriptors.torch_settings import TRUST, import_extra
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.collection import sha256
 
-# Loaders of foundation models in mace.calculators, by the prefix that asks for them.
+# Loaders of foundation models in mace.calculators, by the prefix of a name.
 _FAMILIES = {"mp": "mace_mp", "off": "mace_off", "omol": "mace_omol"}
 
 
@@ -42,7 +42,7 @@ def load_model(model: Any, device: str, dtype: str) -> tuple[Any, str, str]:
     model : path, str or torch.nn.Module
         As `MACE` takes it. A module is copied.
     device, dtype : str
-        Where and in which precision it will run.
+        Device and precision of the model.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def load_model(model: Any, device: str, dtype: str) -> tuple[Any, str, str]:
     name : str
         Path, name or class.
     sha256 : str
-        Digest of the file, or of the weights and the structure where there is none.
+        Digest of the file or, without a file, of the weights and the structure of the module.
 
     Raises
     ------
@@ -99,12 +99,12 @@ def feature_columns(model: Any, invariants_only: bool) -> NDArray[np.int64]:
 
 
 def numbers_per_edge(model: Any) -> int:
-    """Count the floats of the largest array of messages, for one edge: what the memory of a batch goes by."""
+    """Count the numbers per edge in the largest array of messages, which determines the memory of a batch."""
     return max(int(interaction.conv_tp.irreps_out.dim) for interaction in model.interactions)
 
 
 def _use_our_own_modules(model: Any) -> None:
-    """Give a model our own messages and contraction where it has mace's, on which most of its time goes on a CPU."""
+    """Replace mace's messages and contraction, which take most of the time on a CPU, by those of this package."""
     from mace.modules.symmetric_contraction import SymmetricContraction as Original
 
     from mlipselect.descriptors.mace_contraction import SymmetricContraction
@@ -112,7 +112,7 @@ def _use_our_own_modules(model: Any) -> None:
 
     # Models compiled to TorchScript, and those for cuEquivariance, have other modules and keep them.
     for interaction in model.interactions:
-        # Blocks that know this attribute leave it to `conv_tp` to add up messages where they have it.
+        # Blocks that read the attribute conv_fusion let `conv_tp` sum the messages if it is set.
         if is_by_channel(interaction.conv_tp) and "conv_fusion" in type(interaction).forward.__code__.co_consts:
             interaction.conv_tp = Messages(interaction.conv_tp)
             interaction.conv_fusion = True

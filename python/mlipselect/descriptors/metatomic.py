@@ -20,7 +20,7 @@ from mlipselect.utils.option import Option
 
 
 class Metatomic(NamedDescriptor):
-    """The ``feature`` output of a metatomic model, the interface that PET, FlashMD and others have in common.
+    """The ``feature`` output of a metatomic model, the common interface of PET, FlashMD and others.
 
     A model file can run any code when it is loaded, and so can extensions: give only files from people you trust.
 
@@ -31,9 +31,9 @@ class Metatomic(NamedDescriptor):
     extensions : path, optional
         Folder with the compiled extensions that the model was exported with.
     device : str, optional
-        Where the model runs, such as ``"cuda"``; by default the first device that the model names and torch has.
+        Device of the model, such as ``"cuda"``; by default the first one that the model names and torch has.
     batch_atoms : int, default=1024
-        Structures are evaluated together up to about this many atoms, which bounds the memory.
+        Approximate number of atoms in a batch of structures, which bounds the memory.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Metatomic(NamedDescriptor):
 
     Notes
     -----
-    Whether features are invariant is up to the model, and so are their number and meaning. Derivatives are not offered.
+    Number, meaning and invariance of the features are those of the model. There are no derivatives.
 
     References
     ----------
@@ -130,7 +130,7 @@ class Metatomic(NamedDescriptor):
         structures : sequence of ase.Atoms
             The structures.
         n_threads : int, optional
-            Threads of torch; as many as it is set to by default.
+            Threads of torch; by default its current setting.
 
         Returns
         -------
@@ -152,7 +152,7 @@ class Metatomic(NamedDescriptor):
         return np.concatenate(blocks)
 
     def _batches(self, structures: Sequence[Atoms]) -> Iterator[tuple[int, list[Atoms]]]:
-        """Check structures and hand them out a few at a time, with the index of the first."""
+        """Check structures and yield them in batches, each with the index of its first structure."""
         batch: list[Atoms] = []
         n_atoms = 0
         for index, atoms in enumerate(structures):

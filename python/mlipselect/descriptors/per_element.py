@@ -1,4 +1,4 @@
-"""Features of atoms in a block for each element, so that a linear model has weights of its own for each."""
+"""A block of columns for each element, so that a linear model has separate weights for each element."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from mlipselect.utils.option import Option
 
 
 class PerElement(NamedDescriptor):
-    """Another descriptor with a block of columns for each element, zero in the blocks of the others.
+    """A wrapper that gives each element a block of columns of its own.
 
-    The row of an atom stands in the block of its element, so the row of a structure holds, for each element, the sum
-    over its atoms divided by the number of all atoms; a block is zero where the element is absent. A linear model has
-    weights of its own for each element then, as `ACE` has by itself; learned descriptors such as MACE share columns.
+    The row of an atom stands in the block of its element; all other blocks are zero. The row of a structure then holds,
+    for each element, the sum over the atoms of that element divided by the number of all atoms. A linear model has
+    separate weights for each element. `ACE` has such blocks by itself; learned descriptors such as MACE have not.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class PerElement(NamedDescriptor):
         return PerElement(self.descriptor, record["elements"])
 
     def bind(self, structures: Sequence[Atoms]) -> PerElement:
-        """Settle what was left open, by the elements of some structures.
+        """Take the elements from structures if they were not given, and bind the wrapped descriptor.
 
         Parameters
         ----------

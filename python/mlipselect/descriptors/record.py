@@ -1,4 +1,4 @@
-"""What stores and records of selections keep of a descriptor: its name and parameters."""
+"""The record of a descriptor in stores and selections: its name and parameters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def describe_descriptor(descriptor: Any) -> dict[str, Any]:
 
 
 def descriptor_identity(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep of the record of a descriptor what its features depend on: of a model the digest, wherever its file lies."""
+    """Return the part of a record on which features depend: the digest of a model file, not its path."""
     return {
         name: descriptor_identity(value) if isinstance(value, dict) else value
         for name, value in record.items()
@@ -29,14 +29,14 @@ def descriptor_identity(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Recorded:
-    """A descriptor of which only the record is known: enough to tell its features from others, not to compute any.
+    """A descriptor known by its record only: it identifies features but cannot compute them.
 
     Parameters
     ----------
     parameters : dict
         Name and parameters.
     source : str
-        What has the record, for messages.
+        Store or selection with the record, for messages.
     """
 
     def __init__(self, parameters: Mapping[str, Any], source: str):
@@ -47,7 +47,7 @@ class Recorded:
         return f"Recorded({self.parameters!r}, {self.source!r})"
 
     def features(self, atoms: Atoms) -> NoReturn:  # noqa: ARG002
-        """Say that the descriptor itself is needed for that.
+        """Refuse: only the descriptor itself can describe structures.
 
         Raises
         ------
@@ -58,7 +58,7 @@ class Recorded:
 
     def missing(self) -> InvalidInputError:
         """Make the error that asks for the descriptor."""
-        # A model is not looked for where the record says: it can run any code, so a person has to give it.
+        # The model is not loaded from the path in the record: it can run any code, so the user has to name it.
         return InvalidInputError(
             f"{self.source}: expected its descriptor with it, to describe structures (`descriptor`, or --descriptor "
             f"and --model as for featurize): {self.parameters}"

@@ -1,4 +1,4 @@
-"""The descriptors of the package by name: how the command line, and a record, makes each."""
+"""The descriptors of the package by name, and how the command line or a record makes them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def make_descriptor(given: Mapping[str, Any], dtype: str = "float64") -> Any:
     Raises
     ------
     InvalidInputError
-        An option of another descriptor, or none where one is needed.
+        An option of another descriptor was given, or a needed option is missing.
     """
     name = given.get("descriptor", "ace")
     own = {option: value for option, value in given.items() if option != "descriptor" and option not in WRAPPERS}
@@ -67,7 +67,7 @@ def make_descriptor(given: Mapping[str, Any], dtype: str = "float64") -> Any:
 
 
 def from_record(record: Mapping[str, Any]) -> Any:
-    """Make a descriptor that its record says all of; None for others, such as those with a model."""
+    """Make a descriptor from its record; None if the record is not enough, as for a descriptor with a model."""
     parameters = dict(record)
     name = parameters.pop("name", None)
     kinds: dict[str, Any] = {kind.__name__: kind for kind in (*DESCRIPTORS.values(), *WRAPPERS.values())}
@@ -88,16 +88,17 @@ def recorded_descriptor(record: Mapping[str, Any], source: str, given: Any, *, d
     record : dict
         Name and parameters.
     source : str
-        What has the record, for messages.
+        Store or selection with the record, for messages.
     given : object or callable or None
-        The descriptor, to be checked; without it, one is made from the record if that is possible, else a `Recorded`.
+        The descriptor, to be compared with the record. None makes it from the record or, if the record is not enough,
+        returns a `Recorded`.
     describes : bool
-        Whether structures will be described, for which a `Recorded` does not serve.
+        Whether structures will be described; a `Recorded` is refused then.
 
     Raises
     ------
     InvalidInputError
-        It is another one than that of the record, or has to be given.
+        The given descriptor differs from the record, or None was given and the record is not enough.
     """
     if given is None:
         made = from_record(record)

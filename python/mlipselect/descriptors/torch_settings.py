@@ -1,4 +1,4 @@
-"""What descriptors that run on torch share: the import, the device, the type, and settings that are put back."""
+"""Tools of descriptors that run on torch: imports, checks of device and type, temporary settings."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def import_extra(name: str, extra: str) -> Any:
     name : str
         The module.
     extra : str
-        The extra of mlipselect that brings it.
+        The extra of mlipselect that installs it.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def import_extra(name: str, extra: str) -> Any:
 
 
 def checked_device(device: str) -> str:
-    """Refuse a device that torch does not have here."""
+    """Return the device; refuse one that torch cannot use on this machine."""
     import torch
 
     try:
@@ -60,7 +60,7 @@ def checked_device(device: str) -> str:
 
 
 def checked_dtype(dtype: Any) -> str:
-    """Give the name of float32 or float64, and refuse any other type."""
+    """Return the name of float32 or float64; refuse any other type."""
     name = str(getattr(dtype, "__name__", dtype)).removeprefix("torch.")
     if name not in ("float32", "float64"):
         raise InvalidInputError(f"dtype: expected 'float32' or 'float64', got {dtype!r}")
@@ -69,14 +69,14 @@ def checked_dtype(dtype: Any) -> str:
 
 @contextlib.contextmanager
 def torch_settings(dtype: str | None = None, n_threads: int | None = None) -> Iterator[None]:
-    """Set the default type and the number of threads of torch, and put back what was there.
+    """Set the default type and the number of threads of torch, and restore both at the end.
 
     Parameters
     ----------
     dtype : {"float32", "float64"}, optional
-        Default type of new tensors; as it is, if not given.
+        Default type of new tensors; unchanged if not given.
     n_threads : int, optional
-        Threads of one operation; as many as torch is set to, if not given.
+        Threads of one operation; unchanged if not given.
     """
     import torch
 
