@@ -1,4 +1,4 @@
-"""The embedded example: structures made on the spot, and what choosing them is worth."""
+"""The embedded example: structures made by ASE, and a comparison of selections with random sets."""
 
 from mlipselect.demo.compare import Comparison, Worth, compare_with_random
 from mlipselect.demo.silicon import silicon_core, silicon_pool

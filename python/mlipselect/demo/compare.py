@@ -1,4 +1,4 @@
-"""What chosen sets are worth beside sets drawn at random, measured by the same posterior."""
+"""Compare chosen sets with random sets by the posterior of the same linear model."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from mlipselect.selectors.starting_posterior import starting_posterior
 
 @dataclass(frozen=True)
 class Worth:
-    """What a set of structures tells.
+    """What a linear model gains by observing a set of structures.
 
-    Standard deviations are of the predicted energy per atom, over the whole pool, in units of the noise.
+    Standard deviations are those of the predicted energy per atom over the whole pool, in units of the noise.
 
     Attributes
     ----------
     picks : ndarray of int64
         Indices of the structures.
     information : float
-        Information that they bring, in nat.
+        Information gained, in nat.
     largest_sd, mean_sd : float
-        Largest and mean standard deviation once they are known.
+        Largest and mean standard deviation after the observation.
     """
 
     picks: NDArray[np.int64]
@@ -42,7 +42,7 @@ class Comparison:
     Attributes
     ----------
     before : float
-        Largest standard deviation when only the core is known.
+        Largest standard deviation before any pick is observed.
     chosen : dict of Worth
         The chosen sets, by name.
     random : list of Worth
@@ -70,20 +70,20 @@ def compare_with_random(
     X : Features
         The pool.
     core : Features or None
-        Structures that are known already.
+        Structures that are observed before all picks.
     chosen : mapping of str to ndarray of int64
-        Picks of each selection, as many in each.
-    ridge : float, default 1e-5
-        Prior of the posterior that measures, as in `BayesianSelector`.
-    n_draws : int, default 100
+        Picks of each selection, equally many in all.
+    ridge : float, default=1e-5
+        Prior of the linear model, as in `BayesianSelector`.
+    n_draws : int, default=100
         Number of random sets, drawn by `RandomSelector`.
-    random_state : int, default 0
-        Seed of the first draw; each other one has the next.
+    random_state : int, default=0
+        Seed of the first draw; each later draw has the next seed.
 
     Returns
     -------
     Comparison
-        The worth of all.
+        The worth of all sets.
     """
     start = starting_posterior(X, core, ridge=ridge)
 

@@ -1,4 +1,4 @@
-"""What a selection is for: potentials fitted to the core and chosen or random structures, and how good they are."""
+"""Potentials fitted to the core and chosen or random structures, and their errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mlipselect.demo.tersoff import silicon_tersoff
 from mlipselect.descriptors import ACE
 from mlipselect.models import LabelKeys, LinearPotential, prediction_errors
 
-#: Fitted in a second.
+#: Total degree of the ACE, small enough for fits of a second.
 TOTALDEGREE = 12
 
 
@@ -28,11 +28,11 @@ class Quality:
     Attributes
     ----------
     energy_rmse : float
-        Over the pool, in meV an atom.
+        Root mean square error of the energy over the pool, in meV per atom.
     force_rmse : float
-        Over the pool, in eV/Å, of each component.
+        Root mean square error of force components over the pool, in eV/Å.
     surface : float
-        Energy of the relaxed (100) surface in J/m^2; NaN where the relaxation does not end.
+        Energy of the relaxed (100) surface in J/m^2; NaN if the relaxation does not converge.
     """
 
     energy_rmse: float
@@ -47,8 +47,8 @@ def label(structures: Sequence[Atoms], n_processes: int = 1) -> list[Atoms]:
     ----------
     structures : sequence of ase.Atoms
         Structures of silicon.
-    n_processes : int, default 1
-        Processes to use. More than one need a script that may be imported, as `multiprocessing` does.
+    n_processes : int, default=1
+        Number of processes. More than one need a script that can be imported, as `multiprocessing` does.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def label(structures: Sequence[Atoms], n_processes: int = 1) -> list[Atoms]:
     """
     if n_processes == 1:
         return [_labelled(atoms) for atoms in structures]
-    # Not by fork: there are threads.
+    # A fork would copy locks of threads that do not exist in the child.
     with ProcessPoolExecutor(n_processes, mp_context=get_context("spawn")) as processes:
         return list(processes.map(_labelled, structures, chunksize=4))
 
@@ -79,7 +79,7 @@ def potential_quality(core: Sequence[Atoms], pool: Sequence[Atoms], picks: NDArr
     """
     descriptor = ACE(["Si"], totaldegree=TOTALDEGREE)
     training = [*core, *(pool[pick] for pick in picks)]
-    # Tersoff's energies are those of free atoms less the bonds.
+    # Tersoff's energy of a free atom is zero.
     potential = LinearPotential(descriptor, reference_energies={"Si": 0.0}).fit(training, energy_key="calculator")
     errors = prediction_errors(potential, pool, LabelKeys("calculator", "calculator", "none"))
     return Quality(1000.0 * errors.energy, errors.forces, surface_energy("100", potential.calculator()))

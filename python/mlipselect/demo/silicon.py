@@ -1,6 +1,6 @@
-"""Silicon made with ASE: bulk that a training set would start from, and slabs to choose from.
+"""Silicon structures built by ASE: bulk as a core, and slabs as a pool.
 
-The pool is what a pool often is: many frames of one slab that hardly differ, and a few of everything else.
+The pool is typical: many frames of one slab that hardly differ, and a few of each other kind.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from ase import Atoms
 from ase.build import bulk, surface
 
 LATTICE_CONSTANT = 5.43
-"""Of diamond silicon, in Å."""
+"""Lattice constant of diamond silicon, in Å."""
 
 
 @dataclass(frozen=True)
 class Slabs:
-    """A series of slabs that are alike but for strain and noise.
+    """A series of slabs that differ only in strain and random displacements.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ def silicon_core(random_state: int = 0) -> list[Atoms]:
 
     Parameters
     ----------
-    random_state : int, default 0
+    random_state : int, default=0
         Seed of strains and displacements.
 
     Returns
@@ -89,7 +89,7 @@ def silicon_pool(random_state: int = 0) -> list[Atoms]:
 
     Parameters
     ----------
-    random_state : int, default 0
+    random_state : int, default=0
         Seed of strains and displacements.
 
     Returns

@@ -1,4 +1,4 @@
-"""Relaxed surface energies of silicon, by any calculator."""
+"""Relaxed surface energies of silicon with any calculator."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REPEATS = 10
 VACUUM = 10.0
 FMAX, MAX_STEPS = 3e-3, 100
 
-#: One surface unit, so that nothing reconstructs: the last direction is the normal.
+#: Cell directions of one surface unit, in which no reconstruction fits. The last one is the normal.
 DIRECTIONS = {
     "100": [[1, -1, 0], [1, 1, 0], [0, 0, 1]],
     "111": [[1, -1, 0], [0, 1, -1], [1, 1, 1]],
@@ -26,7 +26,7 @@ DIRECTIONS = {
 
 
 def bulk_cell(plane: str) -> Atoms:
-    """Build the crystal with a plane across, cut where the layers are farthest apart.
+    """Build the crystal with a surface plane normal to its last cell vector, cut at the widest gap between layers.
 
     Parameters
     ----------
@@ -37,41 +37,41 @@ def bulk_cell(plane: str) -> Atoms:
     -------
     ase.Atoms
         Ten repeats of the lattice along the normal, one surface unit across. The (111) plane is cut between the widely
-        spaced double layers, through one bond an atom.
+        spaced double layers, through one bond per atom.
     """
     atoms: Atoms = Diamond("Si", DIRECTIONS[plane], size=(1, 1, REPEATS), latticeconstant=LATTICE_CONSTANT)
     height = atoms.cell[2, 2]
     layers = np.unique(np.round(atoms.positions[:, 2] % height, 6))
     gaps = np.diff(np.append(layers, layers[0] + height))
-    # Half way into the widest gap, of equal ones the first.
+    # Half way into the first of the widest gaps.
     cut = layers[int(np.argmax(gaps > gaps.max() - 1e-4))] + gaps.max() / 2
     atoms.positions[:, 2] = (atoms.positions[:, 2] - cut) % height
     return atoms
 
 
 def surface_energy(plane: str, calculator: Any) -> float:
-    """Compute half the energy that two relaxed surfaces cost, per area.
+    """Compute the surface energy: the energy of a relaxed slab less that of the bulk, per area of its two surfaces.
 
     Parameters
     ----------
     plane : {"100", "111"}
         The plane.
     calculator : ase.calculators.calculator.Calculator
-        What gives energies and forces.
+        Calculator of energies and forces.
 
     Returns
     -------
     float
-        In J/m^2; NaN where the relaxation does not end.
+        Surface energy in J/m^2; NaN if the relaxation does not converge.
     """
     bulk = bulk_cell(plane)
     slab: Atoms = bulk.copy()  # type: ignore[no-untyped-call]
     slab.cell[2, 2] += VACUUM
     bulk.calc = slab.calc = calculator
     before = bulk.get_potential_energy()  # type: ignore[no-untyped-call]
-    # Cells as small as these gain nothing by a preconditioner.
+    # A preconditioner gains nothing in cells as small as these.
     optimizer = PreconLBFGS(slab, precon=None, logfile=None)  # type: ignore[no-untyped-call]
-    # A poor potential has no surface to relax to: the line search says so at every step.
+    # With a poor potential the relaxation fails, and the line search warns at every step.
     with (
         warnings.catch_warnings(),
         contextlib.redirect_stdout(io.StringIO()),

@@ -1,4 +1,4 @@
-"""From frames to the features of all of them, batch by batch."""
+"""Compute the features of frames, batch by batch."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ def describe(
     bar: Any,
     expected: tuple[int | None, int | None] = (None, None),
 ) -> Features:
-    """Describe frames as they come.
+    """Describe frames in their order.
 
     Parameters
     ----------
     frames : iterable of Frame
-        What to describe.
+        Frames to describe.
     describer : Describer
-        Calls the descriptor.
+        The descriptor with its checks.
     rows : {"structure", "atoms"}
-        What to keep.
+        Rows to keep: those of structures, or those of atoms as well.
     composition : tuple of str
         Elements whose fractions are appended as columns.
     dtype : dtype
         Type of the result.
     bar : progress bar
-        Moved by one for each structure.
+        Advanced by one for each structure.
     expected : (int or None, int or None)
-        Numbers of structures and of atoms, where they are known.
+        Numbers of structures and of atoms, None where unknown.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What every structure must satisfy before a descriptor sees it."""
+"""The check that every structure passes before a descriptor sees it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mlipselect.exceptions import StructureError
 
 
 def check_structure(atoms: Atoms) -> None:
-    """Refuse a structure that no descriptor can make sense of.
+    """Refuse a structure that no descriptor can describe.
 
     Parameters
     ----------

@@ -1,10 +1,9 @@
 """Columns of element fractions, so that offsets between compositions do not count as information.
 
-The energy of an atom alone differs between elements by far more than anything that depends on its
-surroundings. A linear model takes it up with one weight per element, multiplying the fraction of that
-element in the structure (the fractions sum to one, so a common intercept is among what they span). Without
-such columns the same offsets have to be imitated by the descriptor, and structures of an unusual
-composition look informative for that alone.
+The energies of free atoms differ between elements by far more than the energy of an atom differs between surroundings.
+A linear model takes these offsets up with one weight per element, which multiplies the fraction of that element in the
+structure. The fractions sum to one, so a common intercept is included. Without such columns the descriptor has to
+imitate the offsets, and structures of an unusual composition look informative for their composition alone.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def one_hot(atoms: Atoms, elements: tuple[str, ...]) -> np.ndarray[Any, np.dtype
     Returns
     -------
     ndarray of shape (n_atoms, n_elements)
-        One where the atom is of the column's element, else zero; the mean over atoms gives element fractions.
+        One in the column of the element of the atom, else zero. The means over atoms are element fractions.
 
     Raises
     ------
@@ -52,21 +51,20 @@ def one_hot(atoms: Atoms, elements: tuple[str, ...]) -> np.ndarray[Any, np.dtype
 def balance_composition(*features: Features) -> float:
     r"""Scale the columns of element fractions, in place, to the size of the descriptor's columns.
 
-    All element columns are multiplied by one number, chosen so that the mean square of their entries over
-    all the structures given equals that of the descriptor's entries. An isotropic prior then expects as
-    much of an average element column as of an average descriptor column, it treats the elements alike, and
-    the mean square entry of the matrix, which `ridge` refers to, is what it would be without these columns.
+    All element columns are multiplied by one number, chosen so that the mean square of their entries over all given
+    structures equals that of the descriptor's entries. An isotropic prior then allows an average element column as much
+    energy as an average descriptor column, and treats the elements alike. The mean square entry of the matrix, to which
+    `ridge` refers, is that of the matrix without these columns.
 
     Parameters
     ----------
     *features : Features
-        The sets that go into one selection (pool and core), made with the same `composition`. Sets that were
-        balanced before are balanced anew.
+        The sets of one selection (pool and core), made with the same `composition`. An earlier scale is replaced.
 
     Returns
     -------
     float
-        The scale: what a pure element has in its column.
+        The scale: the entry of a pure element in its column.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The features of a set of structures, with what is needed to trace each row back."""
+"""The features of a set of structures, with the source of each row."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Rows: TypeAlias = Literal["structure", "atoms"]
 
 @dataclass
 class Features:
-    """Structure features, and atomic ones if asked for.
+    """Structure features, with atomic features if asked for.
 
-    An instance stands for the matrix of structure features wherever an array is taken, without a copy.
+    Where an array is taken, an instance is the matrix of structure features, without a copy.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Features:
     composition : tuple of str
         Elements whose fractions are the last columns; empty if there are no such columns.
     composition_scale : float
-        What the element fractions are multiplied by.
+        Factor of the element fractions; see `balance_composition`.
 
     Examples
     --------
@@ -107,7 +107,7 @@ class Features:
             output.publish()
 
     def write_to(self, path: Path) -> None:
-        """Write the archive of `save` to an open place, under exactly this name."""
+        """Write the archive of `save` directly to a path, without a temporary file."""
         arrays: dict[str, Any] = {
             "version": np.int64(VERSION),
             "per_structure": self.per_structure,

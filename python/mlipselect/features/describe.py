@@ -15,11 +15,11 @@ from mlipselect.features.check import check_structure
 from mlipselect.io.frames import Frame
 
 BATCH_ATOMS = 8192
-"""Structures are described together up to about this many atoms: work for every thread, little memory."""
+"""Approximate number of atoms in a batch of structures: enough for every thread, little memory."""
 
 
 def batches(frames: Iterable[Frame]) -> Iterator[list[Frame]]:
-    """Group structures, checking each, into batches of about `BATCH_ATOMS` atoms."""
+    """Check structures, and group them into batches of about `BATCH_ATOMS` atoms."""
     batch: list[Frame] = []
     n_atoms = 0
     for frame in frames:

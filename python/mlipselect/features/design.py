@@ -1,4 +1,4 @@
-"""Rows for energies, forces and stresses, made when they are asked for."""
+"""Design rows for energies, forces and stresses, computed on demand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlipselect.exceptions import InvalidInputError, StructureError
 
 
 class Designs:
-    """The designs of structures, made when they are asked for and kept while there is room.
+    """The designs of structures, computed on demand and kept while there is room.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class Designs:
     descriptor : DesignDescriptor
         A descriptor with `design`, such as `ACE` with its elements given.
     max_memory : int, default=512 MiB
-        Bytes of designs to keep, so that they need not be made again.
+        Limit in bytes for the designs that are kept.
     n_threads : int, optional
         Threads to use, by default one for each processor.
 
@@ -95,7 +95,7 @@ class Designs:
     def _keep(self, index: int, design: Design) -> None:
         size = design.forces.nbytes + design.virial.nbytes + design.energy.nbytes
         if self._bytes + size <= self.max_memory:
-            # Rows of one structure must not hold those of a whole batch.
+            # Copies, since a view would keep the rows of the whole batch in memory.
             self._kept[index] = Design(design.energy.copy(), design.forces.copy(), design.virial.copy())
             self._bytes += size
 
@@ -110,14 +110,14 @@ class Designs:
 def iter_designs(
     structures: Sequence[Atoms], descriptor: DesignDescriptor, n_threads: int | None = None
 ) -> Iterator[Design]:
-    """Make the designs of structures one after the other, in parallel where the descriptor can.
+    """Compute the designs of structures in their order, in parallel if the descriptor can.
 
     Parameters
     ----------
     structures : sequence of ase.Atoms
         The structures.
     descriptor : DesignDescriptor
-        A descriptor with `design`; its `designs(structures, n_threads=)` is used where it has one.
+        A descriptor with `design`; its `designs(structures, n_threads=)` is used if it has one.
     n_threads : int, optional
         Threads to use.
 

@@ -1,4 +1,4 @@
-"""From files to a store of features, which a run that was stopped goes on with."""
+"""Fill a store with the features of files; a run that was stopped continues where it stopped."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from mlipselect.io.frames import Frame, raw_frames
 from mlipselect.progress import progress_bar
 
 SHARD_BYTES = 32 << 20
-"""A shard is written each time so many bytes of rows have come together: what a stop loses at most."""
+"""Bytes of rows in a shard: the most that a stop loses."""
 EXPECTED_ATOMS = 128
-"""With atomic rows, that many for each structure are reckoned with."""
+"""Assumed atoms per structure in the size of a shard with atomic rows."""
 
 
 def fill_store(
@@ -85,7 +85,7 @@ def fill_store(
 
 
 def _frames(collection: Structures, skip: int) -> Iterator[tuple[int, Frame]]:
-    """Go through the candidates from one on, each with the number of its file; those before it are not parsed."""
+    """Yield the candidates after the first `skip`, which are not parsed, each with the number of its file."""
     isolated = set(collection.isolated_positions)
     raws = ((number, raw) for number, path in enumerate(collection.paths) for raw in raw_frames(path))
     kept = (numbered for position, numbered in enumerate(raws) if position not in isolated)
@@ -94,7 +94,7 @@ def _frames(collection: Structures, skip: int) -> Iterator[tuple[int, Frame]]:
 
 
 def _peeked(frames: Iterator[tuple[int, Frame]]) -> Iterator[tuple[int, Frame]] | None:
-    """Give the same frames, or None if there are no more."""
+    """Return an iterator over the same frames, or None if there are no more."""
     first = next(frames, None)
     return None if first is None else itertools.chain([first], frames)
 

@@ -1,4 +1,4 @@
-"""Several stores as one pool, and a share of it for one of several jobs."""
+"""Several stores as one pool, and the share of such a pool that one of several jobs works on."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class JoinedStores:
     Raises
     ------
     InvalidInputError
-        No store, or one with other features than the first.
+        There is no store, or the features of one differ in kind from those of the first.
     """
 
     def __init__(self, stores: Sequence[FeatureStore]):
@@ -74,7 +74,7 @@ class JoinedStores:
 
     @property
     def files(self) -> list[dict[str, str]]:
-        """Files that the structures came from, each with its path and digest."""
+        """The files that the structures came from, each with its path and digest."""
         return [file for store in self.stores for file in store.manifest.files]
 
     @property
@@ -84,7 +84,7 @@ class JoinedStores:
 
     @property
     def squares(self) -> tuple[float, int]:
-        """Sum of the squares of all features, and how many they are."""
+        """Sum of the squares of all features, and the number of features."""
         found = [store.squares for store in self.stores]
         return sum(squares for squares, _ in found), sum(count for _, count in found)
 
@@ -94,7 +94,7 @@ class JoinedStores:
         return np.concatenate([store.n_atoms for store in self.stores])
 
     def positions(self, rows: ArrayLike) -> NDArray[np.int64]:
-        """Give the positions in the whole pool of some rows: the same, but for a share of it."""
+        """Return the positions of rows in the whole pool; they differ from the rows only for a `Share`."""
         return np.asarray(rows, dtype=np.int64)
 
     def source(self, row: int) -> tuple[str, int]:
@@ -153,14 +153,14 @@ class JoinedStores:
 
 
 class Share(JoinedStores):
-    """Every so many-th shard of a pool, for one of several jobs that have nothing to do with each other.
+    """Every M-th shard of a pool, for one of M independent jobs.
 
     Parameters
     ----------
     pool : JoinedStores
         The whole pool.
     number, count : int
-        Which share, from 1 on, of how many.
+        Number of the share, from 1, and number of all shares.
 
     Raises
     ------
@@ -194,11 +194,11 @@ class Share(JoinedStores):
 
     @property
     def files(self) -> list[dict[str, str]]:
-        """Files that the structures of the whole pool came from, each with its path and digest."""
+        """The files that the structures of the whole pool came from, each with its path and digest."""
         return self._pool.files
 
     def positions(self, rows: ArrayLike) -> NDArray[np.int64]:
-        """Give the positions in the whole pool of some rows."""
+        """Return the positions of rows in the whole pool."""
         rows = np.asarray(rows, dtype=np.int64)
         places = np.searchsorted(self._starts, rows, side="right") - 1
         found: NDArray[np.int64] = self._firsts[places] + rows - self._starts[places]
@@ -206,20 +206,20 @@ class Share(JoinedStores):
 
 
 def open_stores(paths: Sequence[Any]) -> JoinedStores:
-    """Open stores, given as folders or open already, as one pool."""
+    """Join stores into one pool, opening those that are given as folders."""
     opened = [path if isinstance(path, FeatureStore) else FeatureStore.open(path) for path in paths]
     return JoinedStores(opened)
 
 
 def split(pool: JoinedStores, parts: int) -> list[JoinedStores]:
-    """Divide a pool into consecutive parts of about as many rows, along its shards.
+    """Divide a pool into consecutive parts of similar size, each of whole shards.
 
     Parameters
     ----------
     pool : JoinedStores
         The pool.
     parts : int
-        How many parts, at most: there are no more than shards.
+        Largest number of parts; there are no more parts than shards.
     """
     shards = [(store, shard) for store in pool.stores for shard in range(len(store.shards))]
     rows = np.array([store.shards[shard].rows for store, shard in shards])

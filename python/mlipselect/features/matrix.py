@@ -68,27 +68,26 @@ def featurize(
     Parameters
     ----------
     structures : path, iterable of paths, ase.Atoms or iterable of ase.Atoms
-        What to describe. Files and generators are worked through in batches and never held whole, unless the
-        descriptor has to see all the structures first (`ACE` without elements).
+        Structures to describe. Files and generators are read in batches and never held whole, unless the descriptor
+        has to see all structures first (`ACE` without elements).
     descriptor : object or callable
-        Anything with ``features(atoms) -> (n_atoms, d)``, or a callable that returns that array. Where it
-        also has ``site_features(list_of_atoms, n_threads=None)`` or ``structure_features(list_of_atoms,
-        n_threads=None)`` (features of all atoms, and their means per structure), those are called on whole
-        batches.
-    rows : {"structure", "atoms"}, default "structure"
-        What to keep: the mean over the atoms of each structure, or the atomic rows as well.
+        An object with ``features(atoms) -> (n_atoms, d)``, or a callable that returns that array. If it also has
+        ``site_features(list_of_atoms, n_threads=None)`` or ``structure_features(list_of_atoms, n_threads=None)``
+        (features of all atoms, and their means per structure), these are called on whole batches.
+    rows : {"structure", "atoms"}, default="structure"
+        Rows to keep: the mean over the atoms of each structure, or the atomic rows as well.
     composition : sequence of str, optional
         Elements whose fractions are appended as columns; see `balance_composition`, which scales them.
-    dtype : dtype, default float64
+    dtype : dtype, default=float64
         Type of the result, float64 or float32.
     n_threads : int, optional
         Threads for descriptors that work on batches; all cores by default.
     progress : bool, optional
         Show a progress bar on the standard error, after one second; by default where that is a terminal.
     store : path, optional
-        Folder to write the features to, shard by shard, instead of holding them; only for files. Where an earlier call
-        with the same arguments was stopped, this one goes on.
-    append : bool, default False
+        Folder to write the features to, shard by shard, instead of holding them in memory; only for files. A call that
+        was stopped is continued by a call with the same arguments.
+    append : bool, default=False
         Add the files to those that are in `store` already.
 
     Returns
@@ -107,8 +106,8 @@ def featurize(
 
     Notes
     -----
-    Where the number of structures is known beforehand (a list, say) the result is allocated
-    once; otherwise it grows in place by a quarter at a time. There is never a second copy of it.
+    If the number of structures is known beforehand, as for a list, the result is allocated once. Otherwise it grows in
+    place by a quarter at a time. There is never a second copy of it.
 
     Examples
     --------
@@ -143,7 +142,7 @@ def featurize(
 
 
 def _bound(structures: StructuresLike, descriptor: DescriptorLike) -> tuple[StructuresLike, DescriptorLike]:
-    """Let a descriptor that adapts itself to the structures see them first."""
+    """Bind the descriptor to the structures, if it has `bind`."""
     if not isinstance(descriptor, Bindable):
         return structures, descriptor
     structures = structures if isinstance(structures, Structures) else Structures(structures).survey()
@@ -151,7 +150,7 @@ def _bound(structures: StructuresLike, descriptor: DescriptorLike) -> tuple[Stru
 
 
 def _counted(structures: StructuresLike) -> tuple[Iterable[Frame], int | None, int | None]:
-    """Give the frames, and the numbers of structures and atoms where they are known without reading."""
+    """Return the frames, and the numbers of structures and atoms; None where only reading would tell."""
     if isinstance(structures, Structures):
         return structures.iter_candidates(), len(structures.candidates), structures.n_atoms
     paths, in_memory = separate(structures)

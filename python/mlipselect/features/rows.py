@@ -1,4 +1,4 @@
-"""A matrix that grows by rows and ends as one array, without a second copy of what it holds."""
+"""A matrix that grows by rows and ends as one array, without a second copy."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ GROWTH = 1.25
 class RowBuffer:
     """Rows appended to one contiguous array.
 
-    Where the final number of rows is known the array is made once. Otherwise it is enlarged in place, by a
-    quarter at a time (the operating system moves large blocks without copying them), and cut to size at the
-    end.
+    If the final number of rows is known, the array is allocated once. Otherwise it is enlarged in place, by a quarter
+    at a time (the operating system moves large blocks without copying them), and cut to size at the end.
 
     Parameters
     ----------
@@ -32,17 +31,17 @@ class RowBuffer:
         self._filled = 0
 
     def extend(self, count: int) -> np.ndarray[Any, Any]:
-        """Append `count` rows and give a view of them to fill, valid until the next call."""
+        """Append `count` rows and return a view of them to fill, valid until the next call."""
         needed = self._filled + count
         if needed > len(self._rows):
-            # A stale view would be the only other reference, and the contract rules it out.
+            # Only a view of an earlier call could refer to the array, and such views are no longer valid.
             self._rows.resize((max(needed, int(GROWTH * len(self._rows))), self._rows.shape[1]), refcheck=False)
         block = self._rows[self._filled : needed]
         self._filled = needed
         return block
 
     def finish(self) -> np.ndarray[Any, Any]:
-        """Give the array of all rows."""
+        """Return the array of all rows."""
         if self._filled < len(self._rows):
             self._rows.resize((self._filled, self._rows.shape[1]), refcheck=False)
         return self._rows

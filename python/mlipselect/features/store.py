@@ -6,8 +6,8 @@
         origin-00000.npy       for each row: number of the file it came from, 0-based frame in it, number of atoms
         atoms-00000.npy        atomic features of the same structures, if asked for
 
-A shard is written under a temporary name, flushed to disk and renamed; then the manifest is replaced in the same way:
-what it names is complete. Anyone's numpy reads the arrays.
+A shard is written under a temporary name, flushed to disk and renamed; then the manifest is replaced in the same way.
+Files that the manifest names are complete. ``numpy.load`` reads the arrays.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ MANIFEST = "manifest.json"
 VERSION = 2
 KINDS = ("rows", "origin", "atoms")
 BLOCK_BYTES = 64 << 20
-"""Rows are handed out in blocks of about this many bytes."""
+"""Approximate bytes of a block of rows."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """The features of some consecutive structures.
+    """A run of consecutive structures, stored in files of its own.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Shard:
     squares : float
         Sum of the squares of all features.
     sha256 : dict of str
-        Digest of each of its files, by kind.
+        Digest of each file of the shard, by kind.
     """
 
     rows: int
@@ -63,7 +63,7 @@ class Shard:
 
 @dataclass
 class Manifest:
-    """What a store says of itself.
+    """Description of a store: kind of features, source files, shards.
 
     Attributes
     ----------
@@ -78,11 +78,11 @@ class Manifest:
     atomic_rows : bool
         Whether atomic rows are kept.
     shard_rows : int
-        Structures of a shard; the last of those that were written by one call may have fewer.
+        Structures in a shard; the last shard that one call writes may have fewer.
     files : list of dict
         Files that the structures came from, each with its ``path`` and ``sha256``.
     finished : int
-        How many of the files, in their order, are featurised completely.
+        Number of files, from the first, that are featurised completely.
     shards : list of Shard
         The shards, in order.
     """
@@ -98,7 +98,7 @@ class Manifest:
     shards: list[Shard] = field(default_factory=list)
 
     def difference(self, other: Manifest, names: Sequence[str]) -> str | None:
-        """Give the first of some attributes that another manifest has otherwise."""
+        """Return the first of some attributes in which another manifest differs."""
 
         def known(manifest: Manifest, name: str) -> Any:
             value = getattr(manifest, name)
@@ -108,17 +108,17 @@ class Manifest:
 
 
 class FeatureStore:
-    """Structure features in a folder of shards, read when they are asked for.
+    """Structure features in a folder of shards, read on demand.
 
-    Wherever features are taken a store may be given instead; `open` makes one from the folder that
-    ``featurize(..., store=folder)`` filled.
+    Selectors take a store in place of a matrix. `open` makes one from the folder that ``featurize(..., store=folder)``
+    filled.
 
     Attributes
     ----------
     path : Path
         The folder.
     manifest : Manifest
-        What it holds.
+        Description of the store.
     n_atoms : ndarray of int64, shape (n_structures,)
         Number of atoms of each structure.
 
@@ -134,7 +134,7 @@ class FeatureStore:
     def __init__(self, path: Path, manifest: Manifest, numbers: Sequence[int] | None = None):
         self.path = path
         self.manifest = manifest
-        #: Of each shard, the number in the names of its files.
+        #: Number of each shard in the names of its files.
         self._numbers = list(range(len(manifest.shards)) if numbers is None else numbers)
         self._starts = np.concatenate([[0], np.cumsum([shard.rows for shard in manifest.shards])]).astype(np.int64)
         self._origin: NDArray[np.int64] | None = None
@@ -147,9 +147,9 @@ class FeatureStore:
         ----------
         path : path
             The folder.
-        verify : bool, default True
-            Compare the digest of every file, which reads all of them once; else only that they are there with the
-            shape and type that the manifest says.
+        verify : bool, default=True
+            Compare the digest of every file, which reads all of them once. Otherwise only existence, shape and type
+            are compared with the manifest.
 
         Raises
         ------
@@ -199,24 +199,24 @@ class FeatureStore:
 
     @property
     def squares(self) -> tuple[float, int]:
-        """Sum of the squares of all features, and how many they are."""
+        """Sum of the squares of all features, and the number of features."""
         return sum(shard.squares for shard in self.shards), len(self) * self.manifest.width
 
     def file(self, shard: int, kind: str = "rows") -> Path:
-        """Give the path of a file of a shard: its ``"rows"``, ``"origin"`` or ``"atoms"``."""
+        """Return the path of a file of a shard: its ``"rows"``, ``"origin"`` or ``"atoms"``."""
         return shard_file(self.path, kind, self._numbers[shard])
 
     def only(self, shards: Sequence[int]) -> FeatureStore:
-        """Give a store of some of the shards."""
+        """Return a store of some of the shards."""
         manifest = dataclasses.replace(self.manifest, shards=[self.shards[shard] for shard in shards])
         return FeatureStore(self.path, manifest, [self._numbers[shard] for shard in shards])
 
     def absolute(self) -> FeatureStore:
-        """Give the same store by its absolute path, for processes that are at home elsewhere."""
+        """Return the same store with an absolute path, for processes with another working directory."""
         return FeatureStore(self.path.resolve(), self.manifest, self._numbers)
 
     def source(self, row: int) -> tuple[str, int]:
-        """Give the file that a structure came from and its 0-based frame in it."""
+        """Return the file of a structure and its 0-based frame in it."""
         shard = int(np.searchsorted(self._starts, row, side="right") - 1)
         number, frame, _ = np.load(self.file(shard, "origin"), mmap_mode="r")[row - self._starts[shard]]
         return self.manifest.files[number]["path"], int(frame)
@@ -232,7 +232,7 @@ class FeatureStore:
         Parameters
         ----------
         indices : array_like of int
-            Which structures.
+            Indices of structures.
 
         Returns
         -------
@@ -270,7 +270,7 @@ class FeatureStore:
         Parameters
         ----------
         rows : int, optional
-            Rows of a block at most; a block never goes beyond its shard. By default some 64 MB of them.
+            Largest number of rows in a block, by default some 64 MB; a block never extends beyond its shard.
 
         Yields
         ------
@@ -284,11 +284,11 @@ class FeatureStore:
                 yield int(start) + first, np.array(mapped[first : first + rows])
 
     def parts(self) -> list[NDArray[Any]]:
-        """Give the rows of each shard as they lie on disk."""
+        """Return the rows of each shard, mapped from disk."""
         return [self._mapped(shard) for shard in range(len(self.shards))]
 
     def atomic_rows(self, row: int) -> NDArray[Any]:
-        """Read the atomic features of one structure, where they are kept."""
+        """Read the atomic features of one structure, if the store has them."""
         if not self.manifest.atomic_rows:
             raise InvalidInputError(f"{self.path}: holds no atomic rows: make it with rows='atoms'")
         shard = int(np.searchsorted(self._starts, row, side="right") - 1)
@@ -302,8 +302,8 @@ class FeatureStore:
 
         Parameters
         ----------
-        digests : bool, default True
-            Compare digests too, which reads all files once, not only shapes and types.
+        digests : bool, default=True
+            Compare digests too, not only shapes and types. This reads all files once.
 
         Raises
         ------
@@ -350,31 +350,31 @@ class FeatureStore:
 
 
 class StoreWriter:
-    """Fills a store shard by shard; what was written before a stop is kept and gone on from.
+    """Fills a store shard by shard, after the shards that an earlier run has written.
 
     Parameters
     ----------
     path : path
-        The folder; made if it is not there.
+        The folder; made if it does not exist.
     files : sequence of str
         Files that the structures come from.
     digests : sequence of str
         Their SHA-256.
     expected : Manifest
-        What the store is to hold; its files, shards and `finished` do not matter.
+        Description of the store to write; its files, shards and `finished` are not used.
     append : bool
-        Whether the files may be new ones for a store that is complete.
+        Whether new files may be added to a complete store.
 
     Raises
     ------
     InvalidInputError
-        The folder holds something else: other files, another descriptor, another type, or no store at all; or a file of
-        it is damaged.
+        The folder holds something else (other files, another descriptor, another type, no store), or a file of it is
+        damaged.
 
     Attributes
     ----------
     skip : int
-        How many structures of the files are in the store already.
+        Number of structures of the files that are in the store already.
     """
 
     def __init__(
@@ -397,11 +397,11 @@ class StoreWriter:
             raise
 
     def _begin(self, named: list[dict[str, str]], expected: Manifest, append: bool) -> None:
-        """Find out what is there, and remove what was not finished."""
+        """Read or make the manifest, and remove unfinished files."""
         if (self.path / MANIFEST).exists():
             self.manifest = read_manifest(self.path)
             self._refuse_others(expected)
-            # Nothing is added to what is damaged.
+            # Nothing is added to a damaged store.
             FeatureStore(self.path, self.manifest).check()
         elif not all(_is_temporary(entry) or entry.name == NAME for entry in self.path.iterdir()):
             raise InvalidInputError(f"{self.path}: expected an empty folder or a store of features")
@@ -432,7 +432,7 @@ class StoreWriter:
             )
 
     def _place(self, named: list[dict[str, str]], append: bool) -> int:
-        """Where the files stand among those of the store, after they were added to them if they are new."""
+        """Add the files to the manifest if they are new; return the position of the first of them."""
         known, finished = self.manifest.files, self.manifest.finished
         digests, wanted = ([file["sha256"] for file in files] for files in (known, named))
         if finished < len(known):
@@ -461,7 +461,7 @@ class StoreWriter:
         return self.manifest.finished == len(self.manifest.files)
 
     def add(self, rows: NDArray[Any], origin: NDArray[np.int64], atoms: NDArray[Any] | None) -> None:
-        """Write a shard: rows, for each the file (as counted in `files`), frame and number of atoms, atomic rows."""
+        """Write a shard: its rows; file (position in `files`), frame and number of atoms of each; its atomic rows."""
         number = len(self.manifest.shards)
         arrays = {"rows": rows, "origin": origin + np.array([self._first_file, 0, 0])}
         if atoms is not None:
@@ -474,7 +474,7 @@ class StoreWriter:
         self._write_manifest()
 
     def finish(self) -> None:
-        """Say that all files are in the store."""
+        """Record that all files are in the store."""
         self.manifest.finished = len(self.manifest.files)
         self._write_manifest()
         self._lock.release()
@@ -490,7 +490,7 @@ def read_manifest(folder: Path) -> Manifest:
     Raises
     ------
     InvalidInputError
-        There is none, or it is not one of this version.
+        The manifest is missing, damaged, or of another version of the format.
     """
     path = folder / MANIFEST
     try:
@@ -519,12 +519,12 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def shard_file(folder: Path, kind: str, number: int) -> Path:
-    """Give the name of a file of a shard."""
+    """Return the path of a file of a shard."""
     return folder / f"{kind}-{number:05d}.npy"
 
 
 def _as_slice(indices: NDArray[np.int64]) -> NDArray[np.int64] | slice:
-    """Give consecutive indices as a slice, which is copied much faster."""
+    """Turn consecutive indices into a slice, which is copied much faster."""
     consecutive = indices[-1] - indices[0] + 1 == len(indices) and (np.diff(indices) == 1).all()
     return slice(int(indices[0]), int(indices[-1]) + 1) if consecutive else indices
 
@@ -538,7 +538,7 @@ def _write_array(path: Path, array: NDArray[Any]) -> str:
     digest = hashlib.sha256()
 
     class Digested:
-        """Passes on what is written, and digests it."""
+        """A stream that digests the bytes it passes on."""
 
         def __init__(self, stream: Any):
             self.stream = stream

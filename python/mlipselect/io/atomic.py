@@ -1,4 +1,4 @@
-"""Replace a file in one step, so that a run that is killed leaves the old one or the new one."""
+"""Replace a file in one step: a run that is killed leaves either the old file or the new one."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     Parameters
     ----------
     path : Path
-        The file; one that is there is replaced.
+        The file; an existing one is replaced.
     write : callable
-        Writes to the open binary file that it is given.
+        Function that writes to the open binary file it is called with.
 
     Raises
     ------
     InvalidInputError
-        It cannot be written. What was there before is left as it was.
+        The file cannot be written; an existing one is left as it was.
     """
     temporary = path.with_name(f".mlipselect-{path.name}")
     try:
@@ -42,7 +42,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make a rename last, where folders can be flushed."""
+    """Flush a folder, and with it a rename, to disk on systems that can."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:

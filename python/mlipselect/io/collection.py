@@ -1,4 +1,4 @@
-"""Structures that can be gone through more than once without holding a large file in memory."""
+"""Structures that can be read more than once without holding a large file in memory."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ StructuresLike: TypeAlias = "PathLike | Iterable[PathLike] | Atoms | Iterable[At
 """A file, several files, or structures in memory."""
 
 HELD_ATOMS = 1_000_000
-"""Files are held in memory up to this many atoms (some 100 MB) and read again beyond."""
+"""Files up to this many atoms (some 100 MB) are held in memory; larger ones are read again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Isolated:
-    """Which structures are isolated atoms: those whose `atoms.info[key]` reads `value`.
+    """The mark of isolated atoms: structures whose `atoms.info[key]` reads `value`.
 
-    They carry the reference energies of the elements. They belong in a training set whatever a selector
-    thinks, and hold nothing that a descriptor of surroundings could describe.
+    They carry the reference energies of the elements, so they always belong in a training set. A descriptor of
+    surroundings cannot describe them.
     """
 
     key: str
@@ -38,7 +38,7 @@ class Isolated:
 
     @classmethod
     def parse(cls, text: str) -> Isolated:
-        """Understand ``KEY=VALUE``."""
+        """Parse ``KEY=VALUE``."""
         key, equals, value = text.partition("=")
         if not (key and equals and value):
             raise InvalidInputError(
@@ -47,12 +47,12 @@ class Isolated:
         return cls(key, value)
 
     def matches(self, frame: Frame) -> bool:
-        """Say whether a frame is marked as an isolated atom.
+        """Tell whether a frame is marked as an isolated atom.
 
         Raises
         ------
         StructureError
-            A frame that is marked and holds more than one atom.
+            The frame is marked and holds more than one atom.
         """
         if str(frame.atoms.info.get(self.key)) != self.value:
             return False
@@ -63,21 +63,21 @@ class Isolated:
 
 
 class Structures:
-    """Structures from files or from memory, gone through once by `survey` and then as often as needed.
+    """Structures from files or from memory, read once by `survey` and then as often as needed.
 
-    Files of up to `held_atoms` atoms are held; of larger ones each pass parses the files again, so memory
-    stays bounded. Structures given in memory are kept as they are.
+    Files of up to `held_atoms` atoms are held in memory. Larger ones are parsed again in each pass, so memory stays
+    bounded. Structures given in memory are kept as they are.
 
     Parameters
     ----------
     given : path, iterable of paths, ase.Atoms or iterable of ase.Atoms
-        Where the structures are.
+        The structures, or the files with them.
     isolated : Isolated, optional
-        What marks isolated atoms.
+        Mark of isolated atoms.
     held_atoms : int, optional
-        Largest number of atoms to hold of files.
+        Largest number of atoms of files to hold in memory.
     group_by : sequence of str, optional
-        Keys of `atoms.info` that say which group a structure belongs to, or ``"composition"``: its reduced formula.
+        Keys of `atoms.info` by which structures are grouped, or ``"composition"``: the reduced formula.
 
     Attributes
     ----------
@@ -116,7 +116,7 @@ class Structures:
         self.paths, in_memory = separate(given)
         self._held: list[Frame] | None = None if self.paths else list(in_memory)
         self.digests: dict[str, str] = {}
-        #: Frames of each file.
+        #: Number of frames of each file.
         self._counts: list[int] = []
         self.candidates: list[int] = []
         self.sizes: list[int] = []
@@ -136,11 +136,11 @@ class Structures:
             yield from iter_frames(self.paths)
 
     def survey(self, progress: bool | None = False) -> Structures:
-        """Go through all structures once and find out what the attributes tell.
+        """Read all structures once and fill the attributes.
 
         Parameters
         ----------
-        progress : bool or None, default False
+        progress : bool or None, default=False
             Show a progress bar; None shows it where the standard error is a terminal.
 
         Returns
@@ -151,7 +151,7 @@ class Structures:
         Raises
         ------
         StructureError
-            A structure that cannot be read, or has no group where it needs one.
+            A structure that cannot be read, or that lacks a key of `group_by`.
         """
         self.digests = {path: sha256(path) for path in self.paths}
         symbols: dict[int, str] = {}
@@ -188,19 +188,19 @@ class Structures:
         return self
 
     def summary(self) -> dict[str, Any]:
-        """Tell files with their digests, and the numbers of candidates and isolated atoms, ready for JSON."""
+        """Return files with their digests, and the numbers of candidates and isolated atoms, ready for JSON."""
         files = [{"path": path, "sha256": self.digests[path]} for path in self.paths]
         return {"files": files, "candidates": len(self.candidates), "isolated": len(self.isolated_positions)}
 
     def iter_candidates(self) -> Iterator[Frame]:
-        """Go through the structures that are not isolated atoms."""
+        """Yield the structures that are not isolated atoms."""
         isolated = set(self.isolated_positions)
         for position, frame in enumerate(self):
             if position not in isolated:
                 yield frame
 
     def take(self, positions: Iterable[int]) -> list[Frame]:
-        """Give the structures at some positions, in the order asked for.
+        """Return the structures at some positions, in the order asked for.
 
         Parameters
         ----------
@@ -210,7 +210,7 @@ class Structures:
         Raises
         ------
         StructureError
-            A file that is read again and has changed since it was surveyed.
+            A file has changed since `survey` and would have to be read again.
         """
         positions = list(positions)
         if self._held is not None:
@@ -228,7 +228,7 @@ class Structures:
 
 
 def group_of(frame: Frame, key: str) -> Any:
-    """Tell which group a structure belongs to: what `atoms.info` holds under a key, or its reduced formula."""
+    """Return the group of a structure: the value of a key of `atoms.info`, or the reduced formula."""
     if key == "composition":
         return str(frame.atoms.symbols.formula.reduce()[0].format("hill"))
     if key not in frame.atoms.info:
@@ -239,7 +239,7 @@ def group_of(frame: Frame, key: str) -> Any:
 
 
 def sha256(path: str) -> str:
-    """Digest a file, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     try:
         with Path(path).open("rb") as stream:
             digest = hashlib.sha256()
@@ -251,7 +251,7 @@ def sha256(path: str) -> str:
 
 
 def separate(given: StructuresLike) -> tuple[list[str], Iterable[Frame]]:
-    """Tell paths from structures in memory: the paths, or the structures, as a list where they were one."""
+    """Separate paths from structures in memory; one of the two is empty. A list of structures stays a list."""
     if isinstance(given, (str, os.PathLike)):
         return [os.fspath(given)], []
     if isinstance(given, Atoms):
@@ -264,7 +264,7 @@ def separate(given: StructuresLike) -> tuple[list[str], Iterable[Frame]]:
 
 
 def _peek(items: Iterable[Any]) -> tuple[Any, Iterable[Any]]:
-    """Look at the first of some things without losing it."""
+    """Return the first item, and an iterable over all items including it."""
     if isinstance(items, Sequence):
         return (items[0] if items else None), items
     iterator = iter(items)

@@ -1,4 +1,4 @@
-"""Whether two structures are equal in everything that they carry, to the last bit."""
+"""Compare two structures in everything that they carry, to the last bit."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ase.constraints import FixAtoms, FixCartesian
 def differences(atoms: Atoms, other: Atoms, ignore: str | None = None) -> list[str]:
     """List what differs between two structures.
 
-    Compared are species, positions, cell, periodicity, constraints, `info`, `arrays` and the results of a
-    calculator, floating-point numbers by their bits. Two things count as equal because files do not tell
-    them apart: a list and an array of the same values, and a label (``energy``, ``forces``, ...) in `info`
-    or `arrays` and the same label among the results of a calculator.
+    Species, positions, cell, periodicity, constraints, `info`, `arrays` and the results of a calculator are compared,
+    floating-point numbers by their bits. Files do not distinguish a list from an array of the same values, or a label
+    (``energy``, ``forces``, ...) in `info` or `arrays` from the same label among the results of a calculator; both
+    count as equal.
 
     Parameters
     ----------
     atoms, other : ase.Atoms
         The two structures.
     ignore : str, optional
-        Keys that start with this prefix are left out of the comparison.
+        Keys that start with this prefix are not compared.
 
     Returns
     -------
@@ -48,10 +48,10 @@ def differences(atoms: Atoms, other: Atoms, ignore: str | None = None) -> list[s
 
 
 def labels(atoms: Atoms) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Collect what a structure carries: values of the whole structure, and values per atom.
+    """Collect the labels of a structure: values of the whole structure, and values per atom.
 
-    The results of a calculator are merged in, unless the structure has changed since they were computed;
-    stress is given as a 3 x 3 matrix.
+    The results of a calculator are included, unless the structure has changed since they were computed. Stress is a
+    3 x 3 matrix.
     """
     whole: dict[str, Any] = dict(atoms.info)
     per_atom: dict[str, Any] = {
@@ -75,11 +75,11 @@ PER_ATOM = frozenset({"born_effective_charges", "charges", "energies", "forces",
 
 
 class _Conflict:
-    """Stands for a label that a structure gives twice with different values: equal to nothing."""
+    """The value of a label that a structure carries twice with different values: equal to nothing."""
 
 
 def results(atoms: Atoms) -> dict[str, Any]:
-    """Give the results of the calculator that still hold for the structure."""
+    """Return the results of the calculator that still hold for the structure."""
     calculator = atoms.calc
     if calculator is None or getattr(calculator, "check_state", lambda _: [])(atoms):
         return {}
@@ -88,7 +88,7 @@ def results(atoms: Atoms) -> dict[str, Any]:
 
 
 def same(first: Any, second: Any) -> bool:
-    """Whether two values are equal: arrays by kind, shape and bits, other values by type and equality."""
+    """Tell whether two values are equal: arrays by kind, shape and bits, other values by type and equality."""
     if isinstance(first, dict) or isinstance(second, dict):
         return (
             isinstance(first, dict)
@@ -129,14 +129,14 @@ def _kind(array: np.ndarray[Any, Any]) -> str:
 
 
 def _constraints(atoms: Atoms) -> Any:
-    """Give constraints in a comparable form: the fixed components where they are no more than that."""
+    """Return constraints in a comparable form: the fixed components if no other kind of constraint is set."""
     if all(isinstance(constraint, (FixAtoms, FixCartesian)) for constraint in atoms.constraints):
         return fixed_components(atoms).tolist()
     return [constraint.todict() for constraint in atoms.constraints]
 
 
 def fixed_components(atoms: Atoms) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Mark the Cartesian components that `FixAtoms` and `FixCartesian` hold, shape (n_atoms, 3)."""
+    """Mark the Cartesian components that `FixAtoms` and `FixCartesian` fix, shape (n_atoms, 3)."""
     fixed = np.zeros((len(atoms), 3), dtype=bool)
     for constraint in atoms.constraints:
         if isinstance(constraint, FixAtoms):

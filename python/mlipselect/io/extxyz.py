@@ -1,7 +1,7 @@
-"""Extended XYZ that keeps every bit: any reader of the format gets back the numbers that were written.
+"""Write extended XYZ without loss: any reader of the format gets back the numbers that were written.
 
-ASE's own writer rounds positions and other real columns to eight decimals. Here every floating-point number
-is written in the fewest digits that read back as the same number.
+ASE's own writer rounds positions and other real columns to eight decimals. Here every floating-point number is written
+in the fewest digits that read back as the same number.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def format_frame(atoms: Atoms) -> str:
     Raises
     ------
     ValueError
-        Something that the format has no place for; the message names it.
+        The format has no place for a value of the structure; the message names it.
     """
     whole, per_atom = labels(atoms)
     columns: dict[str, np.ndarray[Any, Any]] = {"species": np.array(list(atoms.symbols), dtype=object)}
@@ -67,7 +67,7 @@ def _column_type(name: str, array: np.ndarray[Any, Any]) -> str:
 
 
 def _column_text(array: np.ndarray[Any, Any]) -> list[list[str]]:
-    """Give the text of each column of an array."""
+    """Return the text of each column of an array."""
     columns = [array] if array.ndim == 1 else list(array.T)
     if array.dtype.kind == "b":
         return [["T" if value else "F" for value in column] for column in columns]
@@ -98,7 +98,7 @@ def _encode(key: str, value: Any) -> str:
 
 
 def _plain(value: Any) -> str | None:
-    """Write a value the way that every reader of the format knows; None where there is no such way."""
+    """Write a value in the form that every reader of the format knows; None if there is no such form."""
     if isinstance(value, str):
         return value if value.isprintable() else None
     array = np.asarray(value, dtype=object if value is None else None)
@@ -112,14 +112,14 @@ def _numbers(values: np.ndarray[Any, Any]) -> str:
 
 
 def _as_json(value: Any) -> Any:
-    """Turn what numpy holds into what JSON knows."""
+    """Turn arrays and numbers of numpy into lists and numbers of Python."""
     if isinstance(value, (np.ndarray, np.generic)):
         return value.tolist()
     raise TypeError(f"no JSON for {type(value).__name__}")
 
 
 def _quote(text: str) -> str:
-    """Quote where the reader would not take the text as one word."""
+    """Quote a text that a reader would not take as one word."""
     if text and not set(text) & set(" \t\"'{}[]\\=,"):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

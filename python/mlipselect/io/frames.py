@@ -31,7 +31,7 @@ class Frame:
     atoms : ase.Atoms
         The structure.
     source : str or None
-        The file it was read from, as it was named; None for a structure that was given in memory.
+        Path of its file, as given; None for a structure that was given in memory.
     index : int
         0-based index in `source`, or in the sequence that was given.
     """
@@ -43,14 +43,14 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class RawFrame:
-    """A frame found in a file and not parsed yet."""
+    """A frame that was found in a file but is not parsed yet."""
 
     source: str
     index: int
     build: Callable[[], Atoms]
 
     def parse(self) -> Frame:
-        """Parse the frame; one that cannot be parsed is a `StructureError`."""
+        """Parse the frame; raise `StructureError` if it cannot be parsed."""
         try:
             atoms = self.build()
         except Exception as error:
@@ -88,7 +88,7 @@ def read(paths: PathLike | Iterable[PathLike]) -> list[Atoms]:
 
 
 def iter_frames(paths: PathLike | Iterable[PathLike]) -> Iterator[Frame]:
-    """Go through the structures of one or several files, one at a time.
+    """Read the structures of one or several files, one at a time.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def iter_frames(paths: PathLike | Iterable[PathLike]) -> Iterator[Frame]:
 
 
 def as_paths(paths: PathLike | Iterable[PathLike]) -> list[str]:
-    """Give the names of one or several files as strings."""
+    """Return the paths of one or several files as strings."""
     if isinstance(paths, (str, os.PathLike)):
         return [os.fspath(paths)]
     named = list(paths)
@@ -122,7 +122,7 @@ def as_paths(paths: PathLike | Iterable[PathLike]) -> list[str]:
 
 
 def as_frames(structures: Iterable[Atoms | Frame] | Atoms) -> Iterator[Frame]:
-    """Give structures in memory a number each; frames keep the provenance they have."""
+    """Give structures in memory an index each; frames keep their source and index."""
     if isinstance(structures, Atoms):
         structures = [structures]
     for index, item in enumerate(structures):
@@ -136,11 +136,10 @@ def as_frames(structures: Iterable[Atoms | Frame] | Atoms) -> Iterator[Frame]:
 
 
 def raw_frames(source: str) -> Iterator[RawFrame]:
-    """Find the frames of a file, parsing only what finding them takes.
+    """Find the frames of a file without parsing them, as far as the format allows.
 
-    Extended XYZ is cut into frames by us, so that a truncated file, or text after a blank line (where ASE stops
-    without a word), is an error with a frame number. What is plain is cut and parsed by the compiled part, everything
-    else by ASE.
+    Extended XYZ is cut into frames here, so that a truncated file, or text after a blank line (where ASE stops
+    silently), is an error with a frame number. Plain frames are cut and parsed by the compiled part, all others by ASE.
     """
     try:
         if Path(source).is_dir():
@@ -162,7 +161,7 @@ def raw_frames(source: str) -> Iterator[RawFrame]:
 
 
 def read_frames(source: str, indices: Iterable[int]) -> dict[int, Frame]:
-    """Read some frames of a file, the others only as far as finding these takes.
+    """Read some frames of a file without parsing the others, as far as the format allows.
 
     Parameters
     ----------
@@ -190,11 +189,11 @@ def read_frames(source: str, indices: Iterable[int]) -> dict[int, Frame]:
 
 
 def plain_file(source: str) -> PlainFile | None:
-    """Find the frames of extended XYZ that has nothing rare in its outline; None for any other file."""
+    """Find the frames of a plain extended XYZ file; None for any other file."""
     try:
         is_plain = get_compression(source)[1] is None and filetype(source) == "extxyz"
         return PlainFile.find(source) if is_plain else None
-    except Exception:  # whatever is wrong with it is found by those who read it
+    except Exception:  # the reader that the file is left to reports the error
         return None
 
 
@@ -239,7 +238,7 @@ def _extxyz_frames(source: str) -> Iterator[RawFrame]:
 
 
 def _extxyz_body(header: str, stream: IO[str], index: int, source: str) -> tuple[str, str]:
-    """Give the lines of a frame that come after its header, and the line after them."""
+    """Return the lines of a frame after its header, and the line after the frame."""
     try:
         n_atoms = int(header)
     except ValueError:
@@ -265,7 +264,7 @@ def open_text(source: str) -> IO[str]:
 
 
 def _reason(error: Exception) -> str:
-    """Say in one line what an exception says."""
+    """Return the message of an exception in one line."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if isinstance(error, KeyError):

@@ -1,4 +1,4 @@
-"""A folder that one process at a time writes to."""
+"""A lock that lets one process at a time write to a folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAME = ".lock"
 
 
 class FolderLock:
-    """Keeps other processes from writing to a folder until it is released or the process ends, however it does.
+    """A lock on writing to a folder, held until it is released or the process ends in any way.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class FolderLock:
     Raises
     ------
     InvalidInputError
-        Another process writes to it, or the file that says so cannot be made.
+        Another process holds the lock, or the lock file cannot be made.
     """
 
     def __init__(self, folder: Path):
@@ -46,11 +46,11 @@ class FolderLock:
             except BlockingIOError:
                 stream.close()
                 raise InvalidInputError(f"{folder}: another process is writing to it") from None
-            except OSError:  # some file systems of networks have no locks
+            except OSError:  # some network file systems have no locks
                 pass
             if self._is_there(stream):
                 self._stream = stream
-            else:  # whoever held it removed it in between
+            else:  # its last holder removed it in between
                 stream.close()
 
     def _is_there(self, stream: IO[bytes]) -> bool:
@@ -60,7 +60,7 @@ class FolderLock:
             return False
 
     def release(self) -> None:
-        """Let others write."""
+        """Let other processes write."""
         if self._stream is not None:
             with contextlib.suppress(OSError):
                 self._path.unlink()

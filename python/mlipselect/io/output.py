@@ -1,4 +1,4 @@
-"""Write results so that nothing is ever half written: temporary files, checked, then renamed together."""
+"""Write results completely or not at all: temporary files, checked, then renamed together."""
 
 from __future__ import annotations
 
@@ -20,18 +20,17 @@ from mlipselect.io.frames import raw_frames
 
 
 class Output:
-    """Files that appear together, complete, or not at all.
+    """Files that appear together and complete, or not at all.
 
-    On entry an empty temporary file is made beside each target, so a path that cannot be written is found
-    out before any work. `publish` renames all of them; leaving without it removes them and leaves what was
-    there before.
+    On entry an empty temporary file is made beside each target, so that a path that cannot be written is found before
+    any work. `publish` renames all temporary files. Leaving without it removes them and keeps the old targets.
 
     Parameters
     ----------
     *targets : path
         The files to write.
     inputs : iterable of paths
-        Files that are being read, which no target may replace.
+        Files that are read; no target may replace one of them.
 
     Raises
     ------
@@ -104,7 +103,7 @@ class Output:
 
 
 def _copy(target: Path) -> Path | None:
-    """Keep what is about to be replaced; a directory cannot be, and stays."""
+    """Copy a target that is about to be replaced; None for a directory, which cannot be replaced."""
     if target.is_dir():
         return None
     kept = _temporary_beside(target)
@@ -113,7 +112,7 @@ def _copy(target: Path) -> Path | None:
 
 
 def _temporary_beside(target: Path) -> Path:
-    """Make an empty file in the directory of `target`, with its suffixes, which formats are told by."""
+    """Make an empty file in the directory of `target` with its suffixes, from which formats are recognised."""
     try:
         handle, name = tempfile.mkstemp(prefix=".mlipselect-", suffix="".join(target.suffixes), dir=target.parent)
     except OSError as error:
@@ -126,19 +125,19 @@ def _temporary_beside(target: Path) -> Path:
 
 
 def write_exact(path: str | os.PathLike[str], structures: Sequence[Atoms], name: str | None = None) -> None:
-    """Write structures so that reading the file gives them back exactly, or say what the format cannot keep.
+    """Write structures so that reading the file gives them back exactly; refuse a format that cannot keep them.
 
-    Extended XYZ is written with every digit. Other formats are written by ASE. Either way the file is read
-    back and compared with what was to be written.
+    Extended XYZ is written with every digit. Other formats are written by ASE. The file is read back and compared with
+    the structures in either case.
 
     Parameters
     ----------
     path : path
-        File to write; its name tells the format.
+        File to write; its name determines the format.
     structures : sequence of ase.Atoms
-        What to write.
+        Structures to write.
     name : str, optional
-        What messages call the file, where `path` is a temporary one.
+        Name of the file in messages, if `path` is a temporary file.
 
     Raises
     ------
@@ -173,7 +172,7 @@ def write_exact(path: str | os.PathLike[str], structures: Sequence[Atoms], name:
 
 
 def format_of(path: str, name: str | None = None) -> str:
-    """Give ASE's name of the format that a file name stands for."""
+    """Return ASE's name of the format of a file name."""
     root, _ = get_compression(path)
     suffix = Path(root).suffix.lower()
     if suffix in (".xyz", ".extxyz"):

@@ -1,7 +1,7 @@
-"""Extended XYZ without anything rare in it, fast: where frames are, and structures from those that are wanted.
+"""A fast reader of plain extended XYZ: find frames, and build structures from some of them.
 
-What the compiled part is not certain of goes to ASE's reader, frame by frame or the file as a whole, so that structures
-are those that ASE reads.
+Frames or files with constructions that the compiled part does not cover go to ASE's reader, so that structures are
+always those that ASE reads.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from mlipselect._core import frame_index, parse_frames
 
 BATCH_BYTES = 8 << 20
-"""Frames are read and parsed together up to so many bytes."""
+"""Bytes of frames that are read and parsed together."""
 
-#: Properties that ASE turns into something else than an array or a result.
+#: Properties that ASE turns into neither an array nor a result.
 _SPECIAL = {"move_mask", "initial_charges"}
 
 
 class PlainFile:
-    """A file that is a plain sequence of whole frames.
+    """An uncompressed file that is a plain sequence of complete frames.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class PlainFile:
 
     @classmethod
     def find(cls, path: str) -> PlainFile | None:
-        """Find the frames of a file, which is not compressed; None if it is not a plain sequence of them."""
+        """Find the frames of an uncompressed file; None if it is not a plain sequence of complete frames."""
         found = frame_index(path)
         return None if found is None else cls(path, *found)
 
@@ -49,12 +49,12 @@ class PlainFile:
         return len(self.n_atoms)
 
     def batches(self, indices: Sequence[int] | NDArray[np.int64] | range) -> Iterator[tuple[list[int], Batch]]:
-        """Read frames, many at a time: their indices, and their text.
+        """Read frames in batches: indices and text.
 
         Parameters
         ----------
         indices : sequence of int
-            Which frames, ascending.
+            Indices of frames, ascending.
         """
         sizes = np.diff(self._starts)
         with Path(self._path).open("rb") as stream:
@@ -74,7 +74,7 @@ class PlainFile:
         starts = np.concatenate([[0], np.cumsum(np.diff(self._starts)[chosen])]).astype(np.int64)
         parts, k = [], 0
         while k < len(chosen):
-            # Neighbours are read at once.
+            # Consecutive frames are read at once.
             last = k
             while last + 1 < len(chosen) and chosen[last + 1] == chosen[last] + 1:
                 last += 1
@@ -86,14 +86,14 @@ class PlainFile:
 
 
 class Batch:
-    """The text of some frames, parsed together when one of them is asked for."""
+    """The text of some frames, parsed together when the first of them is asked for."""
 
     def __init__(self, data: bytes, starts: NDArray[np.int64]):
         self._data, self._starts = data, starts
         self._parsed: list[Any] | None = None
 
     def text(self, place: int) -> bytes:
-        """Give a frame as it is in the file."""
+        """Return the text of a frame as it is in the file."""
         return self._data[self._starts[place] : self._starts[place + 1]]
 
     def atoms(self, place: int) -> Atoms:
@@ -106,12 +106,12 @@ class Batch:
 
 
 def parse_extxyz(text: str) -> Atoms:
-    """Let ASE read one frame."""
+    """Read one frame with ASE."""
     return next(ase.io.iread(io.StringIO(text), index=slice(0, 1), format="extxyz"))
 
 
 def build(n_atoms: int, items: list[tuple[str, Any]], columns: list[tuple[str, int, Any]]) -> Atoms | None:
-    """Build a structure as ASE does, or None where that is not certain."""
+    """Build a structure as ASE does; None if the result might differ from ASE's."""
     info: dict[str, Any] = {}
     for key, value in items:
         if not isinstance(value, str) and len(value) == 1:

@@ -14,8 +14,8 @@ from mlipselect.julia.messages import receive, send
 
 
 def main() -> None:
-    """Answer requests until there are no more."""
-    # Julia prints to the standard output; the answers go another way.
+    """Answer requests until the input ends."""
+    # Julia may print to the standard output, so answers go to a copy of it.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     bridge = Bridge()
@@ -32,12 +32,12 @@ def main() -> None:
 
 
 class Bridge:
-    """Calls the functions of `bridge.jl`.
+    """The functions of `bridge.jl`, called by request.
 
     Attributes
     ----------
     stage : str
-        What is being done: what an error belongs to.
+        The current step, which tells to what an error belongs.
     """
 
     def __init__(self) -> None:
@@ -48,11 +48,11 @@ class Bridge:
     def answer(
         self, head: dict[str, Any], arrays: list[NDArray[Any]]
     ) -> tuple[dict[str, Any], list[NDArray[np.float64]]]:
-        """Do what a request asks for."""
+        """Answer one request."""
         if head["do"] == "open":
             return {"n_features": self._open(head)}, []
         numbers, positions, cell = arrays
-        # Julia is column-major: its vectors are the columns of what it is given.
+        # Julia is column-major: vectors are the columns of its arrays.
         structure = (numbers, positions.T, cell.T, np.asarray(head["pbc"]))
         if head["do"] == "features":
             return {}, [np.asarray(self._julia.site_rows(self._model, *structure), dtype=np.float64)]

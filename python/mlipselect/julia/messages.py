@@ -22,9 +22,9 @@ def send(stream: IO[bytes], head: dict[str, Any], arrays: Sequence[NDArray[Any]]
     Parameters
     ----------
     stream : binary file
-        Where it goes.
+        Stream to write to.
     head : dict
-        Anything that JSON has a place for.
+        Values that JSON can represent.
     arrays : sequence of ndarray
         Arrays of numbers.
     """
@@ -43,9 +43,9 @@ def receive(stream: IO[bytes]) -> tuple[dict[str, Any], list[NDArray[Any]]]:
     Raises
     ------
     EOFError
-        The other side is gone.
+        The other process has ended.
     ValueError
-        What comes is not a message.
+        The bytes are not a message.
     """
     length = int.from_bytes(_exactly(stream, 8), "little")
     if not 0 < length <= MAX_HEADER:

@@ -1,4 +1,4 @@
-"""Models that are fitted to labels: the potential that a selection is for."""
+"""Models that are fitted to labels."""
 
 from mlipselect.models.errors import Errors, prediction_errors
 from mlipselect.models.force_variance import force_variance

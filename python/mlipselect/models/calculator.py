@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class LinearCalculator(Calculator):
     """Energies, forces and stress of a `LinearPotential`, for relaxations and molecular dynamics.
 
-    ``get_property("energy_std", atoms)`` and ``get_property("forces_std", atoms)`` are the standard deviations of what
-    is predicted; they cost more than the prediction and are computed when asked for.
+    ``get_property("energy_std", atoms)`` and ``get_property("forces_std", atoms)`` are the standard deviations of the
+    predictions. They cost more than the predictions and are computed only when asked for.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class LinearCalculator(Calculator):
         properties: list[str] | None = None,
         system_changes: list[str] = all_changes,
     ) -> None:
-        """Compute everything but standard deviations, and these if they are among the properties."""
+        """Compute all properties; standard deviations only if they are among those asked for."""
         super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
         wanted = properties or ["energy"]
         structure: Any = self.atoms

@@ -1,4 +1,4 @@
-"""How far a potential is from labels."""
+"""Errors of a potential against labels."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from mlipselect.models.linear import LinearPotential
 
 @dataclass(frozen=True)
 class Errors:
-    """Root mean square errors; NaN where there are no labels.
+    """Root mean square errors; NaN for a quantity without labels.
 
     Attributes
     ----------
     energy : float
-        Of energies, in eV an atom.
+        Error of energies, in eV per atom.
     forces : float
-        Of force components, in eV/Å.
+        Error of force components, in eV/Å.
     virial : float
-        Of virial components, in eV an atom.
+        Error of virial components, in eV per atom.
     """
 
     energy: float
@@ -39,9 +39,9 @@ def prediction_errors(potential: LinearPotential, structures: Sequence[Atoms], k
     potential : LinearPotential
         The fitted potential.
     structures : sequence of ase.Atoms
-        Structures, each compared in what it has labels of.
+        Structures; each is compared in the quantities that it has labels for.
     keys : LabelKeys
-        Where labels are.
+        Keys of the labels.
 
     Raises
     ------

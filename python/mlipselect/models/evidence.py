@@ -16,16 +16,16 @@ FLOOR = 1e-8
 
 @dataclass(frozen=True)
 class Spectrum:
-    """What the evidence depends on: rows and targets in the basis in which the rows are diagonal.
+    """The quantities that determine the evidence: rows and targets in the basis of the singular vectors of the rows.
 
     Attributes
     ----------
     singular_values : ndarray of shape (d,)
-        Of the weighted rows.
+        Singular values of the weighted rows.
     projections : ndarray of shape (d,)
         Components of the weighted targets along the left singular vectors.
     rest : float
-        Squared length of what is left of the targets.
+        Squared length of the rest of the targets.
     n_rows : int
         Number of rows.
     """
@@ -75,7 +75,7 @@ def maximise_evidence(spectrum: Spectrum) -> tuple[float, float]:
     Raises
     ------
     InvalidInputError
-        There is no maximum to be found: the rows or the targets are all zero.
+        There is no maximum: the rows or the targets are all zero.
     """
     if not spectrum.singular_values.any() or not (spectrum.projections.any() or spectrum.rest > 0.0):
         raise InvalidInputError("the fit is singular: the rows, or what they are fitted to, are all zero")
@@ -91,12 +91,12 @@ def maximise_evidence(spectrum: Spectrum) -> tuple[float, float]:
         gradient = 0.5 * np.array([by_prior, by_noise]) * grown
         return -log_evidence(spectrum, prior, noise) / spectrum.n_rows, gradient / spectrum.n_rows
 
-    # Variances are positive and may be of any size: their logarithms are what is searched.
+    # Variances are positive and may be of any size, so the search runs over their logarithms.
     lowest, highest = np.log(1e-12), np.log(1e12)
     start = np.clip(np.log(np.maximum(_start(spectrum) - FLOOR, 1e-12)), lowest, highest)
     options = {"maxiter": 1000, "ftol": 1e-15, "gtol": 1e-10}
     bounds = [(lowest, highest)] * 2
-    # There may be several maxima: from variances of 1 and from near the best of some ratios, the better one counts.
+    # There may be several maxima: the better of two searches counts, from a scan of ratios and from variances of 1.
     searches = [
         minimize(negative, begin, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
         for begin in (start, np.zeros(2))
@@ -107,7 +107,7 @@ def maximise_evidence(spectrum: Spectrum) -> tuple[float, float]:
 
 
 def _start(spectrum: Spectrum) -> NDArray[np.float64]:
-    """Find variances near the best ones: of one ratio the best noise is known, so few ratios stand for all of them.
+    """Find variances near the best ones by a scan of their ratio, for each of which the best noise has a closed form.
 
     Far from the best ratio the evidence is flat, and a search that begins there ends there.
     """

@@ -1,4 +1,4 @@
-"""The variance of forces by sampled weights: for descriptors and cells where rows of all forces cost too much."""
+"""The variance of forces from sampled weights, for structures whose force rows cost too much."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ def force_variance(
     Parameters
     ----------
     descriptor : DifferentiableDescriptor
-        A descriptor with `vjp`. Its `vjps(atoms, W)`, which shares the pass forward, is used where it has one.
+        A descriptor with `vjp`. Its `vjps(atoms, W)`, which shares the pass forward, is used if it has one.
     atoms : ase.Atoms
         The structure.
     posterior : Posterior
-        What is known of the weights of the features.
-    n_samples : int, default 32
-        Weights to draw; each costs one `vjp`. With as many as there are features, the exact variance from `design`
-        costs as much.
-    random_state : int, numpy.random.Generator or None, default 0
+        Posterior of the weights of the features.
+    n_samples : int, default=32
+        Number of weights to draw; each costs one `vjp`. The exact variance from `design` costs as much as one sample
+        per feature.
+    random_state : int, numpy.random.Generator or None, default=0
         Seed of the weights, a generator that draws them, or None for fresh entropy.
 
     Returns
     -------
     variance : ndarray of shape (n_atoms, 3)
-        Estimates, without bias.
+        Unbiased estimates.
     error : ndarray of shape (n_atoms, 3)
-        Their standard errors, ``variance * sqrt(2 / n_samples)``: a quarter of the variance with 32 samples.
+        Standard errors, ``variance * sqrt(2 / n_samples)``: a quarter of the variance with 32 samples.
 
     Raises
     ------
@@ -52,8 +52,9 @@ def force_variance(
 
     Notes
     -----
-    For weights drawn from the posterior, :math:`w \sim N(0, \Sigma)`, a force component :math:`-\nabla_i w^T B` has
-    the variance that is sought, and its square, a multiple of :math:`\chi^2_1`, twice the square of that as its own.
+    For weights :math:`w \sim N(0, \Sigma)` the force component :math:`-\nabla_i w^T B` is Gaussian with mean zero and
+    the variance :math:`v` that is wanted. Its square is :math:`v \chi^2_1`, with mean :math:`v` and variance
+    :math:`2 v^2`.
 
     Examples
     --------

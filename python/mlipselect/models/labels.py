@@ -1,4 +1,4 @@
-"""Energies, forces and virials that structures carry, under whatever names."""
+"""Energies, forces and virials that structures carry, and the keys under which they are found."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from mlipselect.exceptions import InvalidInputError, StructureError
 _LOGGER = logging.getLogger("mlipselect")
 
 CALCULATOR = "calculator"
-"""Stands for the results that a structure came with, where ASE puts ``energy``, ``forces`` and ``stress``."""
+"""Key of the results of a calculator, where ASE puts ``energy``, ``forces`` and ``stress`` of a file."""
 
 ABSENT = "none"
-"""Stands for labels that are not to be used."""
+"""Key of labels that are not used."""
 
 
 @dataclass(frozen=True)
 class LabelKeys:
-    """Where labels are: keys of `Atoms.info` (energy, virial) and `Atoms.arrays` (forces), `CALCULATOR` or `ABSENT`."""
+    """Keys of labels: of `Atoms.info` (energy, virial) and `Atoms.arrays` (forces), ``"calculator"`` or ``"none"``."""
 
     energy: str
     forces: str
@@ -40,19 +40,19 @@ class LabelKeys:
         forces: str | None = None,
         virial: str | None = None,
     ) -> LabelKeys:
-        """Find the keys that were not given, and log what was found.
+        """Find the keys that are not given, and log all keys.
 
         Parameters
         ----------
         structures : sequence of ase.Atoms
             Structures with labels, not necessarily all of them.
         energy, forces, virial : str, optional
-            Keys that are known.
+            Given keys.
 
         Raises
         ------
         InvalidInputError
-            More than one key may be meant, or a key that is given occurs nowhere, or there are no labels at all.
+            Several keys are possible, no structure has a given key, or there are no labels at all.
         """
         keys = cls(
             energy or _only("energy", _counts(structures, "info", "energy", ("energy",))),
@@ -95,14 +95,14 @@ class LabelKeys:
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels of one structure; None for what it does not have.
+    """Labels of one structure; None for a label that it does not have.
 
     Attributes
     ----------
     energy : float or None
         Total energy in eV.
     forces : ndarray of shape (n_atoms, 3) or None
-        In eV/Å.
+        Forces in eV/Å.
     virial : ndarray of shape (6,) or None
         Minus the derivative of the energy by strain, in eV: xx, yy, zz, yz, xz, xy.
     """
@@ -120,9 +120,9 @@ def labels_of(atoms: Atoms, keys: LabelKeys, index: int | None = None) -> Labels
     atoms : ase.Atoms
         The structure.
     keys : LabelKeys
-        Where to look.
+        Keys of the labels.
     index : int, optional
-        What a message calls the structure.
+        Index of the structure, for messages.
 
     Raises
     ------
@@ -164,7 +164,7 @@ def _voigt(virial: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _counts(structures: Sequence[Atoms], where: str, result: str, endings: tuple[str, ...]) -> Counter[str]:
-    """Count the structures that have each key that a label may be under."""
+    """Count the structures that have each possible key of a label."""
     counts: Counter[str] = Counter()
     for atoms in structures:
         names = (str(name) for name in getattr(atoms, where))

@@ -31,22 +31,23 @@ _LOGGER = logging.getLogger("mlipselect")
 
 
 class LinearPotential(Parametrised):
-    r"""Energy as a linear function of the features, fitted to energies, forces and virials with its uncertainty.
+    r"""A potential that is linear in the features, fitted to energies, forces and virials, with its uncertainty.
 
     Parameters
     ----------
     descriptor : DesignDescriptor
         A descriptor with rows for energies, forces and virials, such as `ACE` with its elements given.
     energy_weight, forces_weight, virial_weight : float, default=30, 1, 30
-        Weights of the rows. Those of energies and virials are divided by the root of the number of atoms.
+        Weights of the rows. Those of energies and virials are divided by the square root of the number of atoms.
     prior_power : float, default=4
-        Exponent of the descriptor's smoothness prior: the prior standard deviation of a weight falls as its function
-        gets rougher. Descriptors without `smoothness_prior` get the same for every weight.
+        Exponent of the descriptor's smoothness prior: the prior standard deviation of a weight falls with the roughness
+        of its function. A descriptor without `smoothness_prior` needs `prior_scales`.
     prior_scales : ndarray of shape (n_features,), optional
         Inverse relative prior standard deviation of each weight, instead of the smoothness prior.
     reference_energies : mapping of str to float, optional
-        Energy of a free atom of each element, in eV, that the model adds to. By default it is that of structures
-        of one atom without neighbours, and for elements without one what fits the energies best.
+        Energy of a free atom of each element, in eV. The model predicts the difference to their sum. By default it is
+        the energy of a structure of one isolated atom or, for an element without one, a least-squares fit to the
+        energies.
     n_threads : int, optional
         Threads to use, by default one for each processor. The result does not depend on it.
 
@@ -55,13 +56,13 @@ class LinearPotential(Parametrised):
     weights_ : ndarray of shape (n_features,)
         Mean of the posterior.
     prior_variance_, noise_variance_ : float
-        Variances of a scaled weight and of a weighted row, those of the largest evidence.
+        Variances of a scaled weight and of a weighted row that maximise the evidence.
     log_evidence_ : float
-        Its logarithm.
+        Logarithm of the largest evidence.
     reference_energies_ : dict of float
-        The energies that the model adds to.
+        Energy of a free atom of each element, in eV.
     n_rows_ : int
-        Number of rows that it was fitted to.
+        Number of rows of the fit.
 
     Notes
     -----
@@ -137,13 +138,14 @@ class LinearPotential(Parametrised):
         Parameters
         ----------
         structures : iterable of ase.Atoms
-            Structures with energies, forces or virials; each is used for what it has.
+            Structures with energies, forces or virials; each contributes the labels that it has.
         energy_key, virial_key : str, optional
-            Keys of `Atoms.info`, ``"calculator"`` for the results that a structure came with, or ``"none"``. By default
-            the one key that ends in ``energy``, or in ``virial``. A virial is minus the derivative of the energy by
-            strain, in eV; of results, the stress is used.
+            Keys of `Atoms.info`, ``"calculator"`` for the results of a calculator, or ``"none"``. By default the one
+            key that ends in ``energy``, or in ``virial``. A virial is minus the derivative of the energy by strain, in
+            eV; from a calculator it is computed from the stress.
         forces_key : str, optional
-            Key of `Atoms.arrays`, likewise.
+            Key of `Atoms.arrays`, ``"calculator"`` or ``"none"``. By default the one key that ends in ``forces`` or
+            ``force``.
         progress : bool or None, default=False
             Show a progress bar; None shows it where the standard error is a terminal.
 
@@ -155,7 +157,7 @@ class LinearPotential(Parametrised):
         Raises
         ------
         InvalidInputError
-            No labels, keys that are not there or not clear, weights that are negative, or nothing to fit.
+            No labels, missing or ambiguous keys, negative weights, or nothing to fit.
         StructureError
             A structure that cannot be described, or a label that is not finite or of the wrong shape.
         """
@@ -172,13 +174,13 @@ class LinearPotential(Parametrised):
         structures : sequence of ase.Atoms
             Structures with labels.
         keys : LabelKeys
-            Where labels are.
+            Keys of the labels.
 
         Returns
         -------
         dict of float
-            Those given as `reference_energies`, else of structures of one atom without neighbours, else what fits the
-            energies of all structures best, in least squares per atom.
+            Energies from `reference_energies`; for other elements from structures of one isolated atom; for the rest
+            from a least-squares fit to the energies per atom of all structures.
         """
         given = dict(self.reference_energies or {})
         elements = sorted({symbol for atoms in structures for symbol in atoms.symbols}, key=chemical_symbols.index)
@@ -200,16 +202,16 @@ class LinearPotential(Parametrised):
         *,
         progress: bool | None = False,
     ) -> LeastSquares:
-        """Take the weighted rows of structures and their targets into a triangle, which `fit_rows` fits.
+        """Reduce the weighted rows of structures and their targets to a triangular factor, the input of `fit_rows`.
 
-        Triangles of parts of a training set can be kept and merged.
+        Factors of parts of a training set can be kept and merged.
 
         Parameters
         ----------
         structures : sequence of ase.Atoms
             Structures with labels.
         keys : LabelKeys
-            Where labels are.
+            Keys of the labels.
         references : mapping of str to float
             Energy of a free atom of each element.
         progress : bool or None, default=False
@@ -218,7 +220,7 @@ class LinearPotential(Parametrised):
         Returns
         -------
         LeastSquares
-            The triangle.
+            The factor.
         """
         weights = (self.energy_weight, self.forces_weight, self.virial_weight)
         if not all(weight >= 0.0 and np.isfinite(weight) for weight in weights) or not any(weights):
@@ -245,12 +247,12 @@ class LinearPotential(Parametrised):
         return sums
 
     def fit_rows(self, rows: LeastSquares, references: Mapping[str, float]) -> LinearPotential:
-        """Fit the potential to a triangle of weighted rows, as `rows` makes it.
+        """Fit the potential to the triangular factor of weighted rows that `rows` returns.
 
         Parameters
         ----------
         rows : LeastSquares
-            The triangle.
+            The factor.
         references : mapping of str to float
             Energy of a free atom of each element.
 
@@ -276,10 +278,10 @@ class LinearPotential(Parametrised):
 
     @property
     def posterior_(self) -> Posterior:
-        r"""Posterior of the weights, a new one each time: what `BayesianSelector` takes as `posterior`.
+        r"""Posterior of the weights for `BayesianSelector`, a new object each time.
 
-        Its noise is that of the energy of a structure of one atom, so that a pick is trusted like a labelled atom. The
-        features of a selection are those of the descriptor, without columns of element fractions.
+        Its noise is that of the energy of a structure of one atom, so that a pick counts like a labelled atom. Features
+        of a selection with it are those of the descriptor, without columns of element fractions.
         """
         self._check_fitted()
         scales = self._scales()
@@ -302,7 +304,7 @@ class LinearPotential(Parametrised):
         Returns
         -------
         Prediction
-            The energies include those of free atoms.
+            Energies include those of free atoms.
 
         Raises
         ------
@@ -362,7 +364,7 @@ class LinearPotential(Parametrised):
             output.publish()
 
     def write_to(self, path: Path) -> None:
-        """Write the potential to a file that is there already, as `save` does to a new one."""
+        """Write the potential directly to a path, without a temporary file."""
         self._check_fitted()
         known = {
             "descriptor": describe_descriptor(self.descriptor),
@@ -391,12 +393,12 @@ class LinearPotential(Parametrised):
         path : path
             The file.
         descriptor : DesignDescriptor, optional
-            The descriptor; needed unless it is an `ACE`, which is made anew.
+            The descriptor; needed unless it is an `ACE`, which is made from the file.
 
         Raises
         ------
         InvalidInputError
-            The file is missing or holds something else, or the descriptor has another number of features.
+            The file is missing, holds something else, or needs a descriptor that is not given.
         """
         try:
             with np.load(path, allow_pickle=False) as archive:
@@ -473,7 +475,7 @@ _PARAMETERS = ("energy_weight", "forces_weight", "virial_weight", "prior_power")
 def _average_energies(
     structures: Sequence[Atoms], keys: LabelKeys, given: Mapping[str, float], missing: Sequence[str]
 ) -> dict[str, float]:
-    """Fit the energies of some elements to those of structures, per atom, the others being known."""
+    """Fit the energies of the missing elements to the energies per atom of structures."""
     rows, targets = [], []
     for index, atoms in enumerate(structures):
         energy = labels_of(atoms, keys, index).energy

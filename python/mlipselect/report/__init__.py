@@ -1,4 +1,4 @@
-"""Results for people to read."""
+"""Show results to people."""
 
 from mlipselect.report.table import selection_table
 

@@ -35,18 +35,18 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: Seque
 
 
 def selection_table(selection: Selection) -> str:
-    """Show a selection: its picks, the first and the last of them where they are many, and what they amount to.
+    """Show a selection as a table of its picks and a summary; of more than 20 picks the first 15 and the last 5.
 
     Parameters
     ----------
     selection : Selection
-        What `select` returned.
+        A result of `select`.
 
     Returns
     -------
     str
-        A table of rank, index in the pool, source, `config_type` where there is one, score and cumulative
-        information, and lines on the whole.
+        A table of rank, index in the pool, source, `config_type` if any pick has one, score and cumulative
+        information, and the lines of the summary.
     """
     kinds = [str(frame.atoms.info.get("config_type", "")) for frame in selection.frames]
     has_sources = any(frame.source for frame in selection.frames)

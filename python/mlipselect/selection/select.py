@@ -63,18 +63,18 @@ def select(
     pool : path, iterable of paths, ase.Atoms, iterable of ase.Atoms, or one or several FeatureStore
         Candidates. No labels are used. Of a store, or its folder, only the chosen structures are read; it brings its
         descriptor, and knows no groups, atomic rows or forces.
-    n : int, default 20
+    n : int, default=20
         Number of structures to select.
     core : like `pool`, optional
         Structures that are in the training set already.
     descriptor : object or callable, optional
         See `featurize`; by default ``ACE()``, which adapts itself to the elements of pool and core. A store has its
         own; where that is not an `ACE`, it has to be given to describe a core.
-    method : {"bayesian", "fps", "facility_location", "k_medoids", "cur", "random"}, default "bayesian"
+    method : {"bayesian", "fps", "facility_location", "k_medoids", "cur", "random"}, default="bayesian"
         How to select: by `BayesianSelector`, `FPS`, `FacilityLocation`, `KMedoids`, `CUR` or `RandomSelector`.
     score : {"energy", "logdet", "pool_variance", "pool_std", "force", "stress"} or mapping, optional
         What a candidate is worth to the method ``"bayesian"``; see `BayesianSelector`.
-    update : {"structure", "atoms", "forces", "stress"}, default "structure"
+    update : {"structure", "atoms", "forces", "stress"}, default="structure"
         What a pick tells the posterior: the mean of its atomic features, the features of all its atoms, or its mean
         and the derivatives that its forces or its stress are. The last two are for the method ``"bayesian"`` only.
     ridge : float, optional
@@ -83,7 +83,7 @@ def select(
         computes its leverages with a `ridge` that is given, instead of with a rank.
     prior_precision : float or ndarray of shape (d,) or (d, d), optional
         Precision of the prior, instead of `ridge`.
-    noise_precision : float, default 1.0
+    noise_precision : float, default=1.0
         Inverse variance of the noise of what a row stands for.
     potential : LinearPotential or path, optional
         A fitted potential, or the file that keeps it: its posterior, which knows what it was fitted to, is where the
@@ -114,7 +114,7 @@ def select(
         selected structures.
     dtype : dtype, optional
         Type of the features, float64 or float32; by default float64, or that of a store.
-    random_state : int, numpy.random.Generator or None, default 0
+    random_state : int, numpy.random.Generator or None, default=0
         Seed of whatever is random, a generator that gives one, or None for fresh entropy. The seed is recorded.
     n_threads : int, optional
         Number of threads, by default all cores. Results do not depend on it.

@@ -1,6 +1,6 @@
-"""Conformance kits: check that a descriptor or a selector of your own keeps the promises of the package.
+"""Check that a descriptor or a selector of your own keeps the promises of the package.
 
-Each check raises `AssertionError` with what was promised and what was found, so it can be called from any test.
+A check raises `AssertionError` with the promise and the finding, so any test can call it.
 """
 
 from mlipselect.testing.descriptors import check_descriptor

@@ -37,34 +37,34 @@ def check_descriptor(
     Parameters
     ----------
     descriptor : object or callable
-        Anything with ``features(atoms) -> (n_atoms, d)``, or a callable that returns that array.
+        An object with ``features(atoms) -> (n_atoms, d)``, or a callable that returns that array.
     structures : sequence of ase.Atoms, optional
-        What to describe; by default a rattled silicon crystal and a rattled molecule of three silicon atoms.
-        Give your own if the descriptor knows other elements.
-    invariant : bool, default True
-        Whether rows must stay the same under rotation and translation of the structure; otherwise it is reported how
-        much they change.
-    rtol : float, default 1e-8
+        Structures to describe; by default a rattled silicon crystal and a rattled molecule of three silicon atoms.
+        Needed if the descriptor does not know silicon.
+    invariant : bool, default=True
+        Whether rows must stay the same under rotation and translation of the structure; otherwise the report only
+        says how much they change.
+    rtol : float, default=1e-8
         Tolerance of invariance, relative to the largest feature of the structure.
-    gradient_rtol : float, default 1e-6
-        Tolerance of ``vjp`` and ``design`` against finite differences of ``features``, relative to the largest of
-        them. Differences of features in float32 hold about three digits.
-    random_state : int, numpy.random.Generator or None, default 0
+    gradient_rtol : float, default=1e-6
+        Tolerance of ``vjp`` and ``design`` against finite differences of ``features``, relative to the largest
+        difference. Differences of float32 features have about three correct digits.
+    random_state : int, numpy.random.Generator or None, default=0
         Seed or generator of the rotation, the translation, the permutation, and of directions and weights for
         derivatives.
 
     Returns
     -------
     Report
-        What was checked; ``print`` it.
+        All checks; ``print`` shows a table.
 
     Raises
     ------
     AssertionError
-        The features are not a finite matrix of real numbers with one row per atom and always the same length, they
-        differ between two calls, the structure was changed, rows do not follow the atoms when those are reordered, the
-        batch methods (where there are any) differ from the single one, an invariance is broken, or ``vjp`` or
-        ``design`` (where there is one) is not what finite differences say. The message is the report.
+        A promise is broken; the message is the report. Features must be a finite matrix of real numbers with one row
+        per atom and a constant number of columns, equal for two calls, and rows must follow reordered atoms. The
+        structure must not be changed. Invariance must hold. Methods for many structures, ``vjp`` and ``design``, if
+        they exist, must agree with ``features`` and its finite differences.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def _rotated(atoms: Atoms, rng: np.random.Generator) -> Atoms:
 
 @dataclass
 class _Run:
-    """The checks of one descriptor, and what was seen so far."""
+    """The checks of one descriptor, with the rows found so far."""
 
     descriptor: Any
     report: Report
@@ -117,7 +117,7 @@ class _Run:
     rows: list[NDArray[Any]] = field(default_factory=list)
 
     def structure(self, place: str, atoms: Atoms) -> None:
-        """Check what is promised of every structure."""
+        """Check the promises that concern a single structure."""
         report, describe = self.report, features_of(self.descriptor)
         before = atoms.copy()  # type: ignore[no-untyped-call]
         rows = np.asarray(describe(atoms))
@@ -140,7 +140,7 @@ class _Run:
         self._derivatives(place, atoms, rows)
 
     def batches(self, structures: Sequence[Atoms]) -> None:
-        """Check the methods for many structures, where there are any, against the one for a single structure."""
+        """Check the methods for many structures, if there are any, against the method for one structure."""
         means = np.array([rows.mean(axis=0) for rows in self.rows])
         described, methods = self.descriptor, []
         if isinstance(described, HasSiteFeatures):
@@ -156,7 +156,7 @@ class _Run:
             self.report.expect(same, f"{name} the same for one and two threads", "all", "a difference")
 
     def _derivatives(self, place: str, atoms: Atoms, rows: NDArray[Any]) -> None:
-        """Compare the derivatives that there are with differences along a random direction and a random strain."""
+        """Compare `vjp` and `design`, if they exist, with differences along a random direction and a random strain."""
         described = self.descriptor
         vjp = described.vjp if isinstance(described, DifferentiableDescriptor) else None
         design = described.design if isinstance(described, DesignDescriptor) else None

@@ -1,4 +1,4 @@
-"""What a conformance check found, for people to read."""
+"""The report of a conformance check, for people to read."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from numpy.typing import ArrayLike
 
 
 class Broken(Exception):  # noqa: N818
-    """A promise is not kept, and what follows from it cannot be checked."""
+    """A promise is broken, and later checks depend on it."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One promise, looked at once.
+    """One promise, checked once.
 
     Attributes
     ----------
     promise : str
-        What is expected.
+        The promise.
     place : str
-        Of what, such as a structure.
+        The object that was checked, such as a structure.
     holds : bool or None
-        Whether it does; None where it was measured only, not expected.
+        Whether the promise is kept; None if the difference was measured but nothing was promised.
     found : str
-        What was found instead.
+        The finding.
     difference, tolerance : float or None
-        How far it is off, and how far it may be, both relative to the size of what is compared.
+        Difference found and largest difference allowed, both relative to the size of the compared values.
     """
 
     promise: str
@@ -43,14 +43,14 @@ class Check:
 
 @dataclass
 class Report:
-    """All that was checked; `str` gives a table with the worst case of each promise.
+    """All checks; `str` gives a table with the worst case of each promise.
 
     Attributes
     ----------
     subject : str
-        What was checked.
+        Name of the checked object.
     checks : list of Check
-        One for each promise and place.
+        One check for each promise and place.
     """
 
     subject: str
@@ -58,7 +58,7 @@ class Report:
 
     @property
     def failures(self) -> list[Check]:
-        """Checks of promises that are not kept."""
+        """The checks of broken promises."""
         return [check for check in self.checks if check.holds is False]
 
     @property
@@ -67,7 +67,7 @@ class Report:
         return not self.failures
 
     def expect(self, holds: bool, promise: str, place: str, found: Any) -> None:
-        """Note whether something holds; where it does not, what follows is not checked."""
+        """Record whether a promise is kept; a broken one ends the current `run`."""
         self.checks.append(Check(promise, place, bool(holds), str(found)))
         if not holds:
             raise Broken
@@ -83,7 +83,7 @@ class Report:
         size: float | None = None,
         required: bool = True,
     ) -> None:
-        """Note how far two arrays differ, relative to `size`: by default the largest element of `expected`."""
+        """Record the difference of two arrays relative to `size`, by default the largest element of `expected`."""
         wanted = np.asarray(expected)
         if size is None:
             size = float(np.abs(wanted).max(initial=0.0))
@@ -93,7 +93,7 @@ class Report:
         self.checks.append(Check(promise, place, holds, f"a difference of {difference:.1e}", difference, tolerance))
 
     def run(self, checks: Callable[..., None], *arguments: Any) -> None:
-        """Run some checks, as far as they go."""
+        """Run checks until one of them is broken."""
         with suppress(Broken):
             checks(*arguments)
 

@@ -23,20 +23,20 @@ def check_selector(
     Parameters
     ----------
     make : callable
-        ``make(n)`` gives a new selector of `n` rows with ``fit(X)``, which sets ``selected_idx_`` and ``scores_``.
+        ``make(n)`` returns a new selector of `n` rows; its ``fit(X)`` sets ``selected_idx_`` and ``scores_``.
     X : ndarray of shape (n, d), optional
-        Features to select from; by default 60 random rows, one of them twice and one all zero.
-    nested : bool, default True
+        Features to select from; by default 60 random rows, with one duplicate and one row of zeros.
+    nested : bool, default=True
         Whether a smaller selection must be the beginning of a larger one.
-    random_state : int, numpy.random.Generator or None, default 0
+    random_state : int, numpy.random.Generator or None, default=0
         Seed or generator of the default features.
 
     Raises
     ------
     AssertionError
-        The picks are not exactly `n` different indices in range, two equal calls differ, the features were changed, a
-        smaller selection is not the beginning of a larger one, ``get_support`` disagrees with ``selected_idx_``, or
-        more picks than rows are not refused with a `ValueError`.
+        A promise is broken. Picks must be `n` different indices in range, equal for two calls; a smaller selection
+        must be the beginning of a larger one; ``get_support`` must agree with ``selected_idx_``; more picks than rows
+        must be refused with a `ValueError`; the features must not be changed.
 
     Examples
     --------
