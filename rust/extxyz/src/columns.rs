@@ -1,4 +1,6 @@
 //! The lines of the atoms: columns of numbers, truth values and words.
+//!
+//! A construction is *rare* if readers of the format differ in its meaning; a function returns `None` for it.
 
 use crate::comment::is_blank;
 use crate::elements::atomic_number;
@@ -7,9 +9,9 @@ use crate::number::{float, integer};
 /// A property of the atoms.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {
-    /// Its name.
+    /// Name of the property.
     pub name: String,
-    /// Entries for each atom.
+    /// Number of entries per atom.
     pub width: usize,
     /// The entries, atom after atom.
     pub data: Data,
@@ -26,19 +28,19 @@ pub enum Data {
     Bools(Vec<bool>),
     /// Words.
     Words(Vec<String>),
-    /// Chemical symbols, by their atomic number; 0 for X.
+    /// Atomic numbers of chemical symbols; 0 for X.
     Elements(Vec<i64>),
 }
 
 impl Column {
-    /// The columns that `name:type:width` triples describe, empty, unless there is something rare among them.
+    /// Empty columns as `name:type:width` triples describe them; `None` if a triple is rare.
     pub(crate) fn described(properties: &str, atoms: usize) -> Option<Vec<Self>> {
         let fields: Vec<&str> = properties.split(':').collect();
         let mut out: Vec<Self> = Vec::new();
         for field in fields.chunks(3) {
             let &[name, kind, width] = field else { return None };
             let width: usize = width.parse().ok().filter(|width| (1..=1000).contains(width))?;
-            // The columns of one property might have the name of another.
+            // ASE appends a number to the name for each column, which may give the name of another property.
             let is_rare = name.is_empty() || name.ends_with(|last: char| last.is_ascii_digit());
             if is_rare || out.iter().any(|column| column.name == name) {
                 return None;

@@ -11,11 +11,11 @@ pub enum Value {
     Floats(Vec<f64>),
     /// One or several truth values.
     Bools(Vec<bool>),
-    /// Anything else, as it is written.
+    /// Any other value, as text.
     Text(String),
 }
 
-/// Keys and values, in order, unless there is something rare among them.
+/// Keys and values in their order; `None` if one of them is rare.
 pub(crate) fn parse(line: &[u8]) -> Option<Vec<(String, Value)>> {
     let mut out: Vec<(String, Value)> = Vec::new();
     let mut rest = line;
@@ -49,7 +49,7 @@ pub(crate) fn parse(line: &[u8]) -> Option<Vec<(String, Value)>> {
     }
 }
 
-/// A value and what comes after it.
+/// The first value, and the bytes after it.
 fn raw_value(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     let closing = match rest.first()? {
         b'"' => b'"',
@@ -79,14 +79,14 @@ fn convert(value: &[u8]) -> Option<Value> {
         return Some(Value::Integers(integers));
     }
     if let Some(floats) = tokens.iter().map(|token| float(token)).collect() {
-        // Readers differ in what they do with integers that are too long for one.
+        // Readers differ in integers that exceed 64 bits.
         let is_long = |token: &&[u8]| token.len() > 18 && token.iter().skip(1).all(u8::is_ascii_digit);
         return (!tokens.iter().any(is_long)).then_some(Value::Floats(floats));
     }
     if let Some(bools) = tokens.iter().map(|token| truth(token)).collect() {
         return Some(Value::Bools(bools));
     }
-    // One word is enough for all to be text.
+    // A single word makes the whole value text.
     let is_text = tokens.iter().any(|token| is_certainly_text(token));
     is_text.then(|| String::from_utf8_lossy(value).into_owned()).map(Value::Text)
 }

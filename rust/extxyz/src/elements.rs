@@ -11,7 +11,7 @@ const SYMBOLS: [&str; 119] = [
     "Lv", "Ts", "Og",
 ];
 
-/// The number of an element, in whatever case its symbol is written.
+/// The atomic number of a symbol, in upper or lower case.
 pub(crate) fn atomic_number(word: &[u8]) -> Option<i64> {
     let place = SYMBOLS.iter().position(|symbol| symbol.as_bytes().eq_ignore_ascii_case(word))?;
     i64::try_from(place).ok()

@@ -1,4 +1,4 @@
-//! One frame: how many atoms, what is known of all of them together, and what of each.
+//! One frame: the number of atoms, values of the whole structure, and properties of each atom.
 
 use rayon::prelude::*;
 
@@ -6,12 +6,12 @@ use crate::columns::{Column, words};
 use crate::comment::{self, Value};
 use crate::number::integer;
 
-/// What a frame says.
+/// The content of a frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frame {
     /// Number of atoms.
     pub atoms: usize,
-    /// Keys and values of its second line, without `Properties`.
+    /// Keys and values of the second line, without `Properties`.
     pub info: Vec<(String, Value)>,
     /// Properties of the atoms.
     pub columns: Vec<Column>,
@@ -24,9 +24,9 @@ impl Frame {
         places.par_windows(2).map(|pair| Self::parse(text.get(pair[0]..pair[1])?)).collect()
     }
 
-    /// Read a frame, from its first line to the end of its last; nothing if there is something rare in it.
+    /// Parse the text of exactly one frame; `None` if it is incomplete or contains a rare construction.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        // Other characters may be blanks or digits to some readers.
+        // Some readers take other characters for blanks or digits.
         if !text.iter().all(|&byte| (b' '..0x7f).contains(&byte) || byte == b'\n' || byte == b'\t') {
             return None;
         }

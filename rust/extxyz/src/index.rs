@@ -1,32 +1,32 @@
-//! Where the frames of a file are.
+//! The offsets of the frames of a file.
 
 use std::io::{self, Read};
 
-/// Bytes that are read at a time.
+/// Bytes of one read.
 const CHUNK: usize = 1 << 20;
-/// Longest first line of a frame.
+/// Largest length of the first line of a frame, in bytes.
 const LONGEST: usize = 64;
 
-/// Offsets and sizes of the frames of a file.
+/// Offsets and numbers of atoms of the frames of a file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FrameIndex {
-    /// Where each frame begins, and where the last one ends.
+    /// Offset of the beginning of each frame, then of the end of the last one.
     starts: Vec<u64>,
     atoms: Vec<u64>,
 }
 
-/// What the next line is.
+/// The line that the next byte belongs to.
 enum Next {
-    /// The number of atoms of a frame, of which so much was read.
+    /// The number of atoms of a frame, with the part of it read so far.
     Header(Vec<u8>),
-    /// One of so many lines of a frame, and whether it has begun.
+    /// A line of a frame: how many remain, and whether this one has begun.
     Body(u64, bool),
-    /// Blank, as all after it must be.
+    /// A blank line, after which only blank lines may follow.
     Blank,
 }
 
 impl FrameIndex {
-    /// Go through a file; nothing if it is not a plain sequence of whole frames.
+    /// Find the frames of a file; `None` if it is not a plain sequence of complete frames.
     ///
     /// # Errors
     /// If reading fails.
@@ -58,7 +58,7 @@ impl FrameIndex {
         self.atoms.is_empty()
     }
 
-    /// Where each frame begins, and where the last one ends.
+    /// Offset of the beginning of each frame, then of the end of the last one.
     pub fn starts(&self) -> &[u64] {
         &self.starts
     }
@@ -68,9 +68,9 @@ impl FrameIndex {
         &self.atoms
     }
 
-    /// Account for bytes; nothing if there is something rare in them.
+    /// Process bytes; `None` if they contain a rare construction.
     fn follow(&mut self, mut next: Next, bytes: &[u8], offset: u64) -> Option<Next> {
-        // A line of its own to some readers.
+        // Some readers end a line at a carriage return.
         if memchr::memchr(b'\r', bytes).is_some() {
             return None;
         }
@@ -121,12 +121,12 @@ impl FrameIndex {
         Some(atoms)
     }
 
-    /// The whole, unless the file ended within a frame.
+    /// The complete index; `None` if the file ended within a frame.
     fn finish(mut self, next: Next, end: u64) -> Option<Self> {
         match next {
             Next::Blank => Some(self),
             Next::Header(line) => line.is_empty().then_some(self),
-            // The last line may do without a newline.
+            // The last line may lack a newline.
             Next::Body(left, begun) => {
                 self.starts.push(end);
                 (left == 1 && begun).then_some(self)

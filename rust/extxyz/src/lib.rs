@@ -1,8 +1,8 @@
-//! Extended XYZ, as far as it is certain what it means.
+//! A fast reader of the part of extended XYZ that all readers agree on.
 //!
-//! The format has grown without a grammar, and readers differ in what they make of rare constructions. This crate reads
-//! what is common, fast, and answers `None` to everything else, so that another reader, which is the reference, can be
-//! asked about it: what is read here is what that reader makes of it.
+//! The format has grown without a grammar, and readers differ in rare constructions. This crate reads the common ones
+//! and returns `None` for all others, so that the caller can fall back to a reference reader (ASE). A frame that this
+//! crate reads has the content that the reference reader finds in it.
 //!
 //! ```
 //! use mlipselect_extxyz::{Frame, FrameIndex, Value};

@@ -1,6 +1,6 @@
-//! Numbers that every reader understands in the same way.
+//! Numbers that all readers of the format parse alike.
 
-/// An integer of at most 18 digits, with or without a sign.
+/// Parse an integer of at most 18 digits, with or without a sign.
 pub(crate) fn integer(token: &[u8]) -> Option<i64> {
     let digits = unsigned(token);
     if digits.is_empty() || digits.len() > 18 || !digits.iter().all(u8::is_ascii_digit) {
@@ -10,7 +10,7 @@ pub(crate) fn integer(token: &[u8]) -> Option<i64> {
     Some(if token[0] == b'-' { -value } else { value })
 }
 
-/// A number with a decimal point or an exponent or neither, and nothing else.
+/// Parse a decimal number with or without a point and an exponent; no other form of number.
 pub(crate) fn float(token: &[u8]) -> Option<f64> {
     let mut rest = unsigned(token);
     let whole = digits(&mut rest);
@@ -34,7 +34,8 @@ pub(crate) fn float(token: &[u8]) -> Option<f64> {
     std::str::from_utf8(token).ok()?.parse().ok()
 }
 
-/// Whether no reader takes a token that is not a [`float`] for a number: not such as `nan`, `inf` and `1_000`.
+/// Whether every reader takes a token for text: it is no [`float`], and no form that some take for a number, such as
+/// `nan`, `inf` and `1_000`.
 pub(crate) fn is_certainly_text(token: &[u8]) -> bool {
     let lower: Vec<u8> = unsigned(token).iter().take(3).map(u8::to_ascii_lowercase).collect();
     let first = lower.first().copied().unwrap_or(b'.');
@@ -50,7 +51,7 @@ fn unsigned(token: &[u8]) -> &[u8] {
     }
 }
 
-/// Pass over digits, and count them.
+/// Skip leading digits and count them.
 fn digits(rest: &mut &[u8]) -> usize {
     let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     *rest = &rest[count..];

@@ -1,19 +1,19 @@
-//! The points that distances are measured to, and how far they are apart.
+//! The centres, to which distances are measured, and lower bounds on the distances between them.
 //!
-//! Let `c` be the nearest centre of `x` so far, at most `u` away. By the triangle inequality a centre `p` is at least
-//! `|p - c| - |x - c|` from `x`, so it is no nearer than `c` if `|p - c| >= 2 u`, and neither `p` nor `x` need be looked at.
+//! Let `c` be the nearest centre of `x` so far, at most `u` away. By the triangle inequality another centre `p` is at
+//! least `|p - c| - |x - c|` from `x`. So `p` is no nearer than `c` if `|p - c| >= 2 u`, and can be skipped.
 
 use rayon::prelude::*;
 
 use super::rounded::Rounded;
 use crate::linalg::DIRECTIONS;
 
-/// Numbers in the table of separations, at most: 64 MiB.
+/// Largest number of entries in the table of separations: 64 MiB.
 const TABLE: usize = 1 << 24;
-/// Room for rounding in comparisons of separations with distances.
+/// Relative margin for rounding in comparisons of separations with distances.
 const ROUNDING: f64 = 1e-6;
 
-/// Where a centre came from.
+/// The origin of a centre.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// A row of the core.
@@ -32,9 +32,9 @@ pub(crate) struct Centres {
     table: usize,
 }
 
-/// How far a centre is at least from those that came after it.
+/// Lower bounds on the distances of a centre to later centres.
 struct Separations {
-    /// The first centre that is told of.
+    /// The first later centre with an entry.
     first: usize,
     distances: Vec<f32>,
 }
@@ -45,14 +45,14 @@ impl Centres {
         if core * core / 2 <= TABLE { core * core / 2 * size_of::<f32>() } else { 0 }
     }
 
-    /// The rows of the core.
+    /// The rows of the core as centres.
     pub(crate) fn new(core: Rounded) -> Self {
         Self::with_table(core, TABLE)
     }
 
     fn with_table(core: Rounded, table: usize) -> Self {
         let count = core.len();
-        // A core too large for the table is gone through without it.
+        // Without a table, for a core that is too large, every centre is examined.
         let told = count * count / 2 <= table;
         let separations: Vec<Separations> = (0..count)
             .into_par_iter()
@@ -73,7 +73,7 @@ impl Centres {
         self.rounded.len()
     }
 
-    /// How many of the centres are rows of the core.
+    /// Number of centres that are rows of the core.
     pub(crate) fn core(&self) -> usize {
         self.core
     }
@@ -86,7 +86,7 @@ impl Centres {
         if centre < self.core { Source::Core(centre) } else { Source::Pool(self.picks[centre - self.core]) }
     }
 
-    /// A candidate becomes a centre.
+    /// Make a candidate a centre.
     pub(crate) fn push(&mut self, pool: &Rounded, candidate: usize) {
         let count = self.len();
         let mut distances = Vec::with_capacity(count);
@@ -103,7 +103,7 @@ impl Centres {
         }
     }
 
-    /// Make room: what was missed longest ago is missed by the fewest candidates.
+    /// Drop the older half of the table: few candidates have not seen these centres yet.
     fn forget(&mut self) {
         for separations in &mut self.separations {
             let forgotten = separations.distances.len().div_ceil(2);
@@ -113,8 +113,8 @@ impl Centres {
         self.stored = self.separations.iter().map(|s| s.distances.len()).sum();
     }
 
-    /// The first centre from `from` on that may be less than `distance` from a point whose nearest centre so far is
-    /// `nearest`, at most `distance` away; the number of centres if there is none.
+    /// The first centre from `from` that may be less than `distance` from a point whose nearest centre so far, at most
+    /// `distance` away, is `nearest`. The number of centres if there is none.
     #[inline]
     pub(crate) fn next_near(&self, nearest: usize, from: usize, distance: f64) -> usize {
         let Some(separations) = self.separations.get(nearest) else {
@@ -129,11 +129,11 @@ impl Centres {
     }
 }
 
-/// Append what the distances between a point and some others are at least.
+/// Append lower bounds on the distances between a point and some others.
 fn lower_bounds(points: &Rounded, index: usize, others: &Rounded, range: std::ops::Range<usize>, out: &mut Vec<f32>) {
     let end = range.end;
     for start in range.step_by(DIRECTIONS) {
-        // The last one stands in for those that are not there.
+        // The last index is repeated as padding.
         let which = std::array::from_fn(|k| (start + k).min(end - 1));
         let bounds = points.between(index, others, which);
         out.extend(bounds[..DIRECTIONS.min(end - start)].iter().map(|b| (b.lower * (1.0 - ROUNDING)) as f32));

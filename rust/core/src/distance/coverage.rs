@@ -1,9 +1,9 @@
-//! How well centres cover the pool, and how much better one more would.
+//! The sum over the pool of the distance to the nearest centre, and the gain of one more centre.
 //!
-//! With `m(y)` the distance of a row `y` to its nearest centre, a candidate `x` gains `sum_y max(0, m(y) - d(y, x))`. Gains
-//! never increase as centres are added, so those of earlier are bounds. A bound that is too high is lowered in two steps:
-//! from lower bounds on the distances, of pairs that a screen does not rule out, and if that does not settle it, from the
-//! distances in float64.
+//! With `m(y)` the distance of a row `y` to its nearest centre, a candidate `x` gains `sum_y max(0, m(y) - d(y, x))`.
+//! Gains never rise as centres are added, so earlier gains are upper bounds. A bound that is too high is lowered in two
+//! steps: first from lower bounds on the distances of pairs that the screen does not rule out, then from distances in
+//! float64.
 
 use std::ops::Range;
 
@@ -16,34 +16,35 @@ use crate::kmedoids::screen::{LANES, Packed, Radii, Screen};
 use crate::linalg::DIRECTIONS;
 use crate::rows::Rows;
 
-/// Rows of the pool that are summed up together: fixed, so that the sums do not depend on the number of threads.
+/// Number of rows in a partial sum: fixed, so that the sums do not depend on the number of threads.
 const CHUNK: usize = 1024;
-/// Rounding errors of float64 in sums of bounds, as a fraction of them.
+/// Relative rounding errors of float64 in sums of bounds.
 const ROUNDING: f64 = 1e-10;
-/// Added to radii: its square is not yet zero in float32.
+/// Added to radii, since the square of a smaller radius may be zero in float32.
 const TINY: f64 = 1e-18;
 
 pub(crate) struct Coverage {
     space: Space,
     rounded: Rounded,
     screen: Screen,
-    /// Points are divided by this power of two for the screen.
+    /// Power of two by which points are divided for the screen.
     unit: f64,
     /// Chord from each row to its nearest centre, infinite without any.
     nearest: Vec<f64>,
     bounds: Vec<f64>,
-    /// Number of picks that each bound is the gain after; none if it is a bound only.
+    /// Number of picks at which each bound was the exact gain; `None` if it never was.
     exact: Vec<Option<usize>>,
     picks: usize,
 }
 
 impl Coverage {
-    /// Bytes that so many rows take, at most.
+    /// Largest number of bytes for `len` rows.
     pub(crate) fn bytes(len: usize, dim: usize) -> usize {
         Rounded::bytes(len, dim) + Screen::bytes(len, dim) + len * (2 * size_of::<f64>() + size_of::<Option<usize>>())
     }
 
-    /// The pool, the chord of each row to the nearest of the core, and the lengths of the points around `origin`.
+    /// Begin with the pool, the chord of each row to the nearest row of the core, and the distance of each point to
+    /// `origin`.
     pub(crate) fn new(
         space: Space,
         rounded: Rounded,
@@ -76,18 +77,18 @@ impl Coverage {
         sums.sum()
     }
 
-    /// For each candidate a number that its gain is not above. Without a centre, the gain is minus the loss that the
-    /// candidate would leave.
+    /// An upper bound of the gain of each candidate. Without a centre, the gain is minus the loss with the candidate as
+    /// the only centre.
     pub(crate) fn bounds(&self) -> &[f64] {
         &self.bounds
     }
 
-    /// Whether the bound of a candidate is its gain.
+    /// Whether the bound of a candidate is its exact gain.
     pub(crate) fn is_exact(&self, candidate: usize) -> bool {
         self.exact[candidate] == Some(self.picks)
     }
 
-    /// A candidate becomes a centre.
+    /// Make a candidate a centre.
     pub(crate) fn observe(&mut self, pool: &dyn Rows, candidate: usize) {
         let was_bare = self.is_bare();
         let shorter: Vec<Vec<(usize, f64)>> = self.chunks(pool, &[candidate], |rows, ruler| {
@@ -104,7 +105,7 @@ impl Coverage {
         }
         self.picks += 1;
         if was_bare {
-            // What is known is how much loss a candidate leaves alone, which says nothing of what it gains now.
+            // The gains so far were minus the losses of single centres, which do not bound gains beside a centre.
             self.bound_all(0.0);
         }
     }
@@ -123,7 +124,7 @@ impl Coverage {
             }
             let mut left = batch.to_vec();
             self.sort(&mut left);
-            // The first one alone: it may rule out the others.
+            // The best bound is checked alone first: its gain may rule out the others.
             let (mut rest, mut size) = (&left[..], 1);
             while !rest.is_empty() && self.bounds[rest[0]] >= limit {
                 let (now, later) = rest.split_at(size.min(rest.len()));
@@ -157,20 +158,20 @@ impl Coverage {
             .collect()
     }
 
-    /// Larger bounds first, of equal ones the lower index.
+    /// Larger bounds first; of equal bounds, the lower index.
     fn sort(&self, candidates: &mut [usize]) {
         candidates.sort_unstable_by(|&a, &b| self.bounds[b].total_cmp(&self.bounds[a]).then(a.cmp(&b)));
     }
 
-    /// What one row contributes to the gain of a candidate that is `chord` away.
+    /// The contribution of one row to the gain of a candidate that is `chord` away.
     #[inline]
     fn gain(&self, row: usize, chord: f64) -> f64 {
         let (nearest, distance) = (self.nearest[row], self.space.reported(chord));
         if nearest == f64::INFINITY { -distance } else { (self.space.reported(nearest) - distance).max(0.0) }
     }
 
-    /// Bounds for every candidate, from the screen alone; where there is no centre yet, no row is farther than `longest`
-    /// from another.
+    /// Bounds for every candidate from the screen alone. Without a centre, `longest` bounds the distance of any two
+    /// rows.
     fn bound_all(&mut self, longest: f64) {
         let finite = |nearest: f64| if nearest == f64::INFINITY { longest } else { nearest };
         let ceiling = |nearest: f64| ((finite(nearest) / self.unit) * (1.0 + 1e-6)) as f32;
@@ -179,7 +180,7 @@ impl Coverage {
             true => (0.5 * self.unit * self.unit, ceilings.iter().map(|&c| f64::from(c).powi(2)).sum::<f64>()),
             false => (self.unit, ceilings.iter().map(|&c| f64::from(c)).sum::<f64>()),
         };
-        // A loss is the sum of the ceilings less what distances fall short of them.
+        // A loss is the sum of the ceilings less the sum of the amounts by which distances are below them.
         let excess = if self.is_bare() { total * (1.0 - ROUNDING) } else { 0.0 };
         let indices: Vec<u32> = (0..ceilings.len()).map(|i| i as u32).collect();
         let groups = indices.par_chunks(4 * LANES).map(|group| {
@@ -234,7 +235,7 @@ impl Coverage {
     }
 }
 
-/// What a gain is computed from.
+/// The distances from which a gain is computed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Accuracy {
     /// Lower bounds on the distances.
@@ -249,9 +250,9 @@ struct Ruler<'a> {
     points: Points<'a>,
     candidates: &'a [usize],
     packed: Packed,
-    /// Rows near each candidate.
+    /// Near rows of each candidate.
     near: Vec<Vec<usize>>,
-    /// Points of the candidates, once they were needed.
+    /// Points of the candidates, read when they are first needed.
     centres: Vec<f64>,
     point: Vec<f64>,
 }
@@ -270,8 +271,8 @@ impl<'a> Ruler<'a> {
         }
     }
 
-    /// Call `found` with each row, the position of each candidate that may be near enough to it, and a lower bound on
-    /// their chord; for each candidate the rows come in order.
+    /// Call `found` with a row, the position of a candidate and a lower bound on their chord, for every pair that may
+    /// be near enough. The rows of a candidate come in order.
     fn bound(&mut self, rows: Range<usize>, mut found: impl FnMut(usize, usize, f64)) {
         let coverage = self.coverage;
         let radius = |m: &f64| (m / coverage.unit * (1.0 + 1e-6) + TINY) as f32;
@@ -295,7 +296,7 @@ impl<'a> Ruler<'a> {
         }
     }
 
-    /// The same with the chord itself.
+    /// As `bound`, with the chord itself.
     fn measure(&mut self, rows: Range<usize>, mut found: impl FnMut(usize, usize, f64)) {
         let dim = self.coverage.space.dim();
         if self.centres.is_empty() {

@@ -6,10 +6,10 @@ use super::points::Points;
 use crate::error::Result;
 use crate::rows::Rows;
 
-/// Points that are summed up together: fixed, so that the sums do not depend on the number of threads.
+/// Number of points in a partial sum: fixed, so that the sums do not depend on the number of threads.
 const CHUNK: usize = 1024;
 
-/// The mean, as the first point plus the mean deviation from it, which loses less to rounding.
+/// The mean, computed as the first point plus the mean deviation from it, which rounds less.
 ///
 /// # Errors
 /// [`crate::Error::NotFinite`] or [`crate::Error::Row`], for the first row whose deviation is not finite.
@@ -42,7 +42,7 @@ pub(crate) fn mean(what: &'static str, points: Points<'_>) -> Result<Vec<f64>> {
     Ok(first.iter().zip(sums).map(|(first, sum)| first + sum / points.len() as f64).collect())
 }
 
-/// The sum of what points deviate from `first` by.
+/// The sum of the deviations of points from `first`.
 fn deviations(points: Points<'_>, rows: std::ops::Range<usize>, first: &[f64], point: &mut [f64]) -> Vec<f64> {
     let mut sums = vec![0.0; first.len()];
     for row in rows {

@@ -1,4 +1,4 @@
-//! Distances between rows: how they are measured, bounded from rounded rows, and followed while centres are added.
+//! Distances between rows: definitions, bounds from rounded rows, and nearest centres while centres are added.
 
 mod centres;
 mod coverage;

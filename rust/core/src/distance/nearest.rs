@@ -1,8 +1,8 @@
-//! The distance of every candidate to its nearest centre, as far as it matters.
+//! The distance of every candidate to its nearest centre, or an upper bound that is low enough.
 //!
-//! It never increases as centres are added, so a distance of earlier is a bound. Where that is too high, the centres
-//! that a candidate missed are gone through: most are ruled out by the triangle inequality, the others lower the bound
-//! by the distance between rounded points, and what is still too high is measured in float64.
+//! The distance never rises as centres are added, so an earlier one is an upper bound. To lower a bound, the centres
+//! that the candidate has not seen are examined. The triangle inequality rules out most of them; distances between
+//! rounded points lower the bound. If it is still too high, the distance is measured in float64.
 
 use rayon::prelude::*;
 
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::linalg::DIRECTIONS;
 use crate::rows::Rows;
 
-/// Candidates that one thread takes at a time.
+/// Number of candidates that one thread takes at a time.
 const CHUNK: usize = 48;
 /// No centre.
 const NONE: u32 = u32::MAX;
@@ -26,16 +26,16 @@ pub(crate) struct Nearest {
     known: Vec<Known>,
 }
 
-/// What is known about the nearest centre of a candidate.
+/// The nearest centre of a candidate, as far as it is known.
 #[derive(Clone, Copy)]
 struct Known {
-    /// Every centre but the nearest is at least this far away, of those gone through that may be nearer than the bound.
+    /// Lower bound on the distances to the examined centres other than `nearest` that the triangle inequality left.
     rest: f64,
-    /// The centre that the bound comes from.
+    /// The centre from which the bound comes.
     nearest: u32,
-    /// Centres gone through.
+    /// Number of centres examined.
     applied: u32,
-    /// Whether the bound is the distance to `nearest` as float64 gives it.
+    /// Whether the bound is the distance to `nearest` in float64.
     measured: bool,
 }
 
@@ -48,28 +48,28 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// Whether the bound is the distance to the nearest of the centres that were gone through.
+    /// Whether the bound is the distance to the nearest of the examined centres.
     fn is_settled(&self) -> bool {
         self.known.measured && (self.known.rest >= self.bound || self.bound == 0.0)
     }
 }
 
 impl Nearest {
-    /// Candidates that have seen none of the centres yet.
+    /// Begin with candidates that have examined no centre.
     pub(crate) fn new(space: Space, pool: Rounded, core: Rounded) -> Self {
         let known = Known { rest: f64::INFINITY, nearest: NONE, applied: 0, measured: false };
         let (bounds, known) = (vec![f64::INFINITY; pool.len()], vec![known; pool.len()]);
         Self { space, rounded: pool, centres: Centres::new(core), bounds, known }
     }
 
-    /// Candidates whose distances to centres that are not among these are known.
+    /// Begin with known distances to centres that are not stored here.
     pub(crate) fn with_distances(space: Space, pool: Rounded, none: Rounded, distances: Vec<f64>) -> Self {
         let known = Known { rest: f64::INFINITY, nearest: NONE, applied: 0, measured: true };
         let known = vec![known; pool.len()];
         Self { space, rounded: pool, centres: Centres::new(none), bounds: distances, known }
     }
 
-    /// Bytes that are taken beside those of the points.
+    /// Bytes beside those of the points.
     pub(crate) fn bytes(pool: usize, core: usize) -> usize {
         pool * (size_of::<Known>() + size_of::<f64>() + size_of::<Candidate>()) + Centres::bytes(core)
     }
@@ -83,7 +83,7 @@ impl Nearest {
         &self.space
     }
 
-    /// Refuse another core than the one that the centres began with.
+    /// Refuse a core that differs in size from the one at the beginning.
     pub(crate) fn check_core(&self, core: &dyn Rows) -> Result<()> {
         match core.len() == self.centres.core() {
             true => Ok(()),
@@ -95,18 +95,18 @@ impl Nearest {
         }
     }
 
-    /// For each candidate a number that its distance is not above.
+    /// An upper bound of the distance of each candidate.
     pub(crate) fn bounds(&self) -> &[f64] {
         &self.bounds
     }
 
-    /// Whether the bound of a candidate is its distance.
+    /// Whether the bound of a candidate is its exact distance.
     pub(crate) fn is_exact(&self, candidate: usize) -> bool {
         let candidate = self.candidate(candidate);
         candidate.is_settled() && (candidate.known.applied as usize == self.centres.len() || candidate.bound == 0.0)
     }
 
-    /// A candidate becomes a centre.
+    /// Make a candidate a centre.
     pub(crate) fn observe(&mut self, candidate: usize) {
         self.centres.push(&self.rounded, candidate);
     }
@@ -163,7 +163,7 @@ impl Nearest {
         }
     }
 
-    /// Go through the centres that a candidate missed until its bound is below `threshold`.
+    /// Examine centres that the candidate has not seen, until its bound is below `threshold`.
     fn follow(&self, candidate: &mut Candidate, threshold: f64) {
         let count = self.centres.len();
         while candidate.bound >= threshold && (candidate.known.applied as usize) < count {
@@ -191,7 +191,7 @@ impl Nearest {
         }
     }
 
-    /// Account for the distance to a centre.
+    /// Update the bound for one more centre.
     fn account(&self, candidate: &mut Candidate, centre: usize, bounds: Bounds) {
         let known = &mut candidate.known;
         if bounds.upper < candidate.bound {
@@ -207,7 +207,7 @@ impl Nearest {
         }
     }
 
-    /// Replace the bound by the distance to the nearest of the centres that were gone through.
+    /// Replace the bound by the distance to the nearest of the examined centres.
     fn measure(&self, candidate: &mut Candidate, ruler: &mut Ruler<'_>) {
         ruler.stand_at(candidate.index);
         let known = &mut candidate.known;
@@ -220,7 +220,7 @@ impl Nearest {
         }
     }
 
-    /// Measure the distance to every centre that may be nearer than the nearest so far.
+    /// Measure the distance to every examined centre that may be nearer than the nearest so far.
     fn search(&self, candidate: &mut Candidate, ruler: &mut Ruler<'_>) {
         let Candidate { index, ref mut bound, ref mut known } = *candidate;
         let applied = known.applied as usize;
@@ -257,7 +257,7 @@ struct Ruler<'a> {
     core: &'a dyn Rows,
     point: Vec<f64>,
     centre: Vec<f64>,
-    /// The centre that was read last.
+    /// The last centre that was read.
     last: Option<Source>,
 }
 

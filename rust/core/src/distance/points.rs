@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::rows::Rows;
 use crate::scaling::standard_scales;
 
-/// What a distance is.
+/// The definition of a distance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Metric {
     /// The length of the difference.
@@ -14,32 +14,32 @@ pub enum Metric {
     Cosine,
 }
 
-/// What columns are divided by before distances are measured.
+/// The scale of columns before distances are measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scale {
-    /// Their standard deviation over core and pool together.
+    /// Divide each column by its standard deviation over core and pool together.
     #[default]
     Standard,
-    /// Nothing.
+    /// Leave the columns as they are.
     None,
 }
 
-/// How distances between rows are measured.
+/// A distance between rows: metric and scale of the columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Distance {
-    /// What a distance is.
+    /// The metric.
     pub metric: Metric,
-    /// What columns are divided by.
+    /// The scale of the columns.
     pub scale: Scale,
 }
 
-/// Directions closer than this are the same but for rounding.
+/// Chord below which two directions are equal up to rounding.
 const SAME_DIRECTION: f64 = 1e-14;
 
-/// Turns rows into points whose Euclidean distance orders pairs as the distance asked for does.
+/// A map from rows to points whose Euclidean distances order pairs as the requested distance does.
 ///
-/// For the cosine they lie on the unit sphere, where the chord `|x - y|` and the angle between `x` and `y` obey
-/// `1 - cos = |x - y|^2 / 2`.
+/// For the cosine distance the points lie on the unit sphere. There the chord `|x - y|` and the angle between `x` and
+/// `y` obey `1 - cos = |x - y|^2 / 2`.
 #[derive(Clone, Debug)]
 pub(crate) struct Space {
     metric: Metric,
@@ -48,7 +48,7 @@ pub(crate) struct Space {
 }
 
 impl Space {
-    /// The space that the rows of pool and core span.
+    /// The map for the rows of pool and core.
     pub(crate) fn new(distance: Distance, pool: &dyn Rows, core: &dyn Rows) -> Result<Self> {
         if pool.is_empty() {
             return Err(Error::EmptyPool);
@@ -64,10 +64,10 @@ impl Space {
         Ok(Self { metric: distance.metric, factors, dim: pool.dim() })
     }
 
-    /// A space whose columns are multiplied by factors that are known.
+    /// A map with given factors of the columns.
     ///
     /// # Errors
-    /// [`Error::Dimension`] unless there is one factor for each of `dim` columns, where there are any.
+    /// [`Error::Dimension`] if factors are given and their number is not `dim`.
     pub(crate) fn with_factors(metric: Metric, factors: Option<&[f64]>, dim: usize) -> Result<Self> {
         match factors {
             Some(factors) if factors.len() != dim => {
@@ -89,7 +89,7 @@ impl Space {
         self.metric == Metric::Cosine
     }
 
-    /// The distance between points, from that of `distance`.
+    /// The requested distance of two points, from their chord.
     pub(crate) fn reported(&self, chord: f64) -> f64 {
         match self.metric {
             Metric::Euclidean => chord,
@@ -109,7 +109,7 @@ impl Space {
             x.iter_mut().zip(factors).for_each(|(x, factor)| *x *= factor);
         }
         if self.metric == Metric::Cosine {
-            // Dividing by the largest element first keeps squares from leaving the range of float64.
+            // Division by the largest element first keeps squares in the range of float64.
             let largest = x.iter().fold(0.0_f64, |largest, x| largest.max(x.abs()));
             if largest > 0.0 {
                 x.iter_mut().for_each(|x| *x /= largest);
@@ -128,13 +128,13 @@ pub(crate) struct Points<'a> {
 }
 
 impl Points<'_> {
-    /// Whether distances can be measured from a point, provided that it is finite.
+    /// Whether a finite point has a distance to others: for the cosine, whether it is not zero.
     #[inline]
     pub(crate) fn is_usable(&self, point: &[f64]) -> bool {
         self.space.metric != Metric::Cosine || point.iter().any(|&x| x != 0.0)
     }
 
-    /// What is wrong with a row that no distance can be measured from.
+    /// The error for a row whose point is not finite or has no distance to others.
     pub(crate) fn problem(&self, what: &'static str, row: usize) -> Error {
         let mut features = vec![0.0; self.dim()];
         self.rows.read(row, &mut features);
@@ -165,7 +165,7 @@ impl Rows for Points<'_> {
     }
 }
 
-/// The length of `a - b`, summed in an order that depends on nothing but the number of elements.
+/// The length of `a - b`, summed in an order that depends only on the number of elements.
 #[inline]
 fn distance(a: &[f64], b: &[f64]) -> f64 {
     #[cfg(target_arch = "x86_64")]

@@ -1,7 +1,7 @@
 //! Points rounded to 16-bit integers: distances between them bound the distances between the points themselves.
 //!
-//! A point is `x = o + x' + delta`, with an origin `o` that all share and a rounded `x'`. By the triangle inequality the
-//! distance of two points differs from that of the rounded ones by at most `|delta_x| + |delta_y|`.
+//! A point is `x = o + x' + delta`, with a common origin `o` and a rounded `x'`. By the triangle inequality the
+//! distance of two points differs from that of the rounded points by at most `|delta_x| + |delta_y|`.
 
 use rayon::prelude::*;
 
@@ -10,13 +10,13 @@ use crate::error::Result;
 use crate::linalg::{DIRECTIONS, Sketch};
 use crate::rows::Rows;
 
-/// Rounding errors of float64 in a distance, as a fraction of the lengths of the two points: `|x - y|^2` is computed as
-/// a difference of squares, and what it loses is under a root.
+/// Rounding errors of float64 in a distance, relative to the lengths of the two points: `|x - y|^2` is computed as a
+/// difference of squares, and the root of its error counts.
 const FLOAT_ERROR: f64 = 1e-7;
-/// Points that are rounded by one thread at a time.
+/// Number of points that one thread rounds at a time.
 const CHUNK: usize = 256;
 
-/// What bounds a distance from both sides.
+/// Lower and upper bound of a distance.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     pub(crate) lower: f64,
@@ -29,7 +29,7 @@ pub(crate) struct Rounded {
     extents: Vec<Extent>,
 }
 
-/// The squared length of a rounded point, and how far the point may be from it.
+/// The squared length of a rounded point, and a bound of the rounding error.
 #[derive(Clone, Copy, Default)]
 struct Extent {
     square: f64,
@@ -37,10 +37,10 @@ struct Extent {
 }
 
 impl Rounded {
-    /// Round every point; the lengths of `x - o` come along.
+    /// Round every point; also returns the lengths of `x - o`.
     ///
     /// # Errors
-    /// [`crate::Error::NotFinite`] or [`crate::Error::Row`], for the first point that fails it.
+    /// [`crate::Error::NotFinite`] or [`crate::Error::Row`] for the first point that cannot be used.
     pub(crate) fn new(what: &'static str, points: Points<'_>, origin: &[f64]) -> Result<(Self, Vec<f64>)> {
         let len = points.len();
         let (mut sketch, mut lengths) = (Sketch::zeros(origin.len(), len), vec![0.0; len]);
@@ -69,7 +69,7 @@ impl Rounded {
         Ok((Self { sketch, extents }, lengths))
     }
 
-    /// Bytes that so many points take.
+    /// Bytes of `len` points.
     pub(crate) fn bytes(len: usize, dim: usize) -> usize {
         Sketch::bytes(len, dim) + len * size_of::<Extent>()
     }
@@ -78,13 +78,13 @@ impl Rounded {
         self.extents.len()
     }
 
-    /// Append a point of another set that has the same origin.
+    /// Append a point of another set with the same origin.
     pub(crate) fn push(&mut self, other: &Self, index: usize) {
         self.sketch.push_from(&other.sketch, index);
         self.extents.push(other.extents[index]);
     }
 
-    /// Bounds of the distances between a point and a few of another set that has the same origin.
+    /// Bounds of the distances between a point and a few points of another set with the same origin.
     #[inline]
     pub(crate) fn between(&self, index: usize, other: &Self, others: [usize; DIRECTIONS]) -> [Bounds; DIRECTIONS] {
         let products = self.sketch.products(index, &other.sketch, others);
@@ -97,12 +97,12 @@ impl Rounded {
         })
     }
 
-    /// The width of the bounds of a distance.
+    /// Difference between the upper and the lower bound of a distance.
     pub(crate) fn width(&self, index: usize, other: &Self, another: usize) -> f64 {
         2.0 * (self.extents[index].error + other.extents[another].error)
     }
 
-    /// Ask for a point to be brought into the cache.
+    /// Prefetch a point into the cache.
     #[inline]
     pub(crate) fn prefetch(&self, index: usize) {
         self.sketch.prefetch(index);
@@ -116,7 +116,7 @@ impl Extent {
     }
 }
 
-/// Subtract the origin from a point and return the length of what is left.
+/// Subtract the origin from a point and return the length of the difference.
 fn subtract(point: &mut [f64], origin: &[f64]) -> f64 {
     const PARTS: usize = 8;
     let mut squares = [0.0; PARTS];

@@ -1,4 +1,4 @@
-//! Which medoid each row belongs to, and the loss, in float64 from the rows as they are.
+//! The nearest medoid of each row, and the loss, in float64 from the rows of the caller.
 
 use rayon::prelude::*;
 
@@ -6,14 +6,14 @@ use super::screen::Radii;
 use super::space::{Space, range};
 use crate::rows::Rows;
 
-/// Rows that are summed up together: fixed, so that the sum does not depend on the number of threads.
+/// Number of rows in a partial sum: fixed, so that the sum does not depend on the number of threads.
 const CHUNK: usize = 1024;
 
-/// Positions of the nearest medoids, none where a row of the core is at least as near or there is
-/// none at all, and the sum of the distances.
+/// The position of the nearest medoid of each row, and the sum of the distances to the nearest medoid or row of the
+/// core. The position is `None` if a row of the core is at least as near, or if there are no medoids.
 ///
-/// `known` holds the distance of every row to the nearest of them in float32; only those that rounding may have put
-/// behind it are measured again.
+/// `known` holds the distance of every row to the nearest of them in float32. Only centres whose float32 distance
+/// exceeds it by no more than rounding are measured in float64.
 pub(super) fn assign(
     space: &Space,
     pool: &dyn Rows,
@@ -68,7 +68,7 @@ pub(super) fn assign(
     (labels, loss * unit)
 }
 
-/// Euclidean distance, in units that let no square overflow.
+/// Euclidean distance in a unit for which no square overflows.
 fn distance(a: &[f64], b: &[f64], unit: f64) -> f64 {
     a.iter().zip(b).map(|(a, b)| ((a - b) / unit).powi(2)).sum::<f64>().sqrt()
 }

@@ -1,8 +1,8 @@
 //! BUILD (Kaufman and Rousseeuw 1990): each medoid in turn is the row that lowers the loss most.
 //!
-//! What a row gains, that is lowers the loss by, only falls as medoids are added, so what was known of it for fewer
-//! medoids bounds it from above. Of the rows whose bound is still the largest the screen gives a new one; only where that
-//! remains the largest are distances measured.
+//! The gain of a row is the amount by which it lowers the loss as a new medoid. Gains never rise as medoids are added,
+//! so an earlier gain is an upper bound. The rows with the largest bounds get a new bound from the screen; distances
+//! are measured only for rows whose new bound remains the largest.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -13,33 +13,33 @@ use super::kernel::LANES;
 use super::screen::Radii;
 use super::space::{Space, range};
 
-/// Rows of the pool that are summed up together: fixed, so that the sums do not depend on the number of threads.
+/// Number of rows in a partial sum: fixed, so that the sums do not depend on the number of threads.
 const CHUNK: usize = 1024;
-/// Rows that are looked at together at most.
+/// Largest number of candidates in a batch.
 const BATCH: usize = 16 * LANES;
 
-/// A row that may become a medoid, and what it gains, at most or exactly.
+/// A row that may become a medoid, with its gain or a bound of it.
 #[derive(Clone, Copy)]
 struct Candidate {
     gain: f64,
     row: u32,
-    /// Number of medoids that there were when the gain was looked at.
+    /// Number of medoids when the gain was computed.
     medoids: u32,
     known: Known,
 }
 
-/// What is known of a gain.
+/// How accurately a gain is known.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Known {
-    /// Nothing, or a bound for fewer medoids.
+    /// Unknown, or a bound from fewer medoids.
     Old,
-    /// The bound of the screen.
+    /// A bound from the screen.
     Bound,
     Exact,
 }
 
 impl Ord for Candidate {
-    /// Larger gains first, of equal ones the lower row.
+    /// Larger gains first; of equal gains, the lower row.
     fn cmp(&self, other: &Self) -> Ordering {
         self.gain.total_cmp(&other.gain).then(other.row.cmp(&self.row))
     }
@@ -65,7 +65,7 @@ pub(super) struct Build {
     medoids: u32,
     /// Whether a gain was measured for the next medoid.
     measured: bool,
-    /// Rows to bound together next: the more, the longer the search takes.
+    /// Number of rows in the next batch of bounds; it grows with the length of the search.
     batch: usize,
 }
 
@@ -76,8 +76,8 @@ impl Build {
         Self { heap: open.map(unknown).collect(), medoids: 0, measured: false, batch: LANES }
     }
 
-    /// Look at a few rows more, and return the medoid once it is found; `charges` holds the distance of every row to
-    /// the nearest medoid so far.
+    /// Continue the search by one batch, and return the medoid once it is found. `charges` holds the distance of every
+    /// row to the nearest medoid so far.
     pub(super) fn look(&mut self, space: &Space, charges: &[f32]) -> Option<u32> {
         if self.known(self.heap.peek()?) == Known::Exact {
             let best = self.heap.pop()?;
@@ -99,7 +99,7 @@ impl Build {
         if candidate.medoids == self.medoids { candidate.known } else { Known::Old }
     }
 
-    /// Take some of the candidates that may be the best, those with the largest gains, of which so much is known.
+    /// Remove up to `count` candidates from the top of the queue whose gains are known as accurately as `known`.
     fn take(&mut self, known: Known, count: usize) -> Vec<Candidate> {
         let (mut taken, mut others) = (Vec::with_capacity(count), Vec::new());
         while let Some(next) = self.heap.peek().filter(|_| taken.len() < count) {
@@ -113,7 +113,7 @@ impl Build {
         taken
     }
 
-    /// Put candidates back with what is known of them now.
+    /// Put candidates back into the queue with new gains.
     fn learn(&mut self, candidates: Vec<Candidate>, known: Known, gains: impl FnOnce(&[u32]) -> Vec<f64>) {
         let rows: Vec<u32> = candidates.iter().map(|candidate| candidate.row).collect();
         let (medoids, gains) = (self.medoids, gains(&rows));
@@ -122,13 +122,13 @@ impl Build {
     }
 }
 
-/// What each of some rows gains at most, from the screen.
+/// Upper bounds of the gains of rows, from the screen.
 fn bounds(space: &Space, charges: &[f32], rows: &[u32]) -> Vec<f64> {
     let packed = space.screen.pack(rows.to_vec());
     sum_of_chunks(charges, rows.len(), |first, charges| space.screen.shortfalls(&packed, first, charges, false))
 }
 
-/// What each of some rows gains.
+/// The gains of rows.
 fn gains(space: &Space, charges: &[f32], rows: &[u32]) -> Vec<f64> {
     let packed = space.screen.pack(rows.to_vec());
     sum_of_chunks(charges, rows.len(), |first, charges| {

@@ -1,19 +1,19 @@
 //! FasterPAM (Schubert and Rousseeuw 2021): exchange a medoid for another row as soon as that lowers the loss.
 //!
-//! Candidates are visited in the order of the pool, round and round. For each, one pass over the rows that it matters to
-//! gives the change of the loss for every medoid that it might replace. A round without a swap is the end.
+//! Candidates are visited in the order of the pool, cyclically. For each, one pass over the rows near it gives the
+//! change of the loss for every medoid that it might replace. The search ends after a round without a swap.
 
 use rayon::prelude::*;
 
 use super::neighbours::Neighbours;
 use super::space::{CORE, Space, Two};
 
-/// Candidates that are looked at together, at first and at most. How many they are changes no result: all those after
-/// the first that improves are looked at again.
+/// First and largest number of candidates in a batch. It changes no result: candidates after the first improvement of a
+/// batch are visited again.
 const BATCH: std::ops::RangeInclusive<usize> = 16..=2048;
 /// Candidates whose neighbours are listed in one step.
 const LISTED: usize = 2048;
-/// A swap must lower the loss by more than this share of it, above what rounding does to the sums.
+/// A swap must lower the loss by more than this fraction, which is larger than the rounding errors of the sums.
 const TOLERANCE: f64 = 1e-12;
 
 /// Medoids under improvement.
@@ -27,7 +27,7 @@ pub(super) struct FasterPam {
     core: Vec<f32>,
     nearest: Vec<Two>,
     loss: f64,
-    /// What the loss would rise by if each medoid went without replacement.
+    /// The rise of the loss if each medoid were removed without replacement.
     removal: Vec<f64>,
     neighbours: Neighbours,
     next: usize,
@@ -46,8 +46,7 @@ struct Swap {
 }
 
 impl FasterPam {
-    /// Start from `medoids`, one of which must not be all there is, core included; other rows that are `closed` never
-    /// become one.
+    /// Start from `medoids`: at least two, or one with a core. Other rows that are `closed` never become medoids.
     pub(super) fn new(space: &Space, core: Vec<f32>, medoids: Vec<u32>, mut closed: Vec<bool>) -> Self {
         medoids.iter().for_each(|&medoid| closed[medoid as usize] = true);
         let all: Vec<u32> = (0..space.pool() as u32).collect();
@@ -71,18 +70,18 @@ impl FasterPam {
         state
     }
 
-    /// Bytes that the list of one candidate is expected to take.
+    /// Expected bytes of the list of one candidate.
     pub(super) fn expected_bytes(&self, space: &Space) -> usize {
         let reach: Vec<f32> = self.nearest.iter().map(|two| two.second_distance).collect();
         Neighbours::expected_bytes(space, &reach)
     }
 
-    /// Keep lists of up to so many bytes; to be said before any are made.
+    /// Limit the bytes of all lists; to be called before the first list is made.
     pub(super) fn limit(&mut self, max_bytes: usize) {
         self.neighbours = Neighbours::new(self.nearest.len(), max_bytes);
     }
 
-    /// Visit up to `count` candidates; where their neighbours are not listed yet, list those of some first.
+    /// Visit up to `count` candidates, after listing their neighbours if necessary.
     pub(super) fn advance(&mut self, space: &Space, count: usize) {
         if !self.neighbours.window().contains(&self.next) {
             self.list(space);
@@ -103,7 +102,7 @@ impl FasterPam {
         }
     }
 
-    /// List the neighbours of the next candidates, beside those that are listed already where memory allows.
+    /// List the neighbours of the next candidates; older lists are kept if memory allows.
     fn list(&mut self, space: &Space) {
         let follows = self.neighbours.window().end == self.next && self.next > 0;
         if !(follows && self.neighbours.has_room(LISTED)) {
@@ -117,7 +116,7 @@ impl FasterPam {
         self.unchanged >= self.nearest.len() || self.open == 0
     }
 
-    /// Candidates visited so far, each as often as it was its turn.
+    /// Number of visits so far; a candidate counts once per round.
     pub(super) fn visited(&self) -> usize {
         self.visited
     }
@@ -140,7 +139,7 @@ impl FasterPam {
             return None;
         }
         let mut changes = self.removal.clone();
-        // What every swap with the candidate changes, whichever medoid goes.
+        // Change of the loss that does not depend on the medoid that is replaced.
         let mut shared = 0.0;
         for neighbour in self.neighbours.of(candidate) {
             let two = self.nearest[neighbour.row as usize];
@@ -173,7 +172,7 @@ impl FasterPam {
         self.closed[candidate] = true;
         self.medoids[position] = candidate as u32;
         self.swaps += 1;
-        // Rows that are not in the list of the candidate are further from it than from their second nearest medoid.
+        // Rows that are not in the list of the candidate are farther from it than from their second nearest medoid.
         let mut distances = vec![f32::INFINITY; self.nearest.len()];
         for neighbour in self.neighbours.of(candidate) {
             distances[neighbour.row as usize] = neighbour.distance;
@@ -194,7 +193,7 @@ impl FasterPam {
         self.sum_up();
     }
 
-    /// The loss, and what it would rise by without each medoid.
+    /// Compute the loss, and its rise without each medoid.
     fn sum_up(&mut self) {
         self.loss = 0.0;
         self.removal.fill(0.0);
@@ -207,16 +206,16 @@ impl FasterPam {
     }
 }
 
-/// Account for a new medoid at `distance` that takes the position of another one.
+/// Update the two nearest medoids of a row for a new medoid at `distance` that takes the position of another one.
 ///
-/// Returns false where the old one was among the two nearest and the new one is not: then others have to be looked at.
+/// Returns false if the old medoid was among the two nearest and the new one may not be: the row must be searched anew.
 fn exchange(two: &mut Two, position: u32, distance: f32) -> bool {
     if two.near == position {
         two.near_distance = distance;
         distance < two.second_distance
     } else if two.second == position {
         let served = distance < two.second_distance;
-        // What it was at no longer counts.
+        // The distance of the old medoid no longer counts.
         two.second_distance = f32::INFINITY;
         two.insert(position, distance);
         served

@@ -1,16 +1,16 @@
 //! The innermost loops: squared distances of a few rows to many others in float32, and the distance of two rows.
 //!
-//! A tile is `ROWS` rows by `LANES` others. The others are packed as `-2 y`, element 0 of each, then element 1 of each,
-//! and so on; the sums start from a bias of each. With the bias `|y|^2` they end as `|x - y|^2 - |x|^2`.
+//! A tile is `ROWS` rows `x` by `LANES` others `y`. The others are packed as `-2 y`: element 0 of each, then element 1
+//! of each, and so on. Each sum starts from a bias of its `y`. With the bias `|y|^2` it ends as `|x - y|^2 - |x|^2`.
 
-/// Rows of a tile.
+/// Rows in a tile.
 pub(super) const ROWS: usize = 6;
-/// Others of a tile. Six rows by sixteen lanes of float32 take 12 of the 16 vector registers of AVX2.
+/// Others in a tile. Six rows by sixteen lanes of float32 take 12 of the 16 vector registers of AVX2.
 pub(crate) const LANES: usize = 16;
 
 type Tile = [[f32; LANES]; ROWS];
 
-/// Compile a function twice, for AVX2 with FMA and for any processor, and call the one that this processor can run.
+/// Compile a function twice, for AVX2 with FMA and for any processor, and call the version that the processor can run.
 macro_rules! for_this_processor {
     ($(#[$doc:meta])* fn $name:ident / $avx2:ident ($($arg:ident: $type:ty),*) $(-> $out:ty)? = $body:ident) => {
         $(#[$doc])*
@@ -39,7 +39,7 @@ for_this_processor! {
 }
 
 for_this_processor! {
-    /// Add to `sums`, lane by lane, by how much the distances of the rows fall short of the ceiling of each row.
+    /// Add to `sums`, for each lane, the amounts by which the distances of the rows are below the ceilings of the rows.
     ///
     /// `squares` holds `|x|^2` of each row, so that sum and square are the squared distance.
     fn shortfalls / shortfalls_avx2(
@@ -57,7 +57,7 @@ for_this_processor! {
 }
 
 for_this_processor! {
-    /// Euclidean distance of two rows of equal length: exactly zero where they are equal, and the same both ways round.
+    /// Euclidean distance of two rows of equal length: symmetric, and exactly zero for equal rows.
     fn distance / distance_avx2(a: &[f32], b: &[f32]) -> f32 = distance_body
 }
 
@@ -111,7 +111,7 @@ fn shortfalls_body<const FUSED: bool>(
 ) {
     let tile = tile::<FUSED>(rows, panel, bias);
     for r in 0..ROWS {
-        // Where distances count at all, they are few: most roots need not be taken.
+        // Few distances are below their ceilings, so most square roots can be skipped.
         let limit = ceilings[r] * ceilings[r] - squares[r];
         let mut counts = false;
         for l in 0..LANES {

@@ -5,10 +5,10 @@ use rayon::prelude::*;
 use super::space::Space;
 use crate::splitmix::SplitMix;
 
-/// The draws of rows.
+/// The state of the draws.
 pub(super) struct Lab {
     random: SplitMix,
-    /// Rows that may become medoids and are none yet.
+    /// Rows that may still become medoids.
     open: Vec<u32>,
     sample: usize,
 }
@@ -30,7 +30,7 @@ impl Lab {
     }
 }
 
-/// What a row lowers the charges of `drawn` by, in sum.
+/// The sum over the rows `drawn` of the amount by which a medoid at `row` lowers their charge.
 fn gain(space: &Space, charges: &[f32], drawn: &[u32], row: u32) -> f64 {
     let shortfall =
         |other: u32| f64::from(charges[other as usize] - space.points.distance(row as usize, other as usize));

@@ -1,8 +1,8 @@
 //! k-medoids: the rows that lower most the sum, over the pool, of the distance to the nearest of them.
 //!
-//! No matrix of distances is kept. Bounds from a few leading directions rule most pairs of rows out, and of the others
-//! only those are remembered that a swap may depend on. The results are those of the textbook algorithms on the same
-//! distances, which are computed from float32 rows; the loss that is returned is computed from the rows as they are.
+//! No matrix of distances is kept. Bounds from a few leading directions rule out most pairs of rows. Of the other pairs
+//! only those are stored on which a swap may depend. The results are those of the textbook algorithms on the same
+//! distances, which are computed from float32 rows. The loss that is returned is computed in float64.
 
 mod assign;
 mod build;
@@ -27,7 +27,7 @@ use space::{Space, Two};
 pub use start::Start;
 use start::Starting;
 
-/// k-medoids under way: first medoids, then swaps in any number of steps, with the same result as in one go.
+/// A k-medoids search: first medoids, then swaps, in any number of steps with the same result as in one step.
 ///
 /// ```
 /// use mlipselect_core::{KMedoids, Pool, Scale, Start, View};
@@ -60,7 +60,7 @@ pub struct KMedoids {
 
 enum State {
     Starting(Starting),
-    /// One medoid without a core: BUILD finds the best.
+    /// One medoid without a core: BUILD finds the optimum.
     Single(u32),
     Swapping(Box<FasterPam>),
 }
@@ -68,25 +68,25 @@ enum State {
 /// The result of k-medoids.
 #[derive(Clone, Debug)]
 pub struct Medoids {
-    /// Medoids, those with more rows first, of equal ones the lower index first.
+    /// Medoids by the number of their rows, largest first; of equal ones, the lower index first.
     pub indices: Vec<usize>,
-    /// Rows that are nearest to each medoid.
+    /// Number of rows that are nearest to each medoid.
     pub sizes: Vec<usize>,
-    /// For every row of the pool, the position of its medoid in `indices`; none where the core is at least as near.
+    /// For every row of the pool, the position of its medoid in `indices`; `None` if the core is at least as near.
     pub labels: Vec<Option<usize>>,
     /// Sum over the pool of the distance to the nearest medoid or row of the core.
     pub loss: f64,
 }
 
 impl KMedoids {
-    /// Bytes that `pool` and `core` rows of `dim` features and `count` medoids take before any list of neighbours.
+    /// Bytes for `pool` and `core` rows of `dim` features and `count` medoids, without lists of neighbours.
     pub fn row_bytes(pool: usize, core: usize, dim: usize, count: usize) -> usize {
         let packed = Screen::bytes(count.max(core).next_multiple_of(LANES), dim);
         Space::bytes(pool + core, dim) + packed + pool * (2 * size_of::<Two>() + 10 * size_of::<f32>())
     }
 
-    /// Begin a search for `count` medoids, which `excluded` rows of the pool must not become; the rows of its core act as
-    /// medoids that are there already.
+    /// Begin a search for `count` medoids. Rows of the pool that are `excluded` never become medoids; the rows of its core
+    /// act as additional, fixed medoids.
     ///
     /// # Errors
     /// [`Error::EmptyPool`], [`Error::NotFinite`], [`Error::TooMany`], [`Error::Parameter`] if
@@ -125,23 +125,23 @@ impl KMedoids {
         })
     }
 
-    /// Bytes that the lists of neighbours are expected to take, beside [`KMedoids::row_bytes`]: known once all first
-    /// medoids are chosen, and before any is made.
+    /// Expected bytes of the lists of neighbours, beside [`KMedoids::row_bytes`]. Known as soon as all first medoids
+    /// are chosen, before any list is made.
     pub fn list_bytes(&self) -> Option<usize> {
         self.list_bytes
     }
 
-    /// Candidates whose lists are expected to fit into memory at a time: fewer than the pool has where memory is short,
-    /// and slower then. Zero before the first medoids are chosen.
+    /// Expected number of candidates whose lists fit into memory together. If it is smaller than the pool, the search
+    /// is slower. Zero before the first medoids are chosen.
     pub fn window(&self) -> usize {
         self.window
     }
 
-    /// Go on with the first medoids, a step of a few rows or a medoid, or visit up to `count` candidates, in the order of
-    /// the pool, and swap each that lowers the loss.
+    /// Continue the choice of the first medoids by one step or, once it is complete, visit up to `count` candidates in
+    /// the order of the pool and swap each one that lowers the loss.
     ///
     /// # Errors
-    /// [`Error::Memory`] if the lists of few candidates are expected to take more than is allowed; nothing is changed.
+    /// [`Error::Memory`] if not even the lists of a small window fit into the allowed memory; nothing is changed.
     pub fn advance(&mut self, count: usize) -> Result<()> {
         match &mut self.state {
             State::Starting(starting) if starting.medoids().len() < self.count => starting.advance(&self.space),
@@ -155,7 +155,7 @@ impl KMedoids {
         Ok(())
     }
 
-    /// What follows the choice of the first medoids.
+    /// The state after the choice of the first medoids.
     fn after_start(&mut self, medoids: Vec<u32>) -> Result<State> {
         if medoids.len() == 1 && self.space.points.len() == self.space.pool() {
             self.list_bytes = Some(0);
@@ -180,7 +180,7 @@ impl KMedoids {
         }
     }
 
-    /// First medoids chosen so far.
+    /// Number of first medoids chosen so far.
     pub fn started(&self) -> usize {
         match &self.state {
             State::Starting(starting) => starting.medoids().len(),
@@ -188,7 +188,7 @@ impl KMedoids {
         }
     }
 
-    /// Candidates visited so far, each as often as it was its turn.
+    /// Number of visits so far; a candidate counts once per round.
     pub fn visited(&self) -> usize {
         match &self.state {
             State::Starting(_) | State::Single(_) => 0,
@@ -196,7 +196,7 @@ impl KMedoids {
         }
     }
 
-    /// Swaps so far.
+    /// Number of swaps so far.
     pub fn swaps(&self) -> usize {
         match &self.state {
             State::Starting(_) | State::Single(_) => 0,
@@ -245,7 +245,7 @@ fn scaled<T>(pool: &Pool<'_>, scales: Option<&[f64]>, work: impl FnOnce(&dyn Row
     })
 }
 
-/// Candidates whose lists must fit into memory at least: fewer at a time would take forever.
+/// Smallest window, in candidates, for which the search is feasible.
 const MIN_WINDOW: usize = 1024;
 
 fn by_size(medoids: &[u32], labels: Vec<Option<usize>>, loss: f64) -> Medoids {
@@ -263,7 +263,7 @@ fn by_size(medoids: &[u32], labels: Vec<Option<usize>>, loss: f64) -> Medoids {
     }
 }
 
-/// Which rows are excluded, if everything is in order.
+/// Check the arguments of a search, and mark the excluded rows.
 fn check(pool: &dyn Rows, core: &dyn Rows, count: usize, excluded: &[usize]) -> Result<Vec<bool>> {
     if pool.is_empty() {
         return Err(Error::EmptyPool);

@@ -1,9 +1,9 @@
-//! For each candidate, the rows that it matters to: those nearer to it than to their second nearest medoid.
+//! For each candidate, the list of its neighbours: rows that are nearer to it than to their second nearest medoid.
 //!
-//! A swap changes what a row costs only if the new medoid is nearer to it than its second nearest one. Those pairs are
-//! about two in every `k` of all, so they are listed, with their distances, instead of a matrix of all distances. Where
-//! memory is too small for the lists of all candidates, only those of a window of them are kept at a time: how many fit is
-//! seen when they are made.
+//! As a new medoid, a candidate changes only the costs of its neighbours. Of `k` rows about two are neighbours of a
+//! candidate, so lists with distances replace a matrix of all distances. If memory is too small for the lists of all
+//! candidates, only those of a window of candidates are kept at a time; its size follows from the lists as they are
+//! made.
 
 use std::ops::Range;
 
@@ -12,11 +12,11 @@ use rayon::prelude::*;
 use super::screen::Radii;
 use super::space::{Space, Two, range};
 
-/// Rows that are put side by side at a time.
+/// Number of rows that are packed together.
 const SEGMENT: usize = 4096;
-/// Candidates that are listed by one thread at a time.
+/// Number of candidates that one thread lists at a time.
 const PART: usize = 96;
-/// Candidates that the length of the lists is estimated from.
+/// Number of candidates from which the length of the lists is estimated.
 const SAMPLE: usize = 256;
 
 /// A row near a candidate.
@@ -30,19 +30,19 @@ pub(super) struct Neighbour {
 pub(super) struct Neighbours {
     window: Range<usize>,
     lists: Vec<Vec<Neighbour>>,
-    /// Every row stands in the lists of all candidates of the window that are nearer to it than this.
+    /// For every row a distance: the row is in the lists of all candidates of the window that are nearer than this.
     reach: Vec<f32>,
-    /// All rows, those of a cluster together: a few of them and a few candidates then have either many pairs or none
-    /// that are near, and the rows that distances are computed from stay in the cache.
+    /// All rows, sorted by cluster: a block of rows and a block of candidates then have either many near pairs or none,
+    /// and the rows of near pairs stay in the cache.
     order: Vec<u32>,
-    /// The place of each row in that order.
+    /// The position of each row in `order`.
     place: Vec<u32>,
     bytes: usize,
     max_bytes: usize,
 }
 
 impl Neighbours {
-    /// Bytes that the list of one candidate is expected to take.
+    /// Expected bytes of the list of one candidate.
     pub(super) fn expected_bytes(space: &Space, reach: &[f32]) -> usize {
         let step = space.pool().div_ceil(SAMPLE);
         let sample: Vec<u32> = (0..space.pool()).step_by(step).map(|i| i as u32).collect();
@@ -50,11 +50,11 @@ impl Neighbours {
         extend(space, &sample, &mut lists, &range(0, space.pool()), None, reach);
         let neighbours: usize = lists.iter().map(Vec::len).sum();
         let each = neighbours.div_ceil(sample.len()) * size_of::<Neighbour>();
-        // Lists keep room to grow, and become longer where the second nearest medoid moves away.
+        // Lists keep room to grow, and become longer when second nearest medoids move away.
         size_of::<Vec<Neighbour>>() + each + each / 2
     }
 
-    /// No lists yet; all together are not to take more than `max_bytes`.
+    /// No lists yet; all together may take `max_bytes`.
     pub(super) fn new(pool: usize, max_bytes: usize) -> Self {
         let zeros = || vec![0; pool];
         Self {
@@ -68,17 +68,17 @@ impl Neighbours {
         }
     }
 
-    /// Candidates whose lists are there.
+    /// Candidates whose lists exist.
     pub(super) fn window(&self) -> Range<usize> {
         self.window.clone()
     }
 
-    /// The rows near a candidate of the window, in no particular but always the same order.
+    /// The neighbours of a candidate of the window, in an unspecified but reproducible order.
     pub(super) fn of(&self, candidate: usize) -> &[Neighbour] {
         &self.lists[candidate - self.window.start]
     }
 
-    /// Drop all lists, and begin a window at `first`, with the two nearest medoids of each row as they are.
+    /// Drop all lists and begin a window at `first`, for the current two nearest medoids of each row.
     pub(super) fn restart(&mut self, first: usize, nearest: &[Two]) {
         self.lists.clear();
         (self.window, self.bytes) = (first..first, 0);
@@ -88,8 +88,8 @@ impl Neighbours {
         self.order.iter().enumerate().for_each(|(place, &row)| self.place[row as usize] = place as u32);
     }
 
-    /// List the neighbours of up to `count` candidates more: fewer where memory is short, but one at least in a window
-    /// without any.
+    /// List the neighbours of up to `count` more candidates: fewer if memory is short, but at least one in an empty
+    /// window.
     pub(super) fn grow(&mut self, space: &Space, count: usize) {
         let before = self.lists.len();
         let mut candidates = range(self.window.end, count.min(space.pool() - self.window.end));
@@ -108,7 +108,7 @@ impl Neighbours {
         self.shrink();
     }
 
-    /// Whether so many lists more are expected to fit into memory.
+    /// Whether `count` more lists are expected to fit into memory.
     pub(super) fn has_room(&self, count: usize) -> bool {
         self.bytes + self.bytes / self.lists.len().max(1) * count <= self.max_bytes
     }
@@ -121,12 +121,12 @@ impl Neighbours {
         }
     }
 
-    /// Whether a row stands in all the lists that it must stand in if its second nearest medoid is at `distance`.
+    /// Whether a row is in all the lists that a second nearest medoid at `distance` requires.
     pub(super) fn reaches(&self, row: usize, distance: f32) -> bool {
         distance <= self.reach[row]
     }
 
-    /// Enter rows into further lists, up to a new reach of each.
+    /// Add rows to further lists, up to a new reach of each row.
     pub(super) fn widen(&mut self, space: &Space, rows: &[u32], reach: &[f32]) {
         let candidates = range(self.window.start, self.window.len());
         let old: Vec<f32> = rows.iter().map(|&row| self.reach[row as usize]).collect();
@@ -139,7 +139,7 @@ impl Neighbours {
     }
 }
 
-/// Enter rows into the lists of the candidates that are nearer than `reach`, unless nearer than the old reach.
+/// Add rows to the lists of the candidates that are nearer than `reach` but not nearer than the old reach.
 fn extend(
     space: &Space,
     candidates: &[u32],
@@ -164,7 +164,7 @@ fn bytes(list: &Vec<Neighbour>) -> usize {
     size_of::<Vec<Neighbour>>() + list.capacity() * size_of::<Neighbour>()
 }
 
-/// Append to a list that grows by a quarter rather than to the double.
+/// Append to a list whose capacity grows by a quarter instead of doubling.
 fn push(list: &mut Vec<Neighbour>, neighbour: Neighbour) {
     if list.len() == list.capacity() {
         list.reserve_exact(32 + list.len() / 4);

@@ -1,12 +1,13 @@
-//! k-medoids++: each medoid is drawn with a probability proportional to its distance to the nearest one so far, as in
-//! k-means++ (Arthur and Vassilvitskii 2007) but not squared, as distances are what the loss sums up.
+//! k-medoids++: each medoid is drawn with a probability proportional to its distance to the nearest medoid so far.
+//!
+//! k-means++ (Arthur and Vassilvitskii 2007) has squared distances; here the loss is a sum of distances.
 
 use crate::splitmix::SplitMix;
 
-/// The draws of medoids.
+/// The state of the draws.
 pub(super) struct PlusPlus {
     random: SplitMix,
-    /// Rows that may become medoids and are none yet, in order.
+    /// Rows that may still become medoids, in order.
     open: Vec<u32>,
 }
 
@@ -24,7 +25,7 @@ impl PlusPlus {
     }
 }
 
-/// Where the sum of the charges passes the share `at` of the whole; the first one if all are zero.
+/// The position at which the cumulative sum of the charges passes the fraction `at` of the total; 0 if all are zero.
 fn position(charges: impl Iterator<Item = f32> + Clone, at: f64) -> Option<usize> {
     let total: f64 = charges.clone().map(f64::from).sum();
     let mut sum = 0.0;

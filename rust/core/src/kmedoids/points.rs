@@ -1,4 +1,4 @@
-//! The rows between which distances are measured: centred, in float32, those of the core after those of the pool.
+//! The rows for distances: centred, in float32, the pool followed by the core.
 
 use rayon::prelude::*;
 
@@ -6,7 +6,7 @@ use super::kernel::distance;
 use crate::error::{Error, Result};
 use crate::rows::Rows;
 
-/// Rows that are summed up together: fixed, so that the sums do not depend on the number of threads.
+/// Number of rows in a partial sum: fixed, so that the sums do not depend on the number of threads.
 const CHUNK: usize = 1024;
 /// Rows are padded with zeros to a multiple of this many elements: a register of AVX2.
 const WIDTH: usize = 8;
@@ -16,14 +16,14 @@ pub(super) struct Points {
     dim: usize,
     stride: usize,
     data: Vec<f32>,
-    /// Rows are divided by this power of two, so that no square overflows.
+    /// Power of two by which rows are divided, so that no square overflows.
     unit: f64,
     /// Bound on the length of a row.
     radius: f32,
 }
 
 impl Points {
-    /// Bytes that so many rows take.
+    /// Bytes of `len` rows.
     pub(super) fn bytes(len: usize, dim: usize) -> usize {
         len * dim.next_multiple_of(WIDTH) * size_of::<f32>()
     }
@@ -33,7 +33,7 @@ impl Points {
     /// # Errors
     /// [`Error::NotFinite`] with the first row that has a NaN or an infinity.
     pub(super) fn new(pool: &dyn Rows, core: &dyn Rows) -> Result<Self> {
-        // Taking the mean off changes no distance, and what is left is rounded less.
+        // Subtracting the mean changes no distance and reduces rounding.
         let origin = mean(pool)?;
         let largest = largest(pool, "the pool", &origin)?.max(largest(core, "the core", &origin)?);
         let unit = if largest > 0.0 { largest.log2().ceil().exp2() } else { 1.0 };
@@ -56,7 +56,7 @@ impl Points {
         let zero = vec![0.0; stride];
         let longest =
             (0..points.len()).into_par_iter().map(|i| distance(points.row(i), &zero)).reduce(|| 0.0, f32::max);
-        // Above zero even if all rows are equal: no distance is as large as the diameter.
+        // Above zero even if all rows are equal, so that every distance is below the diameter.
         points.radius = longest.max(0.5) * (1.0 + 1e-5);
         Ok(points)
     }
@@ -66,7 +66,7 @@ impl Points {
         &self.data[index * self.stride..(index + 1) * self.stride]
     }
 
-    /// Distance of two rows, in units of `unit`. Of equal rows it is zero.
+    /// Distance of two rows, in units of `unit`; zero for equal rows.
     #[inline]
     pub(super) fn distance(&self, a: usize, b: usize) -> f32 {
         distance(self.row(a), self.row(b))
@@ -81,14 +81,14 @@ impl Points {
         2.0 * self.radius
     }
 
-    /// How far a distance may be from that of the rows in float64.
+    /// Bound of the error of a distance against float64.
     pub(super) fn error(&self, distance: f32) -> f32 {
         2.0 * f32::EPSILON * self.diameter() + 16.0 * f32::EPSILON * distance
     }
 }
 
 impl Rows for Points {
-    /// Rows of pool and core.
+    /// Number of rows of pool and core.
     fn len(&self) -> usize {
         self.data.len() / self.stride
     }

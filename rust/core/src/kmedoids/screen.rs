@@ -1,8 +1,8 @@
 //! Lower bounds on distances, cheap enough for every pair of rows.
 //!
-//! A row becomes its components along a few directions and the length of the rest. That map brings no two rows further
-//! apart, so the distance of two images is a lower bound; a few per cent of the work of a distance rule most pairs out
-//! where the spectrum decays. Where it does not, the image is the row itself, and the bound all but the distance.
+//! The image of a row holds its components along a few directions and the length of the rest. This map increases no
+//! distance, so the distance of two images is a lower bound. If the spectrum of the rows decays, images rule out most
+//! pairs at a few per cent of the work of a distance. If it does not decay, the image is the row itself.
 
 use faer::Mat;
 use rayon::prelude::*;
@@ -13,9 +13,9 @@ use super::subspace::leading_directions;
 use crate::linalg::{Panels, project};
 use crate::rows::Rows;
 
-/// Rows that the directions are found from, spread over the pool.
+/// Number of rows, spread over the pool, from which the directions are found.
 const SAMPLE: usize = 1024;
-/// Bytes of images that a thread works on together: they stay in its second level cache.
+/// Bytes of a thread's block of images, which stays in the second level cache.
 const BLOCK_BYTES: usize = 128 << 10;
 
 /// The images of the rows.
@@ -24,11 +24,11 @@ pub(crate) struct Screen {
     images: Vec<f32>,
     /// Squared length of each image.
     squares: Vec<f32>,
-    /// What squared lengths are lowered by, relatively, so that rounding never turns a lower bound into a wrong one.
+    /// Fraction by which squared lengths are lowered, so that rounding never makes a lower bound too high.
     margin: f32,
 }
 
-/// Some of the rows, side by side for the kernel.
+/// Some of the images, packed for the kernel.
 pub(crate) struct Packed {
     indices: Vec<u32>,
     panels: Vec<f32>,
@@ -36,12 +36,12 @@ pub(crate) struct Packed {
 }
 
 impl Screen {
-    /// Bytes that the images of so many rows, and the search for directions before, take at most.
+    /// Largest number of bytes for the images of `len` rows and the search for directions before.
     pub(crate) fn bytes(len: usize, dim: usize) -> usize {
         len * (dim + 1) * size_of::<f32>() + 2 * len.min(SAMPLE) * dim * size_of::<f64>()
     }
 
-    /// The images of centred points; float32 must be able to hold their squares.
+    /// The images of centred points, whose squares must not overflow float32.
     pub(crate) fn new(points: &dyn Rows) -> Self {
         let (dim, len) = (points.dim(), points.len());
         let step = len.div_ceil(SAMPLE);
@@ -65,12 +65,12 @@ impl Screen {
         &self.images[index * self.width..(index + 1) * self.width]
     }
 
-    /// Rows that are worked on together by one thread.
+    /// Number of rows in a thread's block.
     pub(crate) fn block(&self) -> usize {
         ROWS * (BLOCK_BYTES / (ROWS * self.width * size_of::<f32>())).clamp(1, 64)
     }
 
-    /// Put some rows side by side.
+    /// Pack the images of some rows.
     pub(crate) fn pack(&self, indices: Vec<u32>) -> Packed {
         let panel = LANES * self.width;
         let mut panels = vec![0.0; indices.len().div_ceil(LANES) * panel];
@@ -85,8 +85,8 @@ impl Screen {
         Packed { indices, panels, squares }
     }
 
-    /// Call `found` with each of `rows` and the position of each packed row whose bound is below the radius of the
-    /// row, or below that of the packed row. Radii must not be negative.
+    /// Call `found` with the positions of a row and a packed row for every pair whose bound is below the radius. Radii
+    /// belong to the rows or to the packed rows; they must not be negative.
     #[inline]
     pub(crate) fn within(&self, rows: &[u32], packed: &Packed, radii: Radii<'_>, mut found: impl FnMut(usize, usize)) {
         let panel = LANES * self.width;
@@ -118,8 +118,8 @@ impl Screen {
         }
     }
 
-    /// For each of the packed rows, an upper bound on the sum, over the rows from `first` on, of what their distance to
-    /// it falls short of their ceiling: of lengths or, if `squared`, of their squares.
+    /// For each packed row `p`, an upper bound of the sum of `max(0, ceiling(r) - d(r, p))` or, if `squared`, of
+    /// `max(0, ceiling(r)^2 - d(r, p)^2)` over the rows `r` from `first`.
     pub(crate) fn shortfalls(&self, packed: &Packed, first: usize, ceilings: &[f32], squared: bool) -> Vec<f64> {
         let kernel = if squared { square_shortfalls } else { shortfalls };
         let mut out = vec![0.0; packed.indices.len()];
@@ -131,7 +131,7 @@ impl Screen {
                 let bias = std::array::from_fn(|l| squares[l]);
                 let mut sums = [0.0; LANES];
                 for (group, heights) in rows.chunks(ROWS).zip(ceilings.chunks(ROWS)) {
-                    // Rows that fill the last group up have no ceiling, and nothing falls short of it.
+                    // Padding of the last group has no ceiling and contributes nothing.
                     let (mut lowered, mut limits) = ([0.0; ROWS], [0.0; ROWS]);
                     for (r, (&row, &height)) in group.iter().zip(heights).enumerate() {
                         lowered[r] = self.squares[row as usize] * (1.0 - self.margin);
@@ -139,7 +139,7 @@ impl Screen {
                     }
                     kernel(self.group(group), data, &bias, &lowered, &limits, &mut sums);
                 }
-                // Few enough terms were added in float32 for their rounding to stay below a part in 10^4.
+                // The number of float32 terms is small enough for a rounding error below one part in 10^4.
                 out.iter_mut().zip(sums).for_each(|(out, sum)| *out += f64::from(sum) * (1.0 + 1e-4));
             }
         }
@@ -157,7 +157,7 @@ impl Packed {
     }
 }
 
-/// Which side of the pairs says how near is near.
+/// The radius of each pair: that of the row, or that of the packed row.
 #[derive(Clone, Copy)]
 pub(crate) enum Radii<'a> {
     OfRows(&'a [f32]),

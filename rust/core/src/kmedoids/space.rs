@@ -7,10 +7,10 @@ use super::screen::{Radii, Screen};
 use crate::error::Result;
 use crate::rows::Rows;
 
-/// Stands for the core, which acts like a medoid that is never exchanged, and for "none" where there is no core.
+/// Index of the core, which acts like a medoid that is never replaced; without a core it means "none".
 pub(super) const CORE: u32 = u32::MAX;
 
-/// The two nearest of a set of centres: their positions in it and their distances.
+/// The two nearest centres of a row: their positions in the set of centres, and their distances.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Two {
     pub(super) near: u32,
@@ -20,12 +20,12 @@ pub(super) struct Two {
 }
 
 impl Two {
-    /// What is known with nothing but the core: nothing beyond it matters.
+    /// The core as both centres: a centre that is farther than the core never counts.
     pub(super) fn core(distance: f32) -> Self {
         Self { near: CORE, second: CORE, near_distance: distance, second_distance: distance }
     }
 
-    /// Take a centre into account.
+    /// Insert a centre if it is among the two nearest.
     #[inline]
     pub(super) fn insert(&mut self, centre: u32, distance: f32) {
         if distance < self.near_distance {
@@ -45,7 +45,7 @@ pub(super) struct Space {
 }
 
 impl Space {
-    /// Bytes that the rows take.
+    /// Bytes of `len` rows.
     pub(super) fn bytes(len: usize, dim: usize) -> usize {
         Points::bytes(len, dim) + Screen::bytes(len, dim)
     }
@@ -56,12 +56,12 @@ impl Space {
         Ok(Self { points, screen, pool: pool.len() })
     }
 
-    /// Rows of the pool, which come first.
+    /// Number of rows of the pool, which come before those of the core.
     pub(super) fn pool(&self) -> usize {
         self.pool
     }
 
-    /// The distance of every row of the pool to the nearest of the core, infinite without a core.
+    /// The distance of every row of the pool to the nearest row of the core, infinite without a core.
     pub(super) fn core_distances(&self) -> Vec<f32> {
         let core: Vec<u32> = (self.pool..self.points.len()).map(|i| i as u32).collect();
         let mut nearest = vec![if core.is_empty() { f32::INFINITY } else { self.points.diameter() }; self.pool];
@@ -69,7 +69,7 @@ impl Space {
         nearest
     }
 
-    /// Lower the distance of every row of the pool to what the nearest of some other rows is at.
+    /// Lower the distance of every row of the pool to that of the nearest of `others`.
     pub(super) fn lower(&self, distances: &mut [f32], others: &[u32]) {
         let packed = self.screen.pack(others.to_vec());
         let block = self.screen.block();
@@ -83,11 +83,11 @@ impl Space {
         });
     }
 
-    /// The two nearest of `centres` to some rows, of which the distance to the core is given.
+    /// The two nearest centres of each row, among `centres` and the core at the given distance.
     pub(super) fn two_nearest(&self, rows: &[u32], core: impl Fn(u32) -> f32 + Sync, centres: &[u32]) -> Vec<Two> {
         let block = self.screen.block();
         let mut out = vec![Two::core(0.0); rows.len()];
-        // A few centres at a time, so that what is known of the first ones spares distances to the others.
+        // A few centres at a time: the nearest of the first ones rule out many of the others.
         let packed: Vec<_> = centres.chunks(32).map(|centres| self.screen.pack(centres.to_vec())).collect();
         out.par_chunks_mut(block).zip(rows.par_chunks(block)).for_each(|(out, rows)| {
             out.iter_mut().zip(rows).for_each(|(out, &row)| *out = Two::core(core(row)));
@@ -107,7 +107,7 @@ impl Space {
     }
 }
 
-/// `count` indices from `first` on.
+/// `count` indices from `first`.
 pub(super) fn range(first: usize, count: usize) -> Vec<u32> {
     (first..first + count).map(|i| i as u32).collect()
 }

@@ -22,7 +22,7 @@ pub enum Start {
     },
 }
 
-/// First medoids under way.
+/// The state of the choice of the first medoids.
 pub(super) struct Starting {
     method: Method,
     /// Distance of every row to the nearest of the core and the medoids so far.
@@ -46,12 +46,12 @@ impl Starting {
             Start::Lab { seed } => Method::Lab(Lab::new(open, space.pool(), seed)),
             Start::PlusPlus { seed } => Method::PlusPlus(PlusPlus::new(open, seed)),
         };
-        // Without a core all rows are charged alike, more than any distance, for being far from everything.
+        // Without a core all rows have the same charge, which exceeds any distance.
         let charges = core.iter().map(|&c| c.min(space.points.diameter())).collect();
         Self { method, charges, medoids: Vec::new() }
     }
 
-    /// Choose a medoid more or, where that takes long, do a part of the work.
+    /// Choose one more medoid or, if that takes long, do a part of the work.
     pub(super) fn advance(&mut self, space: &Space) {
         let found = match &mut self.method {
             Method::Build(build) => build.look(space, &self.charges),
@@ -64,7 +64,7 @@ impl Starting {
         }
     }
 
-    /// Distance of every row to the nearest of the core and the medoids so far, where there is any.
+    /// Distance of every row to the nearest of the core and the medoids so far.
     pub(super) fn charges(&self) -> &[f32] {
         &self.charges
     }

@@ -1,4 +1,4 @@
-//! The directions in which rows differ most, roughly: enough to bound distances from below.
+//! The directions of largest variance, approximately: enough for lower bounds on distances.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par};
@@ -7,13 +7,13 @@ use crate::splitmix::SplitMix;
 
 /// Steps of the subspace iteration; the bounds hold for any orthonormal directions, good or not.
 const STEPS: usize = 3;
-/// Share of the variance that may lie outside the directions.
+/// Fraction of the variance that may lie outside the directions.
 const RESIDUAL: f64 = 0.05;
-/// Directions to begin with: with the length of the rest they come to four registers of eight.
+/// First number of directions: with the length of the rest an image fills four registers of eight.
 const FIRST: usize = 31;
 
-/// Orthonormal columns that hold most of the variance of the rows of `sample`, or none if that took more than a
-/// quarter of all features.
+/// Orthonormal columns that hold most of the variance of the rows of `sample`; `None` if that takes more than a quarter
+/// of the number of features.
 pub(super) fn leading_directions(sample: MatRef<'_, f64>) -> Option<Mat<f64>> {
     let dim = sample.ncols();
     let total = sample.squared_norm_l2();

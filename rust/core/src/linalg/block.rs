@@ -1,4 +1,4 @@
-//! Rows of a pool, brought together for the kernel, and what is computed of many of them at once.
+//! Blocks of rows, copied together for the kernel, and products of many rows with many directions.
 
 use std::cell::RefCell;
 
@@ -8,15 +8,15 @@ use super::kernel::{GROUP, LANES, dots};
 use super::panels::Panels;
 use crate::rows::Rows;
 
-/// Bytes of rows that are worked on together: they stay in the second level cache while the directions stream past.
+/// Bytes of a block of rows: it stays in the second level cache while the directions stream past.
 const BLOCK_BYTES: usize = 256 << 10;
 
 thread_local! {
-    /// What the last block of a thread leaves to the next: fresh pages cost more than small blocks do.
+    /// Memory that a block of this thread leaves to the next one: fresh pages cost more than the work on a small block.
     static SPARE: RefCell<Vec<f64>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A few groups of rows.
+/// Some groups of rows, in float64.
 pub(crate) struct Block {
     dim: usize,
     data: Vec<f64>,
@@ -29,7 +29,7 @@ impl Drop for Block {
 }
 
 impl Block {
-    /// Rows that fit into one block, a multiple of the kernel's group.
+    /// Number of rows in a full block, a multiple of the kernel's group.
     pub(crate) fn capacity(dim: usize) -> usize {
         GROUP * (BLOCK_BYTES / (GROUP * dim * size_of::<f64>())).clamp(1, 16)
     }
@@ -38,7 +38,7 @@ impl Block {
         Self { dim, data: SPARE.take() }
     }
 
-    /// Read rows into the block; the last group is filled up with zeros.
+    /// Read rows into the block, and pad the last group with zeros.
     pub(crate) fn load(&mut self, rows: &dyn Rows, indices: impl ExactSizeIterator<Item = usize>) {
         let len = indices.len();
         self.data.resize(len.next_multiple_of(GROUP) * self.dim, 0.0);

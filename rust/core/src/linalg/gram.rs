@@ -1,8 +1,8 @@
 //! The Gram matrix `X^T X` of many rows: one pass over them, at the speed of a matrix product.
 //!
-//! To the kernel the columns of `X` are both the rows and the directions, a slab of rows of `X` at a time. Only tiles on
-//! and above the diagonal are computed. A tile belongs to one thread and adds up its slabs in the order of the rows, so
-//! the number of threads changes no bit of the result.
+//! The kernel gets the columns of `X` both as rows and as directions, for one slab of rows of `X` after the other. Only
+//! tiles on and above the diagonal are computed. A tile belongs to one thread, which sums its slabs in the order of the
+//! rows, so the number of threads changes no bit of the result.
 
 use std::ops::Range;
 
@@ -15,17 +15,17 @@ use crate::rows::{Rows, View};
 
 /// Bytes of a column in a slab: the panels of a stripe stay in the first two levels of the cache.
 const COLUMN_BYTES: usize = 1024;
-/// Panels of a stripe of columns. As many columns are a multiple of the kernel's group.
+/// Panels in a stripe of columns; the number of their columns is a multiple of the kernel's group.
 const PANELS: usize = 3;
 /// Rows that are copied together when a slab is filled, so that whole cache lines are written.
 const COPIED: usize = 16;
-/// A sum of squares below this has lost digits to the smallest numbers there are.
+/// A sum of squares below this may have lost digits to denormal numbers.
 const SMALLEST: f64 = 1e-280;
 
 /// Products of a group of columns with those of each panel of a stripe.
 type Tiles<const L: usize> = [[[f64; L]; GROUP]; PANELS];
 
-/// `X^T X` in float64, where the rows of `X` are those of all matrices.
+/// `X^T X` in float64; the rows of `X` are those of all matrices.
 ///
 /// # Errors
 /// [`Error::Dimension`] if the matrices are not equally wide, [`Error::NotFinite`] with the matrix and the first of its
@@ -47,7 +47,7 @@ pub(crate) fn gram(matrices: &[(&'static str, &dyn Rows)]) -> Result<Mat<f64>> {
     Ok(gram)
 }
 
-/// Refuse features that are not finite, and such whose squares are not, or not above zero although they are.
+/// Refuse features that are not finite, and features whose squares overflow or vanish in float64.
 fn check_range(matrices: &[(&'static str, &dyn Rows)], trace: f64) -> Result<()> {
     let mut zero = true;
     for &(what, rows) in matrices {
@@ -67,12 +67,12 @@ fn check_range(matrices: &[(&'static str, &dyn Rows)], trace: f64) -> Result<()>
     }
 }
 
-/// `X^T X` of rows that are float32, with products in float32 and sums of a slab of them at a time: at twice the speed
-/// and, relative to the mean of the diagonal, an error near 1e-8.
+/// `X^T X` of float32 rows, with the products of a slab in float32 and sums of slabs in float64: twice as fast, with an
+/// error near 1e-8 relative to the mean of the diagonal.
 ///
-/// What is not finite shows in the result, as do squares that are out of the range of float32.
+/// Features that are not finite, or whose squares overflow float32, give a result that is not finite.
 ///
-/// Where a matrix is in parts changes no bit of it.
+/// The division of a matrix into parts changes no bit of the result.
 pub(crate) fn single_gram(matrices: &[Vec<View<'_, f32>>]) -> Mat<f64> {
     let dim = matrices.iter().flatten().next().map_or(0, Rows::dim);
     let mut stripes = stripes::<SINGLE_LANES>(dim);
@@ -88,7 +88,7 @@ pub(crate) fn single_gram(matrices: &[Vec<View<'_, f32>>]) -> Mat<f64> {
     assemble(&stripes, dim)
 }
 
-/// Rows of a slab.
+/// Number of rows in a slab.
 const fn depth<T>() -> usize {
     COLUMN_BYTES / size_of::<T>()
 }
@@ -98,7 +98,7 @@ fn stripes<const L: usize>(dim: usize) -> Vec<Vec<Tiles<L>>> {
     (0..dim.div_ceil(L * PANELS)).map(|stripe| vec![[[[0.0; L]; GROUP]; PANELS]; (stripe + 1) * groups]).collect()
 }
 
-/// Some rows of `X`, once column after column and once in panels of columns.
+/// Some rows of `X` in two layouts: column after column, and in panels of columns.
 struct Slab<T> {
     columns: Vec<T>,
     panels: Vec<T>,
@@ -115,7 +115,7 @@ fn add<T: Number<L>, const L: usize>(
     if size == 0 || len == 0 {
         return;
     }
-    // How many slabs there are between two waits of the threads for each other changes nothing but the time.
+    // The number of slabs between two barriers affects the time only.
     let count = rayon::current_num_threads().min(len.div_ceil(depth));
     let slab = || Slab { columns: vec![T::default(); size], panels: vec![T::default(); size] };
     let mut slabs: Vec<Slab<T>> = (0..count).map(|_| slab()).collect();
@@ -125,7 +125,7 @@ fn add<T: Number<L>, const L: usize>(
             let start = first + s * depth;
             slab.fill(start..len.min(start + depth), dim, &read);
         });
-        // The last stripe is the longest.
+        // The last stripe has the most tiles.
         stripes.par_iter_mut().enumerate().rev().with_max_len(1).for_each(|(stripe, tiles)| {
             slabs[..used].iter().for_each(|slab| slab.add_products(dim, stripe, tiles));
         });
@@ -169,7 +169,7 @@ impl<T> Slab<T> {
         T: Number<L>,
     {
         let depth = depth::<T>();
-        // The last stripe may end with panels of zeros.
+        // The last stripe may end in panels of zeros.
         let panels = stripe * PANELS..dim.div_ceil(L).min((stripe + 1) * PANELS);
         for (group, tiles) in tiles.iter_mut().enumerate() {
             let columns = &self.columns[group * GROUP * depth..(group + 1) * GROUP * depth];

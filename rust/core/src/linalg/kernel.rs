@@ -1,22 +1,22 @@
 //! The innermost loop: dot products of a few rows with a few directions.
 //!
-//! Every product is summed in the order of the features, whichever rows and directions share the call, so equal rows
-//! get equal bits wherever they stand and however many threads there are.
+//! Every product is summed in the order of the features, whichever rows and directions share the call. So equal rows
+//! get equal bits at any position and for any number of threads.
 
-/// Rows that one call handles.
+/// Number of rows in one call.
 pub(crate) const GROUP: usize = 6;
-/// Directions that one call handles. Six rows by eight directions fill the 16 vector registers of AVX2.
+/// Number of directions in one call. Six rows by eight directions fill the 16 vector registers of AVX2.
 pub(crate) const LANES: usize = 8;
 
-/// The same for float32, of which a register holds twice as many.
+/// Number of directions in one call for float32, of which a register holds twice as many.
 pub(crate) const SINGLE_LANES: usize = 16;
 
 /// A number that the kernel multiplies, `L` directions at a time.
 pub(crate) trait Number<const L: usize>: Copy + Default + Into<f64> + Send + Sync {
     /// Dot products of `GROUP` rows, `stride` elements apart, with the directions of a panel.
     ///
-    /// `panel` holds element 0 of each direction, then element 1 of each, and so on; it may be shorter than the rows,
-    /// whose remaining elements then do not count.
+    /// `panel` holds element 0 of each direction, then element 1 of each, and so on. If it is shorter than the rows,
+    /// the remaining elements of the rows are ignored.
     fn dots(rows: &[Self], stride: usize, panel: &[Self]) -> [[Self; L]; GROUP];
 }
 

@@ -1,4 +1,4 @@
-//! The matrix verbs that selection needs: products of many rows with many directions, and triangular factors.
+//! Linear algebra of the crate: products of many rows with many directions, Gram matrices, triangular factors.
 
 mod block;
 mod gram;

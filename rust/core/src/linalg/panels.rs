@@ -10,7 +10,7 @@ pub(crate) struct Panels {
     dim: usize,
     len: usize,
     data: Vec<f64>,
-    /// Where each panel starts in `data`, and where the last one ends.
+    /// Offset of each panel in `data`, then the end of the last one.
     starts: Vec<usize>,
 }
 
@@ -19,7 +19,7 @@ impl Panels {
         Self { dim, len: 0, data: Vec::new(), starts: vec![0] }
     }
 
-    /// The columns of an upper triangular matrix. Their zeros are neither stored nor multiplied.
+    /// The columns of an upper triangular matrix, without the zeros below the diagonal.
     pub(crate) fn upper(matrix: MatRef<'_, f64>) -> Self {
         let dim = matrix.nrows();
         let reach = |panel: usize| ((panel + 1) * LANES).min(dim);
@@ -31,8 +31,8 @@ impl Panels {
         Self::columns(matrix, |_| matrix.nrows())
     }
 
-    /// As many directions whose squared products with any row add up to those of the columns of a matrix that is not
-    /// wider than it is high. A triangle of them is zero, and neither stored nor multiplied.
+    /// Directions that give every row the same sum of squared products as the columns of the matrix do. The matrix must
+    /// not be wider than high. The directions are triangular; their zeros are not stored.
     pub(crate) fn rotated(matrix: MatRef<'_, f64>) -> Self {
         // With matrix^T = Q R of the columns in reverse order, |matrix^T x| = |R x|.
         let dim = matrix.nrows();
@@ -70,7 +70,7 @@ impl Panels {
         self.dim
     }
 
-    /// Number of panels, the last of which may be filled in part.
+    /// Number of panels; the last one may be partly filled.
     pub(crate) fn count(&self) -> usize {
         self.starts.len() - 1
     }
@@ -79,7 +79,7 @@ impl Panels {
         &self.data[self.starts[panel]..self.starts[panel + 1]]
     }
 
-    /// One of the directions, all of which are of full length.
+    /// One direction, if all are stored at full length.
     pub(crate) fn direction(&self, index: usize) -> Vec<f64> {
         let lane = index % LANES;
         self.panel(index / LANES).chunks_exact(LANES).map(|w| w[lane]).collect()
@@ -99,7 +99,7 @@ impl Panels {
         self.len += 1;
     }
 
-    /// Forget the first `panels` panels, which are full and as long as the directions are.
+    /// Remove the first `panels` panels, which must be full and stored at full length.
     pub(crate) fn drop_first(&mut self, panels: usize) {
         let elements = panels * self.dim * LANES;
         self.data.drain(..elements);
@@ -116,7 +116,7 @@ impl Panels {
         out
     }
 
-    /// The sum of the directions, each times its coefficient.
+    /// The linear combination of the directions with the given coefficients.
     pub(crate) fn combine(&self, coefficients: &[f64]) -> Vec<f64> {
         let mut out = vec![0.0; self.dim];
         for (p, c) in coefficients.chunks(LANES).enumerate() {

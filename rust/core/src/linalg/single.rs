@@ -1,4 +1,4 @@
-//! Sums of squared products in float32, for rows that are float32 and stay where they are.
+//! Sums of squared products in float32, for float32 rows that are read in place.
 
 use rayon::prelude::*;
 
@@ -6,11 +6,11 @@ use super::kernel::{GROUP, LANES, Number, SINGLE_LANES};
 use super::panels::Panels;
 use crate::rows::{Rows, View};
 
-/// Groups of rows that are worked on together while the directions stream past.
+/// Groups of rows that stay in the cache together while the directions stream past.
 const GROUPS: usize = 16;
 
-/// Sum over the directions of the squared dot product, for every row: products in float32, of which each sum has a
-/// relative error near 1e-6 or below where the products do not cancel.
+/// Sum over the directions of the squared dot product, for every row, in float32. The relative error of a sum is about
+/// 1e-6 unless its products cancel.
 pub(crate) fn single_quadratic_forms(rows: View<'_, f32>, directions: &Panels) -> Vec<f64> {
     let panels: Vec<Vec<f32>> = (0..directions.count()).step_by(2).map(|pair| joined(directions, pair)).collect();
     let mut out = vec![0.0; rows.len()];
@@ -33,7 +33,7 @@ pub(crate) fn single_quadratic_forms(rows: View<'_, f32>, directions: &Panels) -
     out
 }
 
-/// The rows that fill a group in part, with zeros after them.
+/// The rows of a partly filled group, padded with zeros.
 fn last_group(rows: View<'_, f32>, first: usize, count: usize) -> Vec<f32> {
     let rest = count % GROUP;
     let mut group = vec![0.0; if rest > 0 { GROUP * rows.dim() } else { 0 }];
@@ -59,7 +59,7 @@ fn joined(directions: &Panels, pair: usize) -> Vec<f32> {
     out
 }
 
-/// Half onto half, which vector registers do side by side.
+/// The sum of squares by repeated halving, which vectorises.
 fn sum_of_squares(dots: [f32; SINGLE_LANES]) -> f32 {
     let mut sums = dots.map(|d| d * d);
     let mut half = SINGLE_LANES / 2;

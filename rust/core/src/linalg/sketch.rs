@@ -1,8 +1,8 @@
 //! Vectors rounded to 16-bit integers, for bounds on their products at a quarter of the memory traffic.
 //!
-//! A vector `y` is stored as integers `q` and a scale, `y = scale * q + delta`, together with the length of the rounding
-//! error `delta`, so that whoever uses a product can bound what it misses. The integers are scaled to a Euclidean norm
-//! at which no product, nor any partial sum of one, leaves 32 bits (Cauchy-Schwarz).
+//! A vector `y` is stored as integers `q` and a scale, `y = scale * q + delta`, together with the length of the
+//! rounding error `delta`, which bounds the error of a product. The integers are scaled to a Euclidean norm for which
+//! no product and no partial sum of one exceeds 32 bits (Cauchy-Schwarz).
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -14,15 +14,15 @@ use super::kernel::{GROUP, LANES};
 use super::panels::Panels;
 use crate::rows::Rows;
 
-/// Euclidean norm that the integers of a vector are scaled to: its square stays below 2^31, with room for rounding.
+/// Euclidean norm of the integers of a vector: its square stays below 2^31, with room for rounding.
 const NORM: f64 = 46_000.0;
 /// Vectors are padded to a multiple of this many elements: one 256-bit register.
 const WIDTH: usize = 16;
-/// Rows of one call of the kernel.
+/// Number of rows in one call of the kernel.
 pub(crate) const ROWS: usize = 4;
-/// Directions of one call.
+/// Number of directions in one call of the kernel.
 pub(crate) const DIRECTIONS: usize = 4;
-/// Rows that fit into the 16 registers of AVX2 together with the directions: an accumulator in memory doubles the time.
+/// Number of rows whose sums fit into the 16 registers of AVX2: sums in memory double the time.
 #[cfg(target_arch = "x86_64")]
 const AVX2_ROWS: usize = 2;
 
@@ -34,7 +34,7 @@ pub(crate) struct Sketch<'a> {
     roundings: Vec<Rounding>,
 }
 
-/// How a vector was rounded: its scale, and the length of the error.
+/// The rounding of a vector: its scale, and the length of its error.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 struct Rounding {
@@ -47,35 +47,35 @@ impl<'a> Sketch<'a> {
         Self { padded: dim.next_multiple_of(WIDTH), integers: Cow::default(), roundings: Vec::new() }
     }
 
-    /// Integers that a vector is padded to.
+    /// Length of a padded vector.
     pub(crate) fn padded(dim: usize) -> usize {
         dim.next_multiple_of(WIDTH)
     }
 
-    /// The vectors as integers, and the scale and the error of each.
+    /// The integers of all vectors, and scale and error of each vector.
     pub(crate) fn into_parts(self) -> (Cow<'a, [i16]>, Vec<[f32; 2]>) {
         let roundings = self.roundings.into_iter().map(|r| [r.scale, r.error]).collect();
         (self.integers, roundings)
     }
 
-    /// Vectors from what [`Sketch::into_parts`] gave.
+    /// A sketch from the result of [`Sketch::into_parts`].
     pub(crate) fn from_parts(padded: usize, integers: &'a [i16], roundings: &[[f32; 2]]) -> Self {
         let roundings = roundings.iter().map(|&[scale, error]| Rounding { scale, error }).collect();
         Self { padded, integers: integers.into(), roundings }
     }
 
-    /// Bytes that so many vectors take.
+    /// Bytes of `len` vectors.
     pub(crate) fn bytes(len: usize, dim: usize) -> usize {
         len * (dim.next_multiple_of(WIDTH) * size_of::<i16>() + size_of::<Rounding>())
     }
 
-    /// As many vectors, all zero.
+    /// A sketch of `len` zero vectors.
     pub(crate) fn zeros(dim: usize, len: usize) -> Self {
         let padded = dim.next_multiple_of(WIDTH);
         Self { padded, integers: vec![0; len * padded].into(), roundings: vec![Rounding::default(); len] }
     }
 
-    /// Disjoint parts of `size` vectors each, to be set by several threads.
+    /// Disjoint parts of `size` vectors each, which several threads can fill.
     pub(crate) fn parts_mut(&mut self, size: usize) -> impl Iterator<Item = SketchPart<'_>> {
         let padded = self.padded;
         let integers = self.integers.to_mut().chunks_mut(size * padded);
@@ -86,7 +86,7 @@ impl<'a> Sketch<'a> {
         })
     }
 
-    /// The products of every row with the directions, and the sum of the squares of each row's.
+    /// A sketch of the products of every row with the directions, and for each row the sum of their squares.
     pub(crate) fn of_products(rows: &dyn Rows, directions: &Panels) -> (Self, Vec<f64>) {
         let (dim, len, width) = (rows.dim(), rows.len(), directions.len());
         let padded = width.next_multiple_of(WIDTH);
@@ -159,7 +159,7 @@ impl<'a> Sketch<'a> {
         f64::from(square) * f64::from(self.roundings[index].scale).powi(2)
     }
 
-    /// Products of a rounded vector with a few others.
+    /// Products of a rounded vector with a few vectors of another sketch.
     #[inline]
     pub(crate) fn products(&self, index: usize, other: &Sketch<'_>, others: [usize; DIRECTIONS]) -> [f64; DIRECTIONS] {
         let [dots] = dots([self.vector(index)], others.map(|other_index| other.vector(other_index)));
@@ -167,8 +167,8 @@ impl<'a> Sketch<'a> {
         std::array::from_fn(|d| f64::from(dots[d]) * (scale * f64::from(other.roundings[others[d]].scale)))
     }
 
-    /// Add to `sums` the squared products of a few rows with a range of directions, each row from its own first
-    /// direction on.
+    /// Add to `sums` the squared products of a few rows with the directions of a range, for each row from its own first
+    /// direction.
     pub(crate) fn add_squares(
         &self,
         rows: [usize; ROWS],
@@ -185,20 +185,20 @@ impl<'a> Sketch<'a> {
         }
     }
 
-    /// A few vectors from `start` on; the last one before `end` stands in for those that are not there.
+    /// Up to `DIRECTIONS` vectors from `start`, padded with the last one before `end`.
     #[inline]
     fn few(&self, start: usize, end: usize) -> [&[i16]; DIRECTIONS] {
         std::array::from_fn(|d| self.vector((start + d).min(end - 1)))
     }
 
-    /// The squares of their scales, zero for those that are not there.
+    /// The squared scales of these vectors; zero for padding.
     #[inline]
     fn weights(&self, start: usize, end: usize) -> [f64; DIRECTIONS] {
         let weight = |index: usize| f64::from(self.roundings[index].scale).powi(2);
         std::array::from_fn(|d| if start + d < end { weight(start + d) } else { 0.0 })
     }
 
-    /// Ask for a vector to be brought into the cache.
+    /// Prefetch a vector into the cache.
     #[inline]
     pub(crate) fn prefetch(&self, index: usize) {
         #[cfg(target_arch = "x86_64")]
@@ -222,7 +222,7 @@ pub(crate) struct SketchPart<'a> {
 }
 
 impl SketchPart<'_> {
-    /// Round `y`, whose length is `norm`, into a vector that was zero.
+    /// Round `y`, whose length is `norm`, into a zero vector.
     pub(crate) fn set(&mut self, index: usize, y: &[f64], norm: f64) {
         let integers = &mut self.integers[index * self.padded..(index + 1) * self.padded];
         self.roundings[index] = round(y, norm, integers);
@@ -232,7 +232,7 @@ impl SketchPart<'_> {
 /// Round `y`, whose length is `norm`, to integers.
 fn round(y: &[f64], norm: f64, integers: &mut [i16]) -> Rounding {
     if !(1e-30..1e40).contains(&norm) {
-        // A scale of float32 cannot express it. Its integers are all zero, and so is the product that they give.
+        // The scale would not fit into float32. All integers are zero, and the error is the whole length.
         return Rounding { scale: 0.0, error: above(norm) };
     }
     #[cfg(target_arch = "x86_64")]
@@ -284,13 +284,13 @@ fn round_body(y: &[f64], norm: f64, integers: &mut [i16]) -> Rounding {
     Rounding { scale: scale as f32, error: above(errors.iter().sum::<f64>().sqrt()) }
 }
 
-/// A float32 that is not below `x`, which is not negative, even after the rounding errors made in computing it.
+/// An upper bound of the non-negative `x` in float32, which also covers the rounding errors in `x` itself.
 fn above(x: f64) -> f32 {
     (x * (1.0 + 1e-6) + 1e-30) as f32
 }
 
-/// For each row the sum of its squared products with the directions of a range that are not before its first one, in
-/// units of the row's scale.
+/// For each row the sum of its squared products with the directions of a range, from the first direction of the row, in
+/// units of the squared scale of the row.
 fn squares(rows: [&[i16]; ROWS], directions: &Sketch<'_>, range: Range<usize>, firsts: [usize; ROWS]) -> [f64; ROWS] {
     #[cfg(target_arch = "x86_64")]
     if has_avx512() {
@@ -320,7 +320,7 @@ fn squares_body(
     squares
 }
 
-/// [`squares`] with everything in registers: with few features what comes after the products takes as long as they do.
+/// [`squares`] entirely in registers: with few features the work after the products takes as long as the products.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2,fma")]
 fn squares_avx512(
@@ -339,7 +339,7 @@ fn squares_avx512(
         let dots = dots_avx512(rows, directions.few(start, range.end));
         let all = &directions.roundings[start..range.end.min(start + DIRECTIONS)];
         let weights = if start >= last && all.len() == DIRECTIONS {
-            // Scales and errors alternate. Numbers that are written one by one would be waited for.
+            // Scales and errors alternate. Writing the numbers one by one would stall the load.
             // SAFETY: there are four pairs of them.
             let pairs = unsafe { _mm256_loadu_ps(all.as_ptr().cast()) };
             let scales = _mm256_permutevar8x32_ps(pairs, _mm256_setr_epi32(0, 2, 4, 6, 0, 0, 0, 0));
@@ -366,7 +366,7 @@ fn squares_avx512(
     })
 }
 
-/// Whether the processor has what the functions for AVX-512 are compiled for.
+/// Whether the processor has all features that the AVX-512 functions are compiled for.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 fn has_avx512() -> bool {

@@ -1,11 +1,11 @@
 //! Upper triangular factors `R` of a precision matrix `P = R^T R`.
 //!
-//! Rows are added by orthogonal transformations, which square no condition number.
+//! Rows are added by orthogonal transformations, so the condition number is never squared.
 
 use faer::linalg::triangular_inverse::invert_upper_triangular;
 use faer::{Mat, MatRef, Par};
 
-/// Up to this many rows are rotated in one at a time, which costs less than a new factorisation.
+/// Number of rows up to which rotating them in one by one costs less than a new factorisation.
 const ROTATED_ROWS: usize = 16;
 
 /// The factor of `R^T R + A^T A`, where `rows` holds the rows of `A` one after the other.
@@ -14,7 +14,7 @@ pub(crate) fn append_rows(factor: &mut Mat<f64>, rows: &mut [f64]) {
     if rows.len() <= ROTATED_ROWS * dim {
         rows.chunks_exact_mut(dim).for_each(|row| rotate_in(factor, row));
     } else {
-        // Taller blocks waste less work on the triangle on top of them, shorter ones less memory.
+        // Taller blocks spend less work on the triangle above them, shorter ones need less memory.
         for block in rows.chunks((4 * dim).max(2048) * dim) {
             let block = MatRef::from_row_major_slice(block, block.len() / dim, dim);
             refactor(factor, block);
@@ -22,7 +22,7 @@ pub(crate) fn append_rows(factor: &mut Mat<f64>, rows: &mut [f64]) {
     }
 }
 
-/// The triangle `R` of `R^T R = A^T A` for the rows of `A` one after the other, as rows too; of few rows, themselves.
+/// The rows of the triangle `R` of `R^T R = A^T A`, or those of `A` itself if there are no more than columns.
 pub(crate) fn triangle_of(rows: &[f64], dim: usize) -> Vec<f64> {
     let count = rows.len() / dim;
     if count <= dim {
