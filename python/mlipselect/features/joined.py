@@ -94,7 +94,7 @@ class JoinedStores:
         return np.concatenate([store.n_atoms for store in self.stores])
 
     def positions(self, rows: ArrayLike) -> NDArray[np.int64]:
-        """Return the positions of rows in the whole pool; they differ from the rows only for a `Share`."""
+        """Return the positions of rows in the whole pool; they differ from the rows only for a share of a pool."""
         return np.asarray(rows, dtype=np.int64)
 
     def source(self, row: int) -> tuple[str, int]:
