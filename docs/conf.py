@@ -11,6 +11,7 @@ import mlipselect
 import mlipselect.descriptors
 import mlipselect.io
 import mlipselect.models
+import mlipselect.selectors
 import mlipselect.testing
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
@@ -56,6 +57,13 @@ numpydoc_xref_param_type = True
 numpydoc_xref_ignore = "all"
 numpydoc_xref_aliases = {
     name: f"{module.__name__}.{name}"
-    for module in (mlipselect.testing, mlipselect.io, mlipselect.models, mlipselect.descriptors, mlipselect)
+    for module in (
+        mlipselect.testing,
+        mlipselect.io,
+        mlipselect.models,
+        mlipselect.selectors,
+        mlipselect.descriptors,
+        mlipselect,
+    )
     for name in module.__all__
 }

@@ -185,7 +185,7 @@ class ACE(NamedDescriptor):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What defines the descriptor, ready for JSON; `r0` in Å per chemical symbol."""
+        """Definition of the descriptor, ready for JSON; `r0` in Å per chemical symbol."""
         numbers, degrees, _ = self._bound()
         return {
             "name": "ACE",

@@ -38,7 +38,7 @@ class Descriptor(Protocol):
 
 @runtime_checkable
 class HasSiteFeatures(Protocol):
-    """Describes the atoms of many structures at once, in parallel."""
+    """A descriptor that describes the atoms of many structures at once, in parallel."""
 
     def site_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.floating]:
         """Describe every atom of many structures.
@@ -60,7 +60,7 @@ class HasSiteFeatures(Protocol):
 
 @runtime_checkable
 class HasStructureFeatures(Protocol):
-    """Averages the rows of many structures at once, in parallel and without keeping all of them."""
+    """A descriptor that averages the rows of each of many structures, in parallel and without keeping all rows."""
 
     def structure_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.floating]:
         """Average the rows of the atoms of each structure.
@@ -171,14 +171,14 @@ class DesignDescriptor(Descriptor, Protocol):
 
 
 class NamedDescriptor:
-    """Base of the descriptors that the package knows by name; see `mlipselect.descriptors.registry`.
+    """Base of the descriptors that the command line knows by name; see ``mlipselect.descriptors.registry``.
 
     Attributes
     ----------
     command_options : dict
-        Options of the command line, by the names of what they set: parameters, or what `from_options` takes.
+        Options of the command line, by the names of the arguments of `from_options`.
     record_is_complete : bool
-        Whether ``cls(**parameters)`` with the recorded `parameters`, but for the name, is the same descriptor.
+        Whether ``cls(**parameters)`` with the recorded `parameters`, without the name, is the same descriptor.
     """
 
     command_options: ClassVar[Mapping[str, Option]] = {}
@@ -201,34 +201,34 @@ class NamedDescriptor:
 
 @runtime_checkable
 class Bindable(Protocol):
-    """Settles what was left open, such as the elements, by the structures that it will describe."""
+    """A descriptor that takes parameters that were not given, such as the elements, from structures."""
 
     def bind(self, structures: Sequence[Atoms]) -> Any:
-        """Look at structures with every element; return the descriptor to use, or None for this one."""
+        """Take the parameters from structures with every element; return the descriptor to use, or None for itself."""
         ...
 
 
 @runtime_checkable
 class Resettable(Protocol):
-    """Settles what was left open as it was when a record was made."""
+    """A descriptor that takes parameters that were not given from a record."""
 
     def settled_as(self, record: Mapping[str, Any]) -> Any:
-        """Return the descriptor with what the record says where this one leaves it open."""
+        """Return the descriptor with parameters that were not given as in the record."""
         ...
 
 
 @runtime_checkable
 class HasDesigns(Protocol):
-    """Makes the designs of many structures, in parallel."""
+    """A descriptor that computes the designs of many structures, in parallel."""
 
     def designs(self, structures: Sequence[Atoms], n_threads: int | None = None) -> Iterator[Design]:
-        """Make the designs of structures one after the other."""
+        """Yield the designs of structures in their order."""
         ...
 
 
 @runtime_checkable
 class HasVjps(Protocol):
-    """Differentiates by the positions for many weights at once."""
+    """A descriptor that differentiates by the positions for many sets of weights at once."""
 
     def vjps(self, atoms: Atoms, W: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
         """Return `vjp` for each row of `W`, of shape (n_weights, n_atoms, 3)."""
@@ -237,40 +237,40 @@ class HasVjps(Protocol):
 
 @runtime_checkable
 class HasPredictions(Protocol):
-    """Predicts energies, forces and virials without designs."""
+    """A descriptor that predicts energies, forces and virials without designs."""
 
     def predictions(
         self, structures: Sequence[Atoms], weights: npt.NDArray[np.float64], n_threads: int | None = None
     ) -> list[Prediction]:
-        """Predict many structures with one weight per feature."""
+        """Predict energy, forces and virial of many structures, with one weight per feature."""
         ...
 
 
 @runtime_checkable
 class HasSmoothnessPrior(Protocol):
-    """Knows which of its features are smooth."""
+    """A descriptor that knows the roughness of its features."""
 
     def smoothness_prior(self, power: float) -> npt.NDArray[np.float64]:
-        """Return the prior standard deviation of the weight of each feature, up to a factor."""
+        """Return the inverse prior standard deviation of the weight of each feature, up to a factor."""
         ...
 
 
 def bound(descriptor: DescriptorLike, structures: Sequence[Atoms]) -> DescriptorLike:
-    """Return a descriptor that settled what it left open by some structures, where it can."""
+    """Bind a descriptor to structures, if it has `bind`."""
     return (descriptor.bind(structures) or descriptor) if isinstance(descriptor, Bindable) else descriptor
 
 
 def features_of(descriptor: DescriptorLike) -> Callable[[Atoms], Any]:
-    """Return what describes one structure: the method of a descriptor, or the callable that stands for one."""
+    """Return the function that describes one structure: `features` of a descriptor, or the callable itself."""
     return descriptor.features if isinstance(descriptor, Descriptor) else descriptor
 
 
 def has_parameters(descriptor: DescriptorLike) -> bool:
-    """Tell whether a descriptor has `parameters`, which say what defines it, though perhaps only once it is bound."""
+    """Tell whether a descriptor has `parameters`, even if they are available only after `bind`."""
     return hasattr(type(descriptor), "parameters") or hasattr(descriptor, "parameters")
 
 
 def parameters_of(descriptor: DescriptorLike) -> dict[str, Any] | None:
-    """Return the `parameters` of a descriptor, a dictionary ready for JSON; None where it has none yet."""
+    """Return the `parameters` of a descriptor, a dictionary ready for JSON; None if it has none or not yet."""
     parameters = getattr(descriptor, "parameters", None)
     return parameters if isinstance(parameters, dict) else None

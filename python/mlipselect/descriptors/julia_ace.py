@@ -88,7 +88,7 @@ class JuliaACE:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What defines the descriptor, ready for JSON."""
+        """Definition of the descriptor, ready for JSON."""
         return {"name": "JuliaACE", "elements": list(self.elements), **self._model_parameters()}
 
     @property

@@ -127,7 +127,7 @@ class MACE(NamedDescriptor):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What defines the descriptor, ready for JSON."""
+        """Definition of the descriptor, ready for JSON."""
         return {
             "name": "MACE",
             "model": self.model,

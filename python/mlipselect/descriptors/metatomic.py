@@ -95,7 +95,7 @@ class Metatomic(NamedDescriptor):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What defines the descriptor, ready for JSON."""
+        """Definition of the descriptor, ready for JSON."""
         return {"name": "Metatomic", "model": self.model, "sha256": self._sha256, "dtype": self.dtype}
 
     def features(self, atoms: Atoms) -> npt.NDArray[np.floating]:

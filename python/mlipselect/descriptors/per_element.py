@@ -62,7 +62,7 @@ class PerElement(NamedDescriptor):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What defines the descriptor, ready for JSON."""
+        """Definition of the descriptor, ready for JSON."""
         return {
             "name": "PerElement",
             "elements": None if self.elements is None else list(self.elements),
@@ -70,7 +70,7 @@ class PerElement(NamedDescriptor):
         }
 
     def settled_as(self, record: Mapping[str, Any]) -> PerElement:
-        """Take the elements from a record where they are left open.
+        """Take the elements from a record if they were not given.
 
         Parameters
         ----------

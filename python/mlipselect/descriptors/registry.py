@@ -19,13 +19,13 @@ DESCRIPTORS: dict[str, type[NamedDescriptor]] = {
     "mace": MACE,
     "metatomic": Metatomic,
 }
-"""Descriptors by their names on the command line; a line makes another one known."""
+"""Descriptors by their names on the command line; a new descriptor adds a line."""
 
 WRAPPERS: dict[str, type[Cached] | type[PerElement]] = {
     "cache": Cached,
     "per_element": PerElement,
 }
-"""Descriptors around another one by the option that asks for them, the inner one first."""
+"""Wrappers of descriptors by their option on the command line, the innermost first."""
 
 
 def owners(option: str) -> list[str]:

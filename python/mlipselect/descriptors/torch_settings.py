@@ -12,7 +12,7 @@ from mlipselect.utils.option import Option
 
 TRUST = "A model file can run any code when it is loaded: load only files from people you trust."
 
-#: Options of the command line that descriptors with a model have in common.
+#: Options of the command line for every descriptor with a model.
 MODEL_OPTIONS = {
     "model": Option(
         "file of the model, which can run any code: only from people you trust; mace: or a foundation model such as "

@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from mlipselect.exceptions import InvalidInputError
 
-#: Of the archives that `Features.save` writes; the first one called its arrays ``structure`` and ``atoms``.
+#: Version of the archives of `Features.save`. In version 1 the arrays were named ``structure`` and ``atoms``.
 VERSION = 2
 
 Rows: TypeAlias = Literal["structure", "atoms"]

@@ -60,7 +60,7 @@ class Designs:
         return len(self.structures)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the designs, which are made again where they are asked for."""
+        """Leave out the designs, which are computed again on demand."""
         return {**self.__dict__, "_kept": {}, "_bytes": 0}
 
     def forces(self, indices: Iterable[int]) -> Iterator[NDArray[np.floating[Any]]]:
