@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 
@@ -175,3 +176,11 @@ def test_features_of_each_element_and_features_that_are_kept(files):
         ["Si"],
         "ACE",
     )
+
+
+def test_logging_of_the_caller_is_left_as_it_was(files, capsys):
+    logger = logging.getLogger("mlipselect")
+    before = logger.handlers[:], logger.propagate, logger.level, logging.getLogger("mlipselect.memory").level
+    assert main(["select", "pool.xyz", "-n", "1", "-o", "selected.xyz", "-vv"]) == 0
+    assert main(["select", "missing.xyz", "-o", "selected.xyz", "-q"]) == 1
+    assert (logger.handlers, logger.propagate, logger.level, logging.getLogger("mlipselect.memory").level) == before

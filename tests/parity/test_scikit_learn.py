@@ -9,7 +9,6 @@ import pickle
 import joblib
 import numpy as np
 import pytest
-from mlipselect.selectors.registry import METHODS
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError as SklearnNotFittedError
 from sklearn.pipeline import make_pipeline
@@ -18,6 +17,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from sklearn.utils.validation import check_is_fitted
 
 import mlipselect as ms
+from mlipselect.selectors.registry import METHODS
 
 rng = np.random.default_rng(0)
 X, CORE = rng.normal(size=(60, 5)) * 0.5 ** np.arange(5), rng.normal(size=(4, 5))

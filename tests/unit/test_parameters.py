@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from mlipselect.selectors.registry import METHODS
 
 import mlipselect as ms
+from mlipselect.selectors.registry import METHODS
 
 X = np.random.default_rng(0).normal(size=(30, 4))
 

@@ -55,10 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = build_parser().parse_args(arguments)
     except SystemExit as stop:  # argparse has said what is wrong, or shown the help
         return int(stop.code or 0)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _logging_to_stderr(options.verbose - options.quiet):
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = _show_warning
-        _set_up_logging(options.verbose - options.quiet)
         try:
             with _terminable():
                 options.run(options)
@@ -118,15 +117,23 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _set_up_logging(level: int) -> None:
+@contextlib.contextmanager
+def _logging_to_stderr(level: int) -> Iterator[None]:
+    """Write what is logged to the standard error; afterwards a caller in this process has its own logging again."""
+    logger, memory = logging.getLogger("mlipselect"), logging.getLogger("mlipselect.memory")
+    before = logger.handlers[:], logger.propagate, logger.level, memory.level
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter())
-    logger = logging.getLogger("mlipselect")
-    logger.handlers[:] = [handler]
-    logger.propagate = False
-    # What memory will be taken is said before it is, unless nothing is to be said.
-    logging.getLogger("mlipselect.memory").setLevel(logging.INFO if level >= 0 else logging.ERROR)
+    logger.handlers[:], logger.propagate = [handler], False
     logger.setLevel({-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}.get(level, logging.DEBUG))
+    # What memory will be taken is said before it is, unless nothing is to be said.
+    memory.setLevel(logging.INFO if level >= 0 else logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.handlers[:], logger.propagate = before[0], before[1]
+        logger.setLevel(before[2])
+        memory.setLevel(before[3])
 
 
 class _Formatter(logging.Formatter):
