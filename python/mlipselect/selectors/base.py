@@ -220,7 +220,7 @@ class Selector(Parametrised, ABC):
     -----
     Class attributes tell `mlipselect.select` what a selector can do:
 
-    - `supports_store`: `fit` takes rows on disk, `StoredRows`, as the pool.
+    - `supports_store`: `fit` takes rows on disk, ``StoredRows``, as the pool.
     - `supports_constraints`: `fit` takes `constraints`, because picks are made one after the other.
     - `supports_strata`: `fit` takes `groups`, the stratum of each structure.
     - `is_checkpointable`: `fit` takes a `checkpoint`, from which a run that was stopped goes on.
