@@ -28,6 +28,7 @@ mod groups;
 mod kmedoids;
 mod least_squares;
 mod linalg;
+mod pages;
 mod posterior;
 mod posterior_file;
 mod prior;

@@ -1,8 +1,14 @@
 //! Anything that hands out rows of features, and the pool of candidates made of them.
 
+use std::ops::Range;
+
 use crate::error::{Error, Result};
 use crate::groups::Groups;
+use crate::pages;
 use crate::prior::mean_square;
+
+/// Bytes of float64 rows that [`in_blocks`] goes through at a time.
+const BLOCK_BYTES: usize = 32 << 20;
 
 /// A matrix that can be read row by row, whatever its element type and wherever it lives.
 pub trait Rows: Sync {
@@ -24,6 +30,28 @@ pub trait Rows: Sync {
     fn singles(&self) -> Option<Vec<View<'_, f32>>> {
         None
     }
+
+    /// Take note that rows will be read soon: those on disk can be fetched meanwhile.
+    fn expect(&self, _rows: Range<usize>) {}
+
+    /// Take note that rows will not be read for a while: what memory holds of those on disk can be given back.
+    fn release(&self, _rows: Range<usize>) {}
+}
+
+/// Go through all rows in order, some at a time, so that of rows on disk no more than a block is in memory.
+///
+/// All ranges but the last one are a multiple of `unit` rows long.
+pub(crate) fn in_blocks(rows: &dyn Rows, unit: usize, mut work: impl FnMut(Range<usize>) -> Result<()>) -> Result<()> {
+    let len = rows.len();
+    let step = (BLOCK_BYTES / (rows.dim().max(1) * size_of::<f64>())).max(1).next_multiple_of(unit);
+    for first in (0..len).step_by(step) {
+        let range = first..len.min(first + step);
+        rows.expect(range.end..len.min(range.end + step));
+        let done = work(range.clone());
+        rows.release(range);
+        done?;
+    }
+    Ok(())
 }
 
 /// A matrix without rows, and the number of features that they would have.
@@ -66,6 +94,7 @@ pub struct View<'a, T> {
     len: usize,
     dim: usize,
     stride: usize,
+    in_file: bool,
 }
 
 impl<'a, T: Element> View<'a, T> {
@@ -80,12 +109,12 @@ impl<'a, T: Element> View<'a, T> {
                 data.len()
             )));
         }
-        Ok(Self { data, len, dim, stride: dim })
+        Ok(Self { data, len, dim, stride: dim, in_file: false })
     }
 
     /// As many adjacent rows of `dim` elements as `data` holds.
     pub(crate) fn adjacent(data: &'a [T], dim: usize) -> Self {
-        Self { data, len: data.len() / dim, dim, stride: dim }
+        Self { data, len: data.len() / dim, dim, stride: dim, in_file: false }
     }
 
     /// `len` rows of `dim` elements that start `stride` elements apart.
@@ -100,7 +129,18 @@ impl<'a, T: Element> View<'a, T> {
                 data.len()
             )));
         }
-        Ok(Self { data, len, dim, stride })
+        Ok(Self { data, len, dim, stride, in_file: false })
+    }
+
+    /// The same rows, of which those that are released leave the memory of the process: they are read from their file again
+    /// when they are needed again.
+    ///
+    /// # Safety
+    /// The rows must lie in a file that is mapped into memory, and nobody may have written to the mapping, unless it is
+    /// shared.
+    #[must_use]
+    pub unsafe fn in_file(self) -> Self {
+        Self { in_file: true, ..self }
     }
 }
 
@@ -113,6 +153,14 @@ impl<T> View<'_, T> {
     /// The elements from a row on, and how far apart rows begin.
     pub(crate) fn rows_from(&self, index: usize) -> (&[T], usize) {
         (&self.data[index * self.stride..], self.stride)
+    }
+
+    /// The elements from the first of some rows to the last one; none if the rows are not in a file.
+    fn on_disk(&self, rows: Range<usize>) -> &[T] {
+        match rows.is_empty() || !self.in_file {
+            true => &[],
+            false => &self.data[rows.start * self.stride..(rows.end - 1) * self.stride + self.dim],
+        }
     }
 }
 
@@ -133,7 +181,17 @@ impl<T: Element> Rows for View<'_, T> {
     }
 
     fn singles(&self) -> Option<Vec<View<'_, f32>>> {
-        T::single(self.data).map(|data| vec![View { data, len: self.len, dim: self.dim, stride: self.stride }])
+        let View { len, dim, stride, in_file, .. } = *self;
+        T::single(self.data).map(|data| vec![View { data, len, dim, stride, in_file }])
+    }
+
+    fn expect(&self, rows: Range<usize>) {
+        pages::expect(self.on_disk(rows));
+    }
+
+    fn release(&self, rows: Range<usize>) {
+        // SAFETY: whoever said that the rows are in a file promised what this takes.
+        unsafe { pages::release(self.on_disk(rows)) };
     }
 }
 
@@ -161,6 +219,15 @@ impl<R: Rows> Parts<R> {
         }
         Ok(Self { parts, starts, dim })
     }
+
+    /// The parts that hold some of the rows, each with its own rows among these.
+    fn with_rows(&self, rows: Range<usize>) -> impl Iterator<Item = (&R, Range<usize>)> {
+        self.parts.iter().zip(&self.starts).filter_map(move |(part, &start)| {
+            let within = |row: usize| row.clamp(start, start + part.len()) - start;
+            let own = within(rows.start)..within(rows.end);
+            (!own.is_empty()).then_some((part, own))
+        })
+    }
 }
 
 impl<R: Rows> Rows for Parts<R> {
@@ -181,6 +248,14 @@ impl<R: Rows> Rows for Parts<R> {
     fn singles(&self) -> Option<Vec<View<'_, f32>>> {
         let parts: Option<Vec<_>> = self.parts.iter().map(Rows::singles).collect();
         parts.map(|parts| parts.into_iter().flatten().collect())
+    }
+
+    fn expect(&self, rows: Range<usize>) {
+        self.with_rows(rows).for_each(|(part, own)| part.expect(own));
+    }
+
+    fn release(&self, rows: Range<usize>) {
+        self.with_rows(rows).for_each(|(part, own)| part.release(own));
     }
 }
 
@@ -305,5 +380,82 @@ impl<'a> Pool<'a> {
             Err(Error::NotFinite { row, .. }) => Err(Error::NotFinite { what: "the pool", row: groups.group_of(row) }),
             other => other.map(drop),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn released_rows_are_read_from_their_file_again() {
+        let (len, dim) = (5000, 7);
+        let data: Vec<f32> = (0..len * dim).map(|k| k as f32).collect();
+        let path = std::env::temp_dir().join(format!("mlipselect-rows-{}", std::process::id()));
+        // A head of a few bytes, as files of arrays have: rows do not begin where pages do.
+        let bytes = [0; 128].into_iter().chain(data.iter().flat_map(|x| x.to_le_bytes())).collect::<Vec<u8>>();
+        fs::write(&path, bytes).unwrap();
+        // SAFETY: nobody else knows the file.
+        let map = unsafe { memmap2::Mmap::map(&fs::File::open(&path).unwrap()).unwrap() };
+        fs::remove_file(&path).unwrap();
+        // SAFETY: any bits are a float, and pages are aligned.
+        let (_, mapped, _) = unsafe { map[128..].align_to::<f32>() };
+        let (a, b) = mapped.split_at(2000 * dim);
+        let in_file = |data, len| {
+            // SAFETY: the file is mapped to be read.
+            unsafe { View::new(data, len, dim).unwrap().in_file() }
+        };
+        let rows = Parts::new(vec![in_file(a, 2000), in_file(b, 3000)], dim).unwrap();
+        let mut row = vec![0.0; dim];
+        for range in [0..0, 3..4, 1990..2010, 0..len, 4000..len] {
+            rows.expect(range.clone());
+            rows.release(range.clone());
+            for index in range {
+                rows.read(index, &mut row);
+                assert!(row.iter().zip(&data[index * dim..]).all(|(&a, &b)| a == f64::from(b)));
+            }
+        }
+        assert!(rows.singles().is_some());
+    }
+
+    /// Takes note of what is expected and released.
+    struct Noted<'a>(View<'a, f64>, Mutex<Vec<(bool, Range<usize>)>>);
+
+    impl Rows for Noted<'_> {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+        fn dim(&self) -> usize {
+            self.0.dim()
+        }
+        fn read(&self, index: usize, out: &mut [f64]) {
+            self.0.read(index, out);
+        }
+        fn expect(&self, rows: Range<usize>) {
+            self.1.lock().unwrap().push((true, rows));
+        }
+        fn release(&self, rows: Range<usize>) {
+            self.1.lock().unwrap().push((false, rows));
+        }
+    }
+
+    #[test]
+    fn blocks_are_expected_and_released() {
+        let (len, dim) = (10, BLOCK_BYTES / 8 / 4);
+        let data = vec![0.0; len * dim];
+        let rows = Noted(View::new(&data, len, dim).unwrap(), Mutex::default());
+        let mut seen = Vec::new();
+        in_blocks(&rows, 3, |range| {
+            seen.push(range);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(seen, [0..6, 6..10]);
+        assert_eq!(*rows.1.lock().unwrap(), [(true, 6..10), (false, 0..6), (true, 10..10), (false, 6..10)]);
+        assert!(in_blocks(&rows, 1, |_| Err(Error::EmptyPool)).is_err());
+        assert_eq!(rows.1.lock().unwrap().last(), Some(&(false, 0..4)));
     }
 }

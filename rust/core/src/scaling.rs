@@ -3,10 +3,12 @@
 //! Features of atomic descriptors differ in size by orders of magnitude, and a Euclidean distance would see a handful of
 //! large ones only.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::rows::Rows;
+use crate::rows::{Rows, in_blocks};
 
 /// Rows that are summed up together: fixed, so that the sums do not depend on the number of threads.
 const CHUNK: usize = 1024;
@@ -46,23 +48,27 @@ pub fn column_sums(what: &'static str, rows: &dyn Rows, origin: &[f64]) -> Resul
     if rows.dim() != origin.len() {
         return Err(Error::Dimension { what: "the origin", expected: rows.dim(), given: origin.len() });
     }
-    let chunks: Vec<SumsOrBadRow> = (0..rows.len().div_ceil(CHUNK))
-        .into_par_iter()
-        .map(|chunk| sum_up(rows, chunk * CHUNK..rows.len().min((chunk + 1) * CHUNK), origin))
-        .collect();
     let (mut sums, mut squares) = (vec![0.0; origin.len()], vec![0.0; origin.len()]);
-    for chunk in chunks {
-        let (chunk_sums, chunk_squares) = chunk.map_err(|row| Error::NotFinite { what, row })?;
-        sums.iter_mut().zip(chunk_sums).for_each(|(a, b)| *a += b);
-        squares.iter_mut().zip(chunk_squares).for_each(|(a, b)| *a += b);
-    }
+    in_blocks(rows, CHUNK, |block| {
+        let chunks: Vec<SumsOrBadRow> = (block.start..block.end)
+            .into_par_iter()
+            .step_by(CHUNK)
+            .map(|first| sum_up(rows, first..block.end.min(first + CHUNK), origin))
+            .collect();
+        for chunk in chunks {
+            let (chunk_sums, chunk_squares) = chunk.map_err(|row| Error::NotFinite { what, row })?;
+            sums.iter_mut().zip(chunk_sums).for_each(|(a, b)| *a += b);
+            squares.iter_mut().zip(chunk_squares).for_each(|(a, b)| *a += b);
+        }
+        Ok(())
+    })?;
     Ok((sums, squares))
 }
 
 /// Sums of the deviations from the origin and of their squares, or the first row that is not finite.
 type SumsOrBadRow = std::result::Result<(Vec<f64>, Vec<f64>), usize>;
 
-fn sum_up(rows: &dyn Rows, range: std::ops::Range<usize>, origin: &[f64]) -> SumsOrBadRow {
+fn sum_up(rows: &dyn Rows, range: Range<usize>, origin: &[f64]) -> SumsOrBadRow {
     let mut row = vec![0.0; origin.len()];
     let (mut sums, mut squares) = (row.clone(), row.clone());
     for index in range {
@@ -119,6 +125,14 @@ impl Rows for Scaled<'_> {
     fn read(&self, index: usize, out: &mut [f64]) {
         self.rows.read(index, out);
         out.iter_mut().zip(self.factors).for_each(|(x, factor)| *x *= factor);
+    }
+
+    fn expect(&self, rows: Range<usize>) {
+        self.rows.expect(rows);
+    }
+
+    fn release(&self, rows: Range<usize>) {
+        self.rows.release(rows);
     }
 }
 

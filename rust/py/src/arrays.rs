@@ -1,5 +1,7 @@
 //! numpy arrays as the core's matrices, without copies.
 
+use std::ops::Range;
+
 use mlipselect_core::{Element, Groups, Parts, Pool, Rows, View};
 use numpy::{
     Element as NumpyElement, PyArray1, PyArrayDescrMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArray,
@@ -11,19 +13,38 @@ use crate::errors::{Refusal, invalid};
 
 /// A float32 or float64 matrix that is borrowed from Python.
 pub(crate) enum Matrix<'py> {
-    F32(PyReadonlyArray2<'py, f32>),
-    F64(PyReadonlyArray2<'py, f64>),
+    F32(Array<'py, f32>),
+    F64(Array<'py, f64>),
     /// Matrices one after the other, which Python hands out as `parts`, and their width.
     Parts(Vec<Matrix<'py>>, usize),
+}
+
+/// A borrowed array.
+pub(crate) struct Array<'py, T: NumpyElement> {
+    elements: PyReadonlyArray2<'py, T>,
+    /// Whether they lie in a file that is mapped into memory to be read.
+    in_file: bool,
+}
+
+impl<'py, T: NumpyElement> Array<'py, T> {
+    fn extract(array: &Bound<'py, PyAny>) -> Option<Self> {
+        Some(Self { elements: array.extract().ok()?, in_file: is_mapped(array).unwrap_or(false) })
+    }
+}
+
+/// Whether an array is a `numpy.memmap` that nobody can write to. Copies of such an array have no mode.
+fn is_mapped(array: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let memmap = array.py().import("numpy")?.getattr("memmap")?;
+    Ok(array.is_instance(&memmap)? && array.getattr("mode")?.extract::<&str>()? == "r")
 }
 
 impl<'py> Matrix<'py> {
     /// Borrow an array; `name` is what messages call it.
     pub(crate) fn extract(array: &Bound<'py, PyAny>, name: &str) -> PyResult<Self> {
-        if let Ok(matrix) = array.extract::<PyReadonlyArray2<'py, f64>>() {
+        if let Some(matrix) = Array::extract(array) {
             return Ok(Self::F64(matrix));
         }
-        if let Ok(matrix) = array.extract::<PyReadonlyArray2<'py, f32>>() {
+        if let Some(matrix) = Array::extract(array) {
             return Ok(Self::F32(matrix));
         }
         if let Ok(parts) = array.getattr("parts") {
@@ -54,7 +75,16 @@ impl<'py> Matrix<'py> {
     }
 }
 
-fn view<'a, T: Element + NumpyElement>(matrix: &'a PyReadonlyArray2<'_, T>, name: &str) -> PyResult<View<'a, T>> {
+fn view<'a, T: Element + NumpyElement>(matrix: &'a Array<'_, T>, name: &str) -> PyResult<View<'a, T>> {
+    let view = view_in_memory(&matrix.elements, name)?;
+    // SAFETY: the rows lie in a file that is mapped to be read only.
+    Ok(if matrix.in_file { unsafe { view.in_file() } } else { view })
+}
+
+fn view_in_memory<'a, T: Element + NumpyElement>(
+    matrix: &'a PyReadonlyArray2<'_, T>,
+    name: &str,
+) -> PyResult<View<'a, T>> {
     let array = matrix.as_array();
     let (len, dim) = array.dim();
     if let Some(all) = array.to_slice() {
@@ -110,6 +140,22 @@ impl Rows for MatrixRows<'_> {
             Self::F32(view) => view.singles(),
             Self::F64(_) => None,
             Self::Parts(parts) => parts.singles(),
+        }
+    }
+
+    fn expect(&self, rows: Range<usize>) {
+        match self {
+            Self::F32(view) => view.expect(rows),
+            Self::F64(view) => view.expect(rows),
+            Self::Parts(parts) => parts.expect(rows),
+        }
+    }
+
+    fn release(&self, rows: Range<usize>) {
+        match self {
+            Self::F32(view) => view.release(rows),
+            Self::F64(view) => view.release(rows),
+            Self::Parts(parts) => parts.release(rows),
         }
     }
 }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::points::Points;
 use crate::error::Result;
-use crate::rows::Rows;
+use crate::rows::{Rows, in_blocks};
 
 /// Number of points in a partial sum: fixed, so that the sums do not depend on the number of threads.
 const CHUNK: usize = 1024;
@@ -16,29 +16,33 @@ const CHUNK: usize = 1024;
 pub(crate) fn mean(what: &'static str, points: Points<'_>) -> Result<Vec<f64>> {
     let mut first = vec![0.0; points.dim()];
     points.read(0, &mut first);
-    let chunks: Vec<Result<Vec<f64>>> = (0..points.len().div_ceil(CHUNK))
-        .into_par_iter()
-        .map_init(
-            || vec![0.0; first.len()],
-            |point, chunk| {
-                let rows = chunk * CHUNK..points.len().min((chunk + 1) * CHUNK);
-                let sums = deviations(points, rows.clone(), &first, point);
-                if sums.iter().all(|sum| sum.is_finite()) {
-                    return Ok(sums);
-                }
-                let is_bad = |&row: &usize| {
-                    let sums = deviations(points, row..row + 1, &first, point);
-                    !sums.iter().all(|sum| sum.is_finite())
-                };
-                let row = rows.clone().find(is_bad).unwrap_or(rows.start);
-                Err(points.problem(what, row))
-            },
-        )
-        .collect();
     let mut sums = vec![0.0; first.len()];
-    for chunk in chunks {
-        sums.iter_mut().zip(chunk?).for_each(|(a, b)| *a += b);
-    }
+    in_blocks(&points, CHUNK, |block| {
+        let chunks: Vec<Result<Vec<f64>>> = (block.start..block.end)
+            .into_par_iter()
+            .step_by(CHUNK)
+            .map_init(
+                || vec![0.0; first.len()],
+                |point, start| {
+                    let rows = start..block.end.min(start + CHUNK);
+                    let sums = deviations(points, rows.clone(), &first, point);
+                    if sums.iter().all(|sum| sum.is_finite()) {
+                        return Ok(sums);
+                    }
+                    let is_bad = |&row: &usize| {
+                        let sums = deviations(points, row..row + 1, &first, point);
+                        !sums.iter().all(|sum| sum.is_finite())
+                    };
+                    let row = rows.clone().find(is_bad).unwrap_or(rows.start);
+                    Err(points.problem(what, row))
+                },
+            )
+            .collect();
+        for chunk in chunks {
+            sums.iter_mut().zip(chunk?).for_each(|(a, b)| *a += b);
+        }
+        Ok(())
+    })?;
     Ok(first.iter().zip(sums).map(|(first, sum)| first + sum / points.len() as f64).collect())
 }
 

@@ -1,5 +1,7 @@
 //! Rows as points, and the distance between two of them.
 
+use std::ops::Range;
+
 use crate::error::{Error, Result};
 use crate::rows::Rows;
 use crate::scaling::standard_scales;
@@ -162,6 +164,14 @@ impl Rows for Points<'_> {
     fn read(&self, index: usize, out: &mut [f64]) {
         self.rows.read(index, out);
         self.space.place(out);
+    }
+
+    fn expect(&self, rows: Range<usize>) {
+        self.rows.expect(rows);
+    }
+
+    fn release(&self, rows: Range<usize>) {
+        self.rows.release(rows);
     }
 }
 
