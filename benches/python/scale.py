@@ -76,17 +76,18 @@ def child(folder: Path, method: str, n: int, max_memory: int, where: str) -> Non
     before, began = peak_bytes(), time.perf_counter()
     selection = selector._begin(pool, core)
     if where == "disk":
-        selection.survey()
+        selection.prepare()
     first = time.perf_counter() - began
     selection.advance(n)
+    windows, read = selection.reading if where == "disk" else (0, 0)
     result = {
         "reading": reading,
         "scores": scores,
         "pass": first,
         "total": time.perf_counter() - began,
         "memory": peak_bytes() - before,
-        "read": selection.rows.rows_read if where == "disk" else 0,
-        "windows": selection.n_windows if where == "disk" else 0,
+        "read": read,
+        "windows": windows,
         "picks": selection.indices.tolist(),
     }
     print(json.dumps(result))

@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import Any, final
+from typing import Any, Protocol, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
     "AceBasis",
+    "BoundedRows",
     "LeastSquares",
     "MedoidSwaps",
     "Posterior",
     "Selection",
-    "VarianceBounds",
     "__version__",
     "ace_length",
     "column_sums",
@@ -22,18 +22,25 @@ __all__ = [
     "largest_first",
     "leverage",
     "mean_square",
-    "nearest_lengths",
     "neighbor_list",
     "parse_frames",
+    "scales_of_sums",
     "shuffled",
     "shuffled_by_stratum",
     "shuffled_by_weight",
     "standard_scales",
+    "window_sizes",
+    "windowed_bayesian",
+    "windowed_fps",
 ]
 
 __version__: str
 
-_Matrix = NDArray[np.float64] | NDArray[np.float32]
+class _Parts(Protocol):
+    parts: Sequence[NDArray[np.float64] | NDArray[np.float32]]
+    shape: tuple[int, int]
+
+_Matrix = NDArray[np.float64] | NDArray[np.float32] | _Parts
 
 @final
 class Posterior:
@@ -86,16 +93,6 @@ class Selection:
         n_threads: int | None = None,
     ) -> Selection: ...
     @staticmethod
-    def fps_with_lengths(
-        pool: _Matrix,
-        lengths: NDArray[np.float64],
-        *,
-        metric: str = "euclidean",
-        factors: NDArray[np.float64] | None = None,
-        engine: str = "lazy",
-        n_threads: int | None = None,
-    ) -> Selection: ...
-    @staticmethod
     def facility_location(
         pool: _Matrix,
         core: _Matrix | None = None,
@@ -106,6 +103,7 @@ class Selection:
         max_memory: int = ...,
         n_threads: int | None = None,
     ) -> Selection: ...
+    def prepare(self) -> None: ...
     def propose(self) -> tuple[int, float] | None: ...
     def advance(self, count: int) -> None: ...
     def accept(self, candidate: int) -> None: ...
@@ -118,8 +116,9 @@ class Selection:
     def scores(self) -> NDArray[np.float64]: ...
     @property
     def information(self) -> NDArray[np.float64]: ...
-    def directions(self) -> NDArray[np.float64] | None: ...
     def posterior(self) -> Posterior: ...
+    @property
+    def reading(self) -> tuple[int, int]: ...
     @property
     def loss(self) -> float: ...
 
@@ -156,24 +155,23 @@ class MedoidSwaps:
     def result(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], float]: ...
 
 @final
-class VarianceBounds:
-    def __new__(cls, posterior: Posterior, *, n_threads: int | None = None) -> VarianceBounds: ...
-    @property
-    def width(self) -> int: ...
-    @property
-    def count(self) -> int: ...
-    def round(self, rows: _Matrix) -> tuple[NDArray[np.int16], NDArray[np.float32], NDArray[np.float64]]: ...
-    def observe(self, directions: NDArray[np.float64]) -> None: ...
-    def follow(
-        self,
-        integers: NDArray[np.int16],
-        roundings: NDArray[np.float32],
-        variances: NDArray[np.float64],
-        which: NDArray[np.int64],
-        counts: NDArray[np.int64],
-        sums: NDArray[np.float64],
-        threshold: float,
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]: ...
+class BoundedRows:
+    def __new__(
+        cls,
+        kind: str,
+        pool: _Matrix,
+        block: int,
+        *,
+        metric: str = "euclidean",
+        factors: NDArray[np.float64] | None = None,
+        n_threads: int | None = None,
+    ) -> BoundedRows: ...
+    def survey(self, known: Posterior | _Matrix) -> None: ...
+    def observe(self, news: tuple[NDArray[np.float64] | None, Posterior] | _Matrix) -> None: ...
+    def exclude(self, candidates: NDArray[np.int64]) -> None: ...
+    def window(
+        self, size: int, *, sharp: bool = False
+    ) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[np.float64], float]: ...
 
 @final
 class LeastSquares:
@@ -217,18 +215,33 @@ def shuffled(candidates: NDArray[np.int64], seed: int) -> NDArray[np.int64]: ...
 def shuffled_by_weight(candidates: NDArray[np.int64], weights: NDArray[np.float64], seed: int) -> NDArray[np.int64]: ...
 def shuffled_by_stratum(candidates: NDArray[np.int64], strata: NDArray[np.int64], seed: int) -> NDArray[np.int64]: ...
 def mean_square(pool: _Matrix, core: _Matrix | None, n_threads: int | None = None) -> float: ...
-def nearest_lengths(
-    rows: _Matrix,
-    centres: _Matrix,
+def column_sums(
+    rows: _Matrix, origin: NDArray[np.float64], *, is_core: bool = False, n_threads: int | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+def scales_of_sums(
+    parts: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], count: int
+) -> NDArray[np.float64]: ...
+def window_sizes(kind: str, pool: _Matrix, max_memory: int) -> tuple[int, int, int, int]: ...
+def windowed_bayesian(
+    posterior: Posterior,
+    score: str,
+    pool: _Matrix,
+    sizes: tuple[int, int, int],
+    *,
+    elsewhere: Any = None,
+    n_threads: int | None = None,
+) -> Selection: ...
+def windowed_fps(
+    pool: _Matrix,
+    core: _Matrix | None,
+    sizes: tuple[int, int, int],
     *,
     metric: str = "euclidean",
     factors: NDArray[np.float64] | None = None,
-    threshold: float = ...,
+    initialize: int | None = None,
+    elsewhere: Any = None,
     n_threads: int | None = None,
-) -> NDArray[np.float64]: ...
-def column_sums(
-    rows: _Matrix, origin: NDArray[np.float64], n_threads: int | None = None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+) -> Selection: ...
 def standard_scales(
     pool: _Matrix, core: _Matrix | None = None, n_threads: int | None = None
 ) -> NDArray[np.float64]: ...

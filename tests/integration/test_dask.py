@@ -15,7 +15,7 @@ import mlipselect as ms
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import fill
 from mlipselect.io import differences, write_exact
-from mlipselect.selectors import window_sizes
+from mlipselect.selectors import windowed
 from reference.structures import rattled
 
 distributed = pytest.importorskip("distributed")
@@ -43,7 +43,7 @@ def folder(tmp_path_factory):
 def small(folder, monkeypatch):
     """Make windows so small that several are needed."""
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(window_sizes, "SMALLEST", 20)
+    monkeypatch.setattr(windowed, "window_sizes", lambda rows, *_: (len(rows), 20, len(rows)))
     warnings.filterwarnings("ignore", module=r"distributed|dask|tornado")
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
+import pickle
 import re
 
 import numpy as np
@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mlipselect as ms
+from mlipselect._core import BoundedRows, column_sums
 from mlipselect.exceptions import InvalidInputError, MemoryLimitError
-from mlipselect.selectors import bayesian, bounded, fps, window_sizes
-from mlipselect.selectors.bounded import make_bounded
-from mlipselect.selectors.windowed import Variances, WindowedSelection
+from mlipselect.selectors import windowed
+from mlipselect.selectors.base import MappedRows
 
 
 class Rows:
@@ -66,18 +66,8 @@ def pools(draw):
 
 
 def small_windows(patched, data):
-    block = data.draw(st.integers(1, 4000))
-    for module, kind in ((bayesian, "VARIANCES"), (fps, "DISTANCES")):
-        patched.setattr(module, kind, dataclasses.replace(getattr(module, kind), block_bytes=block, share=10))
-    patched.setattr(window_sizes, "SMALLEST", data.draw(st.integers(1, 30)))
-    few_stand_for_all(patched, data)
-
-
-def few_stand_for_all(patched, data):
-    """Guesses by few rows, of which too many or too few are expected to be left."""
-    patched.setattr(bounded, "SAMPLE", data.draw(st.integers(1, 60)))
-    patched.setattr(bounded, "CENSUS", data.draw(st.integers(1, 60)))
-    patched.setattr(bounded, "MARGIN", data.draw(st.sampled_from([0.02, 0.5, 1.25, 5.0])))
+    sizes = data.draw(st.integers(1, 100)), data.draw(st.integers(1, 30)), 1000
+    patched.setattr(windowed, "window_sizes", lambda *_: sizes)
 
 
 @given(pools(), st.sampled_from(["energy", "logdet"]), st.data())
@@ -114,13 +104,15 @@ def test_parts_are_the_whole_and_constraints_hold():
 
 
 def test_few_rows_are_read_again_where_few_can_win(monkeypatch):
-    monkeypatch.setattr(bayesian, "VARIANCES", dataclasses.replace(bayesian.VARIANCES, block_bytes=320_000))
+    monkeypatch.setattr(windowed, "window_sizes", lambda rows, *_: (1000, 1024, len(rows)))
     rng = np.random.default_rng(0)
     X = rng.standard_normal((40_000, 40)) * 0.01
     X[:2000] *= 100.0
     selector = ms.BayesianSelector(25).fit(Rows(X, 1000))
     np.testing.assert_array_equal(selector.selected_idx_, ms.BayesianSelector(25).fit(X).selected_idx_)
-    assert selector._selection.rows.rows_read < 0.3 * len(X)
+    windows, rows_read = selector._selection.reading
+    assert windows >= 1
+    assert rows_read < 0.3 * len(X)
 
 
 @given(pools(), st.sampled_from(["euclidean", "cosine"]), st.sampled_from(["standard", "none"]), st.data())
@@ -142,44 +134,81 @@ def test_fps_from_disk_is_fps_in_memory(case, metric, scale, data):
     np.testing.assert_allclose(stored.scores_, memory.scores_, rtol=1e-6, atol=1e-12 * (1 + X.std()))
 
 
-@given(pools(), st.integers(1, 4000), st.integers(1, 60), st.data())
-@settings(max_examples=100, deadline=None)
-def test_contenders_are_about_as_many_as_asked_for_and_all_others_are_bounded(case, block_bytes, size, data):
-    X = case[0]
-    prior = ms.Posterior(X.shape[1], 1e-3 * float((X.astype(float) ** 2).mean()) or 1.0)
-    rows = make_bounded("variances", Rows(X, 50), block_bytes=block_bytes)
-    rows.survey(prior)
-    engine = Variances(prior, "energy").engine(X, np.empty(0))
-    count = data.draw(st.integers(1, len(X)))
-    engine.advance(count)
-    rows.exclude(engine.indices)
-    rows.observe((engine.directions(), engine.posterior()))
-    with pytest.MonkeyPatch.context() as patched:
-        few_stand_for_all(patched, data)
-        members, outside = rows.contenders(size, sharp=data.draw(st.booleans()))
-    left = np.setdiff1d(np.arange(len(X)), engine.indices)
-    others = np.setdiff1d(left, members)
-    assert min(size, len(left)) // 2 <= len(members) <= size
-    assert np.isin(members, left).all()
-    variances = engine.posterior().variance(X)
-    slack = 1e-6 * prior.variance(X).max()
-    assert (variances[others] <= outside + slack).all()
-    assert (rows.bounds[members] >= outside).all()
-
-
-def test_bounds_are_sharpened_where_they_are_too_coarse():
+def test_bounds_are_sharpened_where_they_are_too_coarse(monkeypatch):
     # Nearly the same variance everywhere, and a window with few places: rounded bounds cannot tell rows apart.
+    monkeypatch.setattr(windowed, "window_sizes", lambda *_: (400, 40, 40))
     rng = np.random.default_rng(0)
     X = rng.standard_normal((3000, 30))
     X /= np.linalg.norm(X, axis=1)[:, None]
     prior = ms.Posterior(30, 1e-4)
     prior.update(X[:200].copy())
-    rows = make_bounded("variances", Rows(X, 1000), block_bytes=100_000)
-    selection = WindowedSelection(rows, Variances(prior, "energy"), 40, 40)
-    selection.advance(60)
-    expected = ms.BayesianSelector(60, posterior=prior).fit(X)
-    np.testing.assert_array_equal(selection.indices, expected.selected_idx_)
-    np.testing.assert_array_equal(selection.scores, expected.scores_)
+    stored = ms.BayesianSelector(60, posterior=prior).fit(Rows(X, 1000))
+    memory = ms.BayesianSelector(60, posterior=prior).fit(X)
+    np.testing.assert_array_equal(stored.selected_idx_, memory.selected_idx_)
+    np.testing.assert_array_equal(stored.scores_, memory.scores_)
+
+
+class Elsewhere(Rows):
+    """Rows whose bounds are held in two parts, which are asked through the messages that a cluster carries."""
+
+    def bounded(self, kind, **options):
+        return TwoParts(self, kind, options)
+
+    def column_sums(self, origin):
+        return [column_sums(MappedRows(self), origin)]
+
+
+class TwoParts:
+    def __init__(self, rows, kind, options):
+        self.half = len(rows) // 2
+        self.parts = [
+            BoundedRows(kind, MappedRows(Rows(X, rows.shard)), **options)
+            for X in (rows.X[: self.half], rows.X[self.half :])
+        ]
+
+    def survey(self, known):
+        for part in self.parts:
+            part.survey(pickle.loads(pickle.dumps(known)))
+
+    def observe(self, news):
+        for part in self.parts:
+            part.observe(pickle.loads(pickle.dumps(news)))
+
+    def exclude(self, candidates):
+        self.parts[0].exclude(candidates[candidates < self.half])
+        self.parts[1].exclude(candidates[candidates >= self.half] - self.half)
+
+    def window(self, size, *, sharp=False):
+        (a, a_rows, a_bounds, a_outside), (b, b_rows, b_bounds, b_outside) = (
+            part.window(size, sharp=sharp) for part in self.parts
+        )
+        rows, bounds = np.concatenate([a_rows, b_rows]), np.concatenate([a_bounds, b_bounds])
+        return np.concatenate([a, b + self.half]), rows, bounds, max(a_outside, b_outside)
+
+
+@pytest.mark.parametrize("make", [ms.BayesianSelector, ms.FPS])
+def test_windows_may_come_from_elsewhere(make, monkeypatch):
+    monkeypatch.setattr(windowed, "window_sizes", lambda *_: (100, 30, 1000))
+    X = np.random.default_rng(0).standard_normal((900, 8)).astype(np.float32)
+    for core in (None, X[:5] * np.float32(1.1)):
+        there = make(40).fit(Elsewhere(X, 300), core=core, exclude=[3, 700])
+        here = make(40).fit(Rows(X, 300), core=core, exclude=[3, 700])
+        memory = make(40).fit(X, core=core, exclude=[3, 700])
+        np.testing.assert_array_equal(there.selected_idx_, memory.selected_idx_)
+        np.testing.assert_array_equal(there.scores_, here.scores_)
+        if make is ms.FPS:
+            np.testing.assert_array_equal(here.scores_, memory.scores_)
+
+
+def test_what_goes_wrong_elsewhere_comes_out_as_it_is():
+    class Broken(Elsewhere):
+        def bounded(self, kind, **options):
+            windows = super().bounded(kind, **options)
+            windows.window = lambda *_, **__: 1 / 0
+            return windows
+
+    with pytest.raises(ZeroDivisionError):
+        ms.BayesianSelector(3).fit(Broken(np.ones((50, 3)), 20))
 
 
 def test_squares_that_overflow_are_refused():

@@ -1,6 +1,6 @@
 """Features and selections on a Dask cluster, with the picks of one machine.
 
-Every worker holds a part of the rows, as bounds of their scores (see `mlipselect.selectors.bounded`). It returns its
+Every worker holds a part of the rows, with bounds of their scores (see `mlipselect._core.BoundedRows`). It returns its
 best candidates with their rows, and an upper bound for all others. The driver picks among the candidates of all workers
 until its best is no more above the largest of these bounds, tells the workers what was picked, and asks again. So there
 is one round trip a window rather than one a pick. Bounds are bounds whoever computed them: the part of a worker that is
@@ -14,21 +14,22 @@ import contextlib
 import os
 import pickle
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlipselect import _core
 from mlipselect.descriptors import ACE
 from mlipselect.descriptors.base import DescriptorLike
 from mlipselect.exceptions import InvalidInputError, MissingExtraError, NotFittedError
 from mlipselect.features.joined import JoinedStores, open_stores, split
 from mlipselect.features.matrix import featurize as featurize_here
 from mlipselect.features.store import FeatureStore
-from mlipselect.selectors.bounded import BoundedRows, make_bounded
-from mlipselect.selectors.stored_statistics import added, column_sums
+from mlipselect.selectors.base import MappedRows
+from mlipselect.selectors.windowed import Kind, Sums
 
 try:
     from distributed import CancelledError, Client, Future, KilledWorker, get_client, wait
@@ -82,58 +83,48 @@ class ClusterStore(JoinedStores):
         self.client = get_client() if client is None else client
         self.round_trips = self.bytes_sent = self.bytes_received = self.lost = 0
 
-    def bounded(self, kind: str, **options: Any) -> RemoteRows:
+    def bounded(self, kind: Kind, **options: Any) -> RemoteRows:
         """Hold the rows on the workers, with bounds of what is maximised."""
         return RemoteRows(self, kind, options)
 
-    def column_sums(self, origin: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Sum what columns differ from an origin by, and the squares of that, over all rows."""
+    def column_sums(self, origin: NDArray[np.float64]) -> list[Sums]:
+        """Sum what columns differ from an origin by, and the squares of that, over the rows of each store."""
         futures = [self.client.submit(_column_sums, store.absolute(), origin, pure=False) for store in self.stores]
-        return added([future.result() for future in futures])
+        return [future.result() for future in futures]
 
 
 class RemoteRows:
-    """Rows with bounds of their scores, on the workers of a cluster; see `mlipselect.selectors.windowed.Bounded`.
+    """Rows with bounds of their scores, on the workers of a cluster; see `mlipselect.selectors.windowed.Windows`.
 
     Parameters
     ----------
     pool : ClusterStore
         The rows.
-    kind : str
-        What bounds are bounds of, as `make_bounded` knows it.
+    kind : {"variances", "distances"}
+        What bounds are bounds of.
     options : dict
-        Its parameters.
+        Parameters of `mlipselect._core.BoundedRows`.
     """
 
-    def __init__(self, pool: ClusterStore, kind: str, options: dict[str, Any]):
+    def __init__(self, pool: ClusterStore, kind: Kind, options: dict[str, Any]):
         self._pool, self._kind, self._options = pool, kind, options
         self._key = uuid.uuid4().hex
         # Workers may be at home in other folders.
         here = JoinedStores([store.absolute() for store in pool.stores])
         self._parts = split(here, len(_workers(pool.client)))
         self._starts = np.concatenate([[0], np.cumsum([len(part) for part in self._parts])]).astype(np.int64)
-        self.taken = np.zeros(len(pool), dtype=bool)
+        self._taken = np.zeros(len(pool), dtype=bool)
         self._known: Any = None
         self._version = 0
         #: What the workers were not told yet.
         self._news: list[Any] = []
         self._excluded: list[int] = []
         self._homes: list[str | None] = [None] * len(self._parts)
-        self.rows_read = 0
 
-    def __len__(self) -> int:
-        return len(self.taken)
-
-    @property
-    def remaining(self) -> int:
-        """Candidates that are neither picked nor excluded."""
-        return int(len(self.taken) - np.count_nonzero(self.taken))
-
-    def exclude(self, candidates: Iterable[int]) -> None:
+    def exclude(self, candidates: NDArray[np.int64]) -> None:
         """Never name these again."""
-        wanted = np.fromiter(candidates, dtype=np.int64)
-        self.taken[wanted] = True
-        self._excluded += wanted.tolist()
+        self._taken[candidates] = True
+        self._excluded += candidates.tolist()
 
     def survey(self, known: Any) -> None:
         """Begin anew with what is known; the workers go through their rows when they are asked next."""
@@ -147,10 +138,6 @@ class RemoteRows:
         self._known = _learned(self._kind, self._known, news)
         self._version += 1
         self._news.append(news)
-
-    def take(self, indices: NDArray[np.int64]) -> NDArray[Any]:
-        """Read some rows."""
-        return self._pool.take(indices)
 
     def window(
         self, size: int, *, sharp: bool = False
@@ -223,7 +210,7 @@ class RemoteRows:
             "kind": self._kind,
             "options": self._options,
             "known": self._known,
-            "excluded": np.flatnonzero(self.taken[own]),
+            "excluded": np.flatnonzero(self._taken[own]),
             "version": self._version,
         }
 
@@ -238,9 +225,8 @@ class _Held:
     """What a worker holds of a part."""
 
     def __init__(self, message: dict[str, Any], n_threads: int | None):
-        self.rows: BoundedRows = make_bounded(
-            message["kind"], message["rows"], n_threads=n_threads, **message["options"]
-        )
+        rows = MappedRows(message["rows"])
+        self.rows = _core.BoundedRows(message["kind"], rows, n_threads=n_threads, **message["options"])
         self.rows.survey(message["known"])
         self.version: int = message["version"]
 
@@ -269,17 +255,17 @@ def _answer(key: tuple[str, int], data: bytes, wanted: dict[str, Any]) -> Any:
     return held.rows.window(**wanted)
 
 
-def _column_sums(store: FeatureStore, origin: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _column_sums(store: FeatureStore, origin: NDArray[np.float64]) -> Sums:
     """Sum up on a worker, on as many threads as it has."""
     from distributed import get_worker
 
     worker: Any = get_worker()
-    return column_sums(store, origin, worker.state.nthreads)
+    return _core.column_sums(MappedRows(store), origin, n_threads=worker.state.nthreads)
 
 
-def _learned(kind: str, known: Any, news: Any) -> Any:
-    """Add news to what is known."""
-    return news[1] if kind == "variances" else [*known, news]
+def _learned(kind: Kind, known: Any, news: Any) -> Any:
+    """Add news to what is known: the last posterior, or the rows of all centres."""
+    return news[1] if kind == "variances" else np.concatenate([known, news])
 
 
 def _workers(client: Client) -> list[str]:

@@ -85,6 +85,10 @@ class MappedRows:
     def __len__(self) -> int:
         return self.shape[0]
 
+    def where(self, row: int) -> str:
+        """Say which structure a row describes."""
+        return self._rows.where(row)
+
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return self._rows.take(np.arange(*index.indices(len(self))))

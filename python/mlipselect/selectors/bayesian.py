@@ -8,19 +8,17 @@ from typing import Any, ClassVar, Literal, TypeAlias, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from mlipselect._core import Posterior, Selection
+from mlipselect._core import Posterior, Selection, windowed_bayesian
 from mlipselect.checkpoint import Checkpoint
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.design import Designs
 from mlipselect.random_state import RandomState, draw_seed
-from mlipselect.selectors.base import FloatMatrix, StoredRows, meant, structure_rows
-from mlipselect.selectors.bounded import bounded_rows
+from mlipselect.selectors import windowed
+from mlipselect.selectors.base import FloatMatrix, MappedRows, StoredRows, integer, meant, structure_rows
 from mlipselect.selectors.constraints import Constraint
 from mlipselect.selectors.derivatives import TERMS, DerivativeSelection, padded
 from mlipselect.selectors.greedy import GreedySelector
 from mlipselect.selectors.starting_posterior import atomic_rows, starting_posterior
-from mlipselect.selectors.window_sizes import VARIANCES, window_sizes
-from mlipselect.selectors.windowed import Variances, WindowedSelection
 
 Score: TypeAlias = Literal["energy", "logdet", "pool_variance", "pool_std", "force", "stress"] | Mapping[str, float]
 
@@ -113,7 +111,7 @@ class BayesianSelector(GreedySelector):
     keeps_posterior: ClassVar[bool] = True
 
     information_: NDArray[np.float64]
-    _selection: Selection | DerivativeSelection | WindowedSelection
+    _selection: Selection | DerivativeSelection
     _posterior: Posterior
     _designs: Designs | None
     _core_designs: Designs | None
@@ -246,7 +244,7 @@ class BayesianSelector(GreedySelector):
         state = super().__getstate__()
         return state | {"_posterior": self.posterior_} if hasattr(self, "selected_idx_") else state
 
-    def _begin(self, X: Any, core: Any) -> Selection | DerivativeSelection | WindowedSelection:
+    def _begin(self, X: Any, core: Any) -> Selection | DerivativeSelection:
         if self.update not in ("structure", "atoms", "forces", "stress"):
             raise InvalidInputError(f"update must be 'structure', 'atoms', 'forces' or 'stress', given {self.update!r}")
         if isinstance(X, StoredRows) and self.score in ("energy", "logdet") and self.update == "structure":
@@ -279,12 +277,16 @@ class BayesianSelector(GreedySelector):
             n_threads=self.n_threads,
         )
 
-    def _begin_stored(self, X: StoredRows, core: Any) -> WindowedSelection:
+    def _begin_stored(self, X: StoredRows, core: Any) -> Selection:
         posterior = self._starting_posterior(X, core)
-        sizes = window_sizes(X, self.max_memory, VARIANCES)
-        rows = bounded_rows("variances", X, block_bytes=sizes.block_bytes, n_threads=self.n_threads)
-        return WindowedSelection(
-            rows, Variances(posterior, str(self.score), self.n_threads), sizes.window, sizes.largest
+        sizes = windowed.window_sizes(X, "variances", integer("max_memory", self.max_memory, 0))
+        return windowed_bayesian(
+            posterior,
+            str(self.score),
+            MappedRows(X),
+            sizes,
+            elsewhere=windowed.windows_elsewhere(X, "variances", block=sizes[0]),
+            n_threads=self.n_threads,
         )
 
     def _terms(self) -> Mapping[str, float] | None:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from mlipselect._core import Selection
+from mlipselect._core import Selection, windowed_fps
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.selectors.base import StoredRows, core_rows, integer, structure_rows
-from mlipselect.selectors.bounded import bounded_rows
+from mlipselect.selectors import windowed
+from mlipselect.selectors.base import MappedRows, StoredRows, core_rows, integer, structure_rows
 from mlipselect.selectors.greedy import GreedySelector
-from mlipselect.selectors.stored_statistics import FarthestFromMean, stored_scales
-from mlipselect.selectors.window_sizes import DISTANCES, window_sizes
-from mlipselect.selectors.windowed import Distances, WindowedSelection
 
 
 class FPS(GreedySelector):
@@ -100,7 +97,7 @@ class FPS(GreedySelector):
         self.progress = progress
         self.n_threads = n_threads
 
-    def _begin(self, X: Any, core: Any) -> Selection | WindowedSelection:
+    def _begin(self, X: Any, core: Any) -> Selection:
         if isinstance(X, StoredRows):
             return self._begin_stored(X, core)
         pool = structure_rows(X)
@@ -114,33 +111,19 @@ class FPS(GreedySelector):
             n_threads=self.n_threads,
         )
 
-    def _begin_stored(self, X: StoredRows, core: Any) -> WindowedSelection:
+    def _begin_stored(self, X: StoredRows, core: Any) -> Selection:
         if self.metric not in ("euclidean", "cosine") or self.scale not in ("standard", "none"):
             raise InvalidInputError(f"no metric {self.metric!r} with the scale {self.scale!r}")
         known = core_rows(core, X)
-        initialize = None if self.initialize is None else integer("initialize", self.initialize, 0)
-        if initialize is not None:
-            if known is not None and len(known):
-                raise InvalidInputError("a core is where the selection begins: leave initialize out")
-            if initialize >= len(X):
-                raise InvalidInputError(
-                    f"initialize must be a candidate: the pool has {len(X)} candidates, given {initialize}"
-                )
-        sizes = window_sizes(X, integer("max_memory", self.max_memory, 0), DISTANCES)
-        factors = stored_scales(X, known, self.n_threads) if self.scale == "standard" else None
-        farthest = FarthestFromMean(X, self.metric, factors)
-
-        def start(rows: Any) -> int:
-            return farthest(rows.taken) if initialize is None else initialize
-
-        rows = bounded_rows(
-            "distances",
-            X,
+        sizes = windowed.window_sizes(X, "distances", integer("max_memory", self.max_memory, 0))
+        factors = windowed.stored_scales(X, known, self.n_threads) if self.scale == "standard" else None
+        return windowed_fps(
+            MappedRows(X),
+            known,
+            sizes,
             metric=self.metric,
             factors=factors,
-            block_bytes=sizes.block_bytes,
+            initialize=None if self.initialize is None else integer("initialize", self.initialize, 0),
+            elsewhere=windowed.windows_elsewhere(X, "distances", block=sizes[0], metric=self.metric, factors=factors),
             n_threads=self.n_threads,
-        )
-        return WindowedSelection(
-            rows, Distances(known, self.metric, factors, start, self.n_threads), sizes.window, sizes.largest
         )

@@ -1,5 +1,6 @@
 //! The one error type of the crate.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 /// What a function of this crate returns.
@@ -76,7 +77,7 @@ pub enum Error {
     #[error("{what} needs {needed} bytes, more than the {allowed} allowed: {advice}")]
     Memory {
         /// What the memory is for.
-        what: &'static str,
+        what: Cow<'static, str>,
         /// Bytes needed.
         needed: usize,
         /// Bytes allowed.
@@ -84,6 +85,15 @@ pub enum Error {
         /// What can be done about it.
         advice: &'static str,
     },
+    /// Too many candidates that are nearly as good as the best one to look at them together.
+    #[error("more than {rows} rows have scores that are nearly the best: raise max_memory")]
+    Ties {
+        /// Rows for which there is memory.
+        rows: usize,
+    },
+    /// Rows that are elsewhere, such as on another machine, could not be asked.
+    #[error("{0}")]
+    Elsewhere(Box<dyn std::error::Error + Send + Sync>),
     /// A file that cannot be read or written.
     #[error("{}: {problem}", path.display())]
     File {
@@ -92,4 +102,15 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+}
+
+impl Error {
+    /// The same for a whole pool, of which the rows at fault began with row `first`.
+    pub(crate) fn in_pool_from(self, first: usize) -> Self {
+        match self {
+            Self::NotFinite { row, .. } => Self::NotFinite { what: "the pool", row: first + row },
+            Self::Row { row, problem, .. } => Self::Row { what: "the pool", row: first + row, problem },
+            other => other,
+        }
+    }
 }

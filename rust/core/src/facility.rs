@@ -43,7 +43,7 @@ impl FacilityLocation {
         let needed = Self::bytes(rows.len(), core.len(), rows.dim());
         if needed > max_memory {
             return Err(Error::Memory {
-                what: "facility location",
+                what: "facility location".into(),
                 needed,
                 allowed: max_memory,
                 advice: "raise max_memory, or thin the pool out with RandomSelector or FPS before",

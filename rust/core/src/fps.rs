@@ -56,7 +56,7 @@ impl Fps {
         Ok(Self::begin(Distances { nearest, start }, engine, pool.len()))
     }
 
-    /// Begin with a pool whose lengths to what is there already are known: those that [`nearest_lengths`] gives. The pool
+    /// Begin with a pool whose Euclidean distances, as points of the metric, to what is there already are known. The pool
     /// has no core of its own.
     ///
     /// Columns are multiplied by `factors`, where there are any.
@@ -159,7 +159,7 @@ impl Objective for Distances {
 ///
 /// # Errors
 /// As [`Fps::new`].
-pub fn nearest_lengths(
+pub(crate) fn nearest_lengths(
     rows: &dyn Rows,
     centres: &dyn Rows,
     metric: Metric,

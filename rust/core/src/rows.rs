@@ -38,6 +38,52 @@ pub trait Rows: Sync {
     fn release(&self, _rows: Range<usize>) {}
 }
 
+impl<R: Rows + ?Sized> Rows for &R {
+    fn len(&self) -> usize {
+        (**self).len()
+    }
+
+    fn dim(&self) -> usize {
+        (**self).dim()
+    }
+
+    fn read(&self, index: usize, out: &mut [f64]) {
+        (**self).read(index, out);
+    }
+
+    fn singles(&self) -> Option<Vec<View<'_, f32>>> {
+        (**self).singles()
+    }
+
+    fn expect(&self, rows: Range<usize>) {
+        (**self).expect(rows);
+    }
+
+    fn release(&self, rows: Range<usize>) {
+        (**self).release(rows);
+    }
+}
+
+/// Consecutive rows of a matrix.
+pub(crate) struct Consecutive<'a> {
+    pub(crate) rows: &'a dyn Rows,
+    pub(crate) range: Range<usize>,
+}
+
+impl Rows for Consecutive<'_> {
+    fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    fn dim(&self) -> usize {
+        self.rows.dim()
+    }
+
+    fn read(&self, index: usize, out: &mut [f64]) {
+        self.rows.read(self.range.start + index, out);
+    }
+}
+
 /// Go through all rows in order, some at a time, so that of rows on disk no more than a block is in memory.
 ///
 /// All ranges but the last one are a multiple of `unit` rows long.

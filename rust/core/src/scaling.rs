@@ -26,17 +26,27 @@ pub fn standard_scales(matrices: &[(&'static str, &dyn Rows)]) -> Result<Vec<f64
     // Deviations from some row lose less to rounding than the values themselves, whose mean may be large.
     let mut origin = vec![0.0; dim];
     first.read(0, &mut origin);
-    let (mut sums, mut squares, mut count) = (vec![0.0; dim], vec![0.0; dim], 0.0);
+    let (mut parts, mut count) = (Vec::new(), 0);
     for &(what, rows) in matrices {
         if rows.dim() != dim {
             return Err(Error::Dimension { what, expected: dim, given: rows.dim() });
         }
-        let (own_sums, own_squares) = column_sums(what, rows, &origin)?;
+        parts.push(column_sums(what, rows, &origin)?);
+        count += rows.len();
+    }
+    Ok(scales_of_sums(&parts, count))
+}
+
+/// One over the standard deviation of each column, and 1 for columns that are constant, from what [`column_sums`] gave for
+/// the parts of `count` rows, wherever these are.
+pub fn scales_of_sums(parts: &[(Vec<f64>, Vec<f64>)], count: usize) -> Vec<f64> {
+    let dim = parts.first().map_or(0, |(sums, _)| sums.len());
+    let (mut sums, mut squares, count) = (vec![0.0; dim], vec![0.0; dim], count as f64);
+    for (own_sums, own_squares) in parts {
         sums.iter_mut().zip(own_sums).for_each(|(a, b)| *a += b);
         squares.iter_mut().zip(own_squares).for_each(|(a, b)| *a += b);
-        count += rows.len() as f64;
     }
-    Ok(sums.iter().zip(&squares).map(|(sum, square)| inverse_deviation(sum / count, square / count)).collect())
+    sums.iter().zip(&squares).map(|(sum, square)| inverse_deviation(sum / count, square / count)).collect()
 }
 
 /// Sums over the rows of what each column differs from `origin` by, and of the squares of that.

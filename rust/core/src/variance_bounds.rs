@@ -15,59 +15,44 @@ use crate::scores::{RoundedDirections, TILE, in_groups};
 const CHUNK_BYTES: usize = 128 << 10;
 
 /// The posterior that rows were rounded by, and the directions of the picks since.
-///
-/// ```
-/// use mlipselect_core::{Posterior, Progress, VarianceBounds, View};
-///
-/// let rows = [3.0, 4.0, 1.0, 0.0];
-/// let view = View::new(&rows, 2, 2)?;
-/// let mut bounds = VarianceBounds::new(&Posterior::isotropic(2, 1.0, 1.0)?);
-/// let block = bounds.round(&view)?;
-/// assert_eq!(block.variances, [25.0, 1.0]);
-/// bounds.observe(&[0.5, 0.0])?; // takes (0.5 * 3)^2 off the first, and (0.5 * 1)^2 off the second
-/// let mut progress = [Progress::default(); 2];
-/// let falls = bounds.follow(&block, &[0, 1], &mut progress, 0.0)?;
-/// assert!((falls[0] - 2.25).abs() < 1e-2 && falls[0] <= 2.25);
-/// # Ok::<(), mlipselect_core::Error>(())
-/// ```
-pub struct VarianceBounds {
+pub(crate) struct VarianceBounds {
     posterior: Posterior,
     directions: RoundedDirections,
 }
 
 /// Rows as they are kept.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct RoundedRows<'a> {
+pub(crate) struct RoundedRows<'a> {
     /// The rounded rows, each of [`VarianceBounds::width`] integers.
-    pub integers: Cow<'a, [i16]>,
+    pub(crate) integers: Cow<'a, [i16]>,
     /// Scale and error of each row.
-    pub roundings: Vec<[f32; 2]>,
+    pub(crate) roundings: Cow<'a, [[f32; 2]]>,
     /// `x^T Sigma x` of each row when it was rounded.
-    pub variances: Vec<f64>,
+    pub(crate) variances: Cow<'a, [f64]>,
 }
 
 /// How far a row was followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// Directions that are accounted for.
-    pub count: usize,
+    pub(crate) count: usize,
     /// Sum of the squared products with them.
-    pub sum: f64,
+    pub(crate) sum: f64,
 }
 
 impl VarianceBounds {
     /// Bounds by what is known now.
-    pub fn new(posterior: &Posterior) -> Self {
+    pub(crate) fn new(posterior: &Posterior) -> Self {
         Self { posterior: posterior.clone(), directions: RoundedDirections::new(posterior) }
     }
 
     /// Integers of a row.
-    pub fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         Sketch::padded(self.posterior.dim())
     }
 
     /// Directions so far.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.directions.len()
     }
 
@@ -75,7 +60,7 @@ impl VarianceBounds {
     ///
     /// # Errors
     /// [`Error::Dimension`] if the rows are not as wide as the posterior, [`Error::NotFinite`].
-    pub fn round(&self, rows: &dyn Rows) -> Result<RoundedRows<'static>> {
+    pub(crate) fn round(&self, rows: &dyn Rows) -> Result<RoundedRows<'static>> {
         if rows.dim() != self.posterior.dim() {
             return Err(Error::Dimension { what: "the rows", expected: self.posterior.dim(), given: rows.dim() });
         }
@@ -84,14 +69,14 @@ impl VarianceBounds {
             return Err(Error::NotFinite { what: "the rows", row });
         }
         let (integers, roundings) = sketch.into_parts();
-        Ok(RoundedRows { integers, roundings, variances })
+        Ok(RoundedRows { integers, roundings: roundings.into(), variances: variances.into() })
     }
 
     /// Account for directions `w`, one after the other, that took `sum (w.x)^2` off the variance of any row `x`.
     ///
     /// # Errors
     /// [`Error::Shape`] if they are not as long as the rows.
-    pub fn observe(&mut self, directions: &[f64]) -> Result<()> {
+    pub(crate) fn observe(&mut self, directions: &[f64]) -> Result<()> {
         let dim = self.posterior.dim();
         if !directions.len().is_multiple_of(dim) {
             return Err(Error::Shape(format!("directions of {dim} features have {} elements", directions.len())));
@@ -108,7 +93,7 @@ impl VarianceBounds {
     ///
     /// # Errors
     /// [`Error::Shape`] if lengths do not agree.
-    pub fn follow(
+    pub(crate) fn follow(
         &self,
         rows: &RoundedRows<'_>,
         which: &[usize],
@@ -206,7 +191,7 @@ mod tests {
                 }
                 if k + 1 == picks {
                     let falls = bounds.follow(&block, &all, &mut progress, f64::NEG_INFINITY).unwrap();
-                    for ((fall, before), now) in falls.iter().zip(&block.variances).zip(now) {
+                    for ((fall, before), now) in falls.iter().zip(block.variances.iter()).zip(now) {
                         prop_assert!(*fall <= (before - now) * (1.0 + 1e-9) + 1e-9 * before, "{fall} {before} {now}");
                         prop_assert!(*fall >= (before - now) - 0.05 * before, "{fall} {before} {now}");
                     }

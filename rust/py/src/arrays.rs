@@ -9,7 +9,7 @@ use numpy::{
 };
 use pyo3::prelude::*;
 
-use crate::errors::{Refusal, invalid};
+use crate::errors::{Refusal, invalid, named};
 
 /// A float32 or float64 matrix that is borrowed from Python.
 pub(crate) enum Matrix<'py> {
@@ -186,7 +186,7 @@ impl Candidates {
         if let Some(core) = &core {
             pool = pool.with_core(core.rows("the core")?).map_err(Refusal::exception)?;
         }
-        work(&pool)
+        work(&pool).map_err(|error| named(self.pool.bind(py), error))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Names of alternatives in Python as the core's enums.
 
-use mlipselect_core::{Distance, Engine, Metric, Scale};
+use mlipselect_core::{BayesianScore, Distance, Engine, Metric, Scale};
 use pyo3::PyResult;
 
 use crate::errors::invalid;
@@ -10,6 +10,19 @@ pub(crate) fn engine(name: &str) -> PyResult<Engine> {
         "lazy" => Ok(Engine::Lazy),
         "naive" => Ok(Engine::Naive),
         other => Err(invalid(format!("engine must be 'lazy' or 'naive', given '{other}'"))),
+    }
+}
+
+/// A score of Bayesian selection; `max_memory` is for the one that needs much.
+pub(crate) fn score(name: &str, max_memory: usize) -> PyResult<BayesianScore> {
+    match name {
+        "energy" => Ok(BayesianScore::Energy),
+        "logdet" => Ok(BayesianScore::LogDet),
+        "pool_variance" => Ok(BayesianScore::PoolVariance),
+        "pool_std" => Ok(BayesianScore::PoolStd { max_memory }),
+        other => {
+            Err(invalid(format!("score must be 'energy', 'logdet', 'pool_variance' or 'pool_std', given '{other}'")))
+        }
     }
 }
 

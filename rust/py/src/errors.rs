@@ -29,9 +29,31 @@ impl Refusal for core::Error {
                 python::StructureError::new_err((format!("{what} has a feature that is not finite"), row))
             }
             Self::Row { what, row, problem } => python::StructureError::new_err((format!("{what}: {problem}"), row)),
-            Self::Memory { .. } => python::MemoryLimitError::new_err(self.to_string()),
+            Self::Memory { .. } | Self::Ties { .. } => python::MemoryLimitError::new_err(self.to_string()),
+            // What Python raised where it was asked goes on as it is.
+            Self::Elsewhere(error) => match error.downcast::<PyErr>() {
+                Ok(error) => *error,
+                Err(error) => invalid(error.to_string()),
+            },
             other => invalid(other.to_string()),
         }
+    }
+}
+
+/// The same exception, with a structure named instead of counted where the rows say which one it was, as those on disk do.
+pub(crate) fn named(rows: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
+    let py = rows.py();
+    let name = || -> PyResult<PyErr> {
+        let value = error.value(py);
+        let index: usize = value.getattr("index")?.extract()?;
+        let place: String = rows.call_method1("where", (index,))?.extract()?;
+        let named = python::StructureError::new_err(format!("{place}: {}", value.getattr("problem")?));
+        named.set_cause(py, Some(error.clone_ref(py)));
+        Ok(named)
+    };
+    match error.is_instance_of::<python::StructureError>(py) && rows.hasattr("where").unwrap_or(false) {
+        true => name().unwrap_or(error),
+        false => error,
     }
 }
 

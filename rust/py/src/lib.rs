@@ -4,7 +4,6 @@ mod ace;
 mod arrays;
 mod choices;
 mod cur;
-mod distances;
 mod door;
 mod errors;
 mod extxyz;
@@ -14,7 +13,7 @@ mod posterior;
 mod random;
 mod scaling;
 mod selection;
-mod variance_bounds;
+mod windowed;
 
 use pyo3::prelude::*;
 
@@ -26,8 +25,6 @@ mod _core {
     #[pymodule_export]
     use super::cur::{largest_first, leverage};
     #[pymodule_export]
-    use super::distances::nearest_lengths;
-    #[pymodule_export]
     use super::extxyz::{frame_index, parse_frames};
     #[pymodule_export]
     use super::kmedoids::MedoidSwaps;
@@ -38,11 +35,11 @@ mod _core {
     #[pymodule_export]
     use super::random::{shuffled, shuffled_by_stratum, shuffled_by_weight};
     #[pymodule_export]
-    use super::scaling::{column_sums, standard_scales};
+    use super::scaling::{column_sums, scales_of_sums, standard_scales};
     #[pymodule_export]
     use super::selection::{Selection, facility_location_bytes};
     #[pymodule_export]
-    use super::variance_bounds::VarianceBounds;
+    use super::windowed::{BoundedRows, window_sizes, windowed_bayesian, windowed_fps};
     use super::*;
 
     #[pymodule_init]

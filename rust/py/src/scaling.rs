@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 
 use crate::arrays::{Matrix, with_pool_and_core};
 use crate::door::enter;
+use crate::errors::named;
 
 /// One over the standard deviation of each column of two matrices together, and 1 for columns that are constant; the
 /// second matrix may be None.
@@ -24,17 +25,34 @@ pub(crate) fn standard_scales<'py>(
 /// Sums and sums of squares, for each column.
 type Sums<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>);
 
-/// Sums over the rows of what each column differs from the origin by, and of the squares of that.
+/// Sums over the rows of what each column differs from the origin by, and of the squares of that; `is_core` says what
+/// messages call the rows.
 #[pyfunction]
-#[pyo3(signature = (rows, origin, n_threads=None))]
+#[pyo3(signature = (rows, origin, *, is_core=false, n_threads=None))]
 pub(crate) fn column_sums<'py>(
     py: Python<'py>,
     rows: &Bound<'py, PyAny>,
     origin: PyReadonlyArray1<'py, f64>,
+    is_core: bool,
     n_threads: Option<usize>,
 ) -> PyResult<Sums<'py>> {
-    let rows = Matrix::extract(rows, "the rows")?;
-    let (rows, origin) = (rows.rows("the rows")?, origin.as_array().to_vec());
-    let (sums, squares) = enter(py, n_threads, || mcore::column_sums("the rows", &rows, &origin))?;
+    let name = if is_core { "the core" } else { "the pool" };
+    let matrix = Matrix::extract(rows, name)?;
+    let (matrix, origin) = (matrix.rows(name)?, origin.as_array().to_vec());
+    let sums = enter(py, n_threads, || mcore::column_sums(name, &matrix, &origin));
+    let (sums, squares) = sums.map_err(|error| named(rows, error))?;
     Ok((sums.to_pyarray(py), squares.to_pyarray(py)))
+}
+
+/// One over the standard deviation of each column, and 1 for columns that are constant, from what `column_sums` gave for
+/// the parts of so many rows.
+#[pyfunction]
+pub(crate) fn scales_of_sums<'py>(
+    py: Python<'py>,
+    parts: Vec<(PyReadonlyArray1<'py, f64>, PyReadonlyArray1<'py, f64>)>,
+    count: usize,
+) -> Bound<'py, PyArray1<f64>> {
+    let parts: Vec<(Vec<f64>, Vec<f64>)> =
+        parts.iter().map(|(sums, squares)| (sums.as_array().to_vec(), squares.as_array().to_vec())).collect();
+    mcore::scales_of_sums(&parts, count).to_pyarray(py)
 }

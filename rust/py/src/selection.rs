@@ -1,12 +1,12 @@
 //! Greedy selection in steps that Python drives, whatever the method.
 
-use mlipselect_core::{self as mcore, Bayesian, BayesianScore, FacilityLocation, Fps, Pool};
-use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, ToPyArray};
+use mlipselect_core::{self as mcore, Bayesian, FacilityLocation, Fps, Pool};
+use numpy::{PyArray1, PyReadonlyArray1, ToPyArray};
 use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 
 use crate::arrays::{Candidates, Matrix, groups, index_array};
-use crate::choices::{distance, engine, metric};
+use crate::choices::{self, distance, engine};
 use crate::door::{enter, enter_ok};
 use crate::errors::{Refusal, invalid};
 use crate::posterior::Posterior;
@@ -21,7 +21,7 @@ pub(crate) struct Selection {
 
 impl Selection {
     /// Begin with the pool made of the candidates.
-    fn begin<S: mcore::Selection + 'static>(
+    pub(crate) fn begin<S: mcore::Selection + 'static>(
         py: Python<'_>,
         candidates: Candidates,
         n_threads: Option<usize>,
@@ -60,17 +60,7 @@ impl Selection {
         max_memory: usize,
         n_threads: Option<usize>,
     ) -> PyResult<Self> {
-        let score = match score {
-            "energy" => BayesianScore::Energy,
-            "logdet" => BayesianScore::LogDet,
-            "pool_variance" => BayesianScore::PoolVariance,
-            "pool_std" => BayesianScore::PoolStd { max_memory },
-            other => {
-                return Err(invalid(format!(
-                    "score must be 'energy', 'logdet', 'pool_variance' or 'pool_std', given '{other}'"
-                )));
-            }
-        };
+        let score = choices::score(score, max_memory)?;
         let engine = self::engine(engine)?;
         let observed = match (atoms, offsets) {
             (Some(atoms), Some(offsets)) => Some((atoms, groups(&offsets)?)),
@@ -108,27 +98,6 @@ impl Selection {
         Self::begin(py, candidates, n_threads, |pool| Fps::new(pool, distance, initialize, engine))
     }
 
-    /// Farthest point sampling from a pool whose lengths to what is there already are known, see `nearest_lengths`.
-    #[staticmethod]
-    #[pyo3(signature = (pool, lengths, *, metric="euclidean", factors=None, engine="lazy", n_threads=None))]
-    fn fps_with_lengths(
-        py: Python<'_>,
-        pool: Py<PyAny>,
-        lengths: PyReadonlyArray1<'_, f64>,
-        metric: &str,
-        factors: Option<PyReadonlyArray1<'_, f64>>,
-        engine: &str,
-        n_threads: Option<usize>,
-    ) -> PyResult<Self> {
-        let (metric, engine) = (self::metric(metric)?, self::engine(engine)?);
-        let lengths = lengths.as_array().to_vec();
-        let factors = factors.map(|factors| factors.as_array().to_vec());
-        let candidates = Candidates { pool, observed: None, core: None };
-        Self::begin(py, candidates, n_threads, |pool| {
-            Fps::with_lengths(pool, metric, factors.as_deref(), lengths, engine)
-        })
-    }
-
     /// Facility location.
     #[staticmethod]
     #[pyo3(signature = (pool, core=None, *, metric="euclidean", scale="standard", engine="lazy", max_memory=usize::MAX, n_threads=None))]
@@ -148,13 +117,23 @@ impl Selection {
         Self::begin(py, candidates, n_threads, |pool| FacilityLocation::new(pool, distance, engine, max_memory))
     }
 
+    /// Do what has to be done before the next pick, which picking would do otherwise.
+    fn prepare(&mut self, py: Python<'_>) -> PyResult<()> {
+        while self.step(py, |selection, pool| selection.prepare(pool))? {
+            py.check_signals()?;
+        }
+        Ok(())
+    }
+
     /// The candidate that would be picked next and its score, or None if none is left.
     fn propose(&mut self, py: Python<'_>) -> PyResult<Option<(usize, f64)>> {
+        self.prepare(py)?;
         self.step(py, |selection, pool| selection.propose(pool))
     }
 
     /// Pick the `count` best candidates, one after the other.
     fn advance(&mut self, py: Python<'_>, count: usize) -> PyResult<()> {
+        self.prepare(py)?;
         self.step(py, |selection, pool| selection.advance(pool, count))
     }
 
@@ -192,19 +171,18 @@ impl Selection {
         Ok(self.inner.information().ok_or_else(|| absent("information"))?.to_pyarray(py))
     }
 
-    /// Rows `w` such that the picks so far took `sum (w.x)^2` off the variance of any row `x`, or None if there are so
-    /// many that not all are kept.
-    fn directions<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray2<f64>>>> {
-        let Some(directions) = self.inner.directions() else { return Ok(None) };
-        let dim = self.candidates.with_pool(py, |pool| Ok(pool.dim()))?;
-        let count = directions.len() / dim;
-        Ok(Some(PyArray1::from_vec(py, directions).reshape([count, dim])?))
-    }
-
     /// The posterior that knows every pick so far.
     fn posterior(&self, py: Python<'_>) -> PyResult<Posterior> {
         let posterior = enter_ok(py, self.n_threads, || self.inner.posterior())?;
         Ok(Posterior { inner: posterior.ok_or_else(|| absent("posterior"))? })
+    }
+
+    /// How many windows a selection from rows that are not in memory took so far, and how many rows were read after the
+    /// survey of all.
+    #[getter]
+    fn reading(&self) -> PyResult<(usize, usize)> {
+        let reading = self.inner.reading().ok_or_else(|| absent("reading"))?;
+        Ok((reading.windows, reading.rows_read))
     }
 
     /// Sum over the pool of the distance to the nearest of core and picks.

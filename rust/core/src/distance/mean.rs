@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::points::Points;
+use super::rounded::subtract;
 use crate::error::Result;
 use crate::rows::{Rows, in_blocks};
 
@@ -44,6 +45,30 @@ pub(crate) fn mean(what: &'static str, points: Points<'_>) -> Result<Vec<f64>> {
         Ok(())
     })?;
     Ok(first.iter().zip(sums).map(|(first, sum)| first + sum / points.len() as f64).collect())
+}
+
+/// The distance of every point from an origin, such as their mean.
+///
+/// # Errors
+/// [`crate::Error::NotFinite`] or [`crate::Error::Row`], for the first row that no distance can be measured from.
+pub(crate) fn lengths_from(origin: &[f64], what: &'static str, points: Points<'_>) -> Result<Vec<f64>> {
+    let mut lengths = vec![0.0; points.len()];
+    in_blocks(&points, 1, |block| {
+        let first = block.start;
+        let measure = |point: &mut Vec<f64>, (index, length): (usize, &mut f64)| {
+            points.read(first + index, point);
+            let is_usable = points.is_usable(point);
+            *length = subtract(point, origin);
+            match is_usable && length.is_finite() {
+                true => Ok(()),
+                false => Err(points.problem(what, first + index)),
+            }
+        };
+        let own = lengths[block].par_iter_mut().enumerate().with_min_len(CHUNK);
+        let checks: Vec<Result<()>> = own.map_init(|| vec![0.0; origin.len()], measure).collect();
+        checks.into_iter().collect()
+    })?;
+    Ok(lengths)
 }
 
 /// The sum of the deviations of points from `first`.

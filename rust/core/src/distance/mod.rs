@@ -8,7 +8,7 @@ mod points;
 mod rounded;
 
 pub(crate) use coverage::Coverage;
-pub(crate) use mean::mean;
+pub(crate) use mean::{lengths_from, mean};
 pub(crate) use nearest::Nearest;
 pub(crate) use points::Space;
 pub use points::{Distance, Metric, Scale};

@@ -117,7 +117,7 @@ impl Extent {
 }
 
 /// Subtract the origin from a point and return the length of the difference.
-fn subtract(point: &mut [f64], origin: &[f64]) -> f64 {
+pub(super) fn subtract(point: &mut [f64], origin: &[f64]) -> f64 {
     const PARTS: usize = 8;
     let mut squares = [0.0; PARTS];
     for (point, origin) in point.chunks_mut(PARTS).zip(origin.chunks(PARTS)) {

@@ -5,13 +5,15 @@ mod lazy;
 mod naive;
 mod picks;
 mod selection;
+mod windowed;
 
 pub use driver::Greedy;
 pub(crate) use driver::Objective;
 use lazy::Lazy;
 use naive::naive;
 use picks::Picks;
-pub use selection::Selection;
+pub use selection::{Reading, Selection};
+pub use windowed::{BoundedRows, Known, News, Sizes, Window, Windowed, Windows};
 
 use crate::rows::Pool;
 

@@ -9,6 +9,15 @@ use crate::rows::Pool;
 /// It can be advanced by any number of picks, with the same result as in one go. The pool is passed to every call and
 /// must be the same each time, with the same core.
 pub trait Selection: Send + Sync {
+    /// Do some of what has to be done before the next pick, such as to go through the next rows on disk, and say whether there
+    /// is more of it. Whoever does not call this waits longer for that pick.
+    ///
+    /// # Errors
+    /// As [`Selection::advance`].
+    fn prepare(&mut self, _pool: &Pool<'_>) -> Result<bool> {
+        Ok(false)
+    }
+
     /// The candidate that [`Selection::advance`] would pick next and its score, or nothing if none is left.
     ///
     /// # Errors
@@ -63,8 +72,22 @@ pub trait Selection: Send + Sync {
         None
     }
 
+    /// What was read of rows that are not in memory, where that is so.
+    fn reading(&self) -> Option<Reading> {
+        None
+    }
+
     /// What the picks lower, where that is a sum over the pool.
     fn loss(&self) -> Option<f64> {
         None
     }
+}
+
+/// What a selection from rows that are not in memory read of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Windows so far.
+    pub windows: usize,
+    /// Rows that were read after the survey of all, or came back from the file of rounded rows.
+    pub rows_read: usize,
 }

@@ -301,7 +301,7 @@ fn affordable(needed: usize, allowed: usize) -> Result<()> {
     match needed <= allowed {
         true => Ok(()),
         false => Err(Error::Memory {
-            what: "k-medoids",
+            what: "k-medoids".into(),
             needed,
             allowed,
             advice: "raise max_memory, or thin the pool out with RandomSelector or FPS before",

@@ -36,7 +36,7 @@ impl PoolStd {
         let needed = pool.len().saturating_mul(target.len()).saturating_mul(size_of::<f64>());
         if needed > max_memory {
             return Err(Error::Memory {
-                what: "the candidates-by-targets covariance of pool_std",
+                what: "the candidates-by-targets covariance of pool_std".into(),
                 needed,
                 allowed: max_memory,
                 advice: "raise max_memory or make the target smaller",
