@@ -44,7 +44,7 @@ def test_the_docstring_of_select_explains_every_option():
     assert set(re.findall(r'"([\w-]+)"', said["method"])) == set(METHODS)
     assert set(re.findall(r'"([\w-]+)"', said["score"])) == set(SCORES)
     for name, field in DECLARED.items():
-        default = re.search(r"default (\S+)$", said[name])
+        default = re.search(r"default=(\S+)$", said[name])
         if default:
             assert str(field.default) == default[1].strip('"'), name
         else:
