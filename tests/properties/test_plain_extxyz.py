@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mlipselect.exceptions import StructureError
@@ -106,6 +106,8 @@ def frames(draw):
 
 
 @given(frames())
+@example('0\npbc="0 0" Properties=species:S:1:pos:R:3\n')
+@example('1\nProperties=species:S:1:pos:R:2\nSi 0.0 0.0\n')
 @settings(max_examples=1000, deadline=None)
 def test_a_frame_is_what_ase_makes_of_it(text):
     found = fast(text)

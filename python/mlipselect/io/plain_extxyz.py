@@ -135,7 +135,10 @@ def build(n_atoms: int, items: list[tuple[str, Any]], columns: list[tuple[str, i
         return None
     lattice = info.pop("Lattice", None)
     pbc = info.pop("pbc", None if lattice is None else [True, True, True])
+    positions = arrays.pop("positions")
+    if np.shape(pbc) not in ((), (3,)) or positions.shape != (n_atoms, 3):
+        return None
     cell = None if lattice is None else lattice.T
-    atoms = Atoms(numbers=numbers, positions=arrays.pop("positions"), cell=cell, pbc=pbc, info=info)
+    atoms = Atoms(numbers=numbers, positions=positions, cell=cell, pbc=pbc, info=info)
     set_calc_and_arrays(atoms, arrays)  # type: ignore[no-untyped-call]
     return atoms
