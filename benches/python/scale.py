@@ -2,15 +2,18 @@
 """Selection from a pool on disk: time, rows read and memory, against reading it and against the first pass alone.
 
     python benches/python/scale.py [--rows 100000 1000000] [--features 64 256 640] [--picks 100 1000] [--max-memory 1e9]
+        [--methods energy fps pool_variance pool_std facility]
 
 The pool is a feature store of float32 rows: a Gaussian mixture with a decaying spectrum, made block by block, in a
-folder that is removed afterwards; the core has 2,000 rows. Each selection, by `BayesianSelector` with the score
-`energy` or by `FPS`, runs in a process of its own. `reading` is one sequential reading of all rows. `pass` is what
-comes before the first pick: for `energy` the variance of every row and a copy rounded to integers, which is written to
-a temporary file; `x scores` compares with the variances alone. `read again` counts the rows that were read
-after it, as a part of the pool. Memory is the peak of the process over what it took before the selection. Picks are
-compared with those of the same selection with the pool in memory, where `--compare` allows that many bytes. What the
-file cache of the system holds is not read from the disk: on a machine with little memory all times are longer.
+folder that is removed afterwards; the core has 2,000 rows. Each selection, by `BayesianSelector` with one of its
+scores, by `FPS` or by `FacilityLocation`, runs in a process of its own. `reading` is one sequential reading of all
+rows. `pass` is what comes before the first pick: for `energy` the variance of every row and a copy rounded to integers,
+which is written to a temporary file; `x scores` compares with the variances alone. `read again` counts the rows that
+were read after it, as a part of the pool; the methods without windows, `pool_variance`, `pool_std` and `facility`, go
+through all rows for every pick. `MB` is the peak of the memory of the process over what it took before the selection,
+and `peak` all of it. Picks are compared with those of the same selection with the pool in memory, where `--compare`
+allows that many bytes. What the file cache of the system holds is not read from the disk: on a machine with little
+memory all times are longer.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 import argparse
+import functools
 import json
 import subprocess
 import tempfile
@@ -34,7 +38,15 @@ from mlipselect.features.fill import SHARD_BYTES
 from mlipselect.features.store import Manifest, StoreWriter
 
 CORE = 2_000
-METHODS = {"bayesian": ms.BayesianSelector, "fps": ms.FPS}
+METHODS = {
+    "energy": ms.BayesianSelector,
+    "fps": ms.FPS,
+    "pool_variance": functools.partial(ms.BayesianSelector, score="pool_variance"),
+    "pool_std": functools.partial(ms.BayesianSelector, score="pool_std"),
+    "facility": ms.FacilityLocation,
+}
+#: Methods that have few rows in memory, in windows, and go through all rows once.
+WINDOWED = ("energy", "fps")
 
 
 def make(folder: Path, n: int, dim: int) -> None:
@@ -72,20 +84,22 @@ def child(folder: Path, method: str, n: int, max_memory: int, where: str) -> Non
     assert np.isfinite(checked)
     pool = store if where == "disk" else store.load()
     selector = METHODS[method](n, max_memory=max_memory)
-    scores = scores_alone(store, core) if (where, method) == ("disk", "bayesian") else np.nan
+    scores = scores_alone(store, core) if (where, method) == ("disk", "energy") else np.nan
     before, began = peak_bytes(), time.perf_counter()
     selection = selector._begin(pool, core)
-    if where == "disk":
+    has_windows = where == "disk" and method in WINDOWED
+    if has_windows:
         selection.prepare()
     first = time.perf_counter() - began
     selection.advance(n)
-    windows, read = selection.reading if where == "disk" else (0, 0)
+    windows, read = selection.reading if has_windows else (0, 0)
     result = {
         "reading": reading,
         "scores": scores,
         "pass": first,
         "total": time.perf_counter() - began,
         "memory": peak_bytes() - before,
+        "peak": peak_bytes(),
         "read": read,
         "windows": windows,
         "picks": selection.indices.tolist(),
@@ -116,7 +130,7 @@ def main() -> None:
     parser.add_argument("--child", nargs=5, help=argparse.SUPPRESS)
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--features", type=int, nargs="+", default=[64, 256, 640])
-    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
+    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(WINDOWED))
     parser.add_argument("--picks", type=int, nargs="+", default=[100, 1000])
     parser.add_argument("--max-memory", type=float, default=1e9)
     parser.add_argument("--compare", type=float, default=4e9, help="pools up to so many bytes are compared in memory")
@@ -125,9 +139,9 @@ def main() -> None:
         folder, method, n, max_memory, where = args.child
         child(Path(folder), method, int(n), int(max_memory), where)
         return
-    print(f"{'method':>8} {'pool':>14} {'n':>5} {'reading':>8} {'pass':>8} {'total':>8} ", end="")
+    print(f"{'method':>13} {'pool':>14} {'n':>5} {'reading':>8} {'pass':>8} {'total':>8} ", end="")
     print(f"{'x reading':>9} {'x scores':>8} {'x pass':>7} ", end="")
-    print(f"{'read again':>10} {'windows':>7} {'MB':>6} {'same picks':>10} {'in memory':>9}", flush=True)
+    print(f"{'read again':>10} {'windows':>7} {'MB':>6} {'peak':>6} {'same picks':>10} {'in memory':>9}", flush=True)
     for rows in args.rows:
         for dim in args.features:
             with tempfile.TemporaryDirectory() as folder:
@@ -139,7 +153,7 @@ def main() -> None:
 
 def report(folder: str, method: str, rows: int, dim: int, n: int, args: argparse.Namespace) -> None:
     """Select from a pool on disk and, where it fits, in memory, and print a line."""
-    name = f"{method:>8} {f'{rows} x {dim}':>14} {n:5d}"
+    name = f"{method:>13} {f'{rows} x {dim}':>14} {n:5d}"
     disk = in_child(folder, method, n, int(args.max_memory), "disk")
     if "problem" in disk:
         print(f"{name} {disk['problem']}", flush=True)
@@ -150,7 +164,7 @@ def report(folder: str, method: str, rows: int, dim: int, n: int, args: argparse
     by_reading, by_scores, by_pass = (times[2] / disk[name] for name in ("reading", "scores", "pass"))
     print(
         f"{name} {' '.join(f'{time:8.2f}' for time in times)} {by_reading:9.1f} {by_scores:8.2f} {by_pass:7.2f} "
-        f"{disk['read'] / rows:10.2f} {disk['windows']:7d} {disk['memory'] / 1e6:6.0f} "
+        f"{disk['read'] / rows:10.2f} {disk['windows']:7d} {disk['memory'] / 1e6:6.0f} {disk['peak'] / 1e6:6.0f} "
         f"{'-' if same is None else f'{same}/{n}':>10} {memory['total'] if memory else np.nan:9.2f}",
         flush=True,
     )

@@ -55,6 +55,28 @@ def test_memory_is_said_before_it_is_taken(files, store, capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            ["--score", "pool_variance"],
+            "pool_variance from disk: 12 rows of 25 features, one pass over them a pick, about",
+        ),
+        (["--score", "pool_std"], "pool_std from disk: 12 rows of 25 features, one pass over them a pick, about"),
+        (["--method", "facility_location"], "facility location: 12 rows take up to"),
+    ],
+)
+def test_methods_without_windows_say_and_keep_their_memory(files, store, capsys, options, said):
+    command = ["select", "features", "-n", "3", *options]
+    assert main([*command, "-o", "stored.xyz", "--max-memory", "500MB"]) == 0
+    assert f"mlipselect: {said}" in capsys.readouterr().err
+    assert main(["select", "pool.xyz", "-n", "3", *options, "--totaldegree", "6", "-o", "plain.xyz", "-q"]) == 0
+    stored, plain = (json.loads((files / f"{name}.json").read_text())["indices"] for name in ("stored", "plain"))
+    assert stored == plain
+    assert main([*command, "-o", "none.xyz", "--max-memory", "1kB"]) == 1
+    assert "more than the 1000 allowed: raise max_memory" in capsys.readouterr().err
+
+
 def test_the_command_takes_the_folder_of_a_store(files, store):
     arguments = ["--core", "core.xyz", "--isolated", ISOLATED, "-n", "3", "-q"]
     assert main(["select", "features", *arguments, "--max-memory", "500MB", "-o", "stored.xyz"]) == 0

@@ -256,6 +256,38 @@ def test_what_needs_all_rows_reads_them_where_they_are(name, size, dim, dtype, w
     np.testing.assert_array_equal(stored.scores_, memory.scores_)
 
 
+@pytest.mark.parametrize("score", ["pool_variance", "pool_std"])
+@given(pools(), st.data())
+@settings(max_examples=60, deadline=None)
+def test_scores_of_a_target_are_those_in_memory(score, case, data):
+    (X, core), n = case, data.draw(st.integers(1, min(25, len(case[0]))))
+    rows = Rows(X, data.draw(st.integers(1, 60)))
+    target = X[data.draw(st.integers(0, len(X) - 1)) :].copy() if data.draw(st.booleans()) else None
+    prior = 1e-3 * float((X.astype(float) ** 2).mean()) or 1.0
+    excluded = data.draw(st.lists(st.integers(0, len(X) - 1), max_size=len(X) - n, unique=True))
+
+    def select(pool, engine="lazy"):
+        selector = ms.BayesianSelector(n, score=score, prior_precision=prior, target=target, engine=engine)
+        return selector.fit(pool, core=core, exclude=excluded)
+
+    stored, memory, naive = select(rows), select(X), select(X, "naive")
+    np.testing.assert_array_equal(stored.selected_idx_, memory.selected_idx_)
+    np.testing.assert_array_equal(stored.scores_, memory.scores_)
+    np.testing.assert_allclose(memory.scores_, naive.scores_, rtol=1e-6, atol=1e-12 * memory.scores_[0])
+
+
+def test_scores_of_a_target_say_their_memory_and_keep_a_limit(caplog):
+    X = np.random.default_rng(0).standard_normal((3000, 30)).astype(np.float32)
+    for score in ("pool_variance", "pool_std"):
+        with caplog.at_level(logging.INFO, logger="mlipselect.memory"):
+            ms.BayesianSelector(3, score=score).fit(Rows(X, 500))
+        assert f"{score} from disk: 3000 rows of 30 features, one pass over them a pick, about" in caplog.text
+        with pytest.raises(MemoryLimitError, match="more than the 1000 allowed") as refusal:
+            ms.BayesianSelector(3, score=score, max_memory=1000).fit(Rows(X, 500))
+        needed = int(re.search(r"needs (\d+) bytes", str(refusal.value)).group(1))
+        ms.BayesianSelector(3, score=score, max_memory=needed).fit(Rows(X, 500))
+
+
 def test_float32_leverages_do_not_depend_on_parts():
     X = np.random.default_rng(0).standard_normal((90_000, 50)).astype(np.float32)
     np.testing.assert_array_equal(ms.CUR(3).fit(Rows(X, 7001)).leverage_, ms.CUR(3).fit(X).leverage_)

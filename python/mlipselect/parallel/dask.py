@@ -50,6 +50,7 @@ class ClusterStore(JoinedStores):
 
     It serves as the pool of `mlipselect.select`, `BayesianSelector` and `FPS`, which then make the picks that they make
     from the stores themselves. Workers read the shards from the folders, so these must be where all machines see them.
+    The scores ``pool_variance`` and ``pool_std``, and the other methods, read the rows in this process.
 
     Parameters
     ----------

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlipselect._core import Posterior, Selection, windowed_bayesian
+from mlipselect._core import Posterior, Selection, pool_score_bytes, windowed_bayesian
 from mlipselect.checkpoint import Checkpoint
-from mlipselect.exceptions import InvalidInputError
+from mlipselect.exceptions import InvalidInputError, MemoryLimitError
 from mlipselect.features.design import Designs
 from mlipselect.random_state import RandomState, draw_seed
 from mlipselect.selectors import windowed
@@ -19,6 +20,8 @@ from mlipselect.selectors.constraints import Constraint
 from mlipselect.selectors.derivatives import TERMS, DerivativeSelection, padded
 from mlipselect.selectors.greedy import GreedySelector
 from mlipselect.selectors.starting_posterior import atomic_rows, starting_posterior
+
+logger = logging.getLogger("mlipselect.memory")
 
 Score: TypeAlias = Literal["energy", "logdet", "pool_variance", "pool_std", "force", "stress"] | Mapping[str, float]
 
@@ -57,7 +60,8 @@ class BayesianSelector(GreedySelector):
         Rows whose uncertainty the scores ``pool_*`` are to lower; by default the pool, of which
         ``pool_std`` draws 2048 rows.
     max_memory : int, default=4 GiB
-        Bytes that ``pool_std`` may take.
+        Bytes that ``pool_std`` and, from a pool on disk, every score may take. The memory for a pool on disk is logged
+        before it is taken, at the level INFO.
     random_state : int, numpy.random.Generator or None, default=0
         Seed of that draw, the only random part, a generator that gives one, or None for fresh entropy.
     stop_gain : float, optional
@@ -90,6 +94,11 @@ class BayesianSelector(GreedySelector):
     :math:`\Psi` are those of the core and of the picks: no label enters [1]_. Scores `energy` and `logdet` never
     increase as picks are added, so old values bound new ones and few have to be brought up to date. With one row
     a structure, both give the same order, and the picks are within :math:`1 - 1/e` of the most informative set.
+
+    Scores `pool_variance` and `pool_std` may rise, so every row is looked at before every pick: one pass over the pool,
+    and one or two more where rounding errors make it necessary to begin anew, or bounds have become too high. For
+    `pool_variance` a pass takes two products a row. For `pool_std` some thirty products give an upper bound of the
+    score, and the products with all target rows are only computed for the few rows whose bounds reach the best score.
 
     For a pool of more than four million numbers, `energy` and `logdet` keep a copy of it that is rounded to 16-bit
     integers: two bytes a number, a quarter of a float64 pool. It bounds scores; no pick depends on it.
@@ -198,7 +207,7 @@ class BayesianSelector(GreedySelector):
             If the pool is empty, smaller than `n_to_select`, not finite or not as wide as the core, if the prior is
             singular, designs are missing, constraints cannot be met, or a parameter is out of its range.
         MemoryLimitError
-            If ``pool_std`` needs more than `max_memory`.
+            If more than `max_memory` is needed, for ``pool_std`` or a pool on disk.
         """
         if isinstance(self.score, str) and self.score not in SCORES:
             raise InvalidInputError(f"score: expected {meant(self.score, SCORES)}, got {self.score!r}")
@@ -250,6 +259,9 @@ class BayesianSelector(GreedySelector):
         if isinstance(X, StoredRows) and self.score in ("energy", "logdet") and self.update == "structure":
             return self._begin_stored(X, core)
         pool, atoms, terms = structure_rows(X), self.update == "atoms", self._terms()
+        target = self._target(pool)
+        if isinstance(X, StoredRows) and self.score in ("pool_variance", "pool_std"):
+            self._check_memory(pool.shape, len(pool if target is None else target))
         posterior = self._starting_posterior(X, core)
         if terms is None and self.update in ("structure", "atoms"):
             return Selection.bayesian(
@@ -258,7 +270,7 @@ class BayesianSelector(GreedySelector):
                 pool,
                 atoms=atomic_rows(X, "the pool") if atoms else None,
                 offsets=X.offsets if atoms else None,
-                target=self._target(pool),
+                target=target,
                 engine=self.engine,
                 max_memory=self.max_memory,
                 n_threads=self.n_threads,
@@ -288,6 +300,19 @@ class BayesianSelector(GreedySelector):
             elsewhere=windowed.windows_elsewhere(X, "variances", block=sizes[0]),
             n_threads=self.n_threads,
         )
+
+    def _check_memory(self, shape: tuple[int, int], n_targets: int) -> None:
+        """Say what a score that looks at a target takes for a pool on disk, and refuse more than is allowed."""
+        needed = pool_score_bytes(str(self.score), shape[0], n_targets, shape[1])
+        if needed > self.max_memory:
+            raise MemoryLimitError(
+                f"{self.score} for {shape[0]} rows of {shape[1]} features on disk needs {needed} bytes, more than the "
+                f"{self.max_memory} allowed: raise max_memory"
+            )
+        logger.info(
+            "%s from disk: %d rows of %d features, one pass over them a pick, about %.0f MB in all",
+            self.score, *shape, needed / 1e6,
+        )  # fmt: skip
 
     def _terms(self) -> Mapping[str, float] | None:
         """Return the weights of a score that needs derivatives, if it is one."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from typing import Any, ClassVar, Literal
 
 from mlipselect._core import Selection, facility_location_bytes
-from mlipselect.selectors.base import core_rows, distance_note, integer, structure_rows
+from mlipselect.selectors.base import StoredRows, core_rows, distance_note, integer, structure_rows
 from mlipselect.selectors.greedy import GreedySelector
 
 logger = logging.getLogger("mlipselect")
+memory_logger = logging.getLogger("mlipselect.memory")
 
 
 class FacilityLocation(GreedySelector):
@@ -27,7 +29,8 @@ class FacilityLocation(GreedySelector):
     scale : {"standard", "none"}, default="standard"
         Divide every feature by its standard deviation over core and pool, or leave it as it is.
     max_memory : int, default=4 GiB
-        Bytes to take beside the pool. What is needed is logged before it is taken, at the level INFO.
+        Bytes to take beside the pool. Where they are too few for rounded rows, these go to a temporary file in the
+        folder that ``TMPDIR`` names. What is needed is logged before it is taken, at the level INFO.
     stop_gain : float, optional
         Stop before a pick whose score is less than this fraction of the first one's.
     engine : {"lazy", "naive"}, default="lazy"
@@ -63,6 +66,9 @@ class FacilityLocation(GreedySelector):
     rounded to 16-bit integers most others, and the rest is computed in float64 from the features as they are. So the
     picks are those of the definition in float64, where candidates that agree to one part in :math:`10^{12}` go in the
     order of the pool.
+
+    The time grows with the square of the number of structures: 10 picks from 100,000 rows of 64 features, given a core
+    of 2,000, took 17 s on one core of a server, nearly all of it before the first pick; a million takes half an hour.
 
     References
     ----------
@@ -115,14 +121,19 @@ class FacilityLocation(GreedySelector):
         pool = structure_rows(X)
         known = core_rows(core, pool)
         n_core = 0 if known is None else len(known)
-        needed = facility_location_bytes(len(pool), n_core, pool.shape[1])
-        logger.info("facility location: %d rows take up to %.1f MB", len(pool) + n_core, needed / 1e6)
+        max_memory = integer("max_memory", self.max_memory, 0)
+        needed, beside_file = facility_location_bytes(len(pool), n_core, pool.shape[1])
+        where = ""
+        if beside_file <= max_memory < needed:
+            needed, where = beside_file, f", with rounded rows in a temporary file in {tempfile.gettempdir()}"
+        log = memory_logger if isinstance(X, StoredRows) else logger
+        log.info("facility location: %d rows take up to %.1f MB%s", len(pool) + n_core, needed / 1e6, where)
         return Selection.facility_location(
             pool,
             known,
             metric=self.metric,
             scale=self.scale,
             engine=self.engine,
-            max_memory=integer("max_memory", self.max_memory, 0),
+            max_memory=max_memory,
             n_threads=self.n_threads,
         )

@@ -53,6 +53,10 @@ impl Bayesian {
         if target.dim() != posterior.dim() {
             return Err(Error::Dimension { what: "the target", expected: posterior.dim(), given: target.dim() });
         }
+        if target.is_empty() {
+            return Err(Error::Shape("the target has no rows: expected at least one".into()));
+        }
+        score.check_memory(pool.len(), target.len(), pool.dim())?;
         if matches!(score, BayesianScore::PoolVariance | BayesianScore::PoolStd { .. }) {
             mean_square(&[("the pool", pool.structures()), ("the target", target)])?;
         }
@@ -67,7 +71,7 @@ impl Bayesian {
                 Box::new(Energy::new(pool, &posterior, estimated))
             }
             BayesianScore::PoolVariance => Box::new(PoolVariance::new(pool, &posterior, target)?),
-            BayesianScore::PoolStd { max_memory } => Box::new(PoolStd::new(pool, &posterior, target, max_memory)?),
+            BayesianScore::PoolStd { .. } => Box::new(PoolStd::new(pool, &posterior, target)),
         };
         if let Some(row) = informative.bounds().iter().position(|s| !s.is_finite()) {
             return Err(Error::NotFinite { what: "the pool", row });
@@ -246,8 +250,10 @@ mod tests {
         let data = [1.0; 6];
         let pool = Pool::new(View::new(&data, 6, 1).unwrap());
         let prior = Posterior::isotropic(1, 1.0, 1.0).unwrap();
-        let score = BayesianScore::PoolStd { max_memory: 6 * 6 * 8 - 1 };
-        let selection = Bayesian::new(prior, &score, &pool, Engine::Lazy);
-        assert!(matches!(selection.err(), Some(Error::Memory { needed: 288, allowed: 287, .. })));
+        let score = |max_memory| BayesianScore::PoolStd { max_memory };
+        let bytes = score(0).pool_bytes(6, 6, 1);
+        let selection = Bayesian::new(prior.clone(), &score(bytes - 1), &pool, Engine::Lazy);
+        assert!(matches!(selection.err(), Some(Error::Memory { needed, .. }) if needed == bytes));
+        assert!(Bayesian::new(prior, &score(bytes), &pool, Engine::Lazy).is_ok());
     }
 }

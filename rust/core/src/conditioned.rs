@@ -4,8 +4,11 @@
 //! `S (I - gamma z z^T)` is a square root of that (Potter's form; Bierman 1977, section V.3). The directions `w` bring
 //! many candidates up to date at once; the maps `z` evaluate one without subtracting variances.
 
-use crate::linalg::{LANES, Panels};
+use rayon::prelude::*;
+
+use crate::linalg::{LANES, Panels, project};
 use crate::posterior::Posterior;
+use crate::rows::Rows;
 
 /// Observations after which the factor is made anew; few in tests, so that they get there.
 const PENDING: usize = if cfg!(test) { 16 } else { 256 };
@@ -107,13 +110,30 @@ impl Conditioned {
         self.maps.iter().for_each(|map| map.apply(q));
     }
 
+    /// [`Conditioned::whiten`] of rows, one after the other.
+    pub(crate) fn whiten_rows(&self, rows: &dyn Rows) -> Vec<f64> {
+        let mut out = vec![0.0; rows.len() * self.dim()];
+        project(rows, self.base.inverse(), &mut out);
+        out.par_chunks_exact_mut(self.dim()).for_each(|q| self.apply_maps(q));
+        out
+    }
+
+    /// Bring what [`Conditioned::whiten`] gave before the last observed row up to date; false if the factor was made anew
+    /// since, so that it cannot be.
+    pub(crate) fn follow_last_map(&self, whitened: &mut [f64]) -> bool {
+        if let Some(map) = self.maps.last() {
+            whitened.par_chunks_exact_mut(self.dim()).for_each(|q| map.apply(q));
+        }
+        !self.maps.is_empty()
+    }
+
     /// `Sigma x`.
     pub(crate) fn covariance_times(&self, x: &[f64]) -> Vec<f64> {
         self.unwhiten(self.whiten(x))
     }
 
     /// `S z`, with the square root `S` that [`Conditioned::whiten`] uses.
-    fn unwhiten(&self, mut z: Vec<f64>) -> Vec<f64> {
+    pub(crate) fn unwhiten(&self, mut z: Vec<f64>) -> Vec<f64> {
         self.maps.iter().rev().for_each(|map| map.apply(&mut z));
         self.base.inverse().combine(&z)
     }

@@ -6,7 +6,9 @@
 use crate::distance::{Coverage, Distance, Nearest, Rounded, Space, mean};
 use crate::error::{Error, Result};
 use crate::greedy::{Engine, Greedy, Objective, Score};
-use crate::rows::Pool;
+use crate::rows::{Pool, in_blocks};
+use crate::scratch::Place;
+use crate::spans;
 
 /// A facility location under way.
 ///
@@ -33,32 +35,50 @@ impl FacilityLocation {
         Coverage::bytes(pool, dim) + Rounded::bytes(core, dim) + Nearest::bytes(pool, core)
     }
 
+    /// Bytes of memory, at most, that are taken where [`FacilityLocation::bytes`] are too many: rounded points are then in a
+    /// temporary file that is mapped into memory.
+    pub fn bytes_beside_file(pool: usize, core: usize, dim: usize) -> usize {
+        let working = 2 * spans::bytes(pool, dim);
+        Coverage::bytes_beside_file(pool, dim) + Rounded::bytes(core, dim) + Nearest::bytes(pool, core) + working
+    }
+
     /// Measure what the core of the pool, where there is one, leaves to gain.
     ///
     /// # Errors
     /// [`Error::EmptyPool`], [`Error::NotFinite`], [`Error::Row`] for a row that is zero where angles are asked for,
-    /// [`Error::Memory`] if [`FacilityLocation::bytes`] are more than `max_memory`.
+    /// [`Error::Memory`] if both [`FacilityLocation::bytes`] and [`FacilityLocation::bytes_beside_file`] are more than
+    /// `max_memory`, [`Error::File`] if there is no room for a file.
     pub fn new(pool: &Pool<'_>, distance: Distance, engine: Engine, max_memory: usize) -> Result<Self> {
-        let (rows, core) = (pool.structures(), pool.core());
-        let needed = Self::bytes(rows.len(), core.len(), rows.dim());
-        if needed > max_memory {
-            return Err(Error::Memory {
+        let count = |bytes: fn(usize, usize, usize) -> usize| bytes(pool.len(), pool.core().len(), pool.dim());
+        let (whole, beside_file) = (count(Self::bytes), count(Self::bytes_beside_file));
+        match (whole <= max_memory, beside_file <= max_memory) {
+            (true, _) => Self::kept_in(Place::Memory, pool, distance, engine),
+            (false, true) => Self::kept_in(Place::File, pool, distance, engine),
+            (false, false) => Err(Error::Memory {
                 what: "facility location".into(),
-                needed,
+                needed: whole.min(beside_file),
                 allowed: max_memory,
                 advice: "raise max_memory, or thin the pool out with RandomSelector or FPS before",
-            });
+            }),
         }
+    }
+
+    fn kept_in(place: Place, pool: &Pool<'_>, distance: Distance, engine: Engine) -> Result<Self> {
+        let (rows, core) = (pool.structures(), pool.core());
         let space = Space::new(distance, rows, core)?;
         let origin = mean("the pool", space.points(rows))?;
-        let (rounded, lengths) = Rounded::new("the pool", space.points(rows), &origin)?;
+        let (rounded, lengths) = Rounded::kept_in(place, "the pool", space.points(rows), &origin)?;
         let (rounded_core, _) = Rounded::new("the core", space.points(core), &origin)?;
         let mut nearest = Nearest::new(space, rounded, rounded_core);
         if !core.is_empty() {
-            nearest.tighten(rows, core, &(0..rows.len()).collect::<Vec<_>>(), f64::NEG_INFINITY);
+            in_blocks(rows, 1, |range| {
+                nearest.tighten(rows, core, &range.clone().collect::<Vec<_>>(), f64::NEG_INFINITY);
+                nearest.release(range);
+                Ok(())
+            })?;
         }
         let (space, rounded, chords) = nearest.into_parts();
-        let coverage = Coverage::new(space, rounded, rows, chords, &origin, &lengths);
+        let coverage = Coverage::new(space, rounded, rows, chords, &origin, &lengths, place)?;
         Ok(Self::begin(Gains(coverage), engine, pool.len()))
     }
 }
@@ -99,5 +119,49 @@ impl Objective for Gains {
 
     fn loss(&self) -> Option<f64> {
         Some(self.0.loss())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::distance::{Metric, Scale};
+    use crate::greedy::Selection;
+    use crate::rows::View;
+
+    proptest! {
+        #[test]
+        fn points_in_a_file_are_those_in_memory(
+            count in 1_usize..150, known in 0_usize..4, dim in 1_usize..20, seed in 0_u32..1000, cosine in any::<bool>(),
+        ) {
+            let value = |k: usize| ((f64::from(seed) + (k % 1000) as f64 * 1.7).sin() * 43758.5453).fract() + 0.1;
+            let data: Vec<f64> = (0..(count + known) * dim).map(value).collect();
+            let (data, core) = data.split_at(count * dim);
+            let core = View::new(core, known, dim).unwrap();
+            let pool = Pool::new(View::new(data, count, dim).unwrap()).with_core(core).unwrap();
+            let metric = if cosine { Metric::Cosine } else { Metric::Euclidean };
+            let distance = Distance { metric, scale: Scale::Standard };
+            let [memory, file] = [Place::Memory, Place::File].map(|place| {
+                let mut selection = FacilityLocation::kept_in(place, &pool, distance, Engine::Lazy).unwrap();
+                selection.advance(&pool, count.min(20)).unwrap();
+                selection
+            });
+            prop_assert_eq!(memory.indices(), file.indices());
+            prop_assert_eq!(memory.scores(), file.scores());
+        }
+    }
+
+    #[test]
+    fn a_file_is_used_where_memory_is_short_and_not_too_short() {
+        let dim = 64;
+        let (whole, beside) =
+            (FacilityLocation::bytes(1 << 20, 0, dim), FacilityLocation::bytes_beside_file(1 << 20, 0, dim));
+        assert!(beside < whole / 2 + (64 << 20), "{beside} {whole}");
+        let data = [1.0; 4];
+        let pool = Pool::new(View::new(&data, 4, 1).unwrap());
+        let selection = FacilityLocation::new(&pool, Distance::default(), Engine::Lazy, 10);
+        assert!(matches!(selection.err(), Some(Error::Memory { allowed: 10, .. })));
     }
 }

@@ -37,6 +37,8 @@ mod random;
 mod rows;
 mod scaling;
 mod scores;
+mod scratch;
+mod spans;
 mod spectrum;
 mod splitmix;
 mod variance_bounds;

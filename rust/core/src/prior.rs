@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::rows::Rows;
+use crate::spans::in_spans;
 
 /// Prior precision of the weights: the inverse of their prior covariance.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,17 +115,17 @@ pub fn mean_square(matrices: &[(&'static str, &dyn Rows)]) -> Result<f64> {
     let (mut total, mut elements) = (0.0, 0.0);
     for &(what, rows) in matrices {
         let dim = rows.dim();
-        let norms: Vec<f64> = (0..rows.len())
-            .into_par_iter()
-            .with_min_len(CHUNK)
-            .map_init(
+        let mut norms = Vec::with_capacity(rows.len());
+        in_spans(rows, |span, _| {
+            let own = (0..span.len()).into_par_iter().with_min_len(CHUNK).map_init(
                 || vec![0.0; dim],
                 |row, index| {
-                    rows.read(index, row);
+                    span.read(index, row);
                     sum_of_squares(row)
                 },
-            )
-            .collect();
+            );
+            norms.par_extend(own);
+        });
         if let Some(row) = norms.iter().position(|n| !n.is_finite()) {
             return Err(Error::NotFinite { what, row });
         }

@@ -8,7 +8,7 @@ use crate::pages;
 use crate::prior::mean_square;
 
 /// Bytes of float64 rows that [`in_blocks`] goes through at a time.
-const BLOCK_BYTES: usize = 32 << 20;
+pub(crate) const BLOCK_BYTES: usize = 32 << 20;
 
 /// A matrix that can be read row by row, whatever its element type and wherever it lives.
 pub trait Rows: Sync {

@@ -37,7 +37,7 @@ mod _core {
     #[pymodule_export]
     use super::scaling::{column_sums, scales_of_sums, standard_scales};
     #[pymodule_export]
-    use super::selection::{Selection, facility_location_bytes};
+    use super::selection::{Selection, facility_location_bytes, pool_score_bytes};
     #[pymodule_export]
     use super::windowed::{BoundedRows, window_sizes, windowed_bayesian, windowed_fps};
     use super::*;

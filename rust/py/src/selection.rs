@@ -197,8 +197,15 @@ fn absent(name: &str) -> PyErr {
     PyAttributeError::new_err(format!("this method of selection has no {name}"))
 }
 
-/// Bytes that facility location takes for so many rows of pool and core, at most.
+/// Bytes that a score that looks at a target takes for so many candidates and target rows, at most.
 #[pyfunction]
-pub(crate) fn facility_location_bytes(pool: usize, core: usize, dim: usize) -> usize {
-    FacilityLocation::bytes(pool, core, dim)
+pub(crate) fn pool_score_bytes(score: &str, candidates: usize, target: usize, dim: usize) -> PyResult<usize> {
+    Ok(choices::score(score, usize::MAX)?.pool_bytes(candidates, target, dim))
+}
+
+/// Bytes that facility location takes for so many rows of pool and core, at most, and those of memory if rounded rows are
+/// in a file.
+#[pyfunction]
+pub(crate) fn facility_location_bytes(pool: usize, core: usize, dim: usize) -> (usize, usize) {
+    (FacilityLocation::bytes(pool, core, dim), FacilityLocation::bytes_beside_file(pool, core, dim))
 }

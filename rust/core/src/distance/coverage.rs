@@ -11,10 +11,12 @@ use rayon::prelude::*;
 
 use super::points::{Points, Space};
 use super::rounded::Rounded;
+use crate::error::Result;
 use crate::greedy::near_tie_limit;
 use crate::kmedoids::screen::{LANES, Packed, Radii, Screen};
 use crate::linalg::DIRECTIONS;
 use crate::rows::Rows;
+use crate::scratch::Place;
 
 /// Number of rows in a partial sum: fixed, so that the sums do not depend on the number of threads.
 const CHUNK: usize = 1024;
@@ -43,8 +45,17 @@ impl Coverage {
         Rounded::bytes(len, dim) + Screen::bytes(len, dim) + len * (2 * size_of::<f64>() + size_of::<Option<usize>>())
     }
 
-    /// Begin with the pool, the chord of each row to the nearest row of the core, and the distance of each point to
-    /// `origin`.
+    /// Bytes of that which are in memory where the points are in a file.
+    pub(crate) fn bytes_beside_file(len: usize, dim: usize) -> usize {
+        let each = 2 * size_of::<f64>() + size_of::<Option<usize>>();
+        Rounded::bytes_beside_file(len) + Screen::bytes_beside_file(len, dim) + len * each
+    }
+
+    /// The pool, the chord of each row to the nearest of the core, and the lengths of the points around `origin`; what is
+    /// made of the pool is kept in `place`.
+    ///
+    /// # Errors
+    /// [`crate::Error::File`] if there is no room for it.
     pub(crate) fn new(
         space: Space,
         rounded: Rounded,
@@ -52,14 +63,15 @@ impl Coverage {
         nearest: Vec<f64>,
         origin: &[f64],
         lengths: &[f64],
-    ) -> Self {
+        place: Place,
+    ) -> Result<Self> {
         let longest = lengths.iter().copied().fold(0.0, f64::max);
         let unit = if longest > 0.0 { longest.log2().ceil().exp2() } else { 1.0 };
-        let screen = Screen::new(&Centred { points: space.points(pool), origin, unit });
+        let screen = Screen::new(&Centred { points: space.points(pool), origin, unit }, place)?;
         let exact = vec![None; nearest.len()];
         let mut out = Self { space, rounded, screen, unit, bounds: Vec::new(), nearest, exact, picks: 0 };
         out.bound_all(2.0 * longest);
-        out
+        Ok(out)
     }
 
     pub(crate) fn space(&self) -> &Space {
@@ -230,7 +242,16 @@ impl Coverage {
         let ranges: Vec<Range<usize>> = self.ranges().collect();
         ranges
             .into_par_iter()
-            .map_init(|| Ruler::new(self, pool, candidates), |ruler, rows| work(rows, ruler))
+            .map_init(
+                || Ruler::new(self, pool, candidates),
+                |ruler, rows| {
+                    let done = work(rows.clone(), ruler);
+                    self.rounded.release(rows.clone());
+                    self.screen.release(rows.clone());
+                    pool.release(rows);
+                    done
+                },
+            )
             .collect()
     }
 }
@@ -339,5 +360,13 @@ impl Rows for Centred<'_> {
     fn read(&self, index: usize, out: &mut [f64]) {
         self.points.read(index, out);
         out.iter_mut().zip(self.origin).for_each(|(x, origin)| *x = (*x - origin) / self.unit);
+    }
+
+    fn expect(&self, rows: Range<usize>) {
+        self.points.expect(rows);
+    }
+
+    fn release(&self, rows: Range<usize>) {
+        self.points.release(rows);
     }
 }

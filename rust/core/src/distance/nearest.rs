@@ -4,6 +4,8 @@
 //! that the candidate has not seen are examined. The triangle inequality rules out most of them; distances between
 //! rounded points lower the bound. If it is still too high, the distance is measured in float64.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::centres::{Centres, Source};
@@ -72,6 +74,11 @@ impl Nearest {
     /// Bytes beside those of the points.
     pub(crate) fn bytes(pool: usize, core: usize) -> usize {
         pool * (size_of::<Known>() + size_of::<f64>() + size_of::<Candidate>()) + Centres::bytes(core)
+    }
+
+    /// Give back what memory holds of points of the pool that are in a file.
+    pub(crate) fn release(&self, points: Range<usize>) {
+        self.rounded.release(points);
     }
 
     /// The space, the points of the pool, and the bounds.

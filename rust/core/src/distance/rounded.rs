@@ -3,12 +3,15 @@
 //! A point is `x = o + x' + delta`, with a common origin `o` and a rounded `x'`. By the triangle inequality the
 //! distance of two points differs from that of the rounded points by at most `|delta_x| + |delta_y|`.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::points::Points;
 use crate::error::Result;
 use crate::linalg::{DIRECTIONS, Sketch};
-use crate::rows::Rows;
+use crate::rows::{Rows, in_blocks};
+use crate::scratch::Place;
 
 /// Rounding errors of float64 in a distance, relative to the lengths of the two points: `|x - y|^2` is computed as a
 /// difference of squares, and the root of its error counts.
@@ -42,31 +45,60 @@ impl Rounded {
     /// # Errors
     /// [`crate::Error::NotFinite`] or [`crate::Error::Row`] for the first point that cannot be used.
     pub(crate) fn new(what: &'static str, points: Points<'_>, origin: &[f64]) -> Result<(Self, Vec<f64>)> {
+        Self::kept_in(Place::Memory, what, points, origin)
+    }
+
+    /// The same with the rounded points in a place.
+    ///
+    /// # Errors
+    /// As [`Rounded::new`], and [`crate::Error::File`] if there is no room for them.
+    pub(crate) fn kept_in(
+        place: Place,
+        what: &'static str,
+        points: Points<'_>,
+        origin: &[f64],
+    ) -> Result<(Self, Vec<f64>)> {
         let len = points.len();
-        let (mut sketch, mut lengths) = (Sketch::zeros(origin.len(), len), vec![0.0; len]);
-        let parts: Vec<_> = sketch.parts_mut(CHUNK).zip(lengths.chunks_mut(CHUNK)).enumerate().collect();
-        let checks: Vec<Result<()>> = parts
-            .into_par_iter()
-            .map_init(
-                || vec![0.0; origin.len()],
-                |point, (chunk, (mut sketch, lengths))| {
-                    for (k, length) in lengths.iter_mut().enumerate() {
-                        let index = chunk * CHUNK + k;
-                        points.read(index, point);
-                        let is_usable = points.is_usable(point);
-                        *length = subtract(point, origin);
-                        if !is_usable || !length.is_finite() {
-                            return Err(points.problem(what, index));
+        let (mut sketch, mut lengths) = (Sketch::zeros(origin.len(), len, place)?, vec![0.0; len]);
+        let mut extents = Vec::with_capacity(len);
+        in_blocks(&points, 1, |range| {
+            let lengths = lengths[range.clone()].chunks_mut(CHUNK);
+            let parts: Vec<_> = sketch.parts_mut(range.clone(), CHUNK).zip(lengths).enumerate().collect();
+            let checks: Vec<Result<()>> = parts
+                .into_par_iter()
+                .map_init(
+                    || vec![0.0; origin.len()],
+                    |point, (chunk, (mut sketch, lengths))| {
+                        for (k, length) in lengths.iter_mut().enumerate() {
+                            let index = range.start + chunk * CHUNK + k;
+                            points.read(index, point);
+                            let is_usable = points.is_usable(point);
+                            *length = subtract(point, origin);
+                            if !is_usable || !length.is_finite() {
+                                return Err(points.problem(what, index));
+                            }
+                            sketch.set(k, point, *length);
                         }
-                        sketch.set(k, point, *length);
-                    }
-                    Ok(())
-                },
-            )
-            .collect();
-        checks.into_iter().collect::<Result<Vec<()>>>()?;
-        let extents = (0..len).into_par_iter().with_min_len(CHUNK).map(|i| Extent::new(&sketch, i)).collect();
+                        Ok(())
+                    },
+                )
+                .collect();
+            checks.into_iter().collect::<Result<Vec<()>>>()?;
+            extents.par_extend(range.clone().into_par_iter().with_min_len(CHUNK).map(|i| Extent::new(&sketch, i)));
+            sketch.release(range);
+            Ok(())
+        })?;
         Ok((Self { sketch, extents }, lengths))
+    }
+
+    /// Give back what memory holds of points that are in a file.
+    pub(crate) fn release(&self, points: Range<usize>) {
+        self.sketch.release(points);
+    }
+
+    /// Bytes of so many points that are in memory where the others are in a file.
+    pub(crate) fn bytes_beside_file(len: usize) -> usize {
+        Sketch::bytes_beside_file(len) + len * size_of::<Extent>()
     }
 
     /// Bytes of `len` points.

@@ -29,8 +29,8 @@ impl Lazy {
     /// The open candidate with the largest score, the first of those that tie.
     pub(crate) fn next(&mut self, score: &mut dyn Score, pool: &Pool<'_>, taken: &[bool]) -> Option<Pick> {
         let (last, mut step) = match self.last {
-            Some(last) => (last, self.decline),
-            None => (first_guess(score, pool, taken), 0.0),
+            Some(last) if !score.may_rise() => (last, self.decline),
+            _ => (first_guess(score, pool, taken), 0.0),
         };
         if self.last.is_none() || score.may_rise() {
             self.tops = vec![f64::NEG_INFINITY; taken.len().div_ceil(PART)];
@@ -99,9 +99,14 @@ impl Lazy {
     }
 }
 
-/// What the best score may be: the largest bound of an open candidate or, where some are infinite, the best score of a sample.
+/// What the best score may be: where scores may rise the best one that is known, if there is one, otherwise the largest
+/// bound of an open candidate or, where some are infinite, the best score of a sample.
 fn first_guess(score: &mut dyn Score, pool: &Pool<'_>, taken: &[bool]) -> f64 {
     let open: Vec<usize> = (0..taken.len()).filter(|&i| !taken[i]).collect();
+    let known = if score.may_rise() { best_exact(score, &open) } else { f64::NEG_INFINITY };
+    if known > f64::NEG_INFINITY {
+        return known;
+    }
     let most = open.iter().map(|&i| score.bounds()[i]).fold(f64::NEG_INFINITY, f64::max);
     if most < f64::INFINITY {
         return most;

@@ -34,7 +34,8 @@ pub trait Score {
     /// For each candidate a number that its score is not above.
     fn bounds(&self) -> &[f64];
 
-    /// Whether scores may rise from one pick to the next; bounds are then scores, all of them up to date.
+    /// Whether scores may rise from one pick to the next; all bounds are then brought up to date after each pick, and the
+    /// best score should be among those that are exact.
     fn may_rise(&self) -> bool {
         false
     }

@@ -4,14 +4,19 @@
 //! distance, so the distance of two images is a lower bound. If the spectrum of the rows decays, images rule out most
 //! pairs at a few per cent of the work of a distance. If it does not decay, the image is the row itself.
 
+use std::ops::Range;
+
 use faer::Mat;
 use rayon::prelude::*;
 
 pub(crate) use super::kernel::LANES;
 use super::kernel::{ROWS, below, shortfalls, square_shortfalls};
 use super::subspace::leading_directions;
+use crate::error::Result;
 use crate::linalg::{Panels, project};
 use crate::rows::Rows;
+use crate::scratch::{Buffer, Place};
+use crate::spans::in_spans;
 
 /// Number of rows, spread over the pool, from which the directions are found.
 const SAMPLE: usize = 1024;
@@ -21,7 +26,7 @@ const BLOCK_BYTES: usize = 128 << 10;
 /// The images of the rows.
 pub(crate) struct Screen {
     width: usize,
-    images: Vec<f32>,
+    images: Buffer<'static, f32>,
     /// Squared length of each image.
     squares: Vec<f32>,
     /// Fraction by which squared lengths are lowered, so that rounding never makes a lower bound too high.
@@ -41,8 +46,16 @@ impl Screen {
         len * (dim + 1) * size_of::<f32>() + 2 * len.min(SAMPLE) * dim * size_of::<f64>()
     }
 
-    /// The images of centred points, whose squares must not overflow float32.
-    pub(crate) fn new(points: &dyn Rows) -> Self {
+    /// Bytes of that which are in memory where the images are in a file.
+    pub(crate) fn bytes_beside_file(len: usize, dim: usize) -> usize {
+        Self::bytes(len.min(SAMPLE), dim) + len * size_of::<f32>()
+    }
+
+    /// The images of centred points, kept in a place; float32 must be able to hold their squares.
+    ///
+    /// # Errors
+    /// [`crate::Error::File`] if there is no room for them.
+    pub(crate) fn new(points: &dyn Rows, place: Place) -> Result<Self> {
         let (dim, len) = (points.dim(), points.len());
         let step = len.div_ceil(SAMPLE);
         let mut sample = Mat::zeros(len.div_ceil(step), dim);
@@ -50,15 +63,30 @@ impl Screen {
         for i in 0..sample.nrows() {
             points.read(i * step, &mut point);
             (0..dim).for_each(|k| sample[(i, k)] = point[k]);
+            // Around each row that is read the system fetches many more.
+            points.release(i * step..len.min((i + 1) * step));
         }
         let directions = leading_directions(sample.as_ref());
         let width = directions.as_ref().map_or(dim, |directions| directions.ncols() + 1);
-        let images = match directions {
-            None => read_all(points),
-            Some(directions) => project_rows(points, &directions),
-        };
-        let squares = images.par_chunks(width).map(|image| image.iter().map(|x| x * x).sum()).collect();
-        Self { width, images, squares, margin: 4.0 * (width + 8) as f32 * f32::EPSILON }
+        let directions = directions.map(|directions| Panels::dense(directions.as_ref()));
+        let mut images = Buffer::zeros(len * width, place)?;
+        let mut squares: Vec<f32> = Vec::with_capacity(len);
+        in_spans(points, |span, range| {
+            let own = range.start * width..range.end * width;
+            match &directions {
+                None => read_all(&span, &mut images[own.clone()]),
+                Some(directions) => project_rows(&span, directions, &mut images[own.clone()]),
+            }
+            let lengths = images[own.clone()].par_chunks(width).map(|image| image.iter().map(|x| x * x).sum::<f32>());
+            squares.par_extend(lengths);
+            images.release(own);
+        });
+        Ok(Self { width, images, squares, margin: 4.0 * (width + 8) as f32 * f32::EPSILON })
+    }
+
+    /// Give back what memory holds of images that are in a file.
+    pub(crate) fn release(&self, rows: Range<usize>) {
+        self.images.release(rows.start * self.width..rows.end * self.width);
     }
 
     fn image(&self, index: usize) -> &[f32] {
@@ -142,6 +170,7 @@ impl Screen {
                 // The number of float32 terms is small enough for a rounding error below one part in 10^4.
                 out.iter_mut().zip(sums).for_each(|(out, sum)| *out += f64::from(sum) * (1.0 + 1e-4));
             }
+            self.release(start..start + ceilings.len());
         }
         out
     }
@@ -164,23 +193,22 @@ pub(crate) enum Radii<'a> {
     OfPacked(&'a [f32]),
 }
 
-fn read_all(points: &dyn Rows) -> Vec<f32> {
+fn read_all(points: &dyn Rows, images: &mut [f32]) {
     let dim = points.dim();
-    let mut out = vec![0.0; points.len() * dim];
-    let point = || vec![0.0; dim];
-    out.par_chunks_mut(dim).enumerate().for_each_init(point, |point, (i, out)| {
-        points.read(i, point);
-        out.iter_mut().zip(point.iter()).for_each(|(out, &x)| *out = x as f32);
-    });
-    out
+    images.par_chunks_mut(dim).enumerate().for_each_init(
+        || vec![0.0; dim],
+        |point, (i, image)| {
+            points.read(i, point);
+            image.iter_mut().zip(point.iter()).for_each(|(image, &x)| *image = x as f32);
+        },
+    );
 }
 
 /// Components of each row along the directions, then the length of the rest.
-fn project_rows(points: &dyn Rows, directions: &Mat<f64>) -> Vec<f32> {
-    let count = directions.ncols();
+fn project_rows(points: &dyn Rows, directions: &Panels, images: &mut [f32]) {
+    let count = directions.len();
     let mut components = vec![0.0; points.len() * count];
-    project(points, &Panels::dense(directions.as_ref()), &mut components);
-    let mut images = vec![0.0; points.len() * (count + 1)];
+    project(points, directions, &mut components);
     let rows = images.par_chunks_mut(count + 1).zip(components.par_chunks(count));
     let point = || vec![0.0; points.dim()];
     rows.enumerate().for_each_init(point, |point, (i, (image, components))| {
@@ -193,5 +221,4 @@ fn project_rows(points: &dyn Rows, directions: &Mat<f64>) -> Vec<f32> {
         }
         image[count] = (whole - held).max(0.0).sqrt() as f32;
     });
-    images
 }

@@ -6,6 +6,7 @@ use super::points::Points;
 use super::screen::{Radii, Screen};
 use crate::error::Result;
 use crate::rows::Rows;
+use crate::scratch::Place;
 
 /// Index of the core, which acts like a medoid that is never replaced; without a core it means "none".
 pub(super) const CORE: u32 = u32::MAX;
@@ -52,7 +53,7 @@ impl Space {
 
     pub(super) fn new(pool: &dyn Rows, core: &dyn Rows) -> Result<Self> {
         let points = Points::new(pool, core)?;
-        let screen = Screen::new(&points);
+        let screen = Screen::new(&points, Place::Memory)?;
         Ok(Self { points, screen, pool: pool.len() })
     }
 

@@ -10,7 +10,7 @@ mod triangular;
 
 pub(crate) use block::{Block, project, quadratic_forms};
 pub(crate) use gram::{gram, single_gram};
-pub(crate) use kernel::{GROUP, LANES};
+pub(crate) use kernel::{GROUP, LANES, dots};
 pub(crate) use panels::Panels;
 pub(crate) use single::single_quadratic_forms;
 pub(crate) use sketch::{DIRECTIONS, ROWS, Sketch};

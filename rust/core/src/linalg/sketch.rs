@@ -12,7 +12,9 @@ use rayon::prelude::*;
 use super::block::Block;
 use super::kernel::{GROUP, LANES};
 use super::panels::Panels;
+use crate::error::Result;
 use crate::rows::Rows;
+use crate::scratch::{Buffer, Place};
 
 /// Euclidean norm of the integers of a vector: its square stays below 2^31, with room for rounding.
 const NORM: f64 = 46_000.0;
@@ -27,10 +29,10 @@ pub(crate) const DIRECTIONS: usize = 4;
 const AVX2_ROWS: usize = 2;
 
 /// Many rounded vectors of the same length.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Sketch<'a> {
     padded: usize,
-    integers: Cow<'a, [i16]>,
+    integers: Buffer<'a, i16>,
     roundings: Vec<Rounding>,
 }
 
@@ -44,7 +46,7 @@ struct Rounding {
 
 impl<'a> Sketch<'a> {
     pub(crate) fn new(dim: usize) -> Self {
-        Self { padded: dim.next_multiple_of(WIDTH), integers: Cow::default(), roundings: Vec::new() }
+        Self { padded: dim.next_multiple_of(WIDTH), integers: Buffer::Memory(Cow::default()), roundings: Vec::new() }
     }
 
     /// Length of a padded vector.
@@ -55,13 +57,17 @@ impl<'a> Sketch<'a> {
     /// The integers of all vectors, and scale and error of each vector.
     pub(crate) fn into_parts(self) -> (Cow<'a, [i16]>, Vec<[f32; 2]>) {
         let roundings = self.roundings.into_iter().map(|r| [r.scale, r.error]).collect();
-        (self.integers, roundings)
+        let integers = match self.integers {
+            Buffer::Memory(integers) => integers,
+            Buffer::File(integers) => integers.to_vec().into(),
+        };
+        (integers, roundings)
     }
 
     /// A sketch from the result of [`Sketch::into_parts`].
     pub(crate) fn from_parts(padded: usize, integers: &'a [i16], roundings: &[[f32; 2]]) -> Self {
         let roundings = roundings.iter().map(|&[scale, error]| Rounding { scale, error }).collect();
-        Self { padded, integers: integers.into(), roundings }
+        Self { padded, integers: Buffer::Memory(integers.into()), roundings }
     }
 
     /// Bytes of `len` vectors.
@@ -69,17 +75,30 @@ impl<'a> Sketch<'a> {
         len * (dim.next_multiple_of(WIDTH) * size_of::<i16>() + size_of::<Rounding>())
     }
 
-    /// A sketch of `len` zero vectors.
-    pub(crate) fn zeros(dim: usize, len: usize) -> Self {
-        let padded = dim.next_multiple_of(WIDTH);
-        Self { padded, integers: vec![0; len * padded].into(), roundings: vec![Rounding::default(); len] }
+    /// Bytes of those that are in memory where the integers are in a file.
+    pub(crate) fn bytes_beside_file(len: usize) -> usize {
+        len * size_of::<Rounding>()
     }
 
-    /// Disjoint parts of `size` vectors each, which several threads can fill.
-    pub(crate) fn parts_mut(&mut self, size: usize) -> impl Iterator<Item = SketchPart<'_>> {
+    /// As many vectors, all zero, whose integers are kept in a place.
+    ///
+    /// # Errors
+    /// [`crate::Error::File`] if there is no room for them.
+    pub(crate) fn zeros(dim: usize, len: usize, place: Place) -> Result<Self> {
+        let padded = dim.next_multiple_of(WIDTH);
+        Ok(Self { padded, integers: Buffer::zeros(len * padded, place)?, roundings: vec![Rounding::default(); len] })
+    }
+
+    /// Give back what memory holds of vectors that are in a file.
+    pub(crate) fn release(&self, vectors: Range<usize>) {
+        self.integers.release(vectors.start * self.padded..vectors.end * self.padded);
+    }
+
+    /// Disjoint parts of `size` vectors each, of some consecutive ones, to be set by several threads.
+    pub(crate) fn parts_mut(&mut self, vectors: Range<usize>, size: usize) -> impl Iterator<Item = SketchPart<'_>> {
         let padded = self.padded;
-        let integers = self.integers.to_mut().chunks_mut(size * padded);
-        integers.zip(self.roundings.chunks_mut(size)).map(move |(integers, roundings)| SketchPart {
+        let integers = self.integers[vectors.start * padded..vectors.end * padded].chunks_mut(size * padded);
+        integers.zip(self.roundings[vectors].chunks_mut(size)).map(move |(integers, roundings)| SketchPart {
             padded,
             integers,
             roundings,
@@ -123,7 +142,7 @@ impl<'a> Sketch<'a> {
                     }
                 },
             );
-        (Self { padded, integers: integers.into(), roundings }, squares)
+        (Self { padded, integers: Buffer::Memory(integers.into()), roundings }, squares)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -131,7 +150,7 @@ impl<'a> Sketch<'a> {
     }
 
     pub(crate) fn push(&mut self, y: &[f64]) {
-        let integers = self.integers.to_mut();
+        let integers = self.integers.to_vec_mut();
         let start = integers.len();
         integers.resize(start + self.padded, 0);
         let norm = y.iter().map(|y| y * y).sum::<f64>().sqrt();
@@ -140,7 +159,7 @@ impl<'a> Sketch<'a> {
 
     /// Append a vector of another sketch.
     pub(crate) fn push_from(&mut self, other: &Sketch<'_>, index: usize) {
-        self.integers.to_mut().extend_from_slice(other.vector(index));
+        self.integers.to_vec_mut().extend_from_slice(other.vector(index));
         self.roundings.push(other.roundings[index]);
     }
 

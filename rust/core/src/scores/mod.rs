@@ -1,11 +1,14 @@
 //! What a candidate is worth: one file a score.
 
 mod catchup;
+mod deviations;
 mod energy;
 mod estimate;
+mod leading;
 mod logdet;
 mod pool_std;
 mod pool_variance;
+mod products;
 mod rounded_directions;
 
 pub(crate) use energy::Energy;
@@ -16,8 +19,10 @@ pub(crate) use pool_variance::PoolVariance;
 pub(crate) use rounded_directions::{RoundedDirections, TILE};
 
 use crate::conditioned::Conditioned;
+use crate::error::{Error, Result};
 use crate::posterior::Posterior;
 use crate::rows::Pool;
+use crate::spans;
 
 /// What a candidate is worth, given the posterior.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +35,36 @@ pub enum BayesianScore {
     PoolVariance,
     /// How much observing `x` lowers the mean standard deviation over the target.
     PoolStd {
-        /// Bytes that the candidates-by-targets covariance may take.
+        /// Bytes that may be taken, as [`BayesianScore::pool_bytes`] counts them.
         max_memory: usize,
     },
+}
+
+impl BayesianScore {
+    /// Bytes that a score that looks at a target takes for so many candidates and target rows, at most, with the part of
+    /// the rows that is worked on at a time; none for the other scores.
+    pub fn pool_bytes(self, candidates: usize, target: usize, dim: usize) -> usize {
+        let own = match self {
+            Self::Energy | Self::LogDet => return 0,
+            Self::PoolVariance => PoolVariance::bytes(candidates, dim),
+            Self::PoolStd { .. } => PoolStd::bytes(candidates, target, dim),
+        };
+        own.saturating_add(spans::bytes(candidates, dim))
+    }
+
+    /// Refuse to take more memory than is allowed.
+    pub(crate) fn check_memory(self, candidates: usize, target: usize, dim: usize) -> Result<()> {
+        let needed = self.pool_bytes(candidates, target, dim);
+        match self {
+            Self::PoolStd { max_memory } if needed > max_memory => Err(Error::Memory {
+                what: "pool_std".into(),
+                needed,
+                allowed: max_memory,
+                advice: "raise max_memory or make the target smaller",
+            }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A score that follows from the posterior; see [`crate::greedy::Score`] for the meaning of the methods.

@@ -1,30 +1,73 @@
 //! How much observing `x` lowers the mean standard deviation over the target:
 //! `mean_t [ sd(t) - sqrt(sd(t)^2 - (t^T Sigma x)^2 / (1/beta + x^T Sigma x)) ]`.
 //!
-//! It may rise between picks, so the covariance of every candidate with every target row is kept and followed.
+//! It may rise between picks, so bounds of earlier are of no use. After each pick one pass over the pool gives each
+//! candidate a bound from few products, and the candidates whose bound is not below the best score so far a sharper one.
+//! Few are left then, of which the score itself is computed. See [`super::leading`] for the bounds.
+//!
+//! Where no directions of the target lead, that leaves too many. Then `x^T Sigma M Sigma x`, with `M` the mean of
+//! `t t^T / sd(t)` over the target rows `t`, is computed of all candidates and followed as in [`super::pool_variance`]. The
+//! deviations in it are those of the time when it was computed; see [`Deviations::drift`] for what it says later.
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::Informative;
+use super::deviations::Deviations;
+use super::leading::{Candidate, Interval, Leading};
+use super::products::{account_for, update_rows};
 use crate::conditioned::{Conditioned, dot};
-use crate::error::{Error, Result};
-use crate::linalg::{Panels, project, quadratic_forms};
+use crate::greedy::near_tie_limit;
+use crate::linalg::{GROUP, Panels, quadratic_forms};
 use crate::posterior::Posterior;
-use crate::rows::{Pool, Rows, View};
+use crate::rows::{Pool, Rows};
+use crate::spans::{Span, in_spans};
 
 /// When the best score fell below this fraction of what it was, everything is computed afresh.
 const CANCELLED: f64 = 1e-3;
+/// Rounding errors of numbers from which those along directions were subtracted, as a fraction of the largest.
+const FOLLOWING_ERROR: f64 = 1e-11;
+/// Numerators are not computed anew where that would lower bounds by less than this fraction.
+const DRIFT: f64 = 0.02;
+/// Candidates whose bounds are made sharper together, at first and at most.
+const SHARPENED: [usize; 2] = [96, 6144];
+/// Candidates whose scores are computed together, at first and at most.
+const EVALUATED: [usize; 2] = [12, 384];
+
+/// What is known of the score of a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    Bound,
+    SharpBound,
+    Score,
+}
+
+/// What candidates are brought up to date by.
+struct Step {
+    /// `w` and `Sigma M w`.
+    directions: [Vec<f64>; 2],
+    wmw: f64,
+}
 
 pub(crate) struct PoolStd {
-    /// Target rows, one after the other.
-    target: Vec<f64>,
-    /// `t^T Sigma x`: for each candidate, one number a target row.
-    covariances: Vec<f64>,
-    /// `t^T Sigma t` of each target row.
-    target_variances: Vec<f64>,
+    target: Deviations,
+    leading: Leading,
     /// `x^T Sigma x` of each candidate.
     variances: Vec<f64>,
-    scores: Vec<f64>,
+    variance_error: f64,
+    /// `x^T Sigma M Sigma x` of each candidate, infinite while it was not needed.
+    numerators: Vec<f64>,
+    numerator_error: f64,
+    /// The deviations in `M`, where it was needed.
+    earlier: Option<Vec<f64>>,
+    /// The factor and the sum of [`Deviations::drift`].
+    drift: (f64, f64),
+    bounds: Vec<f64>,
+    known: Vec<Known>,
+    /// The best score, and how many were computed to find it.
+    best: f64,
+    scored: usize,
     /// The best score when everything was last computed from the factor.
     reference: f64,
     /// Directions accounted for.
@@ -32,140 +75,306 @@ pub(crate) struct PoolStd {
 }
 
 impl PoolStd {
-    pub(crate) fn new(pool: &Pool<'_>, posterior: &Posterior, target: &dyn Rows, max_memory: usize) -> Result<Self> {
-        let needed = pool.len().saturating_mul(target.len()).saturating_mul(size_of::<f64>());
-        if needed > max_memory {
-            return Err(Error::Memory {
-                what: "the candidates-by-targets covariance of pool_std".into(),
-                needed,
-                allowed: max_memory,
-                advice: "raise max_memory or make the target smaller",
-            });
-        }
-        let mut rows = vec![0.0; target.len() * target.dim()];
-        for (i, out) in rows.chunks_exact_mut(target.dim()).enumerate() {
-            target.read(i, out);
-        }
+    pub(crate) fn new(pool: &Pool<'_>, posterior: &Posterior, target: &dyn Rows) -> Self {
+        let posterior = Conditioned::new(posterior.clone());
+        let target = Deviations::new(&posterior, target);
+        let leading = Leading::new(&target, &posterior);
         let mut out = Self {
-            target: rows,
-            covariances: vec![0.0; pool.len() * target.len()],
-            target_variances: Vec::new(),
+            target,
+            leading,
             variances: Vec::new(),
-            scores: vec![0.0; pool.len()],
+            variance_error: 0.0,
+            numerators: Vec::new(),
+            numerator_error: 0.0,
+            earlier: None,
+            drift: (1.0, 0.0),
+            bounds: vec![0.0; pool.len()],
+            known: vec![Known::Bound; pool.len()],
+            best: 0.0,
+            scored: 0,
             reference: 0.0,
             applied: 0,
         };
-        out.evaluate(pool, posterior);
-        Ok(out)
+        out.evaluate(pool, &posterior);
+        out
     }
 
-    fn target_view(&self, dim: usize) -> View<'_, f64> {
-        View::adjacent(&self.target, dim)
+    /// Bytes that are taken for so many candidates and target rows, at most.
+    pub(crate) fn bytes(candidates: usize, target: usize, dim: usize) -> usize {
+        let each = 3 * size_of::<f64>() + size_of::<Known>() + 4 * size_of::<usize>();
+        let matrices = 6 * size_of::<f64>() * dim * dim;
+        candidates.saturating_mul(each).saturating_add(Deviations::bytes(target, dim)).saturating_add(matrices)
     }
 
-    fn evaluate(&mut self, pool: &Pool<'_>, posterior: &Posterior) {
-        let target = self.target_view(pool.dim());
-        self.target_variances = quadratic_forms(&target, posterior.inverse());
-        self.variances = quadratic_forms(pool.structures(), posterior.inverse());
-        let directions = target_directions(&self.target, posterior);
-        project(pool.structures(), &directions, &mut self.covariances);
-        self.combine(1.0 / posterior.noise_precision());
-        self.reference = self.scores.iter().copied().fold(0.0, f64::max);
+    /// Compute everything from the factor of the posterior.
+    fn evaluate(&mut self, pool: &Pool<'_>, posterior: &Conditioned) {
+        self.target.start(posterior);
+        let exact = posterior.posterior();
+        self.variances.clear();
+        in_spans(pool.structures(), |span, _| self.variances.extend(quadratic_forms(&span, exact.inverse())));
+        self.variance_error = FOLLOWING_ERROR * maximum(&self.variances);
+        self.forget_numerators();
+        self.leading = Leading::new(&self.target, posterior);
+        self.survey(pool, None);
+        self.reference = self.best;
     }
 
-    fn combine(&mut self, noise: f64) {
-        let deviations: Vec<f64> = self.target_variances.iter().map(|v| v.max(0.0).sqrt()).collect();
-        self.scores
-            .par_iter_mut()
-            .zip(self.covariances.par_chunks_exact(deviations.len()))
-            .zip(&self.variances)
-            .for_each(|((score, covariances), variance)| {
-                *score = mean_reduction(&deviations, covariances, noise + variance.max(0.0));
-            });
+    fn forget_numerators(&mut self) {
+        self.numerators.clear();
+        self.numerators.resize(self.variances.len(), f64::INFINITY);
+        (self.earlier, self.drift) = (None, (1.0, 0.0));
     }
 
-    /// Account for one direction.
-    fn follow(&mut self, pool: &Pool<'_>, w: &[f64], noise: f64) {
-        let along = |rows: &[f64]| -> Vec<f64> { rows.par_chunks_exact(w.len()).map(|row| dot(row, w)).collect() };
-        let on_target = along(&self.target);
-        for (v, t) in self.target_variances.iter_mut().zip(&on_target) {
-            *v -= t * t;
+    /// Compute the numerators if too many scores had to be computed without, in one pass.
+    fn compute_numerators(&mut self, pool: &Pool<'_>) {
+        let is_worth_it = self.scored * self.target.deviations().len() > pool.len() * pool.dim();
+        let has_drifted = self.drift.0 * self.best + self.drift.1 > (1.0 + DRIFT) * self.best;
+        if !is_worth_it || (self.earlier.is_some() && !has_drifted) {
+            return;
         }
-        let mut direction = Panels::new(w.len());
-        direction.push(w);
-        let mut on_pool = vec![0.0; pool.len()];
-        project(pool.structures(), &direction, &mut on_pool);
-        self.covariances.par_chunks_exact_mut(on_target.len()).zip(&mut self.variances).zip(&on_pool).for_each(
-            |((covariances, variance), a)| {
-                *variance -= a * a;
-                covariances.iter_mut().zip(&on_target).for_each(|(c, t)| *c -= a * t);
-            },
-        );
-        self.combine(noise);
+        let directions = self.target.square();
+        self.numerators.clear();
+        in_spans(pool.structures(), |span, _| self.numerators.extend(quadratic_forms(&span, &directions)));
+        self.numerator_error = FOLLOWING_ERROR * maximum(&self.numerators);
+        self.earlier = Some(self.target.deviations().to_vec());
+        self.drift = (1.0, 0.0);
     }
+
+    /// Bound every candidate anew and find the best score, in one pass, given what is to be accounted for.
+    fn survey(&mut self, pool: &Pool<'_>, step: Option<&Step>) {
+        let mut directions = self.leading.directions().clone();
+        for direction in step.into_iter().flat_map(|step| &step.directions) {
+            directions.push(direction);
+        }
+        (self.best, self.scored) = (0.0, 0);
+        in_spans(pool.structures(), |span, range| {
+            self.bound(&span, range.clone(), &directions, step);
+            let limit = near_tie_limit(self.best);
+            let contenders = range.filter(|&candidate| self.bounds[candidate] >= limit).collect();
+            self.best = self.lower(pool.structures(), contenders, limit).max(self.best);
+        });
+        self.compute_numerators(pool);
+    }
+
+    /// Bring what is known of consecutive candidates up to date and bound their scores.
+    fn bound(&mut self, span: &Span<'_>, range: Range<usize>, directions: &Panels, step: Option<&Step>) {
+        let (leading, count) = (&self.leading, self.leading.len());
+        let (errors, drift) = ((self.variance_error, self.numerator_error), self.drift);
+        let numbers = [&mut self.variances, &mut self.numerators, &mut self.bounds].map(|all| &mut all[range.clone()]);
+        update_rows(span, directions, numbers, |products, [variance, numerator, bound]| {
+            if let Some(step) = step {
+                account_for(products[count], products[count + 1], step.wmw, variance, numerator);
+            }
+            *bound = leading.bound(&products[..count], candidate(*variance, *numerator, errors, drift));
+        });
+        self.known[range].fill(Known::Bound);
+    }
+
+    /// Lower the bounds of candidates until each is its score, below `limit`, or too low to tie with the best of them, whose
+    /// score is returned.
+    fn lower(&mut self, rows: &dyn Rows, mut candidates: Vec<usize>, mut limit: f64) -> f64 {
+        let mut best = f64::NEG_INFINITY;
+        self.sort(&mut candidates);
+        let (mut rest, mut size) = (&candidates[..], SHARPENED[0]);
+        while !rest.is_empty() && self.bounds[rest[0]] >= limit {
+            let (now, later) = rest.split_at(size.min(rest.len()));
+            let mut now: Vec<usize> = now.iter().copied().filter(|&i| self.bounds[i] >= limit).collect();
+            self.sharpen(rows, &now);
+            self.sort(&mut now);
+            let (mut left, mut few) = (&now[..], EVALUATED[0]);
+            while !left.is_empty() && self.bounds[left[0]] >= limit {
+                let (now, later) = left.split_at(few.min(left.len()));
+                let scores = self.target.scores(rows, now, |candidate| self.variances[candidate]);
+                for (&candidate, score) in now.iter().zip(scores) {
+                    self.bounds[candidate] = score;
+                    self.known[candidate] = Known::Score;
+                    best = best.max(score);
+                }
+                self.scored += now.len();
+                limit = limit.max(near_tie_limit(best));
+                (left, few) = (later, EVALUATED[1].min(2 * few));
+            }
+            (rest, size) = (later, SHARPENED[1].min(2 * size));
+        }
+        best
+    }
+
+    /// Account for a direction in all that is known of the target.
+    fn step(&mut self, posterior: &Conditioned, w: Vec<f64>) -> Step {
+        self.target.follow(posterior, &w);
+        self.leading = Leading::new(&self.target, posterior);
+        let mut out = Step { wmw: 0.0, directions: [w, vec![0.0; posterior.dim()]] };
+        if let Some(earlier) = &self.earlier {
+            self.drift = self.target.drift(earlier, self.best);
+            let mw = self.target.square_times(earlier, &out.directions[0]);
+            out.wmw = dot(&out.directions[0], &mw);
+            out.directions[1] = posterior.covariance_times(&mw);
+        }
+        out
+    }
+
+    /// Give candidates their sharper bounds.
+    fn sharpen(&mut self, rows: &dyn Rows, candidates: &[usize]) {
+        let (leading, dim) = (&self.leading, rows.dim());
+        let (errors, drift) = ((self.variance_error, self.numerator_error), self.drift);
+        // With so few features the score itself takes no longer.
+        if dim <= leading.len() {
+            return;
+        }
+        let stale: Vec<usize> = candidates.iter().copied().filter(|&i| self.known[i] == Known::Bound).collect();
+        let bounds: Vec<[f64; GROUP]> = stale
+            .par_chunks(GROUP)
+            .map_init(
+                || vec![0.0; GROUP * dim],
+                |data, group| {
+                    data.fill(0.0);
+                    let mut known = [candidate(0.0, 0.0, errors, drift); GROUP];
+                    for ((&i, row), known) in group.iter().zip(data.chunks_exact_mut(dim)).zip(&mut known) {
+                        rows.read(i, row);
+                        *known = candidate(self.variances[i], self.numerators[i], errors, drift);
+                    }
+                    leading.sharp_bounds(&leading.products(data), known)
+                },
+            )
+            .collect();
+        for (group, bounds) in stale.chunks(GROUP).zip(bounds) {
+            for (&candidate, bound) in group.iter().zip(bounds) {
+                self.bounds[candidate] = self.bounds[candidate].min(bound);
+                self.known[candidate] = Known::SharpBound;
+            }
+        }
+    }
+
+    /// Larger bounds first, of equal ones the lower index.
+    fn sort(&self, candidates: &mut [usize]) {
+        candidates.sort_unstable_by(|&a, &b| self.bounds[b].total_cmp(&self.bounds[a]).then(a.cmp(&b)));
+    }
+}
+
+/// What is known of a candidate, given the rounding errors of its numbers.
+fn candidate(variance: f64, numerator: f64, errors: (f64, f64), (factor, beside): (f64, f64)) -> Candidate {
+    let sum = factor * Interval::around(numerator, errors.1).high;
+    Candidate { variance: Interval::around(variance, errors.0), sum, beside }
+}
+
+fn maximum(numbers: &[f64]) -> f64 {
+    numbers.iter().copied().fold(0.0, f64::max)
 }
 
 impl Informative for PoolStd {
     fn bounds(&self) -> &[f64] {
-        &self.scores
+        &self.bounds
     }
 
     fn may_rise(&self) -> bool {
         true
     }
 
-    fn is_exact(&self, _candidate: usize, _posterior: &Conditioned) -> bool {
-        true
+    fn is_exact(&self, candidate: usize, _posterior: &Conditioned) -> bool {
+        self.known[candidate] == Known::Score
     }
 
-    fn tighten(&mut self, _pool: &Pool<'_>, _posterior: &Conditioned, _candidates: &[usize], _threshold: f64) {}
+    fn tighten(&mut self, pool: &Pool<'_>, _posterior: &Conditioned, candidates: &[usize], threshold: f64) {
+        self.lower(pool.structures(), candidates.to_vec(), threshold);
+        pool.structures().release(0..pool.len());
+    }
 
     // Equal candidates always went through the same operations.
     fn settle(&mut self, _pool: &Pool<'_>, _posterior: &Conditioned, _candidates: &[usize]) {}
 
     fn observed(&mut self, pool: &Pool<'_>, posterior: &Conditioned) {
-        let step = posterior.only_direction_since(self.applied);
-        if let Some(w) = &step {
-            self.follow(pool, w, 1.0 / posterior.noise_precision());
+        let step = posterior.only_direction_since(self.applied).map(|w| self.step(posterior, w));
+        if let Some(step) = &step {
+            self.survey(pool, Some(step));
         }
-        let best = self.scores.iter().copied().fold(0.0, f64::max);
-        if step.is_none() || best < CANCELLED * self.reference {
-            self.evaluate(pool, &posterior.posterior());
+        if step.is_none() || self.best < CANCELLED * self.reference {
+            self.evaluate(pool, posterior);
         }
         self.applied = posterior.count();
     }
 
     fn definition(&self, pool: &Pool<'_>, posterior: &Posterior) -> Vec<f64> {
-        let target = self.target_view(pool.dim());
-        let deviations: Vec<f64> = quadratic_forms(&target, posterior.inverse()).iter().map(|v| v.sqrt()).collect();
-        let directions = target_directions(&self.target, posterior);
         let variances = quadratic_forms(pool.structures(), posterior.inverse());
-        let mut covariances = vec![0.0; pool.len() * deviations.len()];
-        project(pool.structures(), &directions, &mut covariances);
-        let noise = 1.0 / posterior.noise_precision();
-        covariances
-            .chunks_exact(deviations.len())
-            .zip(variances)
-            .map(|(c, v)| mean_reduction(&deviations, c, noise + v))
+        let target = self.target.seen_by(&Conditioned::new(posterior.clone()));
+        let all: Vec<usize> = (0..pool.len()).collect();
+        target.scores(pool.structures(), &all, |candidate| variances[candidate])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::rows::View;
+
+    /// Rows with a spectrum that decays or does not, some of them zero, some equal.
+    fn rows(count: usize, dim: usize, seed: u32, power: i32) -> Vec<f64> {
+        (0..count * dim)
+            .map(|k| {
+                let (i, j) = (k / dim, k % dim);
+                let i = if i % 5 == 4 { i - 4 } else { i };
+                let wave = (f64::from(seed) * 0.61 + i as f64 * 12.9898 + j as f64 * 78.233).sin() * 43758.5453;
+                if i % 7 == 6 { 0.0 } else { wave.fract() / f64::from(1 + j as u32).powi(power) }
+            })
             .collect()
     }
-}
 
-/// `sd - sqrt(sd^2 - drop)`, in a form that loses nothing where the drop is small.
-fn mean_reduction(deviations: &[f64], covariances: &[f64], total: f64) -> f64 {
-    let reductions = deviations.iter().zip(covariances).map(|(&sd, c)| {
-        let drop = (c * c / total).min(sd * sd);
-        if drop > 0.0 { drop / (sd + (sd * sd - drop).sqrt()) } else { 0.0 }
-    });
-    reductions.sum::<f64>() / deviations.len() as f64
-}
-
-/// `Sigma t` of every target row `t`.
-fn target_directions(target: &[f64], posterior: &Posterior) -> Panels {
-    let factor = posterior.inverse();
-    let mut directions = Panels::new(factor.dim());
-    for row in target.chunks_exact(factor.dim()) {
-        directions.push(&factor.combine(&factor.project(row)));
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn bounds_are_above_the_score_and_sharper_ones_below_them(
+            count in 1_usize..60, target in 1_usize..40, dim in 1_usize..90, seed in 0_u32..1000, power in 0..3_i32,
+            prior in -7..3_i32, picks in 0_usize..6,
+        ) {
+            let (data, targets) = (rows(count, dim, seed, power), rows(target, dim, seed + 1, power));
+            let pool = Pool::new(View::new(&data, count, dim).unwrap());
+            let start = Posterior::isotropic(dim, 10_f64.powi(prior), 1.0).unwrap();
+            let view = View::new(&targets, target, dim).unwrap();
+            let mut score = PoolStd::new(&pool, &start, &view);
+            let mut posterior = Conditioned::new(start);
+            for pick in 0..picks {
+                posterior.observe(&data[pick * 7 % count * dim..(pick * 7 % count + 1) * dim]);
+                score.observed(&pool, &posterior);
+            }
+            let exact = score.definition(&pool, &posterior.posterior());
+            let largest = exact.iter().copied().fold(0.0, f64::max);
+            let all: Vec<usize> = (0..count).collect();
+            let view = View::new(&data, count, dim).unwrap();
+            let directions = score.leading.directions().clone();
+            in_spans(&view, |span, range| score.bound(&span, range, &directions, None));
+            let first = score.bounds.clone();
+            score.sharpen(&view, &all);
+            for i in 0..count {
+                prop_assert!(first[i] >= exact[i] * (1.0 - 1e-9) - 1e-12 * largest, "{} {}", first[i], exact[i]);
+                prop_assert!(score.bounds[i] >= exact[i] * (1.0 - 1e-9) - 1e-12 * largest);
+                prop_assert!(score.bounds[i] <= first[i]);
+                // What is left without the leading directions is the only part that is not within a factor of 2.
+                if dim <= score.leading.len() {
+                    let slack = 1e-8 * (first.iter().copied().fold(0.0, f64::max) + score.variance_error);
+                    prop_assert!(first[i] <= 2.0 * exact[i] * (1.0 + 1e-5) + slack, "{} {}", first[i], exact[i]);
+                }
+            }
+        }
     }
-    directions
+
+    #[test]
+    fn few_scores_are_computed() {
+        let (count, dim) = (4000, 80);
+        let data = rows(count, dim, 3, 1);
+        let pool = Pool::new(View::new(&data, count, dim).unwrap());
+        let target = View::new(&data[..500 * dim], 500, dim).unwrap();
+        // No direction leads where the rows that were observed are like the target.
+        for observed in [0, 2000] {
+            let mut start = Posterior::isotropic(dim, 1e-3, 1.0).unwrap();
+            start.update(&View::new(&data[..observed * dim], observed, dim).unwrap()).unwrap();
+            let mut score = PoolStd::new(&pool, &start, &target);
+            let mut posterior = Conditioned::new(start);
+            for pick in 0..3 {
+                posterior.observe(&data[(3000 + pick) * dim..(3001 + pick) * dim]);
+                score.observed(&pool, &posterior);
+            }
+            assert!(score.scored < count / 10, "{} {observed}", score.scored);
+        }
+    }
 }

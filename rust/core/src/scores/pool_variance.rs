@@ -1,17 +1,18 @@
 //! `x^T Sigma M Sigma x / (1/beta + x^T Sigma x)`: how much observing `x` lowers the mean variance over the target.
 //!
 //! `M` is the mean of `t t^T` over the target rows `t` (V- or I-optimal design). It may rise between picks, so every
-//! candidate is followed: two dot products a pick.
+//! candidate is followed: two dot products a pick, in one pass over the pool.
 
 use faer::Mat;
-use rayon::prelude::*;
 
 use super::Informative;
+use super::products::{account_for, update_rows};
 use crate::conditioned::{Conditioned, dot};
 use crate::error::Result;
-use crate::linalg::{Block, GROUP, Panels, append_rows, invert, quadratic_forms};
+use crate::linalg::{Panels, append_rows, invert, quadratic_forms};
 use crate::posterior::Posterior;
 use crate::rows::{Pool, Rows};
+use crate::spans::in_spans;
 
 /// When the best score fell below this fraction of what it was, everything is computed afresh.
 const CANCELLED: f64 = 1e-3;
@@ -44,6 +45,11 @@ impl PoolVariance {
         Ok(out)
     }
 
+    /// Bytes that are taken for so many candidates, at most.
+    pub(crate) fn bytes(candidates: usize, dim: usize) -> usize {
+        size_of::<f64>() * (5 * candidates + 12 * dim * dim)
+    }
+
     fn evaluate(&mut self, pool: &Pool<'_>, posterior: &Posterior) {
         (self.variances, self.numerators) = parts(&self.target, pool, posterior);
         self.combine(1.0 / posterior.noise_precision());
@@ -62,26 +68,12 @@ impl PoolVariance {
         let mut directions = Panels::new(w.len());
         directions.push(w);
         directions.push(&u);
-        let capacity = Block::capacity(w.len());
-        self.variances
-            .par_chunks_mut(capacity)
-            .zip(self.numerators.par_chunks_mut(capacity))
-            .enumerate()
-            .for_each_init(
-                || Block::new(w.len()),
-                |block, (chunk, (variances, numerators))| {
-                    let first = chunk * capacity;
-                    block.load(pool.structures(), first..first + variances.len());
-                    for (group, (v, g)) in variances.chunks_mut(GROUP).zip(numerators.chunks_mut(GROUP)).enumerate() {
-                        let dots = block.dots(group, directions.panel(0));
-                        for ((v, g), dots) in v.iter_mut().zip(g).zip(dots) {
-                            let [a, b, ..] = dots;
-                            *v -= a * a;
-                            *g -= a * (2.0 * b + a * wmw);
-                        }
-                    }
-                },
-            );
+        in_spans(pool.structures(), |span, range| {
+            let numbers = [&mut self.variances[range.clone()], &mut self.numerators[range]];
+            update_rows(&span, &directions, numbers, |products, [variance, numerator]| {
+                account_for(products[0], products[1], wmw, variance, numerator);
+            });
+        });
         self.combine(1.0 / posterior.noise_precision());
     }
 
@@ -127,15 +119,18 @@ impl Informative for PoolVariance {
     }
 }
 
-/// Numerators and variances from the factor of the posterior.
+/// Variances and numerators from the factor of the posterior.
 fn parts(target: &Mat<f64>, pool: &Pool<'_>, posterior: &Posterior) -> (Vec<f64>, Vec<f64>) {
     let inverse = invert(posterior.factor());
     // The columns of Sigma T^T.
     let directions = &inverse * (inverse.transpose() * target.transpose());
-    (
-        quadratic_forms(pool.structures(), posterior.inverse()),
-        quadratic_forms(pool.structures(), &Panels::dense(directions.as_ref())),
-    )
+    let directions = Panels::dense(directions.as_ref());
+    let (mut variances, mut numerators) = (Vec::with_capacity(pool.len()), Vec::with_capacity(pool.len()));
+    in_spans(pool.structures(), |span, _| {
+        variances.extend(quadratic_forms(&span, posterior.inverse()));
+        numerators.extend(quadratic_forms(&span, &directions));
+    });
+    (variances, numerators)
 }
 
 fn combine(variances: &[f64], numerators: &[f64], noise: f64) -> Vec<f64> {
@@ -161,6 +156,7 @@ fn mean_square_factor(rows: &dyn Rows) -> Mat<f64> {
             rows.read(first + k, out);
             out.iter_mut().for_each(|x| *x *= scale);
         }
+        rows.release(first..first + count);
         append_rows(&mut factor, &mut block);
     }
     factor

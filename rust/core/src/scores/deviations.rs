@@ -1,0 +1,201 @@
+//! Standard deviations of target rows, and by how much observing a candidate lowers their mean.
+//!
+//! With `Sigma = S S^T`, a target row `t` of deviation `sd_t = |S^T t|` and `T = 1/beta + x^T Sigma x`, observing `x`
+//! lowers the deviation of `t` by `sd_t h(r_t)`, where `h(r) = 1 - sqrt(1 - r)` and `r_t = (x . Sigma t / sd_t)^2 / T`.
+
+use faer::MatRef;
+use rayon::prelude::*;
+
+use crate::conditioned::{Conditioned, dot};
+use crate::linalg::{GROUP, LANES, Panels, dots, triangle_of};
+use crate::rows::{Rows, View};
+
+/// Candidates that one thread takes at a time: the target streams past them.
+const CHUNK: usize = 8 * GROUP;
+
+/// The target as the posterior sees it.
+pub(crate) struct Deviations {
+    dim: usize,
+    /// `1 / beta`.
+    noise: f64,
+    /// The target rows `t`, one after the other.
+    target: Vec<f64>,
+    /// `S^T t` of each.
+    whitened: Vec<f64>,
+    /// `Sigma t` of each.
+    images: Vec<f64>,
+    deviations: Vec<f64>,
+    /// `Sigma t / sd_t` of each; zero where `sd_t` is.
+    directions: Panels,
+    /// `sd_t` over the number of target rows, and zeros that fill a panel up.
+    weights: Vec<f64>,
+}
+
+impl Deviations {
+    pub(crate) fn new(posterior: &Conditioned, target: &dyn Rows) -> Self {
+        let mut rows = vec![0.0; target.len() * target.dim()];
+        rows.chunks_exact_mut(target.dim()).enumerate().for_each(|(i, out)| target.read(i, out));
+        Self::of(posterior, rows, target.dim())
+    }
+
+    /// The same target as another posterior sees it.
+    pub(crate) fn seen_by(&self, posterior: &Conditioned) -> Self {
+        Self::of(posterior, self.target.clone(), self.dim)
+    }
+
+    fn of(posterior: &Conditioned, target: Vec<f64>, dim: usize) -> Self {
+        let mut out = Self {
+            dim,
+            noise: 1.0 / posterior.noise_precision(),
+            target,
+            whitened: Vec::new(),
+            images: Vec::new(),
+            deviations: Vec::new(),
+            directions: Panels::new(dim),
+            weights: Vec::new(),
+        };
+        out.start(posterior);
+        out
+    }
+
+    /// Bytes that so many target rows take at most, with what [`super::leading::Leading`] makes of them.
+    pub(crate) fn bytes(len: usize, dim: usize) -> usize {
+        size_of::<f64>() * len * (6 * dim + 8 * LANES)
+    }
+
+    /// Compute everything from the factor of the posterior.
+    pub(crate) fn start(&mut self, posterior: &Conditioned) {
+        self.whitened = posterior.whiten_rows(&View::adjacent(&self.target, self.dim));
+        let images: Vec<Vec<f64>> =
+            self.whitened.par_chunks_exact(self.dim).map(|p| posterior.unwhiten(p.to_vec())).collect();
+        self.images = images.concat();
+        self.scale();
+    }
+
+    /// Account for the last observed row, whose direction is `w`: `Sigma t` falls by `w (w . t)`.
+    pub(crate) fn follow(&mut self, posterior: &Conditioned, w: &[f64]) {
+        if !posterior.follow_last_map(&mut self.whitened) {
+            self.whitened = posterior.whiten_rows(&View::adjacent(&self.target, self.dim));
+        }
+        self.images.par_chunks_exact_mut(self.dim).zip(self.target.par_chunks_exact(self.dim)).for_each(|(y, t)| {
+            let along = dot(t, w);
+            y.iter_mut().zip(w).for_each(|(y, w)| *y -= along * w);
+        });
+        self.scale();
+    }
+
+    fn scale(&mut self) {
+        self.deviations = self.whitened.par_chunks_exact(self.dim).map(|p| dot(p, p).sqrt()).collect();
+        self.directions = Panels::new(self.dim);
+        for (y, &deviation) in self.images.chunks_exact(self.dim).zip(&self.deviations) {
+            let factor = if deviation > 0.0 { 1.0 / deviation } else { 0.0 };
+            self.directions.push(&y.iter().map(|y| y * factor).collect::<Vec<f64>>());
+        }
+        let count = self.deviations.len() as f64;
+        self.weights = self.deviations.iter().map(|deviation| deviation / count).collect();
+        self.weights.resize(self.deviations.len().next_multiple_of(LANES), 0.0);
+    }
+
+    /// `sd_t` of each target row.
+    pub(crate) fn deviations(&self) -> &[f64] {
+        &self.deviations
+    }
+
+    /// As many directions as there are features, or fewer, whose squared products with any row `x` add up to
+    /// `x^T Sigma M Sigma x`, with `M = sum t t^T / sd_t` over the number of target rows.
+    pub(crate) fn square(&self) -> Panels {
+        let count = self.deviations.len() as f64;
+        let mut rows = self.images.clone();
+        for (y, &deviation) in rows.chunks_exact_mut(self.dim).zip(&self.deviations) {
+            let factor = if deviation > 0.0 { 1.0 / (deviation * count).sqrt() } else { 0.0 };
+            y.iter_mut().for_each(|y| *y *= factor);
+        }
+        let triangle = triangle_of(&rows, self.dim);
+        let few = triangle.len() / self.dim;
+        Panels::rotated(MatRef::from_column_major_slice(&triangle, self.dim, few))
+    }
+
+    /// `M w`, with `M` the sum of `t t^T` over deviations that the target rows had, over the number of them.
+    pub(crate) fn square_times(&self, deviations: &[f64], w: &[f64]) -> Vec<f64> {
+        let mut out = vec![0.0; self.dim];
+        for (t, &deviation) in self.target.chunks_exact(self.dim).zip(deviations).filter(|&(_, &sd)| sd > 0.0) {
+            let along = dot(t, w) / (deviation * deviations.len() as f64);
+            out.iter_mut().zip(t).for_each(|(out, t)| *out += along * t);
+        }
+        out
+    }
+
+    /// A factor and a sum such that a score is at most the factor times what it is with `1 / sd_t` of earlier as weights,
+    /// plus the sum: the factor is the largest by which a deviation fell since, but for those of which the sum is made up. Of
+    /// all such pairs it is the best for numbers of some `size`.
+    pub(crate) fn drift(&self, earlier: &[f64], size: f64) -> (f64, f64) {
+        let count = self.deviations.len() as f64;
+        let ratio = |(&before, &now): (&f64, &f64)| if before > 0.0 { before / now } else { 0.0 };
+        let ratios: Vec<f64> = earlier.iter().zip(&self.deviations).map(ratio).collect();
+        let mut order: Vec<usize> = (0..ratios.len()).collect();
+        order.sort_unstable_by(|&a, &b| ratios[b].total_cmp(&ratios[a]));
+        let (mut best, mut sum) = ((f64::INFINITY, 0.0), 0.0);
+        for t in order {
+            let (factor, total): (f64, f64) = best;
+            if !factor.is_finite() || ratios[t] * size + sum < factor * size + total {
+                best = (ratios[t], sum);
+            }
+            sum += self.deviations[t] / count;
+        }
+        best
+    }
+
+    pub(crate) fn noise(&self) -> f64 {
+        self.noise
+    }
+
+    /// `sd_t` over the number of target rows, and zeros that fill a panel up.
+    pub(crate) fn weights(&self) -> &[f64] {
+        &self.weights
+    }
+
+    /// `S^T t` and `sd_t` of each target row `t`.
+    pub(crate) fn whitened(&self) -> impl Iterator<Item = (&[f64], f64)> {
+        self.whitened.chunks_exact(self.dim).zip(self.deviations.iter().copied())
+    }
+
+    /// By how much observing each of some candidates, whose `x^T Sigma x` is `variance`, lowers the mean deviation; equal
+    /// candidates have equal bits, whichever others there are.
+    pub(crate) fn scores(
+        &self,
+        pool: &dyn Rows,
+        candidates: &[usize],
+        variance: impl Fn(usize) -> f64 + Sync,
+    ) -> Vec<f64> {
+        let chunks = candidates.par_chunks(CHUNK).map_init(
+            || vec![0.0; CHUNK * self.dim],
+            |rows, candidates| {
+                rows.fill(0.0);
+                for (&candidate, row) in candidates.iter().zip(rows.chunks_exact_mut(self.dim)) {
+                    pool.read(candidate, row);
+                    let total = self.noise + variance(candidate).max(0.0);
+                    let factor = 1.0 / total.sqrt();
+                    row.iter_mut().for_each(|x| *x *= factor);
+                }
+                let mut scores = vec![0.0; CHUNK];
+                for (p, weights) in self.weights.chunks_exact(LANES).enumerate() {
+                    for (rows, scores) in rows.chunks_exact(GROUP * self.dim).zip(scores.chunks_exact_mut(GROUP)) {
+                        for (score, dots) in scores.iter_mut().zip(dots(rows, self.dim, self.directions.panel(p))) {
+                            *score += dots.iter().zip(weights).map(|(u, w)| w * fall(u * u)).sum::<f64>();
+                        }
+                    }
+                }
+                scores.truncate(candidates.len());
+                scores
+            },
+        );
+        chunks.collect::<Vec<Vec<f64>>>().concat()
+    }
+}
+
+/// `1 - sqrt(1 - r)`, in a form that loses nothing where `r` is small.
+#[inline]
+fn fall(r: f64) -> f64 {
+    let r = r.min(1.0);
+    r / (1.0 + (1.0 - r).sqrt())
+}
