@@ -63,7 +63,7 @@ impl Reverse {
 impl Evaluator {
     /// Evaluates a model and its derivatives for centres of one element, from their neighbours.
     pub(crate) fn differentiate(&self, centre: usize, model: &CentreModel, slots: &[Vec<Slot>], reverse: &mut Reverse) {
-        self.processor.run(Adjoint { evaluator: self, centre, model, slots, reverse });
+        self.instructions.run(Adjoint { evaluator: self, centre, model, slots, reverse });
     }
 }
 

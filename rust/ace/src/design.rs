@@ -184,7 +184,7 @@ impl AceBasis {
 
         let mut virial = vec![0.0; 6 * self.n_features()];
         let evaluator = &self.evaluator;
-        evaluator.processor.run(Rows {
+        evaluator.instructions.run(Rows {
             evaluator,
             jacobian,
             derivatives,
@@ -213,7 +213,7 @@ fn lock<T>(pool: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use crate::basis::Parameters;
-    use crate::dispatch::Processor;
+    use crate::dispatch::Instructions;
 
     /// The instructions that a processor has change rounding only.
     #[test]
@@ -232,8 +232,8 @@ mod tests {
         let cell = [[6.0, 0.0, 0.0], [0.5, 6.0, 0.0], [0.0, 0.3, 6.0]];
         let structure = [Structure { positions: &positions, atomic_numbers: &atomic_numbers, cell, pbc: [true; 3] }];
         let weights: Vec<f64> = (0..basis.n_features()).map(|k| (k as f64).cos()).collect();
-        let results = [Processor::detect(), Processor::plain()].map(|processor| {
-            basis.evaluator.processor = processor;
+        let results = [Instructions::Best, Instructions::Separate].map(|instructions| {
+            basis.evaluator.instructions = instructions;
             let mut rows = vec![0.0; AceBasis::n_design_rows(11) * basis.n_features()];
             basis.designs_into(&structure, &mut rows).unwrap();
             [rows, basis.predict(&structure, &weights).unwrap().forces.into_flattened()]

@@ -1,5 +1,7 @@
 //! Runs a kernel with the best instructions of this processor.
 
+use mlipselect_simd::for_this_processor;
+
 use crate::lanes::{Arithmetic, Fused, Separate};
 
 /// Work that is written once for every kind of arithmetic.
@@ -9,44 +11,31 @@ pub(crate) trait Kernel {
     fn run<A: Arithmetic>(self);
 }
 
-/// What the processor offers.
+/// The instructions that kernels run with.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Processor {
-    /// Whether it multiplies and adds in one instruction.
-    fused: bool,
-}
-
-impl Processor {
-    pub(crate) fn detect() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        let fused = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-        #[cfg(not(target_arch = "x86_64"))]
-        let fused = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
-        Self { fused }
-    }
-
-    /// One without fused instructions.
+pub(crate) enum Instructions {
+    /// The best of this processor.
+    Best,
+    /// Separate multiplications and additions, whatever the processor has.
     #[cfg(test)]
-    pub(crate) fn plain() -> Self {
-        Self { fused: false }
-    }
+    Separate,
+}
 
+impl Instructions {
     pub(crate) fn run(self, kernel: impl Kernel) {
-        #[cfg(target_arch = "x86_64")]
-        if self.fused {
-            // SAFETY: `fused` is only set where the processor has both features.
-            return unsafe { run_avx2(kernel) };
-        }
-        if self.fused {
-            kernel.run::<Fused>();
-        } else {
-            kernel.run::<Separate>();
+        match self {
+            Self::Best => run_best(kernel),
+            #[cfg(test)]
+            Self::Separate => kernel.run::<Separate>(),
         }
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn run_avx2(kernel: impl Kernel) {
-    kernel.run::<Fused>();
+for_this_processor! {
+    fn run_best(kernel: impl Kernel) = run_with::<FUSED>
+}
+
+#[inline(always)]
+fn run_with<const FUSED: bool>(kernel: impl Kernel) {
+    if FUSED { kernel.run::<Fused>() } else { kernel.run::<Separate>() }
 }

@@ -278,7 +278,7 @@ impl Evaluator {
         places: &[usize],
         chunk: &mut [Row],
     ) {
-        self.processor.run(BySums { jacobian, sums, memory, places, chunk });
+        self.instructions.run(BySums { jacobian, sums, memory, places, chunk });
     }
 }
 

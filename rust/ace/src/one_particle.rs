@@ -114,7 +114,7 @@ impl OneParticle {
 impl Evaluator {
     /// Differentiates the one-particle functions for centres of one element, from their neighbours.
     pub(crate) fn differentiate_one_particle(&self, centre: usize, slots: &[Vec<Slot>], out: &mut OneParticle) {
-        self.processor.run(Differentiate { evaluator: self, centre, slots, out });
+        self.instructions.run(Differentiate { evaluator: self, centre, slots, out });
     }
 }
 

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use crate::basis::Basis;
-use crate::dispatch::{Kernel, Processor};
+use crate::dispatch::{Instructions, Kernel};
 use crate::harmonics::{Harmonics, n_harmonics};
 use crate::lanes::{Arithmetic, LANES, Lanes, Pack};
 use crate::number::Number;
@@ -18,7 +18,7 @@ pub(crate) struct Evaluator {
     pub(crate) basis: Basis,
     pub(crate) tables: Tables,
     pub(crate) harmonics: Harmonics,
-    pub(crate) processor: Processor,
+    pub(crate) instructions: Instructions,
 }
 
 /// One neighbour per lane; in a lane without one `present` is 0 and the vector does no harm.
@@ -66,7 +66,7 @@ pub(crate) struct Workspace {
 impl Evaluator {
     pub(crate) fn new(basis: Basis) -> Self {
         let tables = Tables::new(&basis);
-        Self { basis, harmonics: Harmonics::new(tables.sums.lmax), tables, processor: Processor::detect() }
+        Self { basis, harmonics: Harmonics::new(tables.sums.lmax), tables, instructions: Instructions::Best }
     }
 
     pub(crate) fn workspace(&self) -> Workspace {
@@ -87,7 +87,7 @@ impl Evaluator {
 
     /// Evaluates all functions for centres of one element, from their neighbours, those of each element by themselves.
     pub(crate) fn evaluate(&self, centre: usize, slots: &[Vec<Slot>], workspace: &mut Workspace) {
-        self.processor.run(Values { evaluator: self, centre, slots, workspace });
+        self.instructions.run(Values { evaluator: self, centre, slots, workspace });
     }
 
     #[inline(always)]

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use mlipselect_simd::for_this_processor;
+
 use crate::error::{Error, Result};
 use crate::rows::Rows;
 use crate::scaling::standard_scales;
@@ -178,18 +180,13 @@ impl Rows for Points<'_> {
 /// The length of `a - b`, summed in an order that depends only on the number of elements.
 #[inline]
 fn distance(a: &[f64], b: &[f64]) -> f64 {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-        // SAFETY: the processor has the features that the function is compiled for.
-        return unsafe { square_avx2(a, b) }.sqrt();
-    }
-    square_body::<false>(a, b).sqrt()
+    square(a, b).sqrt()
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn square_avx2(a: &[f64], b: &[f64]) -> f64 {
-    square_body::<true>(a, b)
+for_this_processor! {
+    /// The squared length of `a - b`.
+    #[inline]
+    fn square(a: &[f64], b: &[f64]) -> f64 = square_body::<FUSED>
 }
 
 #[inline(always)]

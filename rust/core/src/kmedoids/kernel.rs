@@ -3,6 +3,8 @@
 //! A tile is `ROWS` rows `x` by `LANES` others `y`. The others are packed as `-2 y`: element 0 of each, then element 1
 //! of each, and so on. Each sum starts from a bias of its `y`. With the bias `|y|^2` it ends as `|x - y|^2 - |x|^2`.
 
+use mlipselect_simd::for_this_processor;
+
 /// Rows in a tile.
 pub(super) const ROWS: usize = 6;
 /// Others in a tile. Six rows by sixteen lanes of float32 take 12 of the 16 vector registers of AVX2.
@@ -10,55 +12,37 @@ pub(crate) const LANES: usize = 16;
 
 type Tile = [[f32; LANES]; ROWS];
 
-/// Compile a function twice, for AVX2 with FMA and for any processor, and call the version that the processor can run.
-macro_rules! for_this_processor {
-    ($(#[$doc:meta])* fn $name:ident / $avx2:ident ($($arg:ident: $type:ty),*) $(-> $out:ty)? = $body:ident) => {
-        $(#[$doc])*
-        #[inline]
-        pub(super) fn $name($($arg: $type),*) $(-> $out)? {
-            #[cfg(target_arch = "x86_64")]
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                // SAFETY: the processor has the features that the function is compiled for.
-                return unsafe { $avx2($($arg),*) };
-            }
-            $body::<{ cfg!(target_arch = "aarch64") }>($($arg),*)
-        }
-
-        #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx2,fma")]
-        unsafe fn $avx2($($arg: $type),*) $(-> $out)? {
-            $body::<true>($($arg),*)
-        }
-    };
-}
-
 for_this_processor! {
     /// Which sums of a tile are below the limit of their row, a bit for each lane.
-    fn below / below_avx2(rows: [&[f32]; ROWS], panel: &[f32], bias: &[f32; LANES], limits: &[f32; ROWS]) -> [u16; ROWS]
-        = below_body
+    #[inline]
+    pub(super) fn below(rows: [&[f32]; ROWS], panel: &[f32], bias: &[f32; LANES], limits: &[f32; ROWS]) -> [u16; ROWS]
+        = below_body::<FUSED>
 }
 
 for_this_processor! {
     /// Add to `sums`, for each lane, the amounts by which the distances of the rows are below the ceilings of the rows.
     ///
     /// `squares` holds `|x|^2` of each row, so that sum and square are the squared distance.
-    fn shortfalls / shortfalls_avx2(
+    #[inline]
+    pub(super) fn shortfalls(
         rows: [&[f32]; ROWS], panel: &[f32], bias: &[f32; LANES], squares: &[f32; ROWS], ceilings: &[f32; ROWS],
         sums: &mut [f32; LANES]
-    ) = shortfalls_body
+    ) = shortfalls_body::<FUSED>
 }
 
 for_this_processor! {
     /// The same for squared distances and the squares of the ceilings.
-    fn square_shortfalls / square_shortfalls_avx2(
+    #[inline]
+    pub(super) fn square_shortfalls(
         rows: [&[f32]; ROWS], panel: &[f32], bias: &[f32; LANES], squares: &[f32; ROWS], ceilings: &[f32; ROWS],
         sums: &mut [f32; LANES]
-    ) = square_shortfalls_body
+    ) = square_shortfalls_body::<FUSED>
 }
 
 for_this_processor! {
     /// Euclidean distance of two rows of equal length: symmetric, and exactly zero for equal rows.
-    fn distance / distance_avx2(a: &[f32], b: &[f32]) -> f32 = distance_body
+    #[inline]
+    pub(super) fn distance(a: &[f32], b: &[f32]) -> f32 = distance_body::<FUSED>
 }
 
 #[inline(always)]

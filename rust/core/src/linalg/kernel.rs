@@ -3,6 +3,8 @@
 //! Every product is summed in the order of the features, whichever rows and directions share the call. So equal rows
 //! get equal bits at any position and for any number of threads.
 
+use mlipselect_simd::for_this_processor;
+
 /// Number of rows in one call.
 pub(crate) const GROUP: usize = 6;
 /// Number of directions in one call. Six rows by eight directions fill the 16 vector registers of AVX2.
@@ -21,26 +23,12 @@ pub(crate) trait Number<const L: usize>: Copy + Default + Into<f64> + Send + Syn
 }
 
 macro_rules! number {
-    ($type:ty, $lanes:expr, $avx2:ident, $body:ident) => {
+    ($type:ty, $lanes:expr, $body:ident) => {
         impl Number<$lanes> for $type {
-            #[inline]
-            fn dots(rows: &[Self], stride: usize, panel: &[Self]) -> [[Self; $lanes]; GROUP] {
-                #[cfg(target_arch = "x86_64")]
-                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                    // SAFETY: the processor has the features that the function is compiled for.
-                    return unsafe { $avx2(rows, stride, panel) };
-                }
-                #[cfg(target_arch = "aarch64")]
-                return $body::<true>(rows, stride, panel);
-                #[allow(unreachable_code)]
-                $body::<false>(rows, stride, panel)
+            for_this_processor! {
+                #[inline]
+                fn dots(rows: &[$type], stride: usize, panel: &[$type]) -> [[$type; $lanes]; GROUP] = $body::<FUSED>
             }
-        }
-
-        #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx2,fma")]
-        unsafe fn $avx2(rows: &[$type], stride: usize, panel: &[$type]) -> [[$type; $lanes]; GROUP] {
-            $body::<true>(rows, stride, panel)
         }
 
         #[inline(always)]
@@ -62,8 +50,8 @@ macro_rules! number {
     };
 }
 
-number!(f64, LANES, dots_f64_avx2, dots_f64);
-number!(f32, SINGLE_LANES, dots_f32_avx2, dots_f32);
+number!(f64, LANES, dots_f64);
+number!(f32, SINGLE_LANES, dots_f32);
 
 /// The dot products of [`Number`] in float64.
 #[inline]

@@ -7,6 +7,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use mlipselect_simd::for_this_processor;
+#[cfg(target_arch = "x86_64")]
+use mlipselect_simd::{Level, level};
 use rayon::prelude::*;
 
 use super::block::Block;
@@ -254,18 +257,13 @@ fn round(y: &[f64], norm: f64, integers: &mut [i16]) -> Rounding {
         // The scale would not fit into float32. All integers are zero, and the error is the whole length.
         return Rounding { scale: 0.0, error: above(norm) };
     }
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-        // SAFETY: the processor has the features that the function is compiled for.
-        return unsafe { round_avx2(y, norm, integers) };
-    }
-    round_body(y, norm, integers)
+    round_within_range(y, norm, integers)
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn round_avx2(y: &[f64], norm: f64, integers: &mut [i16]) -> Rounding {
-    round_body(y, norm, integers)
+for_this_processor! {
+    /// [`round`] for lengths whose scale fits into float32.
+    #[inline]
+    fn round_within_range(y: &[f64], norm: f64, integers: &mut [i16]) -> Rounding = round_body
 }
 
 #[inline(always)]
@@ -312,7 +310,7 @@ fn above(x: f64) -> f32 {
 /// units of the squared scale of the row.
 fn squares(rows: [&[i16]; ROWS], directions: &Sketch<'_>, range: Range<usize>, firsts: [usize; ROWS]) -> [f64; ROWS] {
     #[cfg(target_arch = "x86_64")]
-    if has_avx512() {
+    if level() >= Level::Avx512 {
         // SAFETY: the processor has the features that the function is compiled for.
         return unsafe { squares_avx512(rows, directions, range, firsts) };
     }
@@ -385,17 +383,10 @@ fn squares_avx512(
     })
 }
 
-/// Whether the processor has all features that the AVX-512 functions are compiled for.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-fn has_avx512() -> bool {
-    is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("fma")
-}
-
 #[inline]
 fn dots<const R: usize>(rows: [&[i16]; R], directions: [&[i16]; DIRECTIONS]) -> [[i32; DIRECTIONS]; R] {
     #[cfg(target_arch = "x86_64")]
-    if has_avx512() {
+    if level() >= Level::Avx512 {
         // SAFETY: the processor has the features that the function is compiled for.
         return unsafe { dots_avx512(rows, directions) }.map(numbers);
     }
@@ -405,7 +396,7 @@ fn dots<const R: usize>(rows: [&[i16]; R], directions: [&[i16]; DIRECTIONS]) -> 
 /// [`dots`] without AVX-512.
 fn narrow_dots<const R: usize>(rows: [&[i16]; R], directions: [&[i16]; DIRECTIONS]) -> [[i32; DIRECTIONS]; R] {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
+    if level() >= Level::Avx2 {
         // SAFETY: the processor has the feature that the function is compiled for.
         return unsafe { dots_avx2(rows, directions) };
     }
@@ -555,7 +546,7 @@ mod tests {
             let expected = dots_body(rows, directions);
             assert_eq!(dots(rows, directions), expected);
             #[cfg(target_arch = "x86_64")]
-            if is_x86_feature_detected!("avx2") {
+            if level() >= Level::Avx2 {
                 // SAFETY: the processor has the feature.
                 assert_eq!(unsafe { dots_avx2(rows, directions) }, expected);
             }
