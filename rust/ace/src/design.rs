@@ -9,14 +9,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
-use crate::contraction::Term;
+use crate::arithmetic::{Quad, Row, WIDTH};
+use crate::derivatives::{Batch, CHUNK, Couplings, ForceRows, Jacobian, Memory, Plan, Term, target};
+use crate::descriptor::{AceBasis, first_error};
 use crate::error::{Error, StructureProblem};
-use crate::jacobian::{CHUNK, Couplings};
-use crate::lanes::{Quad, Row, WIDTH};
-use crate::rows::{Batch, Memory, Rows, target};
+use crate::geometry::Structure;
 use crate::sites::{Scratch, Sites};
-use crate::structure::Structure;
-use crate::structures::{AceBasis, first_error};
 
 /// Atoms whose rows of forces one thread writes in one go: what belongs to them stays in the second cache, and so many
 /// share what is read of their neighbours.
@@ -45,7 +43,7 @@ impl AceBasis {
 
     /// The rows of features for the energy, the forces and the virial of each structure, one structure after the other.
     ///
-    /// The row of the energy comes first, the sum of the rows of the atoms. Rows of forces, three for each atom, are
+    /// The row of the energy comes first, the sum of the rows of the atoms. ForceRows of forces, three for each atom, are
     /// minus its derivatives by the position, and six rows for the virial minus those by strain: xx, yy, zz, yz, xz,
     /// xy. The result is the same, bit for bit, for any number of threads.
     ///
@@ -72,7 +70,7 @@ impl AceBasis {
     }
 
     fn design(&self, structure: &Structure<'_>, pools: &Pools, rows: &mut [f64]) -> Result<(), StructureProblem> {
-        let sites = self.prepare(structure)?;
+        let sites = self.visitor.prepare(structure)?;
         let d = self.n_features();
         let n = structure.len();
         let (energy, rows) = rows.split_at_mut(d);
@@ -112,14 +110,14 @@ impl AceBasis {
         let mut by_sums = lock(&pools.by_sums).pop().unwrap_or_else(|| jacobian.memory());
         let mut features = vec![0.0; self.n_features()];
         let first = atoms.start;
-        self.visit(sites, atoms, |lane_atoms, centre, scratch| {
+        self.visitor.visit(sites, atoms, |lane_atoms, centre, scratch| {
             let Scratch { slots, workspace, .. } = scratch;
-            self.evaluator.evaluate(centre, slots, workspace);
+            self.evaluator().evaluate(centre, slots, workspace);
             // Lanes without an atom hold zeros.
             self.write(centre, workspace, &mut features, |pack| pack.sum());
             let places: Vec<usize> = lane_atoms.iter().map(|&atom| atom - first).collect();
             let sums = &mut workspace.sums;
-            self.evaluator.differentiate_by_sums(jacobian, sums, &mut by_sums, &places, derivatives);
+            self.evaluator().differentiate_by_sums(jacobian, sums, &mut by_sums, &places, derivatives);
         })?;
         lock(&pools.by_sums).push(by_sums);
         Ok(features)
@@ -141,7 +139,7 @@ impl AceBasis {
         let (first, n_atoms) = (atoms.start, atoms.len());
         plan.clear(n_elements, target(n_atoms + 2, 0, n_elements));
         let (mut n_batches, mut n_points) = (0, 0);
-        self.visit(sites, atoms, |lane_atoms, centre, scratch| {
+        self.visitor.visit(sites, atoms, |lane_atoms, centre, scratch| {
             if n_batches == batches.len() {
                 batches.push(Batch::default());
             }
@@ -149,7 +147,7 @@ impl AceBasis {
             (*of_batch, *first_point) = (centre, n_points);
             places.clear();
             places.extend(lane_atoms.iter().map(|atom| atom - first));
-            self.evaluator.differentiate_one_particle(centre, &scratch.slots, one_particle);
+            self.evaluator().differentiate_one_particle(centre, &scratch.slots, one_particle);
             for (lane, &atom) in lane_atoms.iter().enumerate() {
                 for element in 0..n_elements {
                     // Functions of neighbours pull at the centre, and those of the centre at itself.
@@ -169,22 +167,11 @@ impl AceBasis {
             n_points += one_particle.n_points();
             n_batches += 1;
         })?;
-        for centre in 0..n_elements {
-            for (element, half) in (0..n_elements).flat_map(|element| [(element, 0), (element, 1)]) {
-                let of_centre = batches[..n_batches].iter().filter(|batch| batch.centre == centre);
-                let moments = of_centre.flat_map(|Batch { one_particle, places, first_point, .. }| {
-                    places.iter().enumerate().map(move |(lane, place)| {
-                        let point = first_point + one_particle.moments(element, lane)[half];
-                        Term::new(jacobian, first + place, point, lane)
-                    })
-                });
-                plan.push(element, target(n_atoms + half, centre, n_elements), true, moments);
-            }
-        }
+        plan_moments(plan, jacobian, &batches[..n_batches], first..first + n_atoms, n_elements);
 
         let mut virial = vec![0.0; 6 * self.n_features()];
-        let evaluator = &self.evaluator;
-        evaluator.instructions.run(Rows {
+        let evaluator = self.evaluator();
+        evaluator.instructions.run(ForceRows {
             evaluator,
             jacobian,
             derivatives,
@@ -195,6 +182,22 @@ impl AceBasis {
         });
         lock(&pools.chunks).push(memory);
         Ok(virial)
+    }
+}
+
+/// Adds to a plan what some atoms, in batches, contribute to the virial.
+fn plan_moments(plan: &mut Plan, jacobian: &Jacobian, batches: &[Batch], atoms: Range<usize>, n_elements: usize) {
+    for centre in 0..n_elements {
+        for (element, half) in (0..n_elements).flat_map(|element| [(element, 0), (element, 1)]) {
+            let of_centre = batches.iter().filter(|batch| batch.centre == centre);
+            let moments = of_centre.flat_map(|Batch { one_particle, places, first_point, .. }| {
+                places.iter().enumerate().map(move |(lane, place)| {
+                    let point = first_point + one_particle.moments(element, lane)[half];
+                    Term::new(jacobian, atoms.start + place, point, lane)
+                })
+            });
+            plan.push(element, target(atoms.len() + half, centre, n_elements), true, moments);
+        }
     }
 }
 
@@ -212,8 +215,8 @@ fn lock<T>(pool: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arithmetic::Instructions;
     use crate::basis::Parameters;
-    use crate::dispatch::Instructions;
 
     /// The instructions that a processor has change rounding only.
     #[test]
@@ -233,7 +236,7 @@ mod tests {
         let structure = [Structure { positions: &positions, atomic_numbers: &atomic_numbers, cell, pbc: [true; 3] }];
         let weights: Vec<f64> = (0..basis.n_features()).map(|k| (k as f64).cos()).collect();
         let results = [Instructions::Best, Instructions::Separate].map(|instructions| {
-            basis.evaluator.instructions = instructions;
+            basis.visitor.evaluator.instructions = instructions;
             let mut rows = vec![0.0; AceBasis::n_design_rows(11) * basis.n_features()];
             basis.designs_into(&structure, &mut rows).unwrap();
             [rows, basis.predict(&structure, &weights).unwrap().forces.into_flattened()]

@@ -24,43 +24,21 @@
 //! # Ok::<(), mlipselect_ace::Error>(())
 //! ```
 
-mod adjoint;
+mod arithmetic;
 mod basis;
-mod bins;
-mod contraction;
+mod derivatives;
+mod descriptor;
 mod design;
-mod dispatch;
-mod dual;
 mod error;
-mod forces;
-mod harmonics;
-mod jacobian;
-mod labels;
-mod lanes;
-mod model;
-mod neighbours;
-mod number;
-mod one_particle;
-mod points;
-mod prior;
-mod radial;
-mod recursion;
-mod rows;
-mod self_part;
+mod evaluate;
+mod geometry;
+mod predict;
 mod sites;
-mod structure;
-mod structures;
-mod tables;
-mod threej;
-mod transform;
-mod values;
-mod vector;
+mod smoothness;
 
-pub use basis::Parameters;
+pub use basis::{Degrees, MAX_FEATURES, MAX_TOTALDEGREE, Parameters};
+pub use descriptor::AceBasis;
 pub use error::{Error, StructureProblem};
-pub use forces::Predictions;
-pub use labels::{Degrees, MAX_FEATURES, MAX_TOTALDEGREE};
-pub use neighbours::{CellList, Hits, Neighbour, neighbor_list};
+pub use geometry::{CellList, Hits, Neighbour, Structure, neighbor_list};
+pub use predict::Predictions;
 pub use sites::MIN_DISTANCE;
-pub use structure::Structure;
-pub use structures::AceBasis;

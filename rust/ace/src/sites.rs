@@ -1,18 +1,23 @@
 //! The atoms of one structure with their neighbours, visited as many at once as there are lanes.
 
 use std::ops::Range;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::adjoint::Reverse;
+use crate::arithmetic::LANES;
 use crate::error::StructureProblem;
-use crate::lanes::LANES;
-use crate::neighbours::{CellList, Hits};
-use crate::structure::Structure;
-use crate::structures::AceBasis;
-use crate::values::{Slot, Workspace};
+use crate::evaluate::{Evaluator, Reverse, Slot, Workspace};
+use crate::geometry::{CellList, Hits, Structure};
 
 /// Atoms closer than this, in Å, are a mistake in the structure: the same atom twice.
 pub const MIN_DISTANCE: f64 = 1e-3;
+
+/// Evaluates a basis at the atoms of structures, for all threads.
+#[derive(Debug)]
+pub(crate) struct SiteVisitor {
+    pub(crate) evaluator: Evaluator,
+    /// Memory that threads take and bring back.
+    idle: Mutex<Vec<Scratch>>,
+}
 
 /// A structure, checked: the element of each atom, and the atoms sorted into bins.
 #[derive(Debug)]
@@ -45,7 +50,11 @@ impl Scratch {
     }
 }
 
-impl AceBasis {
+impl SiteVisitor {
+    pub(crate) fn new(evaluator: Evaluator) -> Self {
+        Self { evaluator, idle: Mutex::new(Vec::new()) }
+    }
+
     /// Checks a structure and sorts its atoms.
     pub(crate) fn prepare(&self, structure: &Structure<'_>) -> Result<Sites, StructureProblem> {
         if structure.is_empty() {
@@ -57,7 +66,7 @@ impl AceBasis {
                 numbers: structure.atomic_numbers.len(),
             });
         }
-        let known = &self.basis().elements;
+        let known = &self.evaluator.basis.elements;
         let element = |(atom, &given): (usize, &i64)| {
             known.binary_search(&given).map_err(|_| StructureProblem::UnknownElement {
                 atom,
@@ -67,7 +76,7 @@ impl AceBasis {
         };
         let numbers = structure.atomic_numbers.iter().enumerate();
         let elements = numbers.map(element).collect::<Result<_, _>>()?;
-        Ok(Sites { elements, cells: CellList::new(structure, self.basis().rcut)? })
+        Ok(Sites { elements, cells: CellList::new(structure, self.evaluator.basis.rcut)? })
     }
 
     /// Visits some atoms of a structure, those of one element after the other: which they are, their element, and
@@ -79,7 +88,7 @@ impl AceBasis {
         mut visit: impl FnMut(&[usize], usize, &mut Scratch),
     ) -> Result<(), StructureProblem> {
         let mut scratch = self.take_scratch();
-        for centre in 0..self.basis().elements.len() {
+        for centre in 0..self.evaluator.basis.elements.len() {
             let mut centres = std::mem::take(&mut scratch.centres);
             centres.clear();
             centres.extend(atoms.clone().filter(|&atom| sites.elements[atom] == centre));
@@ -104,7 +113,7 @@ impl AceBasis {
                 let element = sites.elements[neighbour.atom];
                 let slots = &mut slots_of[element];
                 if filled[element] == slots.len() {
-                    slots.push(Slot::absent(self.basis().rcut));
+                    slots.push(Slot::absent(self.evaluator.basis.rcut));
                 }
                 let slot = &mut slots[filled[element]];
                 filled[element] += 1;
@@ -131,12 +140,12 @@ impl AceBasis {
     fn take_scratch(&self) -> Scratch {
         let idle = self.idle_scratch().pop();
         idle.unwrap_or_else(|| Scratch {
-            slots: vec![Vec::new(); self.basis().elements.len()],
+            slots: vec![Vec::new(); self.evaluator.basis.elements.len()],
             workspace: self.evaluator.workspace(),
             reverse: Reverse::new(&self.evaluator),
             hits: Hits::default(),
             centres: Vec::new(),
-            filled: vec![0; self.basis().elements.len()],
+            filled: vec![0; self.evaluator.basis.elements.len()],
         })
     }
 

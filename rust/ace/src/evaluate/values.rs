@@ -5,12 +5,9 @@
 
 use std::ops::Range;
 
-use crate::basis::Basis;
-use crate::dispatch::{Instructions, Kernel};
-use crate::harmonics::{Harmonics, n_harmonics};
-use crate::lanes::{Arithmetic, LANES, Lanes, Pack};
-use crate::number::Number;
-use crate::tables::{Combinations, Double, SelfParts, Tables, Triples};
+use super::tables::{Combinations, Double, SelfParts, Tables, Triples};
+use crate::arithmetic::{Arithmetic, Instructions, Kernel, LANES, Lanes, Number, Pack};
+use crate::basis::{Basis, Harmonics, n_harmonics};
 
 /// A basis, ready to be evaluated.
 #[derive(Debug, Clone)]
@@ -264,7 +261,6 @@ impl Kernel for Values<'_> {
 mod tests {
     use super::*;
     use crate::basis::Parameters;
-    use crate::lanes::Separate;
 
     /// The instructions that a processor has change rounding only.
     #[test]
@@ -276,7 +272,7 @@ mod tests {
             rcut: 5.0,
             r0: vec![1.3, 1.8, 1.8, 2.4],
         });
-        let evaluator = Evaluator::new(basis.unwrap());
+        let mut evaluator = Evaluator::new(basis.unwrap());
         let mut workspace = evaluator.workspace();
         let mut slots = vec![Vec::new(); 2];
         for slots in &mut slots {
@@ -288,7 +284,8 @@ mod tests {
         }
         let mut separate = workspace.clone();
         evaluator.evaluate(1, &slots, &mut workspace);
-        evaluator.evaluate_with::<Separate>(1, &slots, &mut separate);
+        evaluator.instructions = Instructions::Separate;
+        evaluator.evaluate(1, &slots, &mut separate);
         let largest = separate.values.iter().flat_map(|pack| pack.0).fold(0.0, |m: f64, v| m.max(v.abs()));
         for (a, b) in workspace.values.iter().zip(&separate.values) {
             for (a, b) in a.0.iter().zip(b.0) {

@@ -1,6 +1,6 @@
 //! The generalised Agnesi transform of distances, g_pq in docs/design/ace.md section 2.
 
-use crate::number::Number;
+use crate::arithmetic::Number;
 
 /// `g(r) = 1 / (1 + a s^q / (1 + s^(q-p)))` with `s = r / r0`: falls from 1 at `r = 0`, steepest at `r = r0`.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,7 @@ impl<const P: u32, const Q: u32> Agnesi<P, Q> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dual::Dual;
+    use crate::arithmetic::Dual;
 
     #[test]
     fn factors_are_those_of_the_original() {

@@ -3,7 +3,7 @@
 //! Only m ≥ 0 is stored, as real numbers: Y_l0, Re Y_l1, Im Y_l1, Re Y_l2, … at `l²`, `l² + 1`, …
 //! The rest is Y_{l,-m} = (-1)^m Y*_lm.
 
-use crate::number::Number;
+use crate::arithmetic::Number;
 
 /// Number of real numbers that hold all harmonics up to `lmax`.
 pub(crate) const fn n_harmonics(lmax: usize) -> usize {

@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::arithmetic::LANES;
+use crate::descriptor::{AceBasis, CHUNK, first_error};
 use crate::error::{Error, StructureProblem};
-use crate::lanes::LANES;
-use crate::model::Model;
+use crate::evaluate::LinearModel;
+use crate::geometry::Structure;
 use crate::sites::{Scratch, Sites};
-use crate::structure::Structure;
-use crate::structures::{AceBasis, CHUNK, first_error};
 
 /// Atoms whose pairs are held at once: those of one structure are added up in the order of the atoms.
 const BLOCK: usize = 64 * CHUNK;
@@ -56,7 +56,7 @@ impl AceBasis {
     /// [`Error::Structure`] for the first structure that cannot be described.
     pub fn predict(&self, structures: &[Structure<'_>], weights: &[f64]) -> Result<Predictions, Error> {
         self.check_weights(weights)?;
-        let model = Model::new(self.basis(), &self.evaluator.tables, weights);
+        let model = LinearModel::new(self.basis(), &self.evaluator().tables, weights);
         let n_atoms = structures.iter().map(Structure::len).sum();
         let mut predictions = Predictions {
             site_energies: vec![0.0; n_atoms],
@@ -77,8 +77,8 @@ impl AceBasis {
         Ok(predictions)
     }
 
-    fn predict_one(&self, model: &Model, job: Job<'_>) -> Result<(), StructureProblem> {
-        let sites = self.prepare(job.structure)?;
+    fn predict_one(&self, model: &LinearModel, job: Job<'_>) -> Result<(), StructureProblem> {
+        let sites = self.visitor.prepare(job.structure)?;
         let n = job.structure.len();
         for start in (0..n).step_by(BLOCK) {
             let block = start..n.min(start + BLOCK);
@@ -105,16 +105,16 @@ impl AceBasis {
     /// Evaluates the model at some atoms, and what they pull at.
     fn pull(
         &self,
-        model: &Model,
+        model: &LinearModel,
         sites: &Sites,
         atoms: Range<usize>,
         energies: &mut [f64],
     ) -> Result<Pulls, StructureProblem> {
         let mut pulls = Pulls::default();
         let first = atoms.start;
-        self.visit(sites, atoms, |lane_atoms, centre, scratch| {
+        self.visitor.visit(sites, atoms, |lane_atoms, centre, scratch| {
             let Scratch { slots, reverse, .. } = scratch;
-            self.evaluator.differentiate(centre, &model.centres[centre], slots, reverse);
+            self.evaluator().differentiate(centre, &model.centres[centre], slots, reverse);
             for (lane, &atom) in lane_atoms.iter().enumerate() {
                 energies[atom - first] = reverse.value.0[lane];
             }

@@ -1,8 +1,8 @@
 //! The bins that atoms are sorted into, along three axes: those of the cell, completed where it does not repeat.
 
+use super::structure::Structure;
+use super::vector::{Vector, cross, dot, norm, scale, subtract};
 use crate::error::StructureProblem;
-use crate::structure::Structure;
-use crate::vector::{Vector, cross, dot, norm, scale, subtract};
 
 /// A cell vector is not independent of those before it if so little of its length points out of their span.
 const SINGULAR: f64 = 1e-10;

@@ -1,9 +1,9 @@
 //! The gradients of the one-particle functions of one l and a few n, at all that is summed over for a chunk of atoms.
 
-use crate::jacobian::Kind;
-use crate::lanes::{Arithmetic, Quad};
-use crate::one_particle::OneParticle;
-use crate::vector::VOIGT;
+use super::jacobian::Kind;
+use super::one_particle::OneParticle;
+use crate::arithmetic::{Arithmetic, Quad};
+use crate::geometry::VOIGT;
 
 /// For each n, gradients of 2l + 1 functions at each point: x, y and z of the first for four lanes, of the second, ….
 ///
@@ -13,13 +13,13 @@ use crate::vector::VOIGT;
 /// after those of another; then for each element the sum over its neighbours times (-1)^l; then for each element the
 /// sums of the products of gradients and vectors, xx, yy, zz and, as another point, yz, xz, xy.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Points {
+pub(crate) struct Gradients {
     gradients: Vec<[Quad; 3]>,
     /// Gradients of one n.
     len: usize,
 }
 
-impl Points {
+impl Gradients {
     /// Makes room for several n; what is there does not matter.
     pub(crate) fn resize(&mut self, n_points: usize, l: usize, count: usize) {
         self.len = n_points * (2 * l + 1);

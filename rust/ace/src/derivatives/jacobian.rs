@@ -8,14 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
-use crate::basis::{Basis, Function};
-use crate::dispatch::Kernel;
-use crate::labels::Label;
-use crate::lanes::{Arithmetic, Lanes, Pack, QUAD, Row, WIDTH, transpose};
-use crate::number::Number;
-use crate::tables::{Combinations, Tables};
-use crate::threej::Coupling;
-use crate::values::{Evaluator, couple, multiply};
+use crate::arithmetic::{Arithmetic, Kernel, Lanes, Number, Pack, QUAD, Row, WIDTH, transpose};
+use crate::basis::{Basis, Coupling, Function, Label};
+use crate::evaluate::{Combinations, Evaluator, Tables, couple, multiply};
 
 /// Atoms whose derivatives lie together: a tile of the first, of the second, …, then the next tile of the first.
 pub(crate) const CHUNK: usize = 64;
@@ -25,7 +20,7 @@ pub(crate) const CHUNK: usize = 64;
 pub(crate) struct Jacobian {
     /// For each l, the matrix of couplings, cut into tiles.
     pub(crate) tiles: Vec<Vec<Tile>>,
-    /// Rows of tiles of one centre, at least one.
+    /// ForceRows of tiles of one centre, at least one.
     pub(crate) len: usize,
     /// The labels, those that differ in the element only one after the other.
     pub(crate) kinds: Vec<Kind>,
@@ -47,7 +42,7 @@ pub(crate) struct Tile {
     size: usize,
     /// First column, in quads.
     pub(crate) column: usize,
-    /// Rows of the tiles before this one, of all l.
+    /// ForceRows of the tiles before this one, of all l.
     start: usize,
 }
 
@@ -197,7 +192,7 @@ impl Jacobian {
         (tile.start + row) * WIDTH * QUAD + column % (WIDTH * QUAD)
     }
 
-    /// Rows that hold the derivatives of a number of atoms.
+    /// ForceRows that hold the derivatives of a number of atoms.
     pub(crate) fn rows(&self, n_atoms: usize) -> usize {
         n_atoms.next_multiple_of(CHUNK) * self.len
     }

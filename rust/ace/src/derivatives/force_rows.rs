@@ -2,16 +2,13 @@
 
 use std::ops::Range;
 
-use crate::contraction::{Columns, Plan, contract, gather};
-use crate::dispatch::Kernel;
-use crate::jacobian::Jacobian;
-use crate::lanes::{Arithmetic, Lanes, Pack, QUAD, Row, transpose};
-use crate::number::Number;
-use crate::one_particle::OneParticle;
-use crate::points::Points;
-use crate::tables::{SelfParts, Tables};
-use crate::values::{Evaluator, remove_self_part};
-use crate::vector::VOIGT;
+use super::contraction::{Columns, Plan, contract, gather};
+use super::gradients::Gradients;
+use super::jacobian::Jacobian;
+use super::one_particle::OneParticle;
+use crate::arithmetic::{Arithmetic, Kernel, Lanes, Number, Pack, QUAD, Row, transpose};
+use crate::evaluate::{Evaluator, SelfParts, Tables, remove_self_part};
+use crate::geometry::VOIGT;
 
 /// Labels that are multiplied in one go: they share what is read of the harmonics and of the derivatives.
 const GROUP: usize = 4;
@@ -23,7 +20,7 @@ pub(crate) struct Batch {
     pub(crate) one_particle: OneParticle,
     /// For each lane, which atom of the chunk it is.
     pub(crate) places: Vec<usize>,
-    /// Points of the batches before this one.
+    /// Gradients of the batches before this one.
     pub(crate) first_point: usize,
 }
 
@@ -32,7 +29,7 @@ pub(crate) struct Batch {
 pub(crate) struct Memory {
     pub(crate) batches: Vec<Batch>,
     pub(crate) plan: Plan,
-    points: Points,
+    gradients: Gradients,
     columns: Columns,
     radial_sums: Vec<Pack>,
 }
@@ -43,7 +40,7 @@ pub(crate) fn target(triple: usize, element: usize, n_elements: usize) -> usize 
 }
 
 /// Writes the rows of a chunk, from what the memory holds of its atoms.
-pub(crate) struct Rows<'a> {
+pub(crate) struct ForceRows<'a> {
     pub(crate) evaluator: &'a Evaluator,
     pub(crate) jacobian: &'a Jacobian,
     /// The derivatives by the sums of all atoms.
@@ -56,11 +53,11 @@ pub(crate) struct Rows<'a> {
     pub(crate) virial: &'a mut [f64],
 }
 
-impl Kernel for Rows<'_> {
+impl Kernel for ForceRows<'_> {
     #[inline(always)]
     fn run<A: Arithmetic>(self) {
         let Self { evaluator, jacobian, derivatives, n_batches, memory, forces, virial } = self;
-        let Memory { batches, plan, points, columns, radial_sums } = memory;
+        let Memory { batches, plan, gradients, columns, radial_sums } = memory;
         let batches = &batches[..n_batches];
         let n_elements = evaluator.basis.elements.len();
         let n_atoms: usize = batches.iter().map(|batch| batch.places.len()).sum();
@@ -69,14 +66,14 @@ impl Kernel for Rows<'_> {
         for kinds in jacobian.kinds.chunk_by(|a, b| a.l == b.l) {
             let l = kinds[0].l;
             for kinds in kinds.chunks(GROUP) {
-                points.resize(n_points, l, kinds.len());
+                gradients.resize(n_points, l, kinds.len());
                 for Batch { one_particle, first_point, .. } in batches {
-                    points.multiply::<A>(one_particle, l, kinds, *first_point);
+                    gradients.multiply::<A>(one_particle, l, kinds, *first_point);
                 }
                 for tile in &jacobian.tiles[l] {
                     for (index, kind) in kinds.iter().enumerate() {
                         for block in kind.blocks.iter().filter(|block| tile.column < block.width()) {
-                            contract::<A>(tile, derivatives, (block, l), points.of(index), plan, columns);
+                            contract::<A>(tile, derivatives, (block, l), gradients.of(index), plan, columns);
                         }
                     }
                 }

@@ -2,7 +2,7 @@
 
 use std::ops::{Add, Mul, Sub};
 
-use crate::number::Number;
+use super::number::Number;
 
 /// A value and its derivative.
 #[derive(Debug, Clone, Copy)]

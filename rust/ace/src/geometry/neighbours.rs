@@ -4,10 +4,10 @@
 //! periodic images as the cutoff reaches. Directions that are not periodic get a vector of their own, normal to the
 //! rest, and bins that span the atoms. The handedness of the cell does not matter.
 
-use crate::bins::{Axis, make_bins};
+use super::bins::{Axis, make_bins};
+use super::structure::Structure;
+use super::vector::{Vector, add, combine, dot, scale, subtract};
 use crate::error::{Error, StructureProblem};
-use crate::structure::Structure;
-use crate::vector::{Vector, add, combine, dot, scale, subtract};
 
 /// One atom near another.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -173,8 +173,8 @@ pub fn neighbor_list(structure: &Structure<'_>, cutoff: f64) -> Result<Vec<(usiz
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::vector::norm;
     use super::*;
-    use crate::vector::norm;
 
     /// Every pair by trying all images that could matter.
     fn brute_force(structure: &Structure<'_>, cutoff: f64, images: i64) -> Vec<(usize, usize, [i64; 3])> {

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::jacobian::{Block, Jacobian, Source, Tile};
-use crate::lanes::{Arithmetic, QUAD, Quad, Row, WIDTH, numbers};
+use super::jacobian::{Block, Jacobian, Source, Tile};
+use crate::arithmetic::{Arithmetic, QUAD, Quad, Row, WIDTH, numbers};
 
 /// One term of a sum: the derivatives of an atom by its sums, times a point of the one-particle functions.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,6 @@
 //! Functions orthonormal on equally weighted nodes, by the three-term recursion of Stieltjes.
 
-use crate::number::Number;
+use crate::arithmetic::Number;
 
 /// Number of nodes in the discrete inner product.
 const NODES: usize = 1000;

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::radial::Envelope;
-use crate::threej::three_j;
+use super::radial::Envelope;
+use super::threej::three_j;
 
 /// Below this a coefficient is rounding of zero.
 const NEGLIGIBLE: f64 = 1e-12;

@@ -2,15 +2,10 @@
 
 use std::ops::Range;
 
-use crate::basis::Basis;
-use crate::dispatch::Kernel;
-use crate::dual::Dual;
-use crate::harmonics::n_harmonics;
-use crate::lanes::{Arithmetic, LANES, Lanes, Pack, QUAD, Quad};
-use crate::number::Number;
-use crate::tables::by_parity;
-use crate::values::{Evaluator, Slot};
-use crate::vector::VOIGT;
+use crate::arithmetic::{Arithmetic, Dual, Kernel, LANES, Lanes, Number, Pack, QUAD, Quad};
+use crate::basis::{Basis, n_harmonics};
+use crate::evaluate::{Evaluator, Slot, by_parity};
+use crate::geometry::VOIGT;
 
 /// Parts of the lanes that the sums over neighbours of fit the registers.
 const HALVES: usize = LANES / QUAD;

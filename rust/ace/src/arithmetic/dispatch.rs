@@ -2,7 +2,7 @@
 
 use mlipselect_simd::for_this_processor;
 
-use crate::lanes::{Arithmetic, Fused, Separate};
+use super::lanes::{Arithmetic, Fused, Separate};
 
 /// Work that is written once for every kind of arithmetic.
 ///

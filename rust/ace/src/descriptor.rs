@@ -1,16 +1,16 @@
 //! The descriptor of many structures, in parallel over structures and over the atoms of each.
 
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
+use crate::arithmetic::{LANES, Pack};
 use crate::basis::{Basis, Parameters};
+use crate::derivatives::Jacobian;
 use crate::error::{Error, StructureProblem};
-use crate::jacobian::Jacobian;
-use crate::lanes::{LANES, Pack};
-use crate::sites::Scratch;
-use crate::structure::Structure;
-use crate::values::{Evaluator, Workspace};
+use crate::evaluate::{Evaluator, Workspace};
+use crate::geometry::Structure;
+use crate::sites::SiteVisitor;
 
 /// Atoms that one thread describes in one go.
 pub(crate) const CHUNK: usize = 64;
@@ -21,9 +21,7 @@ const MAX_PARTIAL_SUMS: usize = 256;
 /// The linear ACE descriptor: one row of features per atom.
 #[derive(Debug)]
 pub struct AceBasis {
-    pub(crate) evaluator: Evaluator,
-    /// Memory that threads take and bring back.
-    pub(crate) idle: Mutex<Vec<Scratch>>,
+    pub(crate) visitor: SiteVisitor,
     /// What only designs need, made for the first of them.
     jacobian: OnceLock<Jacobian>,
 }
@@ -35,11 +33,8 @@ impl AceBasis {
     ///
     /// A parameter is out of its range; the message says which and why.
     pub fn new(parameters: &Parameters) -> Result<Self, Error> {
-        Ok(Self {
-            evaluator: Evaluator::new(Basis::new(parameters)?),
-            idle: Mutex::new(Vec::new()),
-            jacobian: OnceLock::new(),
-        })
+        let evaluator = Evaluator::new(Basis::new(parameters)?);
+        Ok(Self { visitor: SiteVisitor::new(evaluator), jacobian: OnceLock::new() })
     }
 
     /// Number of features.
@@ -48,11 +43,15 @@ impl AceBasis {
     }
 
     pub(crate) fn basis(&self) -> &Basis {
-        &self.evaluator.basis
+        &self.evaluator().basis
+    }
+
+    pub(crate) fn evaluator(&self) -> &Evaluator {
+        &self.visitor.evaluator
     }
 
     pub(crate) fn jacobian(&self) -> &Jacobian {
-        self.jacobian.get_or_init(|| Jacobian::new(self.basis(), &self.evaluator.tables))
+        self.jacobian.get_or_init(|| Jacobian::new(self.basis(), &self.evaluator().tables))
     }
 
     /// One row per atom, structure after structure.
@@ -90,16 +89,16 @@ impl AceBasis {
             rest = others;
         }
         first_error(jobs.into_par_iter().map(|(structure, rows)| {
-            let sites = self.prepare(structure)?;
+            let sites = self.visitor.prepare(structure)?;
             let chunks: Vec<_> = rows
                 .par_chunks_mut(CHUNK * d)
                 .enumerate()
                 .map(|(k, rows)| {
                     let first = k * CHUNK;
                     let atoms = first..first + rows.len() / d;
-                    self.visit(&sites, atoms, |lane_atoms, centre, scratch| {
+                    self.visitor.visit(&sites, atoms, |lane_atoms, centre, scratch| {
                         let workspace = &mut scratch.workspace;
-                        self.evaluator.evaluate(centre, &scratch.slots, workspace);
+                        self.evaluator().evaluate(centre, &scratch.slots, workspace);
                         for (lane, atom) in lane_atoms.iter().enumerate() {
                             let row = &mut rows[(atom - first) * d..][..d];
                             row.fill(0.0);
@@ -129,7 +128,7 @@ impl AceBasis {
     }
 
     fn mean(&self, structure: &Structure<'_>, row: &mut [f64]) -> Result<(), StructureProblem> {
-        let sites = self.prepare(structure)?;
+        let sites = self.visitor.prepare(structure)?;
         let n = structure.len();
         let chunk = CHUNK.max(n.div_ceil(MAX_PARTIAL_SUMS).next_multiple_of(LANES));
         let partial_sums: Vec<_> = (0..n.div_ceil(chunk))
@@ -137,9 +136,9 @@ impl AceBasis {
             .map(|k| {
                 let mut sums = vec![0.0; row.len()];
                 let atoms = k * chunk..n.min((k + 1) * chunk);
-                self.visit(&sites, atoms, |_, centre, scratch| {
+                self.visitor.visit(&sites, atoms, |_, centre, scratch| {
                     let workspace = &mut scratch.workspace;
-                    self.evaluator.evaluate(centre, &scratch.slots, workspace);
+                    self.evaluator().evaluate(centre, &scratch.slots, workspace);
                     // Lanes without an atom hold zeros.
                     self.write(centre, workspace, &mut sums, |pack| pack.sum());
                 })?;

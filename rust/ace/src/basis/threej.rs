@@ -1,6 +1,6 @@
 //! Wigner 3j symbols, and the real trilinear form they make of three sets of harmonics.
 
-use crate::harmonics::parts;
+use super::harmonics::parts;
 
 /// The Wigner 3j symbol (l1 l2 l3; m1 m2 m3), by Racah's formula.
 pub(crate) fn three_j(l: [usize; 3], m: [i64; 3]) -> f64 {

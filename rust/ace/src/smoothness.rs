@@ -2,11 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::basis::Function;
+use crate::basis::{Function, Label, sign, three_j};
+use crate::descriptor::AceBasis;
 use crate::error::Error;
-use crate::labels::Label;
-use crate::structures::AceBasis;
-use crate::threej::{sign, three_j};
 
 /// A factor of a product: a label and its m.
 type Factor = (Label, i64);

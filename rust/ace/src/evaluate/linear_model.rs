@@ -1,11 +1,11 @@
 //! A linear model of the features, w · b(i), with its weights where the evaluation needs them.
 
+use super::tables::Tables;
 use crate::basis::Basis;
-use crate::tables::Tables;
 
 /// One weight per feature, laid out for each element of the centre.
 #[derive(Debug, Clone)]
-pub(crate) struct Model {
+pub(crate) struct LinearModel {
     pub(crate) centres: Vec<CentreModel>,
 }
 
@@ -20,7 +20,7 @@ pub(crate) struct CentreModel {
     pub(crate) functions: Vec<f64>,
 }
 
-impl Model {
+impl LinearModel {
     /// Lays out one weight per feature.
     pub(crate) fn new(basis: &Basis, tables: &Tables, weights: &[f64]) -> Self {
         let centre = |centre: usize| {

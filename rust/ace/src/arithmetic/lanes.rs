@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::{Add, Mul, Sub};
 
-use crate::number::Number;
+use super::number::Number;
 
 /// How many numbers the kernels handle at once: two 256-bit registers, so that one chain of sums hides the other's latency.
 pub(crate) const LANES: usize = 8;

@@ -3,10 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::basis::{Basis, Function};
-use crate::harmonics::n_harmonics;
-use crate::labels::Label;
-use crate::threej::Coupling;
+use crate::basis::{Basis, Coupling, Function, Label, n_harmonics};
 
 /// Everything that the evaluation of a basis looks up.
 #[derive(Debug, Clone)]

@@ -4,15 +4,12 @@
 //! to the first, then for each neighbour the scalar product of those with the derivatives of R_n Y_lm. The cost is a
 //! few times that of the values and does not grow with the number of functions per neighbour.
 
-use crate::dispatch::Kernel;
-use crate::dual::Dual;
-use crate::harmonics::n_harmonics;
-use crate::lanes::{Arithmetic, Lanes, Pack};
-use crate::model::CentreModel;
-use crate::number::Number;
-use crate::tables::{Combinations, Double, Tables, Triples};
-use crate::values::{Evaluator, Slot, couple, multiply};
-use crate::vector::VOIGT;
+use super::linear_model::CentreModel;
+use super::tables::{Combinations, Double, Tables, Triples};
+use super::values::{Evaluator, Slot, couple, multiply};
+use crate::arithmetic::{Arithmetic, Dual, Kernel, Lanes, Number, Pack};
+use crate::basis::n_harmonics;
+use crate::geometry::VOIGT;
 
 /// Memory of one evaluation, to be used again and again by one thread.
 #[derive(Debug, Clone)]

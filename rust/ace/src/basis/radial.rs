@@ -1,8 +1,8 @@
 //! The functions of distance: R_n inside the many-body sums, P_n of the pair part.
 
-use crate::number::Number;
-use crate::recursion::{Recursion, Terms, midpoints};
-use crate::transform::Agnesi;
+use super::recursion::{Recursion, Terms, midpoints};
+use super::transform::Agnesi;
+use crate::arithmetic::Number;
 
 /// φ_n(x): orthonormal on [-1, 1], vanishing quadratically at both ends, the same for all pairs of elements.
 #[derive(Debug, Clone)]
@@ -90,7 +90,7 @@ impl PairRadial {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dual::Dual;
+    use crate::arithmetic::Dual;
 
     fn close(values: impl IntoIterator<Item = f64>, expected: &[f64], tolerance: f64) {
         let values: Vec<f64> = values.into_iter().take(expected.len()).collect();

@@ -1,9 +1,9 @@
 //! The basis: its parameters, checked, and its many-body functions in the order of the columns.
 
+use super::labels::{Degrees, Label, n_symmetries};
+use super::radial::{Coordinate, Envelope, PairRadial};
+use super::self_part::{Expansion, Products, last_radial, one_neighbour};
 use crate::error::Error;
-use crate::labels::{Degrees, Label, n_symmetries};
-use crate::radial::{Coordinate, Envelope, PairRadial};
-use crate::self_part::{Expansion, Products, last_radial, one_neighbour};
 
 /// What defines a basis.
 #[derive(Debug, Clone, PartialEq)]

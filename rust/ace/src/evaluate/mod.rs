@@ -1,0 +1,11 @@
+//! The basis at one atom per lane: its values, and a linear model of them with its derivatives by the neighbours.
+
+mod adjoint;
+mod linear_model;
+mod tables;
+mod values;
+
+pub(crate) use adjoint::Reverse;
+pub(crate) use linear_model::LinearModel;
+pub(crate) use tables::{Combinations, SelfParts, Tables, by_parity};
+pub(crate) use values::{Evaluator, Slot, Workspace, couple, multiply, remove_self_part};
