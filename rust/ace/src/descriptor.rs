@@ -1,4 +1,4 @@
-//! The descriptor of many structures, in parallel over structures and over the atoms of each.
+//! The features of atoms and structures, in parallel over structures and over the atoms of each.
 
 use std::sync::OnceLock;
 
@@ -12,17 +12,17 @@ use crate::evaluate::{Evaluator, Workspace};
 use crate::geometry::Structure;
 use crate::sites::SiteVisitor;
 
-/// Atoms that one thread describes in one go.
+/// Number of atoms that are one task of a thread.
 pub(crate) const CHUNK: usize = 64;
 
-/// Most partial sums of one structure that are held at once.
+/// Largest number of partial sums of one structure.
 const MAX_PARTIAL_SUMS: usize = 256;
 
 /// The linear ACE descriptor: one row of features per atom.
 #[derive(Debug)]
 pub struct AceBasis {
     pub(crate) visitor: SiteVisitor,
-    /// What only designs need, made for the first of them.
+    /// Computed when the first design is asked for.
     jacobian: OnceLock<Jacobian>,
 }
 
@@ -68,7 +68,7 @@ impl AceBasis {
         Ok(rows)
     }
 
-    /// As [`Self::site_features`], into memory that the caller has; what was there does not matter.
+    /// [`Self::site_features`] into memory of the caller, whose old contents are overwritten.
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ impl AceBasis {
         }))
     }
 
-    /// The mean row of each structure; rows of atoms are not kept.
+    /// The mean of the rows of each structure; rows of atoms are not kept.
     ///
     /// The result is the same, bit for bit, for any number of threads.
     ///
@@ -139,7 +139,7 @@ impl AceBasis {
                 self.visitor.visit(&sites, atoms, |_, centre, scratch| {
                     let workspace = &mut scratch.workspace;
                     self.evaluator().evaluate(centre, &scratch.slots, workspace);
-                    // Lanes without an atom hold zeros.
+                    // Lanes without an atom are zero.
                     self.write(centre, workspace, &mut sums, |pack| pack.sum());
                 })?;
                 Ok(sums)
@@ -154,7 +154,7 @@ impl AceBasis {
         Ok(())
     }
 
-    /// Adds one number of each function to its column.
+    /// Adds every function to its column of a row; `number` takes one number from the lanes of a function.
     pub(crate) fn write(&self, centre: usize, workspace: &Workspace, row: &mut [f64], number: impl Fn(&Pack) -> f64) {
         let basis = self.basis();
         for (element, sums) in workspace.pair_sums.chunks_exact(basis.n_pair).enumerate() {
@@ -170,7 +170,7 @@ impl AceBasis {
     }
 }
 
-/// Runs all jobs and reports the first structure that failed, whichever failed first in time.
+/// Runs one job per structure; returns the error of the failed structure with the smallest index.
 pub(crate) fn first_error<J>(jobs: J) -> Result<(), Error>
 where
     J: IndexedParallelIterator<Item = Result<(), StructureProblem>>,

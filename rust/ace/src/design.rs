@@ -1,8 +1,8 @@
 //! Designs: the rows of features for the energy, the forces and the virial of a structure.
 //!
-//! With J the derivatives of the features of an atom by its sums A, and φ the functions that A sums, the row of the
-//! force on atom k is J(k) Σ_j ∂φ(r_kj) - Σ_j J(j) ∂φ(r_jk): each row is written once, by one thread, from the
-//! derivatives of all atoms by their sums, which are computed first.
+//! Let J(i) be the derivatives of the features of atom i by its one-particle sums, and φ the one-particle functions.
+//! The row of the force on atom k is J(k) Σ_j ∂φ(r_kj) - Σ_j J(j) ∂φ(r_jk). The J of all atoms are computed first. Then
+//! each row is written once, by one thread.
 
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,14 +16,14 @@ use crate::error::{Error, StructureProblem};
 use crate::geometry::Structure;
 use crate::sites::{Scratch, Sites};
 
-/// Atoms whose rows of forces one thread writes in one go: what belongs to them stays in the second cache, and so many
-/// share what is read of their neighbours.
+/// Number of atoms whose rows of forces one thread writes together. Their data fit into the second-level cache, and
+/// they share the J of common neighbours that are read.
 const ATOMS: usize = 24;
 
-/// Memory that threads take and bring back, for the time of one call.
+/// Workspaces that threads share during one call.
 #[derive(Default)]
 struct Pools {
-    /// The derivatives by the sums of all atoms of a structure.
+    /// The derivatives by the one-particle sums, of all atoms of a structure.
     derivatives: Mutex<Vec<Vec<Row>>>,
     by_sums: Mutex<Vec<Couplings>>,
     chunks: Mutex<Vec<Memory>>,
@@ -35,7 +35,7 @@ impl AceBasis {
         1 + 3 * n_atoms + 6
     }
 
-    /// Bytes that the design of a structure takes, and with it what is needed to compute it.
+    /// Bytes of the design of a structure and of the derivatives that it is computed from.
     pub fn design_bytes(&self, n_atoms: usize) -> usize {
         let rows = Self::n_design_rows(n_atoms) * self.n_features() * size_of::<f64>();
         rows + self.jacobian().rows(n_atoms) * size_of::<Row>()
@@ -43,9 +43,10 @@ impl AceBasis {
 
     /// The rows of features for the energy, the forces and the virial of each structure, one structure after the other.
     ///
-    /// The row of the energy comes first, the sum of the rows of the atoms. ForceRows of forces, three for each atom, are
-    /// minus its derivatives by the position, and six rows for the virial minus those by strain: xx, yy, zz, yz, xz,
-    /// xy. The result is the same, bit for bit, for any number of threads.
+    /// The first row is that of the energy, the sum of the rows of the atoms. Three rows for each atom, those of its
+    /// force, are minus the derivatives of the energy row by the position of the atom. Six rows for the virial are
+    /// minus the derivatives by strain: xx, yy, zz, yz, xz, xy. The result is the same, bit for bit, for any number of
+    /// threads.
     ///
     /// # Errors
     ///
@@ -98,7 +99,8 @@ impl AceBasis {
         Ok(())
     }
 
-    /// The derivatives of the features of some atoms by their sums, and the sum of the features.
+    /// Computes the derivatives of the features of some atoms by their one-particle sums; returns the sum of the
+    /// features.
     fn derive_by_sums(
         &self,
         sites: &Sites,
@@ -113,7 +115,7 @@ impl AceBasis {
         self.visitor.visit(sites, atoms, |lane_atoms, centre, scratch| {
             let Scratch { slots, workspace, .. } = scratch;
             self.evaluator().evaluate(centre, slots, workspace);
-            // Lanes without an atom hold zeros.
+            // Lanes without an atom are zero.
             self.write(centre, workspace, &mut features, |pack| pack.sum());
             let places: Vec<usize> = lane_atoms.iter().map(|&atom| atom - first).collect();
             let sums = &mut workspace.sums;
@@ -123,7 +125,7 @@ impl AceBasis {
         Ok(features)
     }
 
-    /// The rows of the forces on some atoms, and what these atoms add to the virial.
+    /// Writes the rows of the forces on some atoms; returns the contribution of these atoms to the virial.
     fn derive_by_positions(
         &self,
         sites: &Sites,
@@ -150,7 +152,7 @@ impl AceBasis {
             self.evaluator().differentiate_one_particle(centre, &scratch.slots, one_particle);
             for (lane, &atom) in lane_atoms.iter().enumerate() {
                 for element in 0..n_elements {
-                    // Functions of neighbours pull at the centre, and those of the centre at itself.
+                    // The features of neighbours change with the position of the centre, and so do its own.
                     let pulls = scratch.neighbours(element, lane).map(|(slot, atom)| {
                         Term::new(jacobian, atom, n_points + one_particle.neighbour(slot, lane), lane)
                     });
@@ -185,7 +187,7 @@ impl AceBasis {
     }
 }
 
-/// Adds to a plan what some atoms, in batches, contribute to the virial.
+/// Adds the sums for the virial to a plan.
 fn plan_moments(plan: &mut Plan, jacobian: &Jacobian, batches: &[Batch], atoms: Range<usize>, n_elements: usize) {
     for centre in 0..n_elements {
         for (element, half) in (0..n_elements).flat_map(|element| [(element, 0), (element, 1)]) {
@@ -208,7 +210,7 @@ fn add(sums: &mut [f64], terms: &[f64]) {
 }
 
 fn lock<T>(pool: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing is ever half done under the lock, so a thread that died holding it left it whole.
+    // No change under this lock can be left half done, so the vector is intact even if a thread panicked with the lock.
     pool.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -218,7 +220,7 @@ mod tests {
     use crate::arithmetic::Instructions;
     use crate::basis::Parameters;
 
-    /// The instructions that a processor has change rounding only.
+    /// Results with and without fused multiply-add differ by rounding only.
     #[test]
     fn fused_and_separate_arithmetic_agree() {
         let mut basis = AceBasis::new(&Parameters {

@@ -9,7 +9,7 @@ pub enum Error {
     /// Correlation orders other than 1, 2 and 3 have no closed-form couplings here.
     #[error("order must be 1, 2 or 3, but {given} was given")]
     Order {
-        /// The order that was asked for.
+        /// The order given.
         given: usize,
     },
     /// One total degree is needed per correlation order.
@@ -17,18 +17,18 @@ pub enum Error {
     TotalDegreeCount {
         /// The correlation order.
         expected: usize,
-        /// How many degrees came.
+        /// Number of degrees given.
         given: usize,
     },
-    /// A total degree below 1 leaves no function; a huge one leaves more than anything can use.
+    /// A total degree below 1 leaves no function; beyond the largest, rows are too long to be of use.
     #[error("totaldegree must be between 1 and {most}, but {given} was given")]
     TotalDegree {
-        /// The degree that was asked for.
+        /// The degree given.
         given: f64,
-        /// The largest degree that is accepted.
+        /// The largest accepted degree.
         most: f64,
     },
-    /// The descriptor would be too long to work with.
+    /// The descriptor would have too many features.
     #[error(
         "{n_elements} elements at order {order} make {length} features, more than the {most} that are \
          accepted: lower totaldegree, per order if need be"
@@ -38,24 +38,24 @@ pub enum Error {
         n_elements: usize,
         /// Correlation order.
         order: usize,
-        /// Length that was asked for.
+        /// Number of features that the parameters give.
         length: usize,
-        /// Largest length that is accepted.
+        /// Largest accepted number of features.
         most: usize,
     },
-    /// The cutoff radius must be a length.
+    /// The cutoff radius must be positive and finite.
     #[error("the cutoff radius must be positive and finite, but {given} was given")]
     Cutoff {
-        /// The radius that was asked for, in Å.
+        /// The radius given, in Å.
         given: f64,
     },
     /// The elements must be a strictly ascending list of atomic numbers.
     #[error("elements must be distinct atomic numbers between 1 and 118 in ascending order, but {given:?} was given")]
     Elements {
-        /// The atomic numbers that came.
+        /// The atomic numbers given.
         given: Vec<i64>,
     },
-    /// The length scales r0 must be a symmetric matrix of lengths that the cutoff can be compared with.
+    /// The length scales r0 must be a symmetric matrix of lengths within bounds that follow from the cutoff.
     #[error(
         "r0 must be a symmetric {expected} x {expected} matrix of lengths between {least} and {most} Å, 1/100 and 10 \
          times the cutoff, but {given}"
@@ -63,17 +63,17 @@ pub enum Error {
     LengthScale {
         /// Number of elements.
         expected: usize,
-        /// The smallest length that is accepted, in Å.
+        /// The smallest accepted length in Å.
         least: f64,
-        /// The largest length that is accepted, in Å.
+        /// The largest accepted length in Å.
         most: f64,
-        /// What came instead.
+        /// A description of the matrix given.
         given: String,
     },
     /// The exponent of the smoothness prior must be positive.
     #[error("the power of the smoothness prior must be positive and finite, but {given} was given")]
     Power {
-        /// The exponent that was asked for.
+        /// The exponent given.
         given: f64,
     },
     /// A linear model has one weight per feature.
@@ -81,10 +81,10 @@ pub enum Error {
     WeightCount {
         /// Number of features.
         expected: usize,
-        /// How many weights came.
+        /// Number of weights given.
         given: usize,
     },
-    /// Weights are numbers.
+    /// A weight is NaN or infinite.
     #[error("expected finite weights, but that of feature {feature} is {given}")]
     Weight {
         /// 0-based index of the feature.
@@ -106,10 +106,10 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum StructureProblem {
-    /// There is nothing to describe.
+    /// The structure has no atoms.
     #[error("expected at least one atom, but the structure is empty")]
     Empty,
-    /// As many atomic numbers as positions are needed.
+    /// The numbers of positions and atomic numbers differ.
     #[error("expected one atomic number per position, but {numbers} came with {positions} positions")]
     AtomCount {
         /// Number of positions.
@@ -117,14 +117,14 @@ pub enum StructureProblem {
         /// Number of atomic numbers.
         numbers: usize,
     },
-    /// An element that the descriptor was not made for.
+    /// An element that the descriptor does not have.
     #[error("atom {atom} has atomic number {given}, but the descriptor knows only {known:?}")]
     UnknownElement {
         /// 0-based index of the atom.
         atom: usize,
         /// Its atomic number.
         given: i64,
-        /// The atomic numbers that the descriptor was made for.
+        /// The atomic numbers of the descriptor.
         known: Vec<i64>,
     },
     /// A coordinate is NaN or infinite.
@@ -132,7 +132,7 @@ pub enum StructureProblem {
     Position {
         /// 0-based index of the atom.
         atom: usize,
-        /// Where it is said to be.
+        /// Its position.
         position: [f64; 3],
     },
     /// An entry of the cell is NaN or infinite.
@@ -151,7 +151,7 @@ pub enum StructureProblem {
         /// The cell vectors, one a row.
         cell: [[f64; 3]; 3],
     },
-    /// The cell is so thin that more periodic images are within the cutoff than can be meant.
+    /// The cell is so thin that too many periodic images are within the cutoff.
     #[error("too many periodic images within {cutoff} Å of an atom: the cell {cell:?} is too thin")]
     TooDense {
         /// The cell vectors, one a row.
@@ -166,15 +166,15 @@ pub enum StructureProblem {
         first: usize,
         /// 0-based index of the other; the same where it is a periodic image.
         second: usize,
-        /// How far apart they are, in Å.
+        /// Their distance in Å.
         distance: f64,
-        /// The smallest distance that is accepted, in Å.
+        /// The smallest accepted distance in Å.
         least: f64,
     },
 }
 
 impl StructureProblem {
-    /// The same problem, with the structure it was found in.
+    /// The error for this problem in the structure at a position.
     pub fn at(self, index: usize) -> Error {
         Error::Structure { index, problem: self }
     }

@@ -11,23 +11,23 @@ use crate::evaluate::LinearModel;
 use crate::geometry::Structure;
 use crate::sites::{Scratch, Sites};
 
-/// Atoms whose pairs are held at once: those of one structure are added up in the order of the atoms.
+/// Number of atoms whose pairs are held in memory at once, before they are added to the forces in the order of atoms.
 const BLOCK: usize = 64 * CHUNK;
 
-/// What a linear model w · b says of structures, in the unit of energy of its weights and Å.
+/// Predictions of a linear model w · b for some structures, in Å and the unit of energy of the weights.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Predictions {
     /// w · b(i), one per atom, structure after structure.
     pub site_energies: Vec<f64>,
-    /// Sum over the atoms, one per structure.
+    /// One per structure: the sum of the site energies.
     pub energies: Vec<f64>,
-    /// Minus the derivative of the energy by the position of each atom, structure after structure.
+    /// One per atom, structure after structure: minus the derivative of the energy by the position.
     pub forces: Vec<[f64; 3]>,
-    /// Minus the derivative of the energy by strain, xx, yy, zz, yz, xz, xy, one per structure.
+    /// One per structure: minus the derivative of the energy by strain, xx, yy, zz, yz, xz, xy.
     pub virials: Vec<[f64; 6]>,
 }
 
-/// Where the results of one structure go.
+/// One structure, and the memory for its results.
 struct Job<'a> {
     structure: &'a Structure<'a>,
     site_energies: &'a mut [f64],
@@ -36,10 +36,10 @@ struct Job<'a> {
     virial: &'a mut [f64; 6],
 }
 
-/// What a chunk of atoms makes of other atoms.
+/// The derivatives of the energies of some atoms, by neighbour.
 #[derive(Default)]
 struct Pulls {
-    /// An atom, and the derivative of the energies of the chunk by a vector that ends there.
+    /// An atom, and a contribution to the derivative of the energies by its position.
     pairs: Vec<(usize, [f64; 3])>,
     virial: [f64; 6],
 }
@@ -47,8 +47,8 @@ struct Pulls {
 impl AceBasis {
     /// Energies, forces and virials of the linear model with one weight per feature.
     ///
-    /// The features of the structures are never formed, nor their gradients: the cost is a few times that of the
-    /// features, for any number of them. The result is the same, bit for bit, for any number of threads.
+    /// Neither the features nor their gradients are stored: the cost is a small multiple of that of the features. The
+    /// result is the same, bit for bit, for any number of threads.
     ///
     /// # Errors
     ///
@@ -102,7 +102,7 @@ impl AceBasis {
         Ok(())
     }
 
-    /// Evaluates the model at some atoms, and what they pull at.
+    /// Evaluates the model at some atoms, with its derivatives by the positions of these and their neighbours.
     fn pull(
         &self,
         model: &LinearModel,
@@ -129,7 +129,7 @@ impl AceBasis {
                 }
             }
             pulls.pairs.extend(lane_atoms.iter().copied().zip(own));
-            // Lanes without an atom hold zeros.
+            // Lanes without an atom are zero.
             add(&mut pulls.virial, reverse.moments.map(|pack| pack.sum()));
         })?;
         Ok(pulls)

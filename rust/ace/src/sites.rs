@@ -1,4 +1,4 @@
-//! The atoms of one structure with their neighbours, visited as many at once as there are lanes.
+//! Visits to the atoms of a structure, one atom per lane, with their neighbours.
 
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,41 +8,42 @@ use crate::error::StructureProblem;
 use crate::evaluate::{Evaluator, Reverse, Slot, Workspace};
 use crate::geometry::{CellList, Hits, Structure};
 
-/// Atoms closer than this, in Å, are a mistake in the structure: the same atom twice.
+/// Smallest distance of two atoms in Å. Closer atoms are refused as the same atom given twice.
 pub const MIN_DISTANCE: f64 = 1e-3;
 
-/// Evaluates a basis at the atoms of structures, for all threads.
+/// An evaluator with workspaces for all threads that visit atoms.
 #[derive(Debug)]
 pub(crate) struct SiteVisitor {
     pub(crate) evaluator: Evaluator,
-    /// Memory that threads take and bring back.
+    /// Workspaces that no thread uses at the moment.
     idle: Mutex<Vec<Scratch>>,
 }
 
-/// A structure, checked: the element of each atom, and the atoms sorted into bins.
+/// A checked structure: the element of each atom, and the cell list.
 #[derive(Debug)]
 pub(crate) struct Sites {
+    /// For each atom, the index of its element among those of the basis.
     pub(crate) elements: Vec<usize>,
     cells: CellList,
 }
 
-/// Memory of one thread.
+/// Workspace of one thread.
 #[derive(Debug)]
 pub(crate) struct Scratch {
-    /// For each element, the neighbours of the atoms in the lanes.
+    /// For each element, the neighbours of that element of the atoms in the lanes.
     pub(crate) slots: Vec<Vec<Slot>>,
     pub(crate) workspace: Workspace,
     pub(crate) reverse: Reverse,
     hits: Hits,
-    /// The atoms of a chunk that share an element.
+    /// The atoms to visit that have the same element.
     centres: Vec<usize>,
-    /// For each element, how many neighbours the lane at hand has so far.
+    /// For each element, the number of neighbours found so far for the current lane.
     filled: Vec<usize>,
 }
 
 impl Scratch {
-    /// The neighbours of one element that the atom in a lane has: where they are among the slots of all elements, and
-    /// which atoms they are.
+    /// The neighbours of one element of the atom in a lane: index among the slots of all elements, and index of the
+    /// atom.
     pub(crate) fn neighbours(&self, element: usize, lane: usize) -> impl Iterator<Item = (usize, usize)> {
         let first: usize = self.slots[..element].iter().map(Vec::len).sum();
         let slots = self.slots[element].iter().enumerate();
@@ -55,7 +56,7 @@ impl SiteVisitor {
         Self { evaluator, idle: Mutex::new(Vec::new()) }
     }
 
-    /// Checks a structure and sorts its atoms.
+    /// Checks a structure and builds its cell list.
     pub(crate) fn prepare(&self, structure: &Structure<'_>) -> Result<Sites, StructureProblem> {
         if structure.is_empty() {
             return Err(StructureProblem::Empty);
@@ -79,8 +80,9 @@ impl SiteVisitor {
         Ok(Sites { elements, cells: CellList::new(structure, self.evaluator.basis.rcut)? })
     }
 
-    /// Visits some atoms of a structure, those of one element after the other: which they are, their element, and
-    /// memory with their neighbours.
+    /// Visits some atoms of a structure, element after element and up to `LANES` atoms at once.
+    ///
+    /// `visit` is called with the atoms in the lanes, their element, and a workspace with their neighbours.
     pub(crate) fn visit(
         &self,
         sites: &Sites,
@@ -102,7 +104,7 @@ impl SiteVisitor {
         Ok(())
     }
 
-    /// Fills the lanes with the neighbours of some atoms.
+    /// Finds the neighbours of the atoms in the lanes.
     fn gather(&self, sites: &Sites, lane_atoms: &[usize], scratch: &mut Scratch) -> Result<(), StructureProblem> {
         let Scratch { slots: slots_of, hits, filled, .. } = scratch;
         slots_of.iter_mut().for_each(Vec::clear);
@@ -150,7 +152,8 @@ impl SiteVisitor {
     }
 
     fn idle_scratch(&self) -> MutexGuard<'_, Vec<Scratch>> {
-        // Nothing is ever half done under the lock, so a thread that died holding it left it whole.
+        // No change under this lock can be left half done, so the vector is intact even if a thread panicked with the
+        // lock.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

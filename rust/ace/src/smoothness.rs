@@ -49,13 +49,13 @@ fn roughness(function: &Function, power: f64) -> f64 {
         let ks = (expansion.first..).step_by(2);
         expansion.coefficients.iter().zip(ks).map(move |(p, k)| to_sums * p * (k as f64).powf(power))
     });
-    // In a fixed order: that of a map is not.
+    // Sorted, because the order of a hash map changes from run to run, and with it the rounding of the sum.
     let mut squares: Vec<f64> = coupled.chain(expansion).map(|c| c * c).collect();
     squares.sort_by(f64::total_cmp);
     squares.iter().sum::<f64>().sqrt()
 }
 
-/// The coefficient on each distinct product, factors in ascending order.
+/// The coefficient of each distinct product of one-particle sums, with the factors in ascending order.
 fn coefficients(function: &Function) -> HashMap<Vec<Factor>, f64> {
     let mut products = HashMap::new();
     let mut add = |mut factors: Vec<Factor>, c: f64| {

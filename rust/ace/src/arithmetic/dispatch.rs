@@ -4,9 +4,10 @@ use mlipselect_simd::for_this_processor;
 
 use super::lanes::{Arithmetic, Fused, Separate};
 
-/// Work that is written once for every kind of arithmetic.
+/// A computation that is written once for every kind of arithmetic.
 ///
-/// `run` and what it calls must be inlined, so that they are compiled for the instructions of the caller.
+/// `run` and all functions that it calls must be `#[inline(always)]`, so that they are compiled for the instructions of
+/// the caller.
 pub(crate) trait Kernel {
     fn run<A: Arithmetic>(self);
 }
@@ -14,7 +15,7 @@ pub(crate) trait Kernel {
 /// The instructions that kernels run with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Instructions {
-    /// The best of this processor.
+    /// AVX2 and FMA where the processor has them, else the baseline of the target.
     Best,
     /// Separate multiplications and additions, whatever the processor has.
     #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Forward-mode differentiation: any formula written for a [`Number`] also gives its derivative.
+//! Forward-mode differentiation: a formula evaluated with a [`Dual`] gives its value and its derivative.
 
 use std::ops::{Add, Mul, Sub};
 
@@ -12,19 +12,19 @@ pub(crate) struct Dual<T> {
 }
 
 impl<T: Number> Dual<T> {
-    /// The variable with respect to which everything is differentiated.
+    /// The variable of differentiation: its slope is 1.
     #[inline(always)]
     pub(crate) fn variable(value: T) -> Self {
         Self { value, slope: T::splat(1.0) }
     }
 
-    /// Something that does not depend on the variable.
+    /// A number that does not depend on the variable: its slope is 0.
     #[inline(always)]
     pub(crate) fn constant(value: T) -> Self {
         Self { value, slope: T::splat(0.0) }
     }
 
-    /// `self + factor * other`, with a constant.
+    /// `self + factor * other`, where `factor` is a constant.
     #[inline(always)]
     pub(crate) fn plus_scaled(self, factor: f64, other: Self) -> Self {
         let factor = T::splat(factor);

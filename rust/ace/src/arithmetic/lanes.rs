@@ -1,14 +1,15 @@
-//! Several numbers at once, in plain arrays that the compiler turns into vector instructions.
+//! Several numbers at once, in arrays whose loops the compiler turns into vector instructions.
 
 use std::marker::PhantomData;
 use std::ops::{Add, Mul, Sub};
 
 use super::number::Number;
 
-/// How many numbers the kernels handle at once: two 256-bit registers, so that one chain of sums hides the other's latency.
+/// Number of centres that a kernel handles at once: two 256-bit registers, so that two independent sums hide the
+/// latency of each other.
 pub(crate) const LANES: usize = 8;
 
-/// One number per lane, as it lies in memory.
+/// One number per lane, in memory.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[repr(C, align(32))]
 pub(crate) struct Pack(pub(crate) [f64; LANES]);
@@ -22,13 +23,13 @@ impl Pack {
         self.0.iter().sum()
     }
 
-    /// The first four numbers, or the next.
+    /// The first four numbers (index 0), or the last four (index 1).
     #[inline(always)]
     pub(crate) fn part(&self, index: usize) -> Quad {
         Quad(std::array::from_fn(|k| self.0[index * QUAD + k]))
     }
 
-    /// Writes the first four numbers, or the next.
+    /// Sets the first four numbers (index 0), or the last four (index 1).
     #[inline(always)]
     pub(crate) fn set_part(&mut self, index: usize, quad: Quad) {
         self.0[index * QUAD..][..QUAD].copy_from_slice(&quad.0);
@@ -38,7 +39,7 @@ impl Pack {
 /// Numbers of one 256-bit register.
 pub(crate) const QUAD: usize = 4;
 
-/// Four numbers that lie together, to be loaded at once.
+/// Four numbers that one instruction loads.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[repr(C, align(32))]
 pub(crate) struct Quad(pub(crate) [f64; QUAD]);
@@ -85,32 +86,32 @@ impl Quad {
     }
 }
 
-/// The numbers of quads, one after the other.
+/// The numbers of some quads as one slice.
 #[inline(always)]
 pub(crate) fn numbers(quads: &[Quad]) -> &[f64] {
     // SAFETY: a `Quad` is four numbers and nothing else, and the borrow is handed on whole.
     unsafe { std::slice::from_raw_parts(quads.as_ptr().cast(), QUAD * quads.len()) }
 }
 
-/// Quads of a [`Row`]: three rows of sums of so many fill the registers.
+/// Number of quads of a [`Row`]. Sums of three rows take 12 of the 16 vector registers of AVX2.
 pub(crate) const WIDTH: usize = 4;
 
-/// A stretch of a row of a matrix.
+/// `WIDTH` times `QUAD` consecutive entries of a row of a matrix.
 pub(crate) type Row = [Quad; WIDTH];
 
-/// For each lane, its numbers in four packs.
+/// For each lane, its four numbers in four packs.
 #[inline(always)]
 pub(crate) fn transpose(packs: &[Pack]) -> [Quad; LANES] {
     let [a, b, c, d] = [packs[0].0, packs[1].0, packs[2].0, packs[3].0];
     std::array::from_fn(|lane| Quad([a[lane], b[lane], c[lane], d[lane]]))
 }
 
-/// How a product is added: in one rounding where the processor has the instruction, in two elsewhere.
+/// Multiplication and addition, with one rounding or two.
 pub(crate) trait Arithmetic: Copy {
     fn mul_add(a: f64, b: f64, c: f64) -> f64;
 }
 
-/// Fused multiply-add; only fast inside functions compiled for a processor that has it.
+/// One instruction and one rounding; slow in functions that are not compiled for processors with that instruction.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fused;
 
@@ -121,7 +122,7 @@ impl Arithmetic for Fused {
     }
 }
 
-/// A multiplication, then an addition.
+/// A multiplication and an addition, each rounded.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Separate;
 
@@ -132,7 +133,7 @@ impl Arithmetic for Separate {
     }
 }
 
-/// One number per lane, to calculate with.
+/// One number per lane, with arithmetic.
 #[derive(Debug, Clone, Copy)]
 #[repr(transparent)]
 pub(crate) struct Lanes<A>(pub(crate) Pack, PhantomData<A>);
@@ -143,14 +144,14 @@ impl<A: Arithmetic> Lanes<A> {
         Self(Pack(values), PhantomData)
     }
 
-    /// The same memory, to calculate with.
+    /// Triples of packs in place, with arithmetic.
     #[inline(always)]
     pub(crate) fn triples(packs: &mut [[Pack; 3]]) -> &mut [[Self; 3]] {
         // SAFETY: `Lanes` is a transparent wrapper of `Pack`, and the borrow is handed on whole.
         unsafe { &mut *(std::ptr::from_mut(packs) as *mut [[Self; 3]]) }
     }
 
-    /// The same memory, to calculate with.
+    /// Packs in place, with arithmetic.
     #[inline(always)]
     pub(crate) fn of(packs: &mut [Pack]) -> &mut [Self] {
         // SAFETY: `Lanes` is a transparent wrapper of `Pack`, and the borrow is handed on whole.

@@ -1,8 +1,8 @@
-//! The arithmetic that the formulas need, so that one body serves numbers, vector lanes and derivatives.
+//! The arithmetic of the formulas, which are written once for numbers, vector lanes and derivatives.
 
 use std::ops::{Add, Mul, Sub};
 
-/// Something that formulas can be evaluated with.
+/// A type that formulas are evaluated with.
 pub(crate) trait Number: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {
     /// A constant.
     fn splat(value: f64) -> Self;
@@ -11,13 +11,13 @@ pub(crate) trait Number: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Ou
     /// `1 / self`.
     fn recip(self) -> Self;
 
-    /// `slope * self + shift`, with constants.
+    /// `slope * self + shift`, where both are constants.
     #[inline(always)]
     fn affine(self, slope: f64, shift: f64) -> Self {
         Self::splat(slope).mul_add(self, Self::splat(shift))
     }
 
-    /// `factor * self`, with a constant.
+    /// `factor * self`, where `factor` is a constant.
     #[inline(always)]
     fn scaled(self, factor: f64) -> Self {
         Self::splat(factor) * self

@@ -1,11 +1,11 @@
-//! The basis: its parameters, checked, and its many-body functions in the order of the columns.
+//! The basis: its checked parameters, and its many-body functions in the order of the columns.
 
 use super::labels::{Degrees, Label, n_symmetries};
 use super::radial::{Coordinate, Envelope, PairRadial};
 use super::self_part::{Expansion, Products, last_radial, one_neighbour};
 use crate::error::Error;
 
-/// What defines a basis.
+/// The parameters that define a basis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameters {
     /// Atomic numbers, ascending.
@@ -16,18 +16,18 @@ pub struct Parameters {
     pub totaldegree: Vec<f64>,
     /// Cutoff radius in Å.
     pub rcut: f64,
-    /// Length scale of each pair of elements in Å, row by row.
+    /// Length scale of each pair of elements in Å: a symmetric matrix, row by row.
     pub r0: Vec<f64>,
 }
 
-/// One many-body function: a product of one-particle sums, coupled to an invariant, less its self part.
+/// One many-body function: an invariant coupling of two or three one-particle sums, minus its self part.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Function {
     /// The labels of its factors, ascending.
     pub(crate) labels: Vec<Label>,
     /// √σ: the root of the number of permutations that map the labels to themselves.
     pub(crate) root_sigma: f64,
-    /// κ Σ_k p_k R_k, what one neighbour makes of it, and that neighbour's element; none where elements mix.
+    /// Element of the neighbours and κ Σ_k p_k R_k; `None` where the labels have different elements.
     pub(crate) self_part: Option<(usize, Expansion)>,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct PairOfElements {
     pub(crate) radial: PairRadial,
 }
 
-/// Everything that the parameters determine.
+/// A basis: everything that follows from the parameters.
 #[derive(Debug, Clone)]
 pub(crate) struct Basis {
     pub(crate) elements: Vec<i64>,
@@ -46,12 +46,12 @@ pub(crate) struct Basis {
     pub(crate) n_features: usize,
     /// Number of pair functions of one pair of elements.
     pub(crate) n_pair: usize,
-    /// The many-body functions, the same for each centre.
+    /// The many-body functions, the same for every element of the centre.
     pub(crate) functions: Vec<Function>,
-    /// The radial functions that the sums and the self parts need.
+    /// The radial functions R_n, `n_radial` of them: those of the one-particle sums and of the self parts.
     pub(crate) envelope: Envelope,
     pub(crate) n_radial: usize,
-    /// For each element of the centre, for each of the neighbour.
+    /// For each element of the centre and each of the neighbour.
     pub(crate) pairs: Vec<PairOfElements>,
 }
 
@@ -101,7 +101,7 @@ impl Basis {
         (before + high - low) * self.n_pair
     }
 
-    /// First column of the many-body functions of a centre.
+    /// First column of the many-body functions for centres of one element.
     pub(crate) fn many_body_column(&self, centre: usize) -> usize {
         let n = self.elements.len();
         self.n_pair * n * (n + 1) / 2 + centre * self.functions.len()
@@ -132,7 +132,7 @@ fn check_elements(elements: &[i64]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Beyond a hundredth of the cutoff and ten times it the transforms keep too few digits of a distance.
+/// Length scales must lie between 0.01 and 10 cutoffs: beyond, the transforms lose too many digits of a distance.
 fn check_length_scales(r0: &[f64], n: usize, rcut: f64) -> Result<(), Error> {
     let wrong = |given: String| Err(Error::LengthScale { expected: n, least: 0.01 * rcut, most: 10.0 * rcut, given });
     if r0.len() != n * n {

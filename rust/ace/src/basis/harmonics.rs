@@ -1,7 +1,7 @@
 //! Complex orthonormal spherical harmonics Y_lm with the Condon–Shortley sign, by a recursion without poles.
 //!
-//! Only m ≥ 0 is stored, as real numbers: Y_l0, Re Y_l1, Im Y_l1, Re Y_l2, … at `l²`, `l² + 1`, …
-//! The rest is Y_{l,-m} = (-1)^m Y*_lm.
+//! Only m ≥ 0 is stored, as real numbers: Y_l0, Re Y_l1, Im Y_l1, Re Y_l2, … at indices `l²`, `l² + 1`, ….
+//! The others are Y_{l,-m} = (-1)^m Y*_lm.
 
 use crate::arithmetic::Number;
 
@@ -17,13 +17,14 @@ struct Step {
     fall: f64,
 }
 
-/// The derivatives of r^l Y_lm are harmonics of l - 1 times these: along z that of m, along x ± iy those of m ± 1.
+/// The factors in the derivatives of r^l Y_lm, which are harmonics of degree l - 1: of order m along z, of orders m + 1
+/// and m - 1 along x and y.
 #[derive(Debug, Clone, Copy)]
 struct Ladder {
     along: f64,
-    /// Half the factor of m + 1 for m > 0, all of it for m = 0.
+    /// Half the factor of order m + 1; for m = 0 the whole factor.
     up: f64,
-    /// Half the factor of m - 1.
+    /// Half the factor of order m - 1.
     down: f64,
 }
 
@@ -49,7 +50,7 @@ impl Harmonics {
                 let rise = ((4.0 * l * l - 1.0) / (l * l - m * m)).sqrt();
                 Step {
                     rise,
-                    // Zero for m = l - 1, where there is nothing two below.
+                    // Zero for m = l - 1, where Y_{l-2,m} does not exist.
                     fall: rise * ((below * below - m * m) / (4.0 * below * below - 1.0)).abs().sqrt(),
                 }
             })
@@ -78,7 +79,7 @@ impl Harmonics {
         for l in 1..=self.lmax {
             let (done, row) = out.split_at_mut(l * l);
             let below = &done[(l - 1) * (l - 1)..];
-            // One row further down there is nothing for l = 1, and nothing is read from it.
+            // For l = 1 there are no harmonics of degree l - 2, and none are read.
             let two_below = &done[(l.max(2) - 2) * (l.max(2) - 2)..];
             for m in 0..l {
                 let &Step { rise, fall } = steps.next().expect("one step per l and m < l");
@@ -102,9 +103,9 @@ impl Harmonics {
 }
 
 impl Harmonics {
-    /// The gradients of the solid harmonics r^l Y_lm at a unit vector, given the harmonics there.
+    /// The gradients of the solid harmonics r^l Y_lm at a unit vector, from the harmonics there.
     ///
-    /// Along the sphere they are those of the harmonics.
+    /// Their tangential parts are the gradients of the harmonics.
     #[inline(always)]
     pub(crate) fn gradients<T: Number>(&self, harmonics: &[T], out: &mut [[T; 3]]) {
         out[0] = [T::splat(0.0); 3];
@@ -131,7 +132,7 @@ impl Harmonics {
     }
 }
 
-/// Where the real numbers of one m are within their l.
+/// The range of the real numbers of one m among those of its l.
 #[inline(always)]
 pub(crate) fn parts(m: usize) -> std::ops::Range<usize> {
     if m == 0 { 0..1 } else { 2 * m - 1..2 * m + 1 }

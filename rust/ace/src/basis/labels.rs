@@ -1,14 +1,14 @@
-//! Which functions there are: labels, admissible blocks of labels, and how many.
+//! The labels of one-particle functions, and the blocks of labels that are many-body functions of the basis.
 
 use crate::error::Error;
 
-/// Largest total degree that is accepted: beyond it couplings lose digits and rows are too long for anything.
+/// Largest accepted total degree. Beyond it couplings lose digits, and rows are too long to be of use.
 pub const MAX_TOTALDEGREE: f64 = 40.0;
 
-/// Longest descriptor that is accepted.
+/// Largest accepted number of features.
 pub const MAX_FEATURES: usize = 1_000_000;
 
-/// Which one-particle function a factor of a many-body function is.
+/// The label of a one-particle function, and so of a factor of a many-body function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Label {
     /// Index of the neighbours' element among the elements of the descriptor.
@@ -26,7 +26,7 @@ impl Label {
     }
 }
 
-/// How many permutations map a sorted tuple to itself.
+/// Number of permutations that map a sorted tuple to itself.
 pub(crate) fn n_symmetries<T: PartialEq>(sorted: &[T]) -> usize {
     let mut count = 1;
     let mut run = 1;
@@ -61,7 +61,7 @@ impl Degrees {
         match totaldegree.iter().find(|d| !(1.0..=most).contains(*d)) {
             Some(&given) => Err(Error::TotalDegree { given, most }),
             None => Ok(Self {
-                // A degree that was meant to be a half-integer counts as one.
+                // A half-integer that rounding made slightly too small still counts as one.
                 doubled: totaldegree.iter().map(|d| (2.0 * d + 1e-9) as usize).collect(),
             }),
         }
@@ -79,7 +79,7 @@ impl Degrees {
 
     /// The labels that occur in a block of order 2 or 3, ascending.
     pub fn labels(&self, n_elements: usize) -> Vec<Label> {
-        // The rest of a block adds the least with the same l again and n = 1 throughout.
+        // The smallest block with a label has the same l once more and n = 1 in all other factors.
         let occurs = |label: Label| {
             let least = label.doubled_degree() + 2 + 3 * label.l;
             (self.order() >= 2 && least <= self.doubled[1]) || (self.order() >= 3 && least + 2 <= self.doubled[2])
@@ -132,7 +132,8 @@ impl Degrees {
         let mut length = self.n_pair() as u128 * z * (z + 1) / 2;
         let labels = self.labels(1);
         for order in 2..=self.order() {
-            // Elements are assigned to the factors of each one-element block, alike factors without order.
+            // Each block of one element gives as many blocks as there are assignments of elements to its factors, where
+            // equal factors are not ordered.
             for block in self.blocks(order, &labels) {
                 let assignments = match (order, n_symmetries(&block)) {
                     (2, 2) => z * (z + 1) / 2,
@@ -151,7 +152,7 @@ impl Degrees {
     }
 }
 
-/// Whether two or three angular momenta couple to an invariant that reflections do not change.
+/// Whether the angular momenta of two or three labels couple to an invariant of rotations and reflections.
 fn couples(block: &[Label]) -> bool {
     match *block {
         [a, b] => a.l == b.l,

@@ -1,4 +1,4 @@
-//! What the basis is: its labels, its radial and angular functions, and how products of them are coupled.
+//! The definition of the basis: labels, radial and angular functions, and the couplings of their products.
 
 mod functions;
 mod harmonics;

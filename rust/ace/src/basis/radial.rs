@@ -4,7 +4,7 @@ use super::recursion::{Recursion, Terms, midpoints};
 use super::transform::Agnesi;
 use crate::arithmetic::Number;
 
-/// φ_n(x): orthonormal on [-1, 1], vanishing quadratically at both ends, the same for all pairs of elements.
+/// φ_n(x): orthonormal on [-1, 1], with double zeros at both ends. All pairs of elements share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Envelope {
     family: Recursion,
@@ -36,7 +36,7 @@ fn weight<T: Number>(x: T) -> T {
     e * e
 }
 
-/// Where a distance between two elements falls in [-1, 1], the domain of [`Envelope`].
+/// The map x(r) from distances between two elements to [-1, 1], the domain of [`Envelope`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Coordinate {
     transform: Agnesi<2, 4>,
@@ -74,7 +74,7 @@ impl PairRadial {
         Self { transform, family: Recursion::orthonormal(n, lowest, 1.0, |_| 1.0), r0, cutoff: rcut / r0 }
     }
 
-    /// P_1(r), P_2(r), … each times `factor`, for r below the cutoff; the reciprocal of r is at hand where this is called.
+    /// P_1(r), P_2(r), … each times `factor`, for r below the cutoff; `inverse_r` is 1 / r.
     #[inline(always)]
     pub(crate) fn terms<T: Number>(&self, r: T, inverse_r: T, factor: T) -> Terms<'_, T> {
         let s = r.scaled(1.0 / self.r0);

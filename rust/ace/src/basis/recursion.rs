@@ -25,7 +25,7 @@ impl Recursion {
     /// `n` functions, orthonormal under the mean over the midpoints of `[low, high]`, with positive leading factors.
     pub(crate) fn orthonormal(n: usize, low: f64, high: f64, weight: impl Fn(f64) -> f64) -> Self {
         let t = midpoints(low, high);
-        // Means of t are taken from here: in a narrow interval they would lose digits that a division by its width shows.
+        // Means of t are taken relative to the middle: in a narrow interval they would lose digits.
         let middle = 0.5 * (low + high);
         let mean = |f: &dyn Fn(usize) -> f64| (0..NODES).map(f).sum::<f64>() / NODES as f64;
 
@@ -47,7 +47,7 @@ impl Recursion {
         Self { steps }
     }
 
-    /// The values `f_1(t), f_2(t), …`, given that of the weight function.
+    /// The values `f_1(t), f_2(t), …`, from the value of the weight function at t.
     #[inline(always)]
     pub(crate) fn terms<T: Number>(&self, t: T, weight: T) -> Terms<'_, T> {
         Terms { steps: self.steps.iter(), t, previous: T::splat(0.0), current: weight }
@@ -59,7 +59,7 @@ pub(crate) fn midpoints(low: f64, high: f64) -> Vec<f64> {
     (0..NODES).map(|k| low + (high - low) * (2 * k + 1) as f64 / (2 * NODES) as f64).collect()
 }
 
-/// Iterator over the values of a family of functions at one place.
+/// Iterator over the values of a family of functions at one t.
 #[derive(Debug, Clone)]
 pub(crate) struct Terms<'a, T> {
     steps: std::slice::Iter<'a, Step>,

@@ -1,11 +1,11 @@
-//! The part of a many-body function that one neighbour alone makes, to be taken out (docs/design/ace.md section 4.1).
+//! The self part of a many-body function: its value for single neighbours (docs/design/ace.md section 4.1).
 
 use std::collections::HashMap;
 
 use super::radial::Envelope;
 use super::threej::three_j;
 
-/// Below this a coefficient is rounding of zero.
+/// Coefficients below this are zero but for rounding.
 const NEGLIGIBLE: f64 = 1e-12;
 
 /// Largest k in the expansion of a product of `order` radial functions with the given sum of n.
@@ -13,7 +13,7 @@ pub(crate) fn last_radial(sum_n: usize, order: usize) -> usize {
     sum_n + 3 * (order - 1)
 }
 
-/// What one neighbour makes of a function: this times the product of the radial functions, without √σ.
+/// The value of a function for one neighbour, divided by √σ and the product of the radial functions.
 pub(crate) fn one_neighbour(l: &[usize]) -> f64 {
     use std::f64::consts::PI;
     match *l {
@@ -35,7 +35,7 @@ pub(crate) struct Expansion {
     pub(crate) coefficients: Vec<f64>,
 }
 
-/// Expands products of radial functions in radial functions, each combination of n once.
+/// Expands products of radial functions in radial functions, and remembers the expansions.
 #[derive(Debug)]
 pub(crate) struct Products {
     nodes: Vec<Vec<f64>>,
@@ -43,7 +43,7 @@ pub(crate) struct Products {
 }
 
 impl Products {
-    /// For products of functions that `envelope` holds, with all k they reach.
+    /// Expansions in the functions of `envelope`, which must reach the largest k of all products.
     pub(crate) fn new(envelope: &Envelope) -> Self {
         Self { nodes: envelope.at_nodes(), known: HashMap::new() }
     }

@@ -1,4 +1,4 @@
-//! Wigner 3j symbols, and the real trilinear form they make of three sets of harmonics.
+//! Wigner 3j symbols, and the invariant trilinear form of three sets of harmonics in real numbers.
 
 use super::harmonics::parts;
 
@@ -44,9 +44,10 @@ pub(crate) struct Term {
     pub(crate) product: usize,
 }
 
-/// Σ_{m1+m2+m3=0} (l1 l2 l3; m1 m2 m3) A_{m1} B_{m2} C_{m3}, written in the real numbers that hold A, B and C.
+/// Σ_{m1+m2+m3=0} (l1 l2 l3; m1 m2 m3) A_{m1} B_{m2} C_{m3}, in the real numbers that represent A, B and C.
 ///
-/// Row q lists the products of A and B that come with number q of C: the coupling of A and B to the third label.
+/// Row q is the linear combination of products of A and B that multiplies number q of C: together the rows are the
+/// coupling of A and B to l3.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Coupling {
     pub(crate) rows: Vec<Vec<Term>>,

@@ -1,17 +1,25 @@
-//! The products of the derivatives of functions by sums with those of sums by positions: nearly all work of a design.
+//! The products of the derivatives of functions by sums with those of the sums by positions.
+//!
+//! They take nearly all time of a design. A *target* is three rows of features for functions of centres of one element:
+//! the force on one atom (x, y, z), or half of the virial (xx, yy, zz or yz, xz, xy). A [`Plan`] lists which products
+//! each target is the sum of; [`contract`] computes them block by block into [`Columns`], and [`gather`] adds the
+//! columns to the features.
 
 use std::ops::Range;
 
 use super::jacobian::{Block, Jacobian, Source, Tile};
 use crate::arithmetic::{Arithmetic, QUAD, Quad, Row, WIDTH, numbers};
 
-/// One term of a sum: the derivatives of an atom by its sums, times a point of the one-particle functions.
+/// One product of a sum: the derivatives of an atom by its one-particle sums, times the gradients at one point.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Term {
-    /// Where the derivatives of the atom are: rows of the chunks before its own, and tiles before its own in that.
+    /// Number of rows of the chunks before that of the atom.
     chunk: u32,
+    /// Index of the atom in its chunk.
     index: u32,
+    /// Index of the point.
     point: u32,
+    /// Lane of the point.
     lane: u32,
 }
 
@@ -22,28 +30,27 @@ impl Term {
     }
 }
 
-/// What the columns of a block are summed to: three rows of functions of centres of one element.
+/// The products that are summed to one target.
 #[derive(Debug, Clone)]
 struct Sum {
     terms: Range<usize>,
-    /// Which rows.
     target: usize,
-    /// Whether the sum is one of moments, to be subtracted; others are multiplied by (-1)^l.
+    /// Whether the points hold moments, whose sum is subtracted. Sums of gradients are multiplied by (-1)^l.
     is_moment: bool,
 }
 
-/// Everything to be summed for a chunk of atoms.
+/// All sums for the atoms whose rows one thread writes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Plan {
     terms: Vec<Term>,
-    /// For each element of neighbours; at most one for each target.
+    /// For each element of neighbours, its sums, at most one for each target.
     sums: Vec<Vec<Sum>>,
-    /// For each target, the elements with a sum for it.
+    /// For each target, the elements of neighbours that have a sum for it.
     targets: Vec<Vec<usize>>,
 }
 
 impl Plan {
-    /// Forgets all sums.
+    /// Removes all sums.
     pub(crate) fn clear(&mut self, n_elements: usize, n_targets: usize) {
         self.targets.iter_mut().for_each(Vec::clear);
         self.targets.resize(n_targets, Vec::new());
@@ -52,7 +59,7 @@ impl Plan {
         self.sums.resize(n_elements, Vec::new());
     }
 
-    /// Adds a sum of derivatives by the sums over neighbours of one element.
+    /// Adds a sum: the part of a target that comes from the one-particle sums over neighbours of one element.
     pub(crate) fn push(
         &mut self,
         element: usize,
@@ -66,22 +73,22 @@ impl Plan {
         self.sums[element].push(Sum { terms: first..self.terms.len(), target, is_moment });
     }
 
-    /// The elements of neighbours with a sum for a target: none, one or all.
+    /// The elements of neighbours that have a sum for a target: none, one or all.
     pub(crate) fn elements(&self, target: usize) -> &[usize] {
         self.targets.get(target).map_or(&[], Vec::as_slice)
     }
 }
 
-/// The columns of all blocks: for each target, three rows of them.
+/// For each target, three rows with the columns of all blocks.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Columns {
     quads: Vec<Quad>,
-    /// Quads of one row.
+    /// Number of quads in one row.
     len: usize,
 }
 
 impl Columns {
-    /// Makes room; what is there does not matter.
+    /// Makes room; old contents are overwritten later.
     pub(crate) fn resize(&mut self, n_targets: usize, jacobian: &Jacobian) {
         self.len = jacobian.width;
         self.quads.resize(3 * self.len * n_targets, Quad::ZERO);
@@ -94,7 +101,7 @@ impl Columns {
     }
 }
 
-/// Writes what one tile makes of the points, 2l + 1 gradients each, to the columns of a block.
+/// Computes the columns of one block that lie in one tile, for all targets.
 #[inline(always)]
 pub(crate) fn contract<A: Arithmetic>(
     tile: &Tile,
@@ -115,6 +122,7 @@ pub(crate) fn contract<A: Arithmetic>(
     }
 }
 
+/// The arguments of [`contract`].
 #[derive(Clone, Copy)]
 struct Product<'a> {
     tile: &'a Tile,
@@ -136,10 +144,10 @@ impl Product<'_> {
         }
     }
 
-    /// With M functions, or any number where M is 0.
+    /// Sums N quads of columns over M = 2l + 1 rows of the tile; M = 0 stands for any l.
     ///
-    /// The sums stay in registers only as long as no loop picks from them by an index unknown to the compiler: in other
-    /// forms that look as good this takes two and three times as long.
+    /// The sums stay in registers only while every index into them is known at compile time. Equivalent forms of these
+    /// loops were two to three times slower.
     #[inline(always)]
     fn of_size<A: Arithmetic, const N: usize, const M: usize>(self, columns: &mut [Quad], len: usize) {
         let Self { tile, l, derivatives, points, terms, sums } = self;
@@ -172,7 +180,7 @@ impl Product<'_> {
     }
 }
 
-/// Adds to three rows of functions what the columns of one target make of them.
+/// Adds the columns of one target to three rows of features.
 #[inline(always)]
 pub(crate) fn gather<A: Arithmetic>(sources: &[Source], target: usize, columns: &Columns, [x, y, z]: [&mut [f64]; 3]) {
     let (of_x, rest) = columns.of_target(target).split_at(QUAD * columns.len);

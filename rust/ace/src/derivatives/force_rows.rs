@@ -1,4 +1,4 @@
-//! The rows of the forces on a chunk of atoms, and what the chunk adds to the rows of the virial.
+//! The rows of the forces on some atoms, and the contribution of these atoms to the rows of the virial.
 
 use std::ops::Range;
 
@@ -10,21 +10,22 @@ use crate::arithmetic::{Arithmetic, Kernel, Lanes, Number, Pack, QUAD, Row, tran
 use crate::evaluate::{Evaluator, SelfParts, Tables, remove_self_part};
 use crate::geometry::VOIGT;
 
-/// Labels that are multiplied in one go: they share what is read of the harmonics and of the derivatives.
+/// Number of n whose gradients are computed together: they share the harmonics and the derivatives that are read.
 const GROUP: usize = 4;
 
-/// Centres of one element that share the lanes.
+/// Up to `LANES` centres of one element, one per lane.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Batch {
+    /// Element of the centres.
     pub(crate) centre: usize,
     pub(crate) one_particle: OneParticle,
-    /// For each lane, which atom of the chunk it is.
+    /// For each lane, the index of its atom among those whose rows are written.
     pub(crate) places: Vec<usize>,
     /// Gradients of the batches before this one.
     pub(crate) first_point: usize,
 }
 
-/// Memory for a chunk of atoms.
+/// Workspace of one thread for the rows of some atoms.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Memory {
     pub(crate) batches: Vec<Batch>,
@@ -34,22 +35,24 @@ pub(crate) struct Memory {
     radial_sums: Vec<Pack>,
 }
 
-/// Where the rows of functions of an element are summed: three for each atom, then twice three for the virial.
+/// Index of a target: three rows of features (`triple`), for centres of one element.
+///
+/// The triples are the forces on the atoms, in their order, then the two halves of the virial.
 pub(crate) fn target(triple: usize, element: usize, n_elements: usize) -> usize {
     triple * n_elements + element
 }
 
-/// Writes the rows of a chunk, from what the memory holds of its atoms.
+/// Writes the rows of some atoms, whose batches and plan are in the workspace.
 pub(crate) struct ForceRows<'a> {
     pub(crate) evaluator: &'a Evaluator,
     pub(crate) jacobian: &'a Jacobian,
-    /// The derivatives by the sums of all atoms.
+    /// The derivatives by the one-particle sums, of all atoms of the structure.
     pub(crate) derivatives: &'a [Row],
     pub(crate) n_batches: usize,
     pub(crate) memory: &'a mut Memory,
-    /// Three for each atom; what was there does not matter.
+    /// Three rows for each atom; old contents are overwritten.
     pub(crate) forces: &'a mut [f64],
-    /// Six, zero before.
+    /// Six rows, zero before.
     pub(crate) virial: &'a mut [f64],
 }
 
@@ -81,7 +84,7 @@ impl Kernel for ForceRows<'_> {
         }
 
         if n_elements > 1 {
-            // Not all columns are written where not all elements meet.
+            // Columns of pairs of elements that do not meet are not written below.
             forces.fill(0.0);
         }
         for batch in batches {
@@ -109,7 +112,7 @@ impl Kernel for ForceRows<'_> {
     }
 }
 
-/// Writes what depends on distances alone, pair functions and self parts, to the rows of forces.
+/// Writes the derivatives of the functions of distance, pair functions and self parts, to the rows of forces.
 #[inline(always)]
 fn write_pulls<A: Arithmetic>(evaluator: &Evaluator, batch: &Batch, radial_sums: &mut Vec<Pack>, rows: &mut [f64]) {
     let Evaluator { basis, tables: Tables { self_parts, .. }, .. } = evaluator;
@@ -118,13 +121,13 @@ fn write_pulls<A: Arithmetic>(evaluator: &Evaluator, batch: &Batch, radial_sums:
     radial_sums.resize(basis.elements.len() * n_radial, Pack::ZERO);
     for c in 0..3 {
         for (element, pulls) in one_particle.pair_pulls[c].chunks_exact(basis.n_pair).enumerate() {
-            // Half from the centre and half from the neighbour, who share the columns.
+            // Centre and neighbour each have half of a pair function, in the same columns: the halves add to one.
             let column = basis.pair_column(*centre, element);
             write_lanes(pulls, places, basis.n_features, [c, column], rows);
         }
         let pulls = &one_particle.radial_pulls[c];
         for element in 0..basis.elements.len() {
-            // Functions of the centre see all neighbours, those of a neighbour see the centre.
+            // The functions of the centre depend on all of its neighbours, those of a neighbour on the centre.
             if element == *centre {
                 radial_sums.copy_from_slice(pulls);
             } else {
@@ -155,13 +158,13 @@ fn write_pulls<A: Arithmetic>(evaluator: &Evaluator, batch: &Batch, radial_sums:
     }
 }
 
-/// The pulls of the self part of one function.
+/// The derivative of minus the self part of one function, from the derivatives of the radial sums.
 #[inline(always)]
 fn self_pull<A: Arithmetic>(self_parts: &SelfParts, own: &(usize, Range<usize>), radial_sums: &[Lanes<A>]) -> Pack {
     remove_self_part(self_parts, own, radial_sums, Lanes::<A>::splat(0.0)).0
 }
 
-/// Writes consecutive numbers of each lane to one of the three rows of its atom, from a column on.
+/// Writes consecutive features of each lane to row `c` of the three rows of its atom, starting at a column.
 #[inline(always)]
 fn write_lanes(packs: &[Pack], places: &[usize], d: usize, [c, column]: [usize; 2], rows: &mut [f64]) {
     let whole = packs.chunks_exact(QUAD);
@@ -178,7 +181,7 @@ fn write_lanes(packs: &[Pack], places: &[usize], d: usize, [c, column]: [usize; 
     }
 }
 
-/// Adds what depends on distances alone to the rows of the virial, for the centres of one element.
+/// Adds the derivatives of the functions of distance to the rows of the virial, for the centres of one element.
 #[inline(always)]
 fn add_moments<A: Arithmetic>(
     evaluator: &Evaluator,
@@ -189,7 +192,7 @@ fn add_moments<A: Arithmetic>(
 ) {
     let Evaluator { basis, tables, .. } = evaluator;
     let d = basis.n_features;
-    // The six components share the lanes.
+    // The lanes hold the six components of the virial here.
     radial.clear();
     radial.resize(basis.elements.len() * basis.n_radial, Pack::ZERO);
     for one_particle in batches.iter().filter(|batch| batch.centre == centre).map(|batch| &batch.one_particle) {

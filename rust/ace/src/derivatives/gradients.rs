@@ -1,26 +1,34 @@
-//! The gradients of the one-particle functions of one l and a few n, at all that is summed over for a chunk of atoms.
+//! The gradients of the one-particle functions R_n Y_lm of one l and a few n, for the neighbours of a chunk of atoms.
+//!
+//! The row of the force on atom k needs the gradients at two kinds of vectors: r_kj, for the features of k itself, and
+//! r_jk = -r_kj, for the features of its neighbour j. R_n Y_lm has parity (-1)^l and its gradient the opposite, so the
+//! gradients at r_kj serve both. The contraction multiplies everything by (-1)^l; the sum for k itself holds this
+//! factor once more, so that it cancels.
 
 use super::jacobian::Kind;
 use super::one_particle::OneParticle;
 use crate::arithmetic::{Arithmetic, Quad};
 use crate::geometry::VOIGT;
 
-/// For each n, gradients of 2l + 1 functions at each point: x, y and z of the first for four lanes, of the second, ….
+/// For each n and each point, the x, y and z components of the 2l + 1 functions of one l.
 ///
-/// No lane is taken out of its line: the terms of a sum say which of the four is theirs.
+/// A *point* holds the 2l + 1 gradients that the contraction multiplies with the derivatives of an atom. It does so for
+/// four atoms, in the lanes of quads; each term of a sum names the lane of its atom. A batch has these points for its
+/// first four lanes, then the same for its last four:
 ///
-/// The points of a batch, first of the first four lanes and then of the rest, are its neighbours, those of one element
-/// after those of another; then for each element the sum over its neighbours times (-1)^l; then for each element the
-/// sums of the products of gradients and vectors, xx, yy, zz and, as another point, yz, xz, xy.
+/// 1. the gradient at each neighbour, sorted by element of the neighbour;
+/// 2. for each element, the sum of these gradients times (-1)^l;
+/// 3. for each element, two points with the sums of the products of gradients and vectors: xx, yy, zz in the first,
+///    yz, xz, xy in the second.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Gradients {
     gradients: Vec<[Quad; 3]>,
-    /// Gradients of one n.
+    /// Number of gradients of one n.
     len: usize,
 }
 
 impl Gradients {
-    /// Makes room for several n; what is there does not matter.
+    /// Makes room for `count` values of n; old contents are overwritten later.
     pub(crate) fn resize(&mut self, n_points: usize, l: usize, count: usize) {
         self.len = n_points * (2 * l + 1);
         if self.gradients.len() < self.len * count {
@@ -28,12 +36,12 @@ impl Gradients {
         }
     }
 
-    /// The gradients of one n at all points.
+    /// The gradients at all points, for the n with an index from 0.
     pub(crate) fn of(&self, index: usize) -> &[[Quad; 3]] {
         &self.gradients[index * self.len..][..self.len]
     }
 
-    /// R'_n Y_lm u + R_n ∇Y_lm for several n at the points of a batch, of which `first` is the first.
+    /// Computes R'_n Y_lm u + R_n ∇Y_lm at all points of a batch, for the n of some kinds; `first` is its first point.
     #[inline(always)]
     pub(crate) fn multiply<A: Arithmetic>(&mut self, factors: &OneParticle, l: usize, kinds: &[Kind], first: usize) {
         let parity = if l.is_multiple_of(2) { 1.0 } else { -1.0 };

@@ -1,9 +1,15 @@
-//! The derivatives of all many-body functions by the one-particle sums A_nlm, as far as they are not zero.
+//! The derivatives of all many-body functions by the one-particle sums A_znlm, without those that are zero.
 //!
-//! A function is multilinear: its derivative by the sums of one factor (z, n, l) is the coupling to l of the other
-//! factors, and that does not depend on z and n. So all couplings to one l are kept once, as a matrix with 2l + 1 rows
-//! and a column for each choice of other factors, ordered by the largest n that goes with them: the derivatives by the
-//! sums of one label are the first columns, as many as there are functions with this factor.
+//! A function is multilinear in the sums of its two or three factors. Its derivative by the sums of the factor with
+//! label (z, n, l) is a constant times the coupling of the other factors to l. This coupling does not depend on z and
+//! n, so functions that differ only in z and n of one factor share it.
+//!
+//! For each l the couplings form a matrix: one row for each of the 2l + 1 real numbers of a harmonic, one column for
+//! each choice of the other factors. Columns are sorted by the largest n that a function combines them with, largest
+//! first. Therefore the functions that have the label (z, n, l) as a factor need the first few columns and no others.
+//!
+//! The matrices are stored in tiles of up to 16 columns. In memory the first tiles of all atoms of a chunk come first,
+//! then their second tiles, and so on.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
@@ -12,41 +18,41 @@ use crate::arithmetic::{Arithmetic, Kernel, Lanes, Number, Pack, QUAD, Row, WIDT
 use crate::basis::{Basis, Coupling, Function, Label};
 use crate::evaluate::{Combinations, Evaluator, Tables, couple, multiply};
 
-/// Atoms whose derivatives lie together: a tile of the first, of the second, …, then the next tile of the first.
+/// Number of atoms in a chunk. A chunk holds the first tile of each of its atoms, then the second tile of each, ….
 pub(crate) const CHUNK: usize = 64;
 
-/// Where the derivatives are, and what they are made of.
+/// The layout of the derivatives, and the products of sums that they are computed from.
 #[derive(Debug, Clone)]
 pub(crate) struct Jacobian {
-    /// For each l, the matrix of couplings, cut into tiles.
+    /// For each l, the tiles of the matrix of couplings.
     pub(crate) tiles: Vec<Vec<Tile>>,
-    /// ForceRows of tiles of one centre, at least one.
+    /// Number of rows of all tiles of one atom, at least 1.
     pub(crate) len: usize,
-    /// The labels, those that differ in the element only one after the other.
+    /// The labels, grouped by n and l; those of equal l follow one another.
     pub(crate) kinds: Vec<Kind>,
-    /// Quads that hold one number for each function with each factor.
+    /// Number of quads of all blocks: room for one number for each function and distinct factor of it.
     pub(crate) width: usize,
-    /// What each function is gathered from, if all elements are among the neighbours.
+    /// For each function, its columns in the blocks of all elements.
     pub(crate) sources: Vec<Source>,
-    /// The same for each element of neighbours, if there is no other.
+    /// For each element and function, its columns in the blocks of that element alone.
     pub(crate) sources_of_element: Vec<Vec<Source>>,
     singles: Vec<Single>,
     pairs: Vec<Pair>,
     combinations: Vec<Combinations>,
 }
 
-/// A few columns of the matrix of one l.
+/// Up to `WIDTH` quads of columns of the matrix of one l.
 #[derive(Debug, Clone)]
 pub(crate) struct Tile {
     /// Number of rows, 2l + 1.
     size: usize,
-    /// First column, in quads.
+    /// First column, counted in quads.
     pub(crate) column: usize,
-    /// ForceRows of the tiles before this one, of all l.
+    /// Number of rows of the tiles before this one, those of smaller l included.
     start: usize,
 }
 
-/// The labels of one n and l.
+/// The labels with the same n and l, which differ in the element of the neighbours.
 #[derive(Debug, Clone)]
 pub(crate) struct Kind {
     pub(crate) n: usize,
@@ -59,52 +65,54 @@ pub(crate) struct Kind {
 pub(crate) struct Block {
     /// Element of the neighbours.
     pub(crate) element: usize,
-    /// For each column of the matrix, as far as they go, the function and the factor of the coupling.
+    /// For each of the first columns of the matrix, the function, and the constant that multiplies the coupling in its
+    /// derivative.
     pub(crate) functions: Vec<(usize, f64)>,
-    /// Quads of the blocks before this one.
+    /// Number of quads of the blocks before this one.
     pub(crate) start: usize,
 }
 
-/// The columns that make up a function, one for each factor that is different from the others.
+/// The columns of all blocks that contribute to one function, one for each distinct factor, and their constants.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
     pub(crate) columns: [usize; 3],
     pub(crate) factors: [f64; 3],
 }
 
-/// One other factor: its sums are the coupling.
+/// A column whose only other factor is one label: the coupling is the sums of that label.
 #[derive(Debug, Clone)]
 struct Single {
     sums: Range<usize>,
-    /// Where the number of each row goes.
+    /// For each row of the column, its place among the numbers of one atom.
     places: Vec<usize>,
 }
 
-/// Two other factors, and where their couplings go.
+/// The columns whose other factors are the same two labels, for every l to which these couple.
 #[derive(Debug, Clone)]
 struct Pair {
     factors: [Range<usize>; 2],
-    /// Which combinations.
+    /// For each l, the index of its combinations.
     couplings: Vec<usize>,
-    /// For all rows of one coupling after the other.
+    /// For each row, of the first coupling, of the second, …, its place among the numbers of one atom.
     places: Vec<usize>,
 }
 
-/// Memory of one evaluation, to be used again and again by one thread.
+/// Workspace of one thread for the derivatives by the sums.
 #[derive(Debug, Clone)]
 pub(crate) struct Couplings {
-    /// The numbers of the tiles, a pack each.
+    /// The numbers of all tiles, one atom per lane.
     packs: Vec<Pack>,
     products: Vec<Pack>,
     coupled: Vec<Pack>,
 }
 
-/// For each n and element of a factor, the function, and what its derivative has in front of the coupling of the others.
+/// The functions of one column: for n and element of the remaining factor, the index of the function, and the constant
+/// that multiplies the coupling in its derivative.
 type Functions = BTreeMap<[usize; 2], (usize, f64)>;
 
 impl Jacobian {
     pub(crate) fn new(basis: &Basis, tables: &Tables) -> Self {
-        // Maps with an order of their own: the order of sums must not change from run to run.
+        // Maps sorted by key, so that the order of sums is the same in every run.
         let mut by_l: BTreeMap<usize, BTreeMap<Vec<Label>, Functions>> = BTreeMap::new();
         for (index, function) in basis.functions.iter().enumerate() {
             for (label, others, factor) in derivatives(function) {
@@ -157,12 +165,12 @@ impl Jacobian {
         let of_element = |element| Source::of(n_functions, blocks().filter(move |block| block.element == element));
         jacobian.sources_of_element = (0..basis.elements.len()).map(of_element).collect();
         jacobian.sources = Source::of(n_functions, blocks());
-        // So that there is something to cut into chunks.
+        // `par_chunks_mut` needs chunks of at least one row.
         jacobian.len = jacobian.len.max(1);
         jacobian
     }
 
-    /// Cuts the matrix of one l into tiles.
+    /// Adds the tiles of the matrix of one l.
     fn add_tiles(&mut self, l: usize, n_columns: usize) {
         for column in (0..n_columns.div_ceil(QUAD)).step_by(WIDTH) {
             let tile = Tile { size: 2 * l + 1, column, start: self.len };
@@ -171,7 +179,7 @@ impl Jacobian {
         }
     }
 
-    /// Says which functions the columns belong to, for each n.
+    /// Adds the labels of one l, each with the functions of its columns.
     fn add_kinds(&mut self, l: usize, columns: &[(Vec<Label>, Functions)]) {
         let labels: BTreeSet<_> = columns.iter().flat_map(|(_, functions)| functions.keys().copied()).collect();
         for [n, element] in labels {
@@ -186,22 +194,24 @@ impl Jacobian {
         }
     }
 
-    /// Where a number of the matrix of one l is among those of one centre.
+    /// The place of an entry of the matrix of one l among the numbers of one atom.
     fn place(&self, l: usize, row: usize, column: usize) -> usize {
         let tile = &self.tiles[l][column / (WIDTH * QUAD)];
         (tile.start + row) * WIDTH * QUAD + column % (WIDTH * QUAD)
     }
 
-    /// ForceRows that hold the derivatives of a number of atoms.
+    /// Number of rows that the derivatives of some atoms take, in whole chunks.
     pub(crate) fn rows(&self, n_atoms: usize) -> usize {
         n_atoms.next_multiple_of(CHUNK) * self.len
     }
 
-    /// Where the derivatives of an atom are: rows of the chunks before its own, and which of that it is.
+    /// The place of the derivatives of an atom: the number of rows of the chunks before its own, and its index in its
+    /// own.
     pub(crate) fn of_atom(&self, atom: usize) -> [usize; 2] {
         [(atom - atom % CHUNK) * self.len, atom % CHUNK]
     }
 
+    /// A workspace for one thread.
     pub(crate) fn memory(&self) -> Couplings {
         let products = |pair: &Pair| pair.factors[0].len() * pair.factors[1].len();
         let packs = |n: usize| vec![Pack::ZERO; n];
@@ -214,7 +224,7 @@ impl Jacobian {
 }
 
 impl Tile {
-    /// First row of the tiles of a chunk.
+    /// The row of a chunk where this tile of the first atom starts.
     #[inline(always)]
     pub(crate) fn first_row(&self) -> usize {
         self.start * CHUNK
@@ -222,7 +232,7 @@ impl Tile {
 }
 
 impl Source {
-    /// What each function is gathered from, given the blocks that there are.
+    /// For each function, its columns in the given blocks.
     fn of<'a>(n_functions: usize, blocks: impl Iterator<Item = &'a Block> + Clone) -> Vec<Self> {
         let mut sources = vec![Vec::new(); n_functions];
         let mut first = 0;
@@ -233,7 +243,7 @@ impl Source {
             }
         }
         let padded = |own: Vec<(usize, f64)>| {
-            // Nothing is as good as zero times a number that is there.
+            // Functions with fewer distinct factors are padded with zero times a column that is computed anyway.
             let padding = (own.first().map_or(first, |&(column, _)| column), 0.0);
             let own: [_; 3] = std::array::from_fn(|k| own.get(k).copied().unwrap_or(padding));
             Self { columns: own.map(|(column, _)| column), factors: own.map(|(_, factor)| factor) }
@@ -243,28 +253,30 @@ impl Source {
 }
 
 impl Block {
-    /// Quads of the columns.
+    /// Number of quads that the columns take.
     pub(crate) fn width(&self) -> usize {
         self.functions.len().div_ceil(QUAD)
     }
 }
 
-/// For each distinct factor of a function, the other factors, and the factor of their coupling in the derivative.
+/// For each distinct factor of a function, its label, the other labels, and the constant that multiplies the coupling
+/// of the others in the derivative.
 fn derivatives(function: &Function) -> impl Iterator<Item = (Label, Vec<Label>, f64)> {
     let mut first = 0;
     function.labels.chunk_by(|a, b| a == b).map(move |equal| {
         let mut others = function.labels.clone();
         let label = others.remove(first);
         first += equal.len();
-        // Functions of order 2 have the norm of their coupling in front.
+        // Functions of order 2 have a factor 1/√(2l+1), which the 3j symbols contain at order 3.
         let norm = if others.len() == 1 { 1.0 / ((2 * label.l + 1) as f64).sqrt() } else { 1.0 };
         (label, others, function.root_sigma * equal.len() as f64 * norm)
     })
 }
 
 impl Evaluator {
-    /// The derivatives of all functions by the sums, one centre per lane; those of the first lanes are copied to the
-    /// places of their atoms in a chunk.
+    /// Computes the derivatives of all functions by the sums, for one centre per lane.
+    ///
+    /// `places` has the index in the chunk of the atom in each lane; lanes without an atom are left out.
     pub(crate) fn differentiate_by_sums(
         &self,
         jacobian: &Jacobian,
@@ -295,7 +307,7 @@ impl Kernel for BySums<'_> {
         let coupled = Lanes::<A>::of(&mut memory.coupled);
         for Single { sums: other, places } in &jacobian.singles {
             for (q, (sum, &place)) in sums[other.clone()].iter().zip(places).enumerate() {
-                // Both m and -m for m > 0.
+                // For m > 0 the products with m and -m are equal, and the scalar product has both.
                 out[place] = sum.scaled(if q == 0 { 1.0 } else { 2.0 });
             }
         }

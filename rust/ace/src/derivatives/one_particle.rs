@@ -1,4 +1,7 @@
-//! The one-particle functions of all neighbours of a few centres, differentiated by the vectors to the neighbours.
+//! The factors of the gradients of R_n Y_lm and P_n at all neighbours of a few centres.
+//!
+//! A *pull* is a sum of gradients over neighbours, and a *moment* a sum of the products of gradients and vectors to the
+//! neighbours; forces are made of pulls, virials of moments.
 
 use std::ops::Range;
 
@@ -7,26 +10,26 @@ use crate::basis::{Basis, n_harmonics};
 use crate::evaluate::{Evaluator, Slot, by_parity};
 use crate::geometry::VOIGT;
 
-/// Parts of the lanes that the sums over neighbours of fit the registers.
+/// Number of quads in a pack. Sums over neighbours are taken for one quad at a time, so that they fit the registers.
 const HALVES: usize = LANES / QUAD;
 
-/// What the gradients at the neighbours of half the lanes are made of.
+/// The factors of the gradients at the neighbours of half the lanes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Half {
-    /// For each n, for all neighbours, the slope of P_n over the distance.
+    /// For each n and neighbour, P'_n / r.
     pair: Vec<Quad>,
-    /// For each n, for all neighbours, R_n, and its slope over the distance.
+    /// For each n and neighbour, R_n and R'_n / r.
     radial: Vec<[Quad; 2]>,
-    /// For each l and m, for all neighbours, the gradient of Y_lm and its value.
+    /// For each l, m and neighbour, the gradient of Y_lm(r / |r|), then Y_lm.
     harmonics: Vec<[Quad; 4]>,
-    /// For all neighbours, the vector.
+    /// For each neighbour, the vector to it.
     pub(crate) vectors: Vec<[Quad; 3]>,
-    /// For all neighbours, the products of their components: xx, yy, zz, yz, xz, xy.
+    /// For each neighbour, the products of the components of its vector: xx, yy, zz, yz, xz, xy.
     products: Vec<[Quad; 6]>,
 }
 
 impl Half {
-    /// Makes room for some neighbours; what is there does not matter.
+    /// Makes room for `n` neighbours; old contents are overwritten later.
     fn resize(&mut self, n: usize, basis: &Basis, n_harmonics: usize) {
         self.pair.resize(n * basis.n_pair, Quad::ZERO);
         self.radial.resize(n * basis.n_radial, [Quad::ZERO; 2]);
@@ -35,7 +38,7 @@ impl Half {
         self.products.resize(n, [Quad::ZERO; 6]);
     }
 
-    /// R_n, and its slope over the distance, at all neighbours.
+    /// R_n and R'_n / r at all neighbours.
     pub(crate) fn radial_of(&self, n: usize) -> &[[Quad; 2]] {
         &self.radial[(n - 1) * self.vectors.len()..][..self.vectors.len()]
     }
@@ -46,20 +49,20 @@ impl Half {
     }
 }
 
-/// Derivatives for as many centres as there are lanes, and memory for them.
+/// The gradients at the neighbours of one centre per lane, and their sums.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct OneParticle {
-    /// For each element, where its neighbours end; they follow one another.
+    /// For each element, the end of the range of its neighbours.
     ends: Vec<usize>,
-    /// For x, y and z, for each element of neighbours and n, Σ_j of the gradients of P_n.
+    /// For x, y and z, for each element of neighbours and n, the pull of P_n.
     pub(crate) pair_pulls: [Vec<Pack>; 3],
-    /// The same of their products with the vectors: xx, yy, zz, yz, xz, xy.
+    /// For xx, yy, zz, yz, xz and xy, for each element of neighbours and n, the moment of P_n.
     pub(crate) pair_moments: [Vec<Pack>; 6],
-    /// For x, y and z, for each element of neighbours, Σ_j of the gradients of R_k, odd k first.
+    /// For x, y and z, for each element of neighbours and k, the pull of R_k; odd k come first.
     pub(crate) radial_pulls: [Vec<Pack>; 3],
-    /// The same of their products with the vectors.
+    /// For xx, yy, zz, yz, xz and xy, for each element of neighbours and k, the moment of R_k; odd k come first.
     pub(crate) radial_moments: [Vec<Pack>; 6],
-    /// The neighbours of the first lanes, and of the rest.
+    /// The factors for the first four lanes, and for the last four.
     pub(crate) halves: [Half; HALVES],
     values: Vec<Pack>,
     solids: Vec<[Pack; 3]>,
@@ -74,12 +77,12 @@ impl OneParticle {
         self.ends.len()
     }
 
-    /// Where the neighbours of one element are.
+    /// The range of the neighbours of one element.
     pub(crate) fn slots(&self, element: usize) -> Range<usize> {
         element.checked_sub(1).map_or(0, |before| self.ends[before])..self.ends[element]
     }
 
-    /// Number of points of half the lanes.
+    /// Number of points of half the lanes; [`Gradients`](super::gradients::Gradients) says what they are.
     pub(crate) fn n_of_half(&self) -> usize {
         self.n_neighbours() + 3 * self.n_elements()
     }
@@ -89,17 +92,17 @@ impl OneParticle {
         HALVES * self.n_of_half()
     }
 
-    /// The point of a neighbour.
+    /// The point with the gradient at a neighbour.
     pub(crate) fn neighbour(&self, slot: usize, lane: usize) -> usize {
         lane / QUAD * self.n_of_half() + slot
     }
 
-    /// The point with the sum over the neighbours of one element.
+    /// The point with the sum of the gradients over the neighbours of one element.
     pub(crate) fn own(&self, element: usize, lane: usize) -> usize {
         self.neighbour(self.n_neighbours() + element, lane)
     }
 
-    /// The points with the sums of the products with the vectors to the neighbours of one element.
+    /// The two points with the moments of the neighbours of one element.
     pub(crate) fn moments(&self, element: usize, lane: usize) -> [usize; 2] {
         let first = self.neighbour(self.n_neighbours() + self.n_elements() + 2 * element, lane);
         [first, first + 1]
@@ -107,7 +110,7 @@ impl OneParticle {
 }
 
 impl Evaluator {
-    /// Differentiates the one-particle functions for centres of one element, from their neighbours.
+    /// Computes the gradients of the one-particle functions at the neighbours of some centres of one element.
     pub(crate) fn differentiate_one_particle(&self, centre: usize, slots: &[Vec<Slot>], out: &mut OneParticle) {
         self.instructions.run(Differentiate { evaluator: self, centre, slots, out });
     }
@@ -132,7 +135,7 @@ impl Kernel for Differentiate<'_> {
             end += slots.len();
             end
         }));
-        // Everything is written below: what was there does not matter.
+        // Old contents are overwritten below.
         out.halves.iter_mut().for_each(|half| half.resize(end, basis, n_harmonics(tables.sums.lmax)));
         out.values.resize(n_harmonics(tables.sums.lmax), Pack::ZERO);
         out.solids.resize(n_harmonics(tables.sums.lmax), [Pack::ZERO; 3]);
@@ -173,7 +176,7 @@ impl Kernel for Differentiate<'_> {
 }
 
 impl Evaluator {
-    /// The radial functions and harmonics of one neighbour per lane.
+    /// Computes the factors for one neighbour per lane.
     #[inline(always)]
     fn differentiate_factors<A: Arithmetic>(
         &self,
@@ -220,7 +223,7 @@ impl Evaluator {
         self.harmonics.gradients(values, solids);
         let [u, v, w] = u;
         for (index, (value, [x, y, z])) in values.iter().zip(&*solids).enumerate() {
-            // Along the sphere only.
+            // The gradient of a solid harmonic without its radial part is that of the harmonic.
             let along = x.mul_add(u, y.mul_add(v, *z * w));
             let (x, y, z) = ((*x - along * u) * inverse_r, (*y - along * v) * inverse_r, (*z - along * w) * inverse_r);
             for (part, half) in out.halves.iter_mut().enumerate() {
@@ -231,7 +234,7 @@ impl Evaluator {
     }
 }
 
-/// Σ_j of slopes over distances times the vectors, and times the products of these.
+/// The pull and the moment of one function, from its slope over the distance.
 #[inline(always)]
 fn sum_products<'a, A: Arithmetic>(
     slopes: impl Iterator<Item = &'a Quad>,
@@ -251,7 +254,7 @@ fn sum_products<'a, A: Arithmetic>(
     (pulls, moments)
 }
 
-/// Writes one part of the packs at a place.
+/// Writes pull and moment of four lanes to their half of the packs at a place.
 #[inline(always)]
 fn set_parts(
     place: usize,

@@ -1,8 +1,8 @@
-//! Reverse mode: a linear model of the features and its derivatives by all neighbours, without gradients of features.
+//! Reverse mode: a linear model of the features, and its derivatives by the vectors to all neighbours.
 //!
-//! First the sums A as for the values, then the derivative of the model by each of them, from the last product back
-//! to the first, then for each neighbour the scalar product of those with the derivatives of R_n Y_lm. The cost is a
-//! few times that of the values and does not grow with the number of functions per neighbour.
+//! Three passes: the one-particle sums A, as for the values; the derivative of the model by each A, from the last
+//! product back to the first; for each neighbour, the scalar product of these derivatives with those of R_n Y_lm. The
+//! gradients of single features are never formed, so the cost is a small multiple of that of the values.
 
 use super::linear_model::CentreModel;
 use super::tables::{Combinations, Double, Tables, Triples};
@@ -11,14 +11,14 @@ use crate::arithmetic::{Arithmetic, Dual, Kernel, Lanes, Number, Pack};
 use crate::basis::n_harmonics;
 use crate::geometry::VOIGT;
 
-/// Memory of one evaluation, to be used again and again by one thread.
+/// Workspace of one thread for the reverse mode; `by_x` holds the derivatives of the model by `x`.
 #[derive(Debug, Clone)]
 pub(crate) struct Reverse {
-    /// Out: the model at each centre.
+    /// Result: the model at each centre.
     pub(crate) value: Pack,
-    /// Out: its derivatives by the vectors to the neighbours, element after element, in the order of the slots.
+    /// Result: the derivatives by the vectors to the neighbours, in the order of the slots, element after element.
     pub(crate) gradients: Vec<[Pack; 3]>,
-    /// Out: Σ_j of the products of gradients and vectors: xx, yy, zz, yz, xz, xy.
+    /// Result: the sums over neighbours of the products of gradient and vector: xx, yy, zz, yz, xz, xy.
     pub(crate) moments: [Pack; 6],
     sums: Vec<Pack>,
     by_sums: Vec<Pack>,
@@ -58,7 +58,9 @@ impl Reverse {
 }
 
 impl Evaluator {
-    /// Evaluates a model and its derivatives for centres of one element, from their neighbours.
+    /// Evaluates a model and its derivatives for one centre per lane, all of one element.
+    ///
+    /// `slots` has, for each element, the neighbours of that element.
     pub(crate) fn differentiate(&self, centre: usize, model: &CentreModel, slots: &[Vec<Slot>], reverse: &mut Reverse) {
         self.instructions.run(Adjoint { evaluator: self, centre, model, slots, reverse });
     }
@@ -109,7 +111,7 @@ impl Kernel for Adjoint<'_> {
 }
 
 impl Evaluator {
-    /// Σ_j R_n Y_lm over the neighbours of one element.
+    /// Adds R_n Y_lm at the neighbours of one element to the one-particle sums.
     #[inline(always)]
     fn sum_products<A: Arithmetic>(&self, [centre, element]: [usize; 2], slots: &[Slot], reverse: &mut Reverse) {
         let Self { basis, tables, .. } = self;
@@ -128,7 +130,8 @@ impl Evaluator {
         }
     }
 
-    /// The derivatives by the vectors to the neighbours of one element, and what pair and self parts add to the value.
+    /// Computes the derivatives by the vectors to the neighbours of one element, and adds pair functions and self parts
+    /// to the value.
     #[inline(always)]
     fn pull_back_neighbours<A: Arithmetic>(
         &self,
@@ -153,7 +156,7 @@ impl Evaluator {
             let present = Dual::constant(Lanes::<A>::from(slot.present));
             self.harmonics.evaluate(u, harmonics);
 
-            // What depends on the distance alone, with its slope.
+            // Pair functions and self parts, which depend on the distance alone.
             let mut alone = Dual::constant(Lanes::<A>::splat(0.0));
             let inverse = Dual { value: inverse_r, slope: (inverse_r * inverse_r).scaled(-1.0) };
             for (&factor, p) in of_pair.iter().zip(pair.radial.terms(distance, inverse, present)) {
@@ -184,7 +187,7 @@ impl Evaluator {
                     *sum = by_harmonic.mul_add(*derivative, *sum);
                 }
             }
-            // Along the sphere as solid harmonics have it, along the radius by the slope.
+            // Tangential part from the gradient of the solid harmonics, radial part from the slopes of R_n.
             let [x, y, z] = u;
             let along = x.mul_add(solid[0], y.mul_add(solid[1], z * solid[2]));
             let radial = slope - along * inverse_r;
@@ -209,7 +212,7 @@ fn dot<T: Number>(a: &[T], b: &[T]) -> T {
     sum
 }
 
-/// Adds the derivatives of Σ factor [ A_0 B_0 + 2 Σ_{m>0} Re(A_m B*_m) ].
+/// Adds the derivatives of the functions of order 2, Σ factor [ A_0 B_0 + 2 Σ_{m>0} Re(A_m B*_m) ], by the sums.
 #[inline(always)]
 fn pull_back_two<T: Number>(doubles: &[Double], factors: &[f64], sums: &[T], by_sums: &mut [T]) {
     for (double, &factor) in doubles.iter().zip(factors) {
@@ -222,7 +225,7 @@ fn pull_back_two<T: Number>(doubles: &[Double], factors: &[f64], sums: &[T], by_
     }
 }
 
-/// Adds the derivatives of Σ factor Σ (l1 l2 l3; m1 m2 m3) A B C.
+/// Adds the derivatives of the functions of order 3, Σ factor Σ (l1 l2 l3; m1 m2 m3) A B C, by the sums.
 #[inline(always)]
 fn pull_back_three<T: Number>(
     triples: &Triples,

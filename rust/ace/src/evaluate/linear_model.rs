@@ -1,27 +1,27 @@
-//! A linear model of the features, w · b(i), with its weights where the evaluation needs them.
+//! A linear model of the features, w · b(i), with its weights in the order in which they are used.
 
 use super::tables::Tables;
 use crate::basis::Basis;
 
-/// One weight per feature, laid out for each element of the centre.
+/// One weight per feature, sorted by element of the centre.
 #[derive(Debug, Clone)]
 pub(crate) struct LinearModel {
     pub(crate) centres: Vec<CentreModel>,
 }
 
-/// The weights that matter to centres of one element.
+/// The weights of the features that are not zero for centres of one element.
 #[derive(Debug, Clone)]
 pub(crate) struct CentreModel {
-    /// For each element of the neighbour, the factors of P_1, P_2, …
+    /// For each element of the neighbour, the factors of P_1, P_2, ….
     pub(crate) pair: Vec<f64>,
-    /// For each element of the neighbour, the factors of R_1, R_2, …: the self parts of all functions together.
+    /// For each element of the neighbour, the factors of R_1, R_2, …: the sum of the self parts of all functions.
     pub(crate) radial: Vec<f64>,
     /// For each function of order 2, then 3, its weight times its scale.
     pub(crate) functions: Vec<f64>,
 }
 
 impl LinearModel {
-    /// Lays out one weight per feature.
+    /// The model with one weight per feature.
     pub(crate) fn new(basis: &Basis, tables: &Tables, weights: &[f64]) -> Self {
         let centre = |centre: usize| {
             let pair = (0..basis.elements.len())

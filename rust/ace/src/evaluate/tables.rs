@@ -1,11 +1,11 @@
-//! A basis, laid out for evaluation: where each number is and what is combined with what.
+//! The basis as tables of indices and factors: the place of each sum, and the products that make each function.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::basis::{Basis, Coupling, Function, Label, n_harmonics};
 
-/// Everything that the evaluation of a basis looks up.
+/// The tables that the evaluation of a basis reads.
 #[derive(Debug, Clone)]
 pub(crate) struct Tables {
     pub(crate) sums: Sums,
@@ -14,7 +14,7 @@ pub(crate) struct Tables {
     pub(crate) self_parts: SelfParts,
 }
 
-/// Where the one-particle sums A_nlm of one element are; the other elements follow.
+/// The layout of the one-particle sums A_znlm: element after element, each with its shells.
 #[derive(Debug, Clone)]
 pub(crate) struct Sums {
     pub(crate) lmax: usize,
@@ -23,14 +23,14 @@ pub(crate) struct Sums {
     pub(crate) len: usize,
 }
 
-/// One-particle sums that share a radial function: all (l, m) up to a largest l lie together.
+/// The one-particle sums with the same radial function: all l and m up to a largest l, in the order of the harmonics.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shell {
     pub(crate) first: usize,
     pub(crate) size: usize,
 }
 
-/// A function of order 2: scale Σ_q weight_q A_q B_q with weights 1, 2, 2, …
+/// A function of order 2: scale Σ_q weight_q A_q B_q with weights 1, 2, 2, …. `a` and `b` are the places of the sums.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Double {
     pub(crate) a: usize,
@@ -39,17 +39,17 @@ pub(crate) struct Double {
     pub(crate) scale: f64,
 }
 
-/// The functions of order 3, by their first two labels.
+/// The functions of order 3, grouped by their first two labels.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Triples {
     pub(crate) groups: Vec<Group>,
-    /// For each group, which combinations its couplings are.
+    /// The couplings of all groups, as indices into `combinations`.
     pub(crate) couplings: Vec<usize>,
     pub(crate) combinations: Vec<Combinations>,
     pub(crate) functions: Vec<Triple>,
 }
 
-/// Functions that share their first two labels, and the couplings of these that they need.
+/// Functions with the same first two labels: the sums of the two, their couplings, and the functions.
 #[derive(Debug, Clone)]
 pub(crate) struct Group {
     pub(crate) a: Range<usize>,
@@ -58,29 +58,29 @@ pub(crate) struct Group {
     pub(crate) functions: Range<usize>,
 }
 
-/// A function of order 3, given the coupling of its first two factors: scale times the scalar product with the third.
+/// A function of order 3: scale times the scalar product of the third factor with a coupling of the first two.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Triple {
     pub(crate) c: usize,
-    /// Where the coupling is among those of the group.
+    /// First row of the coupling among the couplings of the group.
     pub(crate) coupled: usize,
     pub(crate) size: usize,
     pub(crate) scale: f64,
 }
 
-/// The linear combinations of products that make up one coupling, flattened.
+/// One coupling: each of its rows is a linear combination of products of two sums.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Combinations {
-    /// Where the terms of each row end.
+    /// For each row, the end of its terms.
     pub(crate) ends: Vec<usize>,
     pub(crate) factors: Vec<f64>,
     pub(crate) products: Vec<usize>,
 }
 
-/// What to subtract from each function, in radial sums.
+/// The self part of each function, as a linear combination of radial sums.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SelfParts {
-    /// For each function, where its radial sums start and which coefficients go with them.
+    /// For each function, the place of its first radial sum, and the range of its coefficients.
     pub(crate) functions: Vec<(usize, Range<usize>)>,
     pub(crate) coefficients: Vec<f64>,
 }
@@ -122,31 +122,32 @@ impl Sums {
         Self { lmax: labels().map(|label| label.l).max().unwrap_or(0), shells, len }
     }
 
-    /// Where the sums over the neighbours of one element are.
+    /// The range of the sums over neighbours of one element.
     pub(crate) fn of_element(&self, element: usize) -> Range<usize> {
         element * self.len..(element + 1) * self.len
     }
 
-    /// Where the numbers of a label are.
+    /// The range of the sums of a label.
     pub(crate) fn place(&self, label: Label) -> Range<usize> {
         let first = label.element * self.len + self.shells[label.n - 1].first + label.l * label.l;
         first..first + 2 * label.l + 1
     }
 }
 
+/// Builds [`Triples`] function by function.
 #[derive(Debug, Default)]
 struct TriplesBuilder {
     tables: Triples,
-    /// Which combinations make the coupling of three l.
+    /// For three l, the index of their combinations.
     known: HashMap<[usize; 3], usize>,
-    /// The labels of the group at hand, where its coupling to each third l is, and how long they are together.
+    /// The group being built: its labels, the first row of its coupling to each third l, and its number of rows.
     labels: Option<(Label, Label)>,
     coupled: HashMap<usize, usize>,
     n_coupled: usize,
 }
 
 impl TriplesBuilder {
-    /// Adds a function; those with the same first two labels must come one after the other.
+    /// Adds a function. Functions with the same first two labels must be added one after the other.
     fn push(&mut self, [a, b, c]: [Label; 3], sums: &Sums, root_sigma: f64) {
         let Triples { groups, couplings, combinations, functions } = &mut self.tables;
         if self.labels != Some((a, b)) {
@@ -177,12 +178,12 @@ impl TriplesBuilder {
 }
 
 impl Triples {
-    /// The most products of two sums that a group needs.
+    /// The largest number of products of two sums in a group.
     pub(crate) fn most_products(&self) -> usize {
         self.groups.iter().map(|group| group.a.len() * group.b.len()).max().unwrap_or(0)
     }
 
-    /// The longest that all couplings of a group are together.
+    /// The largest number of rows of all couplings of a group.
     pub(crate) fn most_coupled(&self) -> usize {
         let rows = |&index: &usize| self.combinations[index].ends.len();
         let of_group = |group: &Group| self.couplings[group.couplings.clone()].iter().map(rows).sum();
@@ -213,7 +214,7 @@ impl SelfParts {
     }
 }
 
-/// Where the radial sum of k is if odd k come first and then even k, so that every other k lie together.
+/// The place of the radial sum of k: odd k come first, then even k, because a self part has k of one parity.
 pub(crate) fn by_parity(k: usize, n_radial: usize) -> usize {
     if k % 2 == 1 { k / 2 } else { n_radial.div_ceil(2) + k / 2 - 1 }
 }

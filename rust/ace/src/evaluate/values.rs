@@ -1,7 +1,7 @@
-//! The functions themselves, for as many centres at once as there are lanes.
+//! The values of all functions, for one centre per lane.
 //!
-//! Each lane is one centre and sums over its own neighbours, so a value does not depend on which centres share the
-//! lanes. Nothing is allocated per atom.
+//! Each lane sums over the neighbours of its own centre, so a value does not depend on the centres in the other lanes.
+//! Nothing is allocated per atom.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use super::tables::{Combinations, Double, SelfParts, Tables, Triples};
 use crate::arithmetic::{Arithmetic, Instructions, Kernel, LANES, Lanes, Number, Pack};
 use crate::basis::{Basis, Harmonics, n_harmonics};
 
-/// A basis, ready to be evaluated.
+/// A basis with its tables: all that does not change from centre to centre.
 #[derive(Debug, Clone)]
 pub(crate) struct Evaluator {
     pub(crate) basis: Basis,
@@ -18,17 +18,17 @@ pub(crate) struct Evaluator {
     pub(crate) instructions: Instructions,
 }
 
-/// One neighbour per lane; in a lane without one `present` is 0 and the vector does no harm.
+/// One neighbour per lane. In a lane without a neighbour `present` is 0, and every function of the vector is finite.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Slot {
     pub(crate) vector: [Pack; 3],
     pub(crate) present: Pack,
-    /// Which atoms they are.
+    /// The index of the neighbour in each lane.
     pub(crate) atoms: [usize; LANES],
 }
 
 impl Slot {
-    /// No neighbour in any lane; vectors reach to the cutoff.
+    /// No neighbour in any lane; the vectors are as long as the cutoff.
     pub(crate) fn absent(cutoff: f64) -> Self {
         Self { vector: [Pack([cutoff; LANES]), Pack::ZERO, Pack::ZERO], present: Pack::ZERO, atoms: [0; LANES] }
     }
@@ -43,18 +43,18 @@ impl Slot {
     }
 }
 
-/// Memory of one evaluation, to be used again and again by one thread.
+/// Workspace of one thread for values.
 #[derive(Debug, Clone)]
 pub(crate) struct Workspace {
-    /// Out: for each element of neighbours, Σ_j P_n.
+    /// Result: for each element of neighbours and n, Σ_j P_n.
     pub(crate) pair_sums: Vec<Pack>,
-    /// Out: the many-body functions.
+    /// Result: the many-body functions.
     pub(crate) values: Vec<Pack>,
     harmonics: Vec<Pack>,
     radial: Vec<Pack>,
-    /// For each element, Σ_j R_k for odd k and then for even k.
+    /// For each element of neighbours, Σ_j R_k for odd k, then for even k.
     radial_sums: Vec<Pack>,
-    /// Out: for each element, Σ_j R_n Y_lm.
+    /// Result: for each element of neighbours, Σ_j R_n Y_lm.
     pub(crate) sums: Vec<Pack>,
     products: Vec<Pack>,
     coupled: Vec<Pack>,
@@ -82,7 +82,9 @@ impl Evaluator {
         }
     }
 
-    /// Evaluates all functions for centres of one element, from their neighbours, those of each element by themselves.
+    /// Evaluates all functions for one centre per lane, all of one element.
+    ///
+    /// `slots` has, for each element, the neighbours of that element.
     pub(crate) fn evaluate(&self, centre: usize, slots: &[Vec<Slot>], workspace: &mut Workspace) {
         self.instructions.run(Values { evaluator: self, centre, slots, workspace });
     }
@@ -149,7 +151,7 @@ impl Evaluator {
     }
 }
 
-/// √σ/√(2l+1) [ A_0 B_0 + 2 Σ_{m>0} Re(A_m B*_m) ]
+/// The functions of order 2: √σ/√(2l+1) [ A_0 B_0 + 2 Σ_{m>0} Re(A_m B*_m) ].
 #[inline(always)]
 fn couple_two<T: Number>(doubles: &[Double], sums: &[T], values: &mut [T]) {
     for (value, double) in values.iter_mut().zip(doubles) {
@@ -163,7 +165,7 @@ fn couple_two<T: Number>(doubles: &[Double], sums: &[T], values: &mut [T]) {
     }
 }
 
-/// √σ Σ (l1 l2 l3; m1 m2 m3) A B C, the first two factors coupled once for all functions that share them.
+/// The functions of order 3: √σ Σ (l1 l2 l3; m1 m2 m3) A B C. Each pair of first factors is coupled once.
 #[inline(always)]
 fn couple_three<T: Number>(triples: &Triples, sums: &[T], products: &mut [T], coupled: &mut [T], values: &mut [T]) {
     for group in &triples.groups {
@@ -192,7 +194,7 @@ pub(crate) fn multiply<T: Number>(a: &[T], b: &[T], products: &mut [T]) {
     }
 }
 
-/// The couplings of two sets of sums, one after the other, from their products; how long they are together.
+/// Computes some couplings of two sets of sums from their products; returns the number of rows of all couplings.
 #[inline(always)]
 pub(crate) fn couple<T: Number>(
     combinations: &[Combinations],
@@ -218,7 +220,7 @@ pub(crate) fn couple<T: Number>(
     n_rows
 }
 
-/// Takes κ Σ_k p_k Σ_j R_k from each function.
+/// Subtracts the self part κ Σ_k p_k Σ_j R_k from each function.
 #[inline(always)]
 pub(crate) fn remove_self_parts<T: Number>(self_parts: &SelfParts, radial_sums: &[T], values: &mut [T]) {
     for (value, self_part) in values.iter_mut().zip(&self_parts.functions) {
@@ -226,7 +228,8 @@ pub(crate) fn remove_self_parts<T: Number>(self_parts: &SelfParts, radial_sums: 
     }
 }
 
-/// The same of one function: where its radial sums start, and its coefficients.
+/// Subtracts the self part of one function, given by the place of its first radial sum and the range of its
+/// coefficients.
 #[inline(always)]
 pub(crate) fn remove_self_part<T: Number>(
     self_parts: &SelfParts,
@@ -242,7 +245,7 @@ pub(crate) fn remove_self_part<T: Number>(
     sum
 }
 
-/// All functions, for the centres in the lanes.
+/// The arguments of [`Evaluator::evaluate`].
 struct Values<'a> {
     evaluator: &'a Evaluator,
     centre: usize,
@@ -262,7 +265,7 @@ mod tests {
     use super::*;
     use crate::basis::Parameters;
 
-    /// The instructions that a processor has change rounding only.
+    /// Results with and without fused multiply-add differ by rounding only.
     #[test]
     fn fused_and_separate_arithmetic_agree() {
         let basis = Basis::new(&Parameters {

@@ -1,17 +1,20 @@
-//! The bins that atoms are sorted into, along three axes: those of the cell, completed where it does not repeat.
+//! The bins that atoms are sorted into, along three axes: the periodic cell vectors, completed by normal vectors.
 
 use super::structure::Structure;
 use super::vector::{Vector, cross, dot, norm, scale, subtract};
 use crate::error::StructureProblem;
 
-/// A cell vector is not independent of those before it if so little of its length points out of their span.
+/// A cell vector counts as dependent if its part outside the span of those before it is a smaller fraction of its
+/// length.
 const SINGULAR: f64 = 1e-10;
 
-/// More bins than this along one axis, or around one atom, periodic images counted, mean a mistake in the cell.
+/// Largest number of bins to either side of an atom along a periodic axis. More are a mistake in the cell.
 const MAX_REACH: f64 = 1e4;
+
+/// Largest number of bins around an atom, those of periodic images included. More are a mistake in the cell.
 const MAX_VISITS: f64 = 1e7;
 
-/// A stretch of neighbouring bins in one periodic image.
+/// A range of consecutive bins in one periodic image.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Run {
     pub(crate) first: usize,
@@ -23,17 +26,17 @@ pub(crate) struct Run {
 #[derive(Debug, Clone)]
 pub(crate) struct Axis {
     periodic: bool,
-    /// Dotted with a position, the coordinate along this axis.
+    /// The scalar product of this with a position is the coordinate along the axis.
     reciprocal: Vector,
-    /// Where the bins start, and how far they go: the cell if periodic, the atoms if not.
+    /// First coordinate and extent of all bins: of the cell along a periodic axis, of the atoms along others.
     low: f64,
     length: f64,
     pub(crate) n_bins: usize,
-    /// For each bin, the bins within reach.
+    /// For each bin, the bins that can hold neighbours of its atoms.
     pub(crate) near: Vec<Vec<Run>>,
 }
 
-/// The cell vectors of the axes, and their bins, about as wide as the cutoff but not many more than atoms.
+/// The vectors of the axes, and their bins: about as wide as the cutoff, and not many more than there are atoms.
 pub(crate) fn make_bins(structure: &Structure<'_>, cutoff: f64) -> Result<([Vector; 3], [Axis; 3]), StructureProblem> {
     let vectors = complete(structure)?;
     let mut axes = [0, 1, 2].map(|k| Axis::new(k, structure, &vectors));
@@ -46,7 +49,7 @@ pub(crate) fn make_bins(structure: &Structure<'_>, cutoff: f64) -> Result<([Vect
     let too_dense = || StructureProblem::TooDense { cell: structure.cell, cutoff };
     for (axis, n_bins) in axes.iter_mut().zip(n_bins) {
         axis.n_bins = n_bins as usize;
-        // A shade more than the cutoff, so that rounding of a coordinate loses nothing.
+        // Slightly more than the cutoff, so that no neighbour is lost to the rounding of a coordinate.
         let reach = (cutoff * (1.0 + 1e-9) * n_bins / axis.height()).ceil();
         if axis.periodic && reach > MAX_REACH {
             return Err(too_dense());
@@ -59,7 +62,7 @@ pub(crate) fn make_bins(structure: &Structure<'_>, cutoff: f64) -> Result<([Vect
     Ok((vectors, axes))
 }
 
-/// The cell vectors, with unit vectors normal to all others where there is no periodicity.
+/// The periodic cell vectors; along other axes, unit vectors normal to all others.
 fn complete(structure: &Structure<'_>) -> Result<[Vector; 3], StructureProblem> {
     let Structure { cell, pbc, .. } = *structure;
     let mut vectors = cell;
@@ -81,7 +84,7 @@ fn complete(structure: &Structure<'_>) -> Result<[Vector; 3], StructureProblem> 
     Ok(vectors)
 }
 
-/// What is left of a vector without its part in the span of orthonormal vectors.
+/// The part of a vector outside the span of orthonormal vectors.
 fn outside(span: &[Vector], vector: Vector) -> Vector {
     span.iter().fold(vector, |rest, &unit| subtract(rest, scale(unit, dot(rest, unit))))
 }
@@ -106,12 +109,12 @@ impl Axis {
         self.length / norm(self.reciprocal)
     }
 
-    /// The bin of a position, and how many cell vectors away it is from the cell.
+    /// The bin of a position, and the number of cell vectors by which it lies outside the cell.
     pub(crate) fn locate(&self, position: Vector) -> (usize, f64) {
         let coordinate = dot(self.reciprocal, position);
         let wrap = if self.periodic { coordinate.floor() } else { 0.0 };
         let fraction = (coordinate - wrap - self.low) / self.length;
-        // Rounding can put an atom on the far end; the cast of a negative or undefined number is 0.
+        // Rounding can place an atom at the upper end. The cast turns negative numbers and NaN into 0.
         let bin = (fraction * self.n_bins as f64) as usize;
         (bin.min(self.n_bins - 1), wrap)
     }
@@ -136,7 +139,7 @@ impl Axis {
         self.near = (0..n).map(runs).collect();
     }
 
-    /// How many bins along this axis a query visits, at most.
+    /// The largest number of bins along this axis that a query visits.
     fn n_visits(&self) -> f64 {
         let visits = |runs: &Vec<Run>| -> usize { runs.iter().map(|run| run.last - run.first + 1).sum() };
         self.near.iter().map(visits).max().unwrap_or(0) as f64

@@ -1,8 +1,8 @@
 //! All neighbours within a cutoff, periodic images included, at a cost linear in the number of atoms.
 //!
-//! Atoms are wrapped into the cell and sorted into bins; a query visits the bins around an atom, over as many
-//! periodic images as the cutoff reaches. Directions that are not periodic get a vector of their own, normal to the
-//! rest, and bins that span the atoms. The handedness of the cell does not matter.
+//! Atoms are wrapped into the cell and sorted into bins. A query visits the bins around an atom, in as many periodic
+//! images as the cutoff reaches. Directions without periodicity get a unit vector normal to the others, and bins that
+//! span the atoms. The handedness of the cell does not matter.
 
 use super::bins::{Axis, make_bins};
 use super::structure::Structure;
@@ -14,38 +14,41 @@ use crate::error::{Error, StructureProblem};
 pub struct Neighbour {
     /// Index of the atom.
     pub atom: usize,
-    /// Periodic image: how often each cell vector is added to the position of that atom.
+    /// Periodic image: the multiple of each cell vector that is added to the position of the atom.
     pub shift: [i64; 3],
-    /// From the atom asked about to this image, in Å.
+    /// Vector from the central atom to this image, in Å.
     pub vector: [f64; 3],
 }
 
-/// Atoms sorted into bins, to be asked for neighbours.
+/// The atoms of a structure sorted into bins, for queries of neighbours.
 #[derive(Debug, Clone)]
 pub struct CellList {
     cutoff_squared: f64,
     vectors: [Vector; 3],
     axes: [Axis; 3],
-    /// Wrapped coordinates by bin, atoms of one bin in their order in the structure.
+    /// Wrapped coordinates, sorted by bin; atoms of one bin in their order in the structure.
     x: Vec<f64>,
     y: Vec<f64>,
     z: Vec<f64>,
-    /// For each place in that order, the index of the atom.
+    /// For each place in the sorted order, the index of the atom.
     atoms: Vec<usize>,
-    /// For each atom, its place in that order, its bin along each axis, and how often each vector was taken off.
+    /// For each atom, its place in the sorted order.
     homes: Vec<Home>,
     /// For each bin, the place of its first atom; one more at the end.
     starts: Vec<usize>,
 }
 
+/// The place of an atom in the sorted order.
 #[derive(Debug, Clone, Copy)]
 struct Home {
     place: usize,
+    /// Bin along each axis.
     bins: [usize; 3],
+    /// Multiple of each vector that wrapping subtracted from the position.
     wraps: Vector,
 }
 
-/// Memory for queries, to be used again.
+/// Workspace for queries.
 #[derive(Debug, Clone, Default)]
 pub struct Hits {
     places: Vec<usize>,
@@ -89,7 +92,7 @@ impl CellList {
         Ok(Self { cutoff_squared: cutoff * cutoff, vectors, axes, x, y, z, atoms, homes, starts })
     }
 
-    /// Visits every neighbour of an atom closer than the cutoff, in an order that depends on the structure only.
+    /// Calls `visit` for every neighbour of an atom within the cutoff, in an order that depends on the structure only.
     pub fn for_each(&self, atom: usize, hits: &mut Hits, mut visit: impl FnMut(Neighbour)) {
         let home = self.homes[atom];
         let [x_axis, y_axis, z_axis] = &self.axes;
@@ -110,7 +113,7 @@ impl CellList {
         }
     }
 
-    /// Visits those of the given places that are within the cutoff.
+    /// Visits the atoms at some places, in one periodic image, that are within the cutoff.
     #[inline(always)]
     fn search(
         &self,
@@ -125,7 +128,7 @@ impl CellList {
         if hits.places.len() < places.len() {
             hits.places.resize(places.len(), 0);
         }
-        // Every candidate is written and the count moves on only for a hit: no branch to mispredict.
+        // Every candidate is written, and only a hit moves the count: there is no branch to mispredict.
         let mut n_hits = 0;
         let first = places.start;
         let candidates = self.x[places.clone()].iter().zip(&self.y[places.clone()]).zip(&self.z[places]);
@@ -153,7 +156,7 @@ impl CellList {
 ///
 /// # Errors
 ///
-/// As [`CellList::new`], for structure 0; or the cutoff is not positive and finite.
+/// Those of [`CellList::new`], reported for structure 0; or the cutoff is not positive and finite.
 pub fn neighbor_list(structure: &Structure<'_>, cutoff: f64) -> Result<Vec<(usize, Neighbour)>, Error> {
     if !(cutoff.is_finite() && cutoff > 0.0) {
         return Err(Error::Cutoff { given: cutoff });

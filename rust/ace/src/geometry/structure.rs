@@ -1,17 +1,17 @@
-//! An atomic structure, as the caller has it.
+//! An atomic structure, borrowed from the caller.
 
 use crate::error::StructureProblem;
 
-/// Atoms in a cell, or in free space along the directions that are not periodic.
+/// Atoms in a cell that repeats along none, some or all of its vectors.
 #[derive(Debug, Clone, Copy)]
 pub struct Structure<'a> {
     /// Positions in Å, inside the cell or not.
     pub positions: &'a [[f64; 3]],
     /// One atomic number per position.
     pub atomic_numbers: &'a [i64],
-    /// Cell vectors in Å, one a row; those of directions that are not periodic are not looked at.
+    /// Cell vectors in Å, one per row; those of directions without periodicity are ignored.
     pub cell: [[f64; 3]; 3],
-    /// Which directions repeat.
+    /// For each cell vector, whether the structure repeats along it.
     pub pbc: [bool; 3],
 }
 
@@ -26,7 +26,7 @@ impl Structure<'_> {
         self.positions.is_empty()
     }
 
-    /// Refuses NaN and infinities.
+    /// Refuses positions and cells with NaN or infinities.
     pub(crate) fn check_finite(&self) -> Result<(), StructureProblem> {
         let wrong = |vector: &[f64; 3]| vector.iter().any(|x| !x.is_finite());
         if let Some(atom) = self.positions.iter().position(wrong) {
