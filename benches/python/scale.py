@@ -86,6 +86,7 @@ def child(folder: Path, method: str, n: int, max_memory: int, where: str) -> Non
     selector = METHODS[method](n, max_memory=max_memory)
     scores = scores_alone(store, core) if (where, method) == ("disk", "energy") else np.nan
     before, began = peak_bytes(), time.perf_counter()
+    selector.seed_ = 0  # as `fit` sets it
     selection = selector._begin(pool, core)
     has_windows = where == "disk" and method in WINDOWED
     if has_windows:

@@ -41,6 +41,7 @@ mod scratch;
 mod spans;
 mod spectrum;
 mod splitmix;
+mod temporary_file;
 mod variance_bounds;
 
 pub use bayesian::Bayesian;

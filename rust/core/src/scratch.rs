@@ -1,16 +1,14 @@
 //! Arrays that lie in memory or, where that is too little, in a temporary file that is mapped into it.
 
 use std::borrow::Cow;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut, Range};
-use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use memmap2::MmapMut;
 
 use crate::error::{Error, Result};
+use crate::pages;
+use crate::temporary_file::temporary_file;
 
 /// Where an array is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,25 +99,16 @@ pub(crate) struct Mapped<T> {
 impl<T: Plain> Mapped<T> {
     fn zeros(len: usize) -> Result<Self> {
         let size = len * size_of::<T>();
-        let folder = std::env::temp_dir();
-        let map = file_of_zeros(&folder, size).map_err(|error| Error::File {
-            path: folder,
-            problem: format!(
-                "no room for a temporary file of {size} bytes: {error}; set TMPDIR to a folder on a larger disk"
-            ),
-        })?;
+        let file = temporary_file(size, "rounded rows")?;
+        // SAFETY: no other process knows the file.
+        let map = unsafe { MmapMut::map_mut(&file) };
+        let map = map.map_err(|error| Error::File { path: std::env::temp_dir(), problem: error.to_string() })?;
         Ok(Self { map, len, element: PhantomData })
     }
 
     fn release(&self, elements: Range<usize>) {
-        #[cfg(unix)]
-        {
-            let (start, len) = (elements.start * size_of::<T>(), elements.len() * size_of::<T>());
-            // SAFETY: the mapping is shared, so what was written to it is in the file. Advice that is not taken costs memory.
-            let _ = unsafe { self.map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, len) };
-        }
-        #[cfg(not(unix))]
-        let _ = elements;
+        // SAFETY: the elements lie in the file, and the mapping is shared.
+        unsafe { pages::release(&self[elements]) };
     }
 }
 
@@ -137,36 +126,6 @@ impl<T: Plain> DerefMut for Mapped<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: as for reading; nobody else has the mapping.
         unsafe { std::slice::from_raw_parts_mut(self.map.as_mut_ptr().cast(), self.len) }
-    }
-}
-
-/// Write zeros, so that room that is missing is missed now, and map them.
-fn file_of_zeros(folder: &Path, size: usize) -> io::Result<MmapMut> {
-    let mut file = temporary_file(folder)?;
-    io::copy(&mut io::repeat(0).take(size as u64), &mut file)?;
-    // SAFETY: no other process knows the file.
-    unsafe { MmapMut::map_mut(&file) }
-}
-
-/// A new file without a name, or one that is removed with the last handle to it.
-fn temporary_file(folder: &Path) -> io::Result<File> {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create_new(true);
-    #[cfg(windows)]
-    std::os::windows::fs::OpenOptionsExt::custom_flags(&mut options, 0x0400_0000); // FILE_FLAG_DELETE_ON_CLOSE
-    loop {
-        let name = format!("mlipselect-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = folder.join(name);
-        match options.open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-            Ok(file) => {
-                #[cfg(unix)]
-                std::fs::remove_file(&path)?;
-                return Ok(file);
-            }
-        }
     }
 }
 
