@@ -11,12 +11,12 @@ use rayon::prelude::*;
 
 use super::points::{Points, Space};
 use super::rounded::Rounded;
+use crate::data::rows::Rows;
+use crate::data::scratch::Place;
+use crate::distance::screen::{LANES, Packed, Radii, Screen};
 use crate::error::Result;
 use crate::greedy::near_tie_limit;
-use crate::kmedoids::screen::{LANES, Packed, Radii, Screen};
 use crate::linalg::DIRECTIONS;
-use crate::rows::Rows;
-use crate::scratch::Place;
 
 /// Number of rows in a partial sum: fixed, so that the sums do not depend on the number of threads.
 const CHUNK: usize = 1024;

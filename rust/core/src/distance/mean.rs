@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use super::points::Points;
 use super::rounded::subtract;
+use crate::data::rows::{Rows, in_blocks};
 use crate::error::Result;
-use crate::rows::{Rows, in_blocks};
 
 /// Number of points in a partial sum: fixed, so that the sums do not depend on the number of threads.
 const CHUNK: usize = 1024;

@@ -6,6 +6,7 @@ mod mean;
 mod nearest;
 mod points;
 mod rounded;
+pub(crate) mod screen;
 
 pub(crate) use coverage::Coverage;
 pub(crate) use mean::{lengths_from, mean};

@@ -11,9 +11,9 @@ use rayon::prelude::*;
 use super::centres::{Centres, Source};
 use super::points::Space;
 use super::rounded::{Bounds, Rounded};
+use crate::data::rows::Rows;
 use crate::error::{Error, Result};
 use crate::linalg::DIRECTIONS;
-use crate::rows::Rows;
 
 /// Number of candidates that one thread takes at a time.
 const CHUNK: usize = 48;

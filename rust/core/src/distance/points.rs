@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use mlipselect_simd::for_this_processor;
 
+use crate::data::rows::Rows;
+use crate::data::scaling::standard_scales;
 use crate::error::{Error, Result};
-use crate::rows::Rows;
-use crate::scaling::standard_scales;
 
 /// The definition of a distance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

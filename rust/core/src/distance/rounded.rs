@@ -8,10 +8,10 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::points::Points;
+use crate::data::rows::{Rows, in_blocks};
+use crate::data::scratch::Place;
 use crate::error::Result;
 use crate::linalg::{DIRECTIONS, Sketch};
-use crate::rows::{Rows, in_blocks};
-use crate::scratch::Place;
 
 /// Rounding errors of float64 in a distance, relative to the lengths of the two points: `|x - y|^2` is computed as a
 /// difference of squares, and the root of its error counts.

@@ -1,9 +1,9 @@
 //! The one loop of greedy selection: find the best candidate, report its score, account for it.
 
 use super::{Engine, Pick, Picks, Score, Selection};
+use crate::bayes::posterior::Posterior;
+use crate::data::rows::Pool;
 use crate::error::Result;
-use crate::posterior::Posterior;
-use crate::rows::Pool;
 
 /// What a greedy method maximises, and what it says of its picks beside their scores.
 pub trait Objective: Score + Send + Sync {

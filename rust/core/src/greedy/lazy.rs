@@ -5,7 +5,7 @@
 //! guessed from how the best score fell so far; a wrong guess costs time and changes no pick.
 
 use super::{Pick, Score, near_tie_limit, tie_limit};
-use crate::rows::Pool;
+use crate::data::rows::Pool;
 
 /// The first guess of how much of the best score is lost between two picks.
 const FIRST_DECLINE: f64 = 1e-3;

@@ -5,7 +5,6 @@ mod lazy;
 mod naive;
 mod picks;
 mod selection;
-mod windowed;
 
 pub use driver::Greedy;
 pub(crate) use driver::Objective;
@@ -13,9 +12,8 @@ use lazy::Lazy;
 use naive::naive;
 use picks::Picks;
 pub use selection::{Reading, Selection};
-pub use windowed::{BoundedRows, Known, News, Sizes, Window, Windowed, Windows};
 
-use crate::rows::Pool;
+use crate::data::rows::Pool;
 
 /// How the best candidate is found; both engines return the same picks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +80,7 @@ struct Pick {
 }
 
 /// The first of the open candidates whose value ties with the largest.
-fn first_largest(values: &[f64], is_open: impl Fn(usize) -> bool) -> Option<usize> {
+pub(crate) fn first_largest(values: &[f64], is_open: impl Fn(usize) -> bool) -> Option<usize> {
     let open = || (0..values.len()).filter(|&i| is_open(i));
     let best = open().map(|i| values[i]).fold(f64::NEG_INFINITY, f64::max);
     open().find(|&i| values[i] >= tie_limit(best))

@@ -1,7 +1,7 @@
 //! The definition of greedy selection: evaluate everything, take the best.
 
 use super::{Pick, Score, first_largest};
-use crate::rows::Pool;
+use crate::data::rows::Pool;
 
 /// The open candidate with the largest score, the first of those that tie.
 pub(crate) fn naive(score: &dyn Score, pool: &Pool<'_>, taken: &[bool]) -> Option<Pick> {

@@ -1,8 +1,8 @@
 //! The picks of a greedy selection under way: which candidates are open, and what was picked so far.
 
 use super::{Engine, Lazy, Pick, Score, naive};
+use crate::data::rows::Pool;
 use crate::error::{Error, Result};
-use crate::rows::Pool;
 
 pub(super) struct Picks {
     engine: Engine,

@@ -1,8 +1,8 @@
 //! What every greedy method can do, whatever it maximises and wherever its rows are.
 
+use crate::bayes::posterior::Posterior;
+use crate::data::rows::Pool;
 use crate::error::Result;
-use crate::posterior::Posterior;
-use crate::rows::Pool;
 
 /// A greedy selection under way: the best candidate is picked, accounted for, and the next one is looked for.
 ///

@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::screen::Radii;
 use super::space::{Space, range};
-use crate::rows::Rows;
+use crate::data::rows::Rows;
+use crate::distance::screen::Radii;
 
 /// Number of rows in a partial sum: fixed, so that the sum does not depend on the number of threads.
 const CHUNK: usize = 1024;

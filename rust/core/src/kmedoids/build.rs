@@ -9,9 +9,9 @@ use std::collections::BinaryHeap;
 
 use rayon::prelude::*;
 
-use super::kernel::LANES;
-use super::screen::Radii;
 use super::space::{Space, range};
+use crate::distance::screen::LANES;
+use crate::distance::screen::Radii;
 
 /// Number of rows in a partial sum: fixed, so that the sums do not depend on the number of threads.
 const CHUNK: usize = 1024;

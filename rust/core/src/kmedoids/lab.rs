@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::space::Space;
-use crate::splitmix::SplitMix;
+use crate::data::splitmix::SplitMix;
 
 /// The state of the draws.
 pub(super) struct Lab {

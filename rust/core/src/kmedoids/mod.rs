@@ -7,22 +7,19 @@
 mod assign;
 mod build;
 mod fasterpam;
-mod kernel;
 mod lab;
 mod neighbours;
 mod plusplus;
 mod points;
-pub(crate) mod screen;
 mod space;
 mod start;
-mod subspace;
 
+use crate::data::rows::{Pool, Rows};
+use crate::data::scaling::{Scaled, standard_scales};
 use crate::distance::Scale;
+use crate::distance::screen::{LANES, Screen};
 use crate::error::{Error, Result};
-use crate::rows::{Pool, Rows};
-use crate::scaling::{Scaled, standard_scales};
 use fasterpam::FasterPam;
-use screen::{LANES, Screen};
 use space::{Space, Two};
 pub use start::Start;
 use start::Starting;

@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::screen::Radii;
 use super::space::{Space, Two, range};
+use crate::distance::screen::Radii;
 
 /// Number of rows that are packed together.
 const SEGMENT: usize = 4096;

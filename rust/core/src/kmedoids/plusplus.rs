@@ -2,7 +2,7 @@
 //!
 //! k-means++ (Arthur and Vassilvitskii 2007) has squared distances; here the loss is a sum of distances.
 
-use crate::splitmix::SplitMix;
+use crate::data::splitmix::SplitMix;
 
 /// The state of the draws.
 pub(super) struct PlusPlus {

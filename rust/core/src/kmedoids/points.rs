@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::kernel::distance;
+use crate::data::rows::Rows;
+use crate::distance::screen::distance;
 use crate::error::{Error, Result};
-use crate::rows::Rows;
 
 /// Number of rows in a partial sum: fixed, so that the sums do not depend on the number of threads.
 const CHUNK: usize = 1024;

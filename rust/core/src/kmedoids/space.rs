@@ -3,10 +3,10 @@
 use rayon::prelude::*;
 
 use super::points::Points;
-use super::screen::{Radii, Screen};
+use crate::data::rows::Rows;
+use crate::data::scratch::Place;
+use crate::distance::screen::{Radii, Screen};
 use crate::error::Result;
-use crate::rows::Rows;
-use crate::scratch::Place;
 
 /// Index of the core, which acts like a medoid that is never replaced; without a core it means "none".
 pub(super) const CORE: u32 = u32::MAX;

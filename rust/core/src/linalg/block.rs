@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::kernel::{GROUP, LANES, dots};
 use super::panels::Panels;
-use crate::rows::Rows;
+use crate::data::rows::Rows;
 
 /// Bytes of a block of rows: it stays in the second level cache while the directions stream past.
 const BLOCK_BYTES: usize = 256 << 10;

@@ -10,8 +10,8 @@ use faer::Mat;
 use rayon::prelude::*;
 
 use super::kernel::{GROUP, LANES, Number, SINGLE_LANES};
+use crate::data::rows::{Rows, View};
 use crate::error::{Error, Result};
-use crate::rows::{Rows, View};
 
 /// Bytes of a column in a slab: the panels of a stripe stay in the first two levels of the cache.
 const COLUMN_BYTES: usize = 1024;

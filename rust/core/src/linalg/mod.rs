@@ -6,6 +6,7 @@ mod kernel;
 mod panels;
 mod single;
 mod sketch;
+pub(crate) mod spectrum;
 mod triangular;
 
 pub(crate) use block::{Block, project, quadratic_forms};

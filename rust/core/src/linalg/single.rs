@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::kernel::{GROUP, LANES, Number, SINGLE_LANES};
 use super::panels::Panels;
-use crate::rows::{Rows, View};
+use crate::data::rows::{Rows, View};
 
 /// Groups of rows that stay in the cache together while the directions stream past.
 const GROUPS: usize = 16;

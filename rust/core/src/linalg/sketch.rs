@@ -15,9 +15,9 @@ use rayon::prelude::*;
 use super::block::Block;
 use super::kernel::{GROUP, LANES};
 use super::panels::Panels;
+use crate::data::rows::Rows;
+use crate::data::scratch::{Buffer, Place};
 use crate::error::Result;
-use crate::rows::Rows;
-use crate::scratch::{Buffer, Place};
 
 /// Euclidean norm of the integers of a vector: its square stays below 2^31, with room for rounding.
 const NORM: f64 = 46_000.0;

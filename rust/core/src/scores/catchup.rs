@@ -1,6 +1,6 @@
 //! Bringing variances up to date exactly, from the rows of the candidates.
 
-use crate::conditioned::{Conditioned, dot};
+use crate::bayes::running_posterior::{Conditioned, dot};
 use crate::linalg::{Block, GROUP, LANES};
 
 /// A variance that fell below this fraction of what it was when last computed from the factor is computed anew: what

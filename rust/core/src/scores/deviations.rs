@@ -6,9 +6,9 @@
 use faer::MatRef;
 use rayon::prelude::*;
 
-use crate::conditioned::{Conditioned, dot};
+use crate::bayes::running_posterior::{Conditioned, dot};
+use crate::data::rows::{Rows, View};
 use crate::linalg::{GROUP, LANES, Panels, dots, triangle_of};
-use crate::rows::{Rows, View};
 
 /// Candidates that one thread takes at a time: the target streams past them.
 const CHUNK: usize = 8 * GROUP;

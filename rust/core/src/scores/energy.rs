@@ -9,10 +9,10 @@ use rayon::prelude::*;
 use super::Informative;
 use super::catchup::{Catchup, Known};
 use super::estimate::Estimate;
-use crate::conditioned::{Conditioned, dot};
+use crate::bayes::posterior::Posterior;
+use crate::bayes::running_posterior::{Conditioned, dot};
+use crate::data::rows::Pool;
 use crate::linalg::{Block, quadratic_forms};
-use crate::posterior::Posterior;
-use crate::rows::Pool;
 
 pub(crate) struct Energy {
     bounds: Vec<f64>,

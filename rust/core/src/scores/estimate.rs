@@ -3,9 +3,9 @@
 use rayon::prelude::*;
 
 use super::rounded_directions::RoundedDirections;
+use crate::bayes::posterior::Posterior;
+use crate::data::rows::Pool;
 use crate::linalg::{ROWS, Sketch};
-use crate::posterior::Posterior;
-use crate::rows::Pool;
 
 /// Rows that one thread takes at a time.
 const CHUNK: usize = 48;

@@ -21,7 +21,7 @@
 use faer::{Mat, Side};
 
 use super::deviations::Deviations;
-use crate::conditioned::Conditioned;
+use crate::bayes::running_posterior::Conditioned;
 use crate::linalg::{GROUP, LANES, Panels, dots};
 
 /// Eigenvectors that are used; with two directions that candidates are brought up to date by, they fill four panels.

@@ -7,10 +7,10 @@ use faer::{Mat, Side};
 use rayon::prelude::*;
 
 use super::Informative;
-use crate::conditioned::Conditioned;
+use crate::bayes::posterior::Posterior;
+use crate::bayes::running_posterior::Conditioned;
+use crate::data::rows::{Pool, View};
 use crate::linalg::{Panels, project};
-use crate::posterior::Posterior;
-use crate::rows::{Pool, View};
 
 pub(crate) struct LogDet {
     bounds: Vec<f64>,

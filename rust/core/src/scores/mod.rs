@@ -10,6 +10,7 @@ mod pool_std;
 mod pool_variance;
 mod products;
 mod rounded_directions;
+pub(crate) mod variance_bounds;
 
 pub(crate) use energy::Energy;
 pub(crate) use estimate::in_groups;
@@ -18,11 +19,11 @@ pub(crate) use pool_std::PoolStd;
 pub(crate) use pool_variance::PoolVariance;
 pub(crate) use rounded_directions::{RoundedDirections, TILE};
 
-use crate::conditioned::Conditioned;
+use crate::bayes::posterior::Posterior;
+use crate::bayes::running_posterior::Conditioned;
+use crate::data::rows::Pool;
+use crate::data::spans;
 use crate::error::{Error, Result};
-use crate::posterior::Posterior;
-use crate::rows::Pool;
-use crate::spans;
 
 /// What a candidate is worth, given the posterior.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

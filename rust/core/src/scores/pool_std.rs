@@ -17,12 +17,12 @@ use super::Informative;
 use super::deviations::Deviations;
 use super::leading::{Candidate, Interval, Leading};
 use super::products::{account_for, update_rows};
-use crate::conditioned::{Conditioned, dot};
+use crate::bayes::posterior::Posterior;
+use crate::bayes::running_posterior::{Conditioned, dot};
+use crate::data::rows::{Pool, Rows};
+use crate::data::spans::{Span, in_spans};
 use crate::greedy::near_tie_limit;
 use crate::linalg::{GROUP, Panels, quadratic_forms};
-use crate::posterior::Posterior;
-use crate::rows::{Pool, Rows};
-use crate::spans::{Span, in_spans};
 
 /// When the best score fell below this fraction of what it was, everything is computed afresh.
 const CANCELLED: f64 = 1e-3;
@@ -306,7 +306,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::rows::View;
+    use crate::data::rows::View;
 
     /// Rows with a spectrum that decays or does not, some of them zero, some equal.
     fn rows(count: usize, dim: usize, seed: u32, power: i32) -> Vec<f64> {

@@ -7,12 +7,12 @@ use faer::Mat;
 
 use super::Informative;
 use super::products::{account_for, update_rows};
-use crate::conditioned::{Conditioned, dot};
+use crate::bayes::posterior::Posterior;
+use crate::bayes::running_posterior::{Conditioned, dot};
+use crate::data::rows::{Pool, Rows};
+use crate::data::spans::in_spans;
 use crate::error::Result;
 use crate::linalg::{Panels, append_rows, invert, quadratic_forms};
-use crate::posterior::Posterior;
-use crate::rows::{Pool, Rows};
-use crate::spans::in_spans;
 
 /// When the best score fell below this fraction of what it was, everything is computed afresh.
 const CANCELLED: f64 = 1e-3;

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
+use crate::data::rows::Rows;
 use crate::linalg::{Block, GROUP, LANES, Panels};
-use crate::rows::Rows;
 
 /// Call `update` with the products of each row with all directions, zeros after them, and its numbers.
 pub(crate) fn update_rows<const N: usize>(

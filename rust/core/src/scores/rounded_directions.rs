@@ -10,8 +10,8 @@ use std::ops::Range;
 
 use faer::Mat;
 
+use crate::bayes::posterior::Posterior;
 use crate::linalg::{ROWS, Sketch};
-use crate::posterior::Posterior;
 
 /// Directions that stay in the first level cache while the rows pass by.
 pub(crate) const TILE: usize = 16;

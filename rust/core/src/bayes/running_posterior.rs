@@ -1,0 +1,234 @@
+//! The posterior during a selection: a factor, and the rows observed since it was made.
+//!
+//! With `Sigma = S S^T` and `z = S^T x`, observing `x` gives `Sigma - w w^T` with `w = S z / sqrt(1/beta + z.z)`, and
+//! `S (I - gamma z z^T)` is a square root of that (Potter's form; Bierman 1977, section V.3). The directions `w` bring
+//! many candidates up to date at once; the maps `z` evaluate one without subtracting variances.
+
+use rayon::prelude::*;
+
+use crate::bayes::posterior::Posterior;
+use crate::data::rows::Rows;
+use crate::linalg::{LANES, Panels, project};
+
+/// Observations after which the factor is made anew; few in tests, so that they get there.
+const PENDING: usize = if cfg!(test) { 16 } else { 256 };
+
+/// Whitened observations are maps `q -> q - gamma (z.q) z`.
+struct Map {
+    z: Vec<f64>,
+    gamma: f64,
+}
+
+impl Map {
+    fn apply(&self, q: &mut [f64]) {
+        let step = self.gamma * dot(&self.z, q);
+        q.iter_mut().zip(&self.z).for_each(|(q, z)| *q -= step * z);
+    }
+}
+
+/// A posterior that is updated row by row and remembers by what.
+///
+/// Directions are numbered from 0 in the order in which they came.
+pub(crate) struct Conditioned {
+    base: Posterior,
+    /// Directions that `base` contains.
+    base_count: usize,
+    /// Rows observed since, one after the other, and their maps.
+    pending: Vec<f64>,
+    maps: Vec<Map>,
+    directions: Panels,
+    /// Directions before this one are no longer kept.
+    first: usize,
+    /// `sum ln(1 + beta x^T Sigma x) / 2` over the observations.
+    information: f64,
+}
+
+impl Conditioned {
+    pub(crate) fn new(base: Posterior) -> Self {
+        let directions = Panels::new(base.dim());
+        Self { base, base_count: 0, pending: Vec::new(), maps: Vec::new(), directions, first: 0, information: 0.0 }
+    }
+
+    /// Information of what was observed since the start, in nat.
+    pub(crate) fn information(&self) -> f64 {
+        self.information
+    }
+
+    pub(crate) fn noise_precision(&self) -> f64 {
+        self.base.noise_precision()
+    }
+
+    pub(crate) fn dim(&self) -> usize {
+        self.base.dim()
+    }
+
+    /// The directions that are kept; number `first` is the first of them and starts a panel.
+    pub(crate) fn directions(&self) -> (&Panels, usize) {
+        (&self.directions, self.first)
+    }
+
+    /// All directions since the start, one after the other, unless some are no longer kept.
+    pub(crate) fn all_directions(&self) -> Option<Vec<f64>> {
+        let all = (0..self.directions.len()).flat_map(|index| self.directions.direction(index));
+        (self.first == 0).then(|| all.collect())
+    }
+
+    /// What came after the first `count` directions, if that is one direction.
+    pub(crate) fn only_direction_since(&self, count: usize) -> Option<Vec<f64>> {
+        let one = self.count() == count + 1 && self.directions.len() > 0;
+        one.then(|| self.directions.direction(self.directions.len() - 1))
+    }
+
+    /// Number of directions so far.
+    pub(crate) fn count(&self) -> usize {
+        self.first + self.directions.len()
+    }
+
+    /// The factor `S` of the covariance before direction `base_count`.
+    pub(crate) fn base(&self) -> (&Panels, usize) {
+        (self.base.inverse(), self.base_count)
+    }
+
+    /// The posterior of everything observed, factored anew.
+    pub(crate) fn posterior(&self) -> Posterior {
+        let mut posterior = self.base.clone();
+        if !self.pending.is_empty() {
+            posterior.absorb(self.pending.clone());
+        }
+        posterior
+    }
+
+    /// `q` with `q.q = x^T Sigma x`.
+    pub(crate) fn whiten(&self, x: &[f64]) -> Vec<f64> {
+        let mut q = self.base.inverse().project(x);
+        self.apply_maps(&mut q);
+        q
+    }
+
+    /// Bring `S^T x`, with `S` that of [`Conditioned::base`], up to date.
+    pub(crate) fn apply_maps(&self, q: &mut [f64]) {
+        self.maps.iter().for_each(|map| map.apply(q));
+    }
+
+    /// [`Conditioned::whiten`] of rows, one after the other.
+    pub(crate) fn whiten_rows(&self, rows: &dyn Rows) -> Vec<f64> {
+        let mut out = vec![0.0; rows.len() * self.dim()];
+        project(rows, self.base.inverse(), &mut out);
+        out.par_chunks_exact_mut(self.dim()).for_each(|q| self.apply_maps(q));
+        out
+    }
+
+    /// Bring what [`Conditioned::whiten`] gave before the last observed row up to date; false if the factor was made anew
+    /// since, so that it cannot be.
+    pub(crate) fn follow_last_map(&self, whitened: &mut [f64]) -> bool {
+        if let Some(map) = self.maps.last() {
+            whitened.par_chunks_exact_mut(self.dim()).for_each(|q| map.apply(q));
+        }
+        !self.maps.is_empty()
+    }
+
+    /// `Sigma x`.
+    pub(crate) fn covariance_times(&self, x: &[f64]) -> Vec<f64> {
+        self.unwhiten(self.whiten(x))
+    }
+
+    /// `S z`, with the square root `S` that [`Conditioned::whiten`] uses.
+    pub(crate) fn unwhiten(&self, mut z: Vec<f64>) -> Vec<f64> {
+        self.maps.iter().rev().for_each(|map| map.apply(&mut z));
+        self.base.inverse().combine(&z)
+    }
+
+    /// Observe rows, one after the other in `rows`.
+    pub(crate) fn observe(&mut self, rows: &[f64]) {
+        let dim = self.dim();
+        // Many rows together are worth a new factor, after which every candidate is evaluated from scratch anyway.
+        if rows.len() / dim > (dim / 8).max(1) {
+            let before = self.log_det();
+            self.pending.extend_from_slice(rows);
+            self.refactor();
+            self.first = (self.count() + 1).next_multiple_of(LANES);
+            self.directions = Panels::new(dim);
+            self.base_count = self.first;
+            self.information += 0.5 * (before - self.base.log_det());
+        } else {
+            rows.chunks_exact(dim).for_each(|row| self.observe_row(row));
+        }
+    }
+
+    fn observe_row(&mut self, row: &[f64]) {
+        let z = self.whiten(row);
+        let noise = 1.0 / self.noise_precision();
+        let variance = dot(&z, &z);
+        let total = noise + variance;
+        let mut w = self.unwhiten(z.clone());
+        w.iter_mut().for_each(|w| *w /= total.sqrt());
+        self.directions.push(&w);
+        self.maps.push(Map { z, gamma: 1.0 / (total + (total * noise).sqrt()) });
+        self.pending.extend_from_slice(row);
+        self.information += 0.5 * (variance / noise).ln_1p();
+        if self.maps.len() >= PENDING {
+            self.refactor();
+            self.forget();
+        }
+    }
+
+    fn refactor(&mut self) {
+        self.base.absorb(std::mem::take(&mut self.pending));
+        self.maps.clear();
+        self.base_count = self.count();
+    }
+
+    /// Drop directions that nobody needs: to apply more than about `dim / 2` of them costs more than to start afresh.
+    fn forget(&mut self) {
+        let keep = self.dim() + 2 * PENDING;
+        if self.directions.len() > 2 * keep {
+            let panels = (self.directions.len() - keep) / LANES;
+            self.directions.drop_first(panels);
+            self.first += panels * LANES;
+        }
+    }
+
+    fn log_det(&self) -> f64 {
+        let gained: f64 = self.maps.iter().map(|m| (dot(&m.z, &m.z) * self.noise_precision()).ln_1p()).sum();
+        self.base.log_det() - gained
+    }
+}
+
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::data::rows::View;
+
+    proptest! {
+        #[test]
+        fn equals_the_refactored_posterior(
+            dim in 1_usize..20, batches in prop::collection::vec(1_usize..9, 1..60), seed in 0_u32..1000,
+        ) {
+            let start = Posterior::isotropic(dim, 1e-4, 1.0).unwrap();
+            let mut conditioned = Conditioned::new(start.clone());
+            let mut all = Vec::new();
+            for (b, rows) in batches.into_iter().enumerate() {
+                let batch: Vec<f64> =
+                    (0..rows * dim).map(|i| (f64::from(seed) + b as f64 * 3.1 + i as f64 * 1.7).sin()).collect();
+                conditioned.observe(&batch);
+                all.extend(batch);
+            }
+            let mut whole = start;
+            whole.update(&View::new(&all, all.len() / dim, dim).unwrap()).unwrap();
+            let x: Vec<f64> = (0..dim).map(|i| (i as f64 * 0.9).cos()).collect();
+            let expected = whole.variance(&View::new(&x, 1, dim).unwrap()).unwrap()[0];
+            let q = conditioned.whiten(&x);
+            prop_assert!((dot(&q, &q) - expected).abs() <= 1e-8 * expected);
+            prop_assert!((dot(&x, &conditioned.covariance_times(&x)) - expected).abs() <= 1e-8 * expected);
+            prop_assert!((conditioned.information() - whole.information()).abs() <= 1e-8 * whole.information());
+            let refactored = conditioned.posterior().log_det();
+            prop_assert!((refactored - whole.log_det()).abs() <= 1e-8 * (1.0 + whole.log_det().abs()));
+        }
+    }
+}

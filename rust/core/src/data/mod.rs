@@ -1,0 +1,12 @@
+//! Rows, how they are grouped and scaled, and where they lie: in memory, in mapped files, in temporary files.
+
+pub(crate) mod groups;
+pub(crate) mod mean_square;
+pub(crate) mod owned_rows;
+pub(crate) mod pages;
+pub(crate) mod rows;
+pub(crate) mod scaling;
+pub(crate) mod scratch;
+pub(crate) mod spans;
+pub(crate) mod splitmix;
+pub(crate) mod temporary_file;

@@ -1,0 +1,188 @@
+//! Columns divided by their standard deviation, for methods that measure distances.
+//!
+//! Features of atomic descriptors differ in size by orders of magnitude, and a Euclidean distance would see a handful of
+//! large ones only.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::data::rows::{Rows, in_blocks};
+use crate::error::{Error, Result};
+
+/// Rows that are summed up together: fixed, so that the sums do not depend on the number of threads.
+const CHUNK: usize = 1024;
+
+/// One over the standard deviation of each column of several matrices together, and 1 for columns that are constant.
+///
+/// # Errors
+/// [`Error::Dimension`] if the matrices are not equally wide, [`Error::NotFinite`] with the matrix and the first of its
+/// rows that has a NaN or an infinity, [`Error::EmptyPool`] if there is no row.
+pub fn standard_scales(matrices: &[(&'static str, &dyn Rows)]) -> Result<Vec<f64>> {
+    let Some((first, dim)) = matrices.iter().find(|(_, rows)| !rows.is_empty()).map(|(_, rows)| (rows, rows.dim()))
+    else {
+        return Err(Error::EmptyPool);
+    };
+    // Deviations from some row lose less to rounding than the values themselves, whose mean may be large.
+    let mut origin = vec![0.0; dim];
+    first.read(0, &mut origin);
+    let (mut parts, mut count) = (Vec::new(), 0);
+    for &(what, rows) in matrices {
+        if rows.dim() != dim {
+            return Err(Error::Dimension { what, expected: dim, given: rows.dim() });
+        }
+        parts.push(column_sums(what, rows, &origin)?);
+        count += rows.len();
+    }
+    Ok(scales_of_sums(&parts, count))
+}
+
+/// One over the standard deviation of each column, and 1 for columns that are constant, from what [`column_sums`] gave for
+/// the parts of `count` rows, wherever these are.
+pub fn scales_of_sums(parts: &[(Vec<f64>, Vec<f64>)], count: usize) -> Vec<f64> {
+    let dim = parts.first().map_or(0, |(sums, _)| sums.len());
+    let (mut sums, mut squares, count) = (vec![0.0; dim], vec![0.0; dim], count as f64);
+    for (own_sums, own_squares) in parts {
+        sums.iter_mut().zip(own_sums).for_each(|(a, b)| *a += b);
+        squares.iter_mut().zip(own_squares).for_each(|(a, b)| *a += b);
+    }
+    sums.iter().zip(&squares).map(|(sum, square)| inverse_deviation(sum / count, square / count)).collect()
+}
+
+/// Sums over the rows of what each column differs from `origin` by, and of the squares of that.
+///
+/// # Errors
+/// [`Error::Dimension`] unless the origin is as long as a row, [`Error::NotFinite`] with the first row that has a NaN or an
+/// infinity.
+pub fn column_sums(what: &'static str, rows: &dyn Rows, origin: &[f64]) -> Result<(Vec<f64>, Vec<f64>)> {
+    if rows.dim() != origin.len() {
+        return Err(Error::Dimension { what: "the origin", expected: rows.dim(), given: origin.len() });
+    }
+    let (mut sums, mut squares) = (vec![0.0; origin.len()], vec![0.0; origin.len()]);
+    in_blocks(rows, CHUNK, |block| {
+        let chunks: Vec<SumsOrBadRow> = (block.start..block.end)
+            .into_par_iter()
+            .step_by(CHUNK)
+            .map(|first| sum_up(rows, first..block.end.min(first + CHUNK), origin))
+            .collect();
+        for chunk in chunks {
+            let (chunk_sums, chunk_squares) = chunk.map_err(|row| Error::NotFinite { what, row })?;
+            sums.iter_mut().zip(chunk_sums).for_each(|(a, b)| *a += b);
+            squares.iter_mut().zip(chunk_squares).for_each(|(a, b)| *a += b);
+        }
+        Ok(())
+    })?;
+    Ok((sums, squares))
+}
+
+/// Sums of the deviations from the origin and of their squares, or the first row that is not finite.
+type SumsOrBadRow = std::result::Result<(Vec<f64>, Vec<f64>), usize>;
+
+fn sum_up(rows: &dyn Rows, range: Range<usize>, origin: &[f64]) -> SumsOrBadRow {
+    let mut row = vec![0.0; origin.len()];
+    let (mut sums, mut squares) = (row.clone(), row.clone());
+    for index in range {
+        rows.read(index, &mut row);
+        let mut finite = true;
+        for (k, x) in row.iter().enumerate() {
+            let shifted = x - origin[k];
+            finite &= shifted.is_finite();
+            sums[k] += shifted;
+            squares[k] += shifted * shifted;
+        }
+        if !finite {
+            return Err(index);
+        }
+    }
+    Ok((sums, squares))
+}
+
+fn inverse_deviation(mean: f64, mean_square: f64) -> f64 {
+    let variance = mean_square - mean * mean;
+    // What rounding leaves of the variance of a constant is not a scale.
+    if variance > 1e-14 * mean_square { 1.0 / variance.sqrt() } else { 1.0 }
+}
+
+/// Rows whose elements are multiplied by a factor for each column as they are read.
+#[derive(Clone, Copy)]
+pub struct Scaled<'a> {
+    rows: &'a dyn Rows,
+    factors: &'a [f64],
+}
+
+impl<'a> Scaled<'a> {
+    /// Multiply column `k` of `rows` by `factors[k]`.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`] unless there is one factor for each column.
+    pub fn new(rows: &'a dyn Rows, factors: &'a [f64]) -> Result<Self> {
+        match rows.dim() == factors.len() {
+            true => Ok(Self { rows, factors }),
+            false => Err(Error::Dimension { what: "the scales", expected: rows.dim(), given: factors.len() }),
+        }
+    }
+}
+
+impl Rows for Scaled<'_> {
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn dim(&self) -> usize {
+        self.rows.dim()
+    }
+
+    fn read(&self, index: usize, out: &mut [f64]) {
+        self.rows.read(index, out);
+        out.iter_mut().zip(self.factors).for_each(|(x, factor)| *x *= factor);
+    }
+
+    fn expect(&self, rows: Range<usize>) {
+        self.rows.expect(rows);
+    }
+
+    fn release(&self, rows: Range<usize>) {
+        self.rows.release(rows);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::rows::View;
+
+    #[test]
+    fn scaled_columns_have_unit_variance() {
+        let (len, dim) = (3000, 5);
+        let value = |k: usize| ((k / dim) as f64 * 1.7 + k as f64).sin() * 10_f64.powi((k % dim) as i32 * 2) + 1e3;
+        let mut data: Vec<f64> = (0..len * dim).map(value).collect();
+        data.iter_mut().step_by(dim).for_each(|x| *x = 0.1);
+        let (a, b) = data.split_at(1000 * dim);
+        let (a, b) = (View::new(a, 1000, dim).unwrap(), View::new(b, 2000, dim).unwrap());
+        let scales = standard_scales(&[("a", &a), ("b", &b)]).unwrap();
+        assert_eq!(scales[0], 1.0);
+        let all = View::new(&data, len, dim).unwrap();
+        let scaled = Scaled::new(&all, &scales).unwrap();
+        let mut row = vec![0.0; dim];
+        let columns: Vec<Vec<f64>> = (0..len)
+            .map(|i| {
+                scaled.read(i, &mut row);
+                row.clone()
+            })
+            .collect();
+        for k in 1..dim {
+            let mean = columns.iter().map(|row| row[k]).sum::<f64>() / len as f64;
+            let variance = columns.iter().map(|row| (row[k] - mean).powi(2)).sum::<f64>() / len as f64;
+            assert!((variance - 1.0).abs() < 1e-9, "{k} {variance}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_has_no_deviation() {
+        let bad = [1.0, 2.0, f64::NAN, 1.0];
+        let view = View::new(&bad, 2, 2).unwrap();
+        assert!(matches!(standard_scales(&[("a", &view)]), Err(Error::NotFinite { what: "a", row: 1 })));
+        assert!(matches!(standard_scales(&[]), Err(Error::EmptyPool)));
+        assert!(Scaled::new(&view, &[1.0]).is_err());
+    }
+}

@@ -1,0 +1,397 @@
+//! Greedy selection from rows that are not in memory: the picks of the selection in memory, with few rows in memory.
+//!
+//! Scores only fall, so those of earlier are upper bounds. The rows with the largest bounds are the window, in which a
+//! selection in memory runs until its best score is no more above the largest bound outside. Then the rows outside learn
+//! what was picked, and the next window is asked for.
+
+mod bounded;
+mod by_distance;
+mod by_variance;
+mod candidates;
+mod criterion;
+mod distances;
+mod rounded_file;
+mod sizes;
+#[cfg(test)]
+mod tests;
+mod variances;
+mod windows;
+
+pub use bounded::BoundedRows;
+pub use sizes::Sizes;
+pub use windows::{Known, News, Window, Windows};
+
+use by_distance::ByDistance;
+use by_variance::ByVariance;
+use criterion::{Candidate, Criterion};
+
+use crate::bayes::posterior::Posterior;
+use crate::data::owned_rows::OwnedRows;
+use crate::data::rows::{Pool, Rows};
+use crate::data::scaling::standard_scales;
+use crate::distance::{Distance, Metric, Scale};
+use crate::error::{Error, Result};
+use crate::greedy::{Reading, Selection, near_tie_limit};
+use crate::scores::BayesianScore;
+
+/// A window that gave fewer picks than one for so many rows is followed by a larger one.
+const ROWS_PER_PICK: usize = 400;
+
+/// A greedy selection under way from a pool that need not fit into memory; see [`Selection`] for what it can do.
+///
+/// Rows on disk are those of a [`View`](crate::View) that says so with [`in_file`](crate::View::in_file), or
+/// [`Parts`](crate::Parts) of several.
+///
+/// ```
+/// use mlipselect_core::{BayesianScore, Pool, Posterior, Selection, View, Windowed};
+///
+/// let rows = [1.0, 0.0, 0.0, 2.0, 1.0, 0.1];
+/// let pool = Pool::new(View::new(&rows, 3, 2)?);
+/// let prior = Posterior::isotropic(2, 1.0, 1.0)?;
+/// let mut selection = Windowed::bayesian(&pool, prior, BayesianScore::Energy, 1 << 30)?;
+/// selection.advance(&pool, 2)?;
+/// assert_eq!(selection.indices(), [1, 2]);
+/// # Ok::<(), mlipselect_core::Error>(())
+/// ```
+pub struct Windowed {
+    criterion: Box<dyn Criterion>,
+    windows: Box<dyn Windows>,
+    survey: Survey,
+    /// Rows of a window, and of the largest one there is memory for.
+    size: usize,
+    largest: usize,
+    window: Option<Open>,
+    /// A number that no score outside the window is above.
+    outside: f64,
+    taken: Vec<bool>,
+    open: usize,
+    /// Rows of the picks, in order.
+    picked: OwnedRows,
+    indices: Vec<usize>,
+    scores: Vec<f64>,
+    information: Vec<f64>,
+    count: usize,
+}
+
+/// What is known of the bounds of all rows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Survey {
+    /// Nothing, or what picks from elsewhere made void.
+    Due,
+    /// Some of them.
+    Begun,
+    /// Those of all rows, but for the picks in the window.
+    Done,
+}
+
+/// A window in which a selection runs.
+struct Open {
+    selection: Box<dyn Selection>,
+    /// Which candidates are in it, ascending, and their rows.
+    members: Vec<usize>,
+    rows: OwnedRows,
+}
+
+impl Open {
+    /// The best candidate in the window.
+    fn propose(&mut self) -> Result<Option<Candidate>> {
+        let proposed = self.selection.propose(&Pool::new(&self.rows))?;
+        Ok(proposed.map(|(place, score)| {
+            let mut row = vec![0.0; self.rows.dim()];
+            self.rows.read(place, &mut row);
+            Candidate { index: self.members[place], row, proposed: Some(score) }
+        }))
+    }
+}
+
+impl Windowed {
+    /// Bayesian selection with the score `Energy` or `LogDet`, given the posterior that the training set leaves, in about
+    /// `max_memory` bytes.
+    ///
+    /// # Errors
+    /// [`Error::EmptyPool`], [`Error::Dimension`], [`Error::Parameter`] for another score, [`Error::Memory`] if `max_memory`
+    /// is too little.
+    pub fn bayesian(pool: &Pool<'_>, posterior: Posterior, score: BayesianScore, max_memory: usize) -> Result<Self> {
+        let sizes = Sizes::of_variances(pool.structures(), max_memory)?;
+        let windows = BoundedRows::variances(pool.structures(), sizes.block);
+        Self::bayesian_with(pool, posterior, score, Box::new(windows), sizes)
+    }
+
+    /// The same with windows from elsewhere, which bound variances.
+    ///
+    /// # Errors
+    /// As [`Windowed::bayesian`].
+    pub fn bayesian_with(
+        pool: &Pool<'_>,
+        posterior: Posterior,
+        score: BayesianScore,
+        windows: Box<dyn Windows>,
+        sizes: Sizes,
+    ) -> Result<Self> {
+        Self::new(pool, posterior.dim(), Box::new(ByVariance::new(posterior, score)?), windows, sizes)
+    }
+
+    /// Farthest point sampling: with the core of the pool or, without any, with the candidate `initialize` or the one
+    /// farthest from the mean, in about `max_memory` bytes.
+    ///
+    /// # Errors
+    /// [`Error::EmptyPool`], [`Error::NotFinite`] with the first row that has no standard deviation, [`Error::Memory`] if
+    /// `max_memory` is too little, [`Error::Shape`] if `initialize` is not in the pool or there is a core as well.
+    pub fn fps(pool: &Pool<'_>, distance: Distance, initialize: Option<usize>, max_memory: usize) -> Result<Self> {
+        let sizes = Sizes::of_distances(pool.structures(), max_memory)?;
+        let factors = match distance.scale {
+            Scale::None => None,
+            Scale::Standard => {
+                let mut matrices = vec![("the pool", pool.structures())];
+                matrices.extend(Some(("the core", pool.core())).filter(|(_, core)| !core.is_empty()));
+                Some(standard_scales(&matrices)?)
+            }
+        };
+        let windows = BoundedRows::distances(pool.structures(), sizes.block, distance.metric, factors.clone());
+        Self::fps_with(pool, distance.metric, factors, initialize, Box::new(windows), sizes)
+    }
+
+    /// The same with windows from elsewhere, which bound distances between rows whose columns are multiplied by `factors`,
+    /// where there are any.
+    ///
+    /// # Errors
+    /// As [`Windowed::fps`], and [`Error::Dimension`] unless there is one factor for each feature.
+    pub fn fps_with(
+        pool: &Pool<'_>,
+        metric: Metric,
+        factors: Option<Vec<f64>>,
+        initialize: Option<usize>,
+        windows: Box<dyn Windows>,
+        sizes: Sizes,
+    ) -> Result<Self> {
+        let criterion = ByDistance::new(pool, metric, factors, initialize)?;
+        Self::new(pool, pool.dim(), Box::new(criterion), windows, sizes)
+    }
+
+    fn new(
+        pool: &Pool<'_>,
+        dim: usize,
+        criterion: Box<dyn Criterion>,
+        windows: Box<dyn Windows>,
+        sizes: Sizes,
+    ) -> Result<Self> {
+        pool.check(dim)?;
+        Ok(Self {
+            criterion,
+            windows,
+            survey: Survey::Due,
+            size: sizes.window.max(1),
+            largest: sizes.largest,
+            window: None,
+            outside: f64::INFINITY,
+            taken: vec![false; pool.len()],
+            open: pool.len(),
+            picked: OwnedRows::none_of(pool.structures()),
+            indices: Vec::new(),
+            scores: Vec::new(),
+            information: Vec::new(),
+            count: 0,
+        })
+    }
+
+    /// The first pick, while there is none and it is one without a score.
+    fn first(&mut self, pool: &Pool<'_>) -> Result<Option<usize>> {
+        match self.indices.is_empty() {
+            true => self.criterion.first(pool, &|candidate| !self.taken[candidate]),
+            false => Ok(None),
+        }
+    }
+
+    /// The best candidate of all that are open.
+    fn best(&mut self, pool: &Pool<'_>) -> Result<Option<Candidate>> {
+        if let Some(first) = self.first(pool)? {
+            return Ok(Some(from_pool(pool, first)));
+        }
+        let mut tries = 0;
+        loop {
+            let found = match &mut self.window {
+                Some(window) => window.propose()?,
+                None => None,
+            };
+            let score = found.as_ref().and_then(|found| found.proposed);
+            let is_above = |score| near_tie_limit(self.criterion.bound(score)) > self.outside;
+            if self.outside == f64::NEG_INFINITY || score.is_some_and(is_above) {
+                return Ok(found);
+            }
+            // More rows are nearly as good as the best than the window has places for.
+            if tries > 1 {
+                if self.size >= self.largest {
+                    return Err(Error::Ties { rows: self.size });
+                }
+                self.size = self.largest.min(2 * self.size);
+            }
+            // If bounds outside are too high for all that is in the window, they may be so by rounding only.
+            self.next_window(pool, tries > 0)?;
+            tries += 1;
+        }
+    }
+
+    fn next_window(&mut self, pool: &Pool<'_>, sharp: bool) -> Result<()> {
+        while self.prepare(pool)? {}
+        if let Some(window) = self.window.take().filter(|window| !window.selection.indices().is_empty()) {
+            // What comes before each window is worth some picks.
+            if window.selection.indices().len() < window.members.len() / ROWS_PER_PICK {
+                self.size = self.largest.min(2 * self.size);
+            }
+            self.windows.observe(&self.criterion.news(&*window.selection, &self.picked))?;
+        }
+        // Nothing is known of scores outside until there is a window again.
+        self.outside = f64::INFINITY;
+        let Window { members, rows, bounds, outside } = self.windows.window(pool.structures(), self.size, sharp)?;
+        self.count += 1;
+        self.outside = outside;
+        if !members.is_empty() {
+            let selection = self.criterion.begin(&Pool::new(&rows), &bounds)?;
+            self.window = Some(Open { selection, members, rows });
+        }
+        Ok(())
+    }
+
+    /// Account for a pick with its score.
+    fn take(&mut self, pick: &Candidate, score: f64) {
+        self.picked.push(&pick.row);
+        self.criterion.observe(&pick.row);
+        self.leave_out(pick.index);
+        self.windows.exclude(&[pick.index]);
+        self.indices.push(pick.index);
+        self.scores.push(score);
+        self.information.extend(self.criterion.information());
+    }
+
+    /// Forget what a pick from elsewhere makes void: rows know of picks in windows only.
+    fn begin_anew(&mut self) {
+        self.window = None;
+        self.outside = f64::INFINITY;
+        self.survey = Survey::Due;
+    }
+
+    fn leave_out(&mut self, candidate: usize) {
+        self.open -= usize::from(!std::mem::replace(&mut self.taken[candidate], true));
+    }
+
+    fn check(&self, pool: &Pool<'_>, count: usize) -> Result<()> {
+        if pool.len() != self.taken.len() || pool.dim() != self.picked.dim() {
+            return Err(Error::Shape(format!(
+                "the selection began with {} candidates of {} features, given {} of {}",
+                self.taken.len(),
+                self.picked.dim(),
+                pool.len(),
+                pool.dim()
+            )));
+        }
+        match count > self.open {
+            true => Err(Error::TooMany { asked: count, available: self.open }),
+            false => Ok(()),
+        }
+    }
+}
+
+fn from_pool(pool: &Pool<'_>, index: usize) -> Candidate {
+    let mut row = vec![0.0; pool.dim()];
+    pool.structures().read(index, &mut row);
+    pool.structures().release(index..index + 1);
+    Candidate { index, row, proposed: None }
+}
+
+impl Selection for Windowed {
+    fn prepare(&mut self, pool: &Pool<'_>) -> Result<bool> {
+        self.check(pool, 0)?;
+        if self.first(pool)?.is_some() {
+            return Ok(false);
+        }
+        if self.survey == Survey::Due {
+            self.windows.survey(&self.criterion.known(pool, &self.picked))?;
+            self.survey = Survey::Begun;
+        } else if self.survey == Survey::Begun && !self.windows.go_on(pool.structures())? {
+            self.survey = Survey::Done;
+        }
+        Ok(self.survey != Survey::Done)
+    }
+
+    fn propose(&mut self, pool: &Pool<'_>) -> Result<Option<(usize, f64)>> {
+        self.check(pool, 0)?;
+        match self.best(pool)? {
+            Some(best) => Ok(Some((best.index, self.criterion.score(pool, &self.picked, &best)?))),
+            None => Ok(None),
+        }
+    }
+
+    fn advance(&mut self, pool: &Pool<'_>, count: usize) -> Result<()> {
+        self.check(pool, count)?;
+        for _ in 0..count {
+            let Some(best) = self.best(pool)? else { break };
+            let score = self.criterion.score(pool, &self.picked, &best)?;
+            match &mut self.window {
+                Some(window) => window.selection.advance(&Pool::new(&window.rows), 1)?,
+                None => self.begin_anew(),
+            }
+            self.take(&best, score);
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, pool: &Pool<'_>, candidate: usize) -> Result<()> {
+        self.check(pool, 0)?;
+        match self.taken.get(candidate) {
+            Some(false) => {}
+            Some(true) => return Err(Error::Shape(format!("candidate {candidate} is picked or excluded already"))),
+            None => {
+                return Err(Error::Shape(format!(
+                    "candidate {candidate} cannot be picked: the pool has {} candidates",
+                    self.taken.len()
+                )));
+            }
+        }
+        let pick = from_pool(pool, candidate);
+        let score = self.criterion.score(pool, &self.picked, &pick)?;
+        self.begin_anew();
+        self.take(&pick, score);
+        Ok(())
+    }
+
+    fn exclude(&mut self, candidates: &[usize]) -> Result<()> {
+        if let Some(out) = candidates.iter().find(|&&candidate| candidate >= self.taken.len()) {
+            return Err(Error::Shape(format!(
+                "candidate {out} cannot be excluded: the pool has {} candidates",
+                self.taken.len()
+            )));
+        }
+        if let Some(start) = self.criterion.given_start().filter(|start| candidates.contains(start)) {
+            return Err(Error::Shape(format!("candidate {start} cannot be excluded: the selection begins with it")));
+        }
+        candidates.iter().for_each(|&candidate| self.leave_out(candidate));
+        self.windows.exclude(candidates);
+        let Some(window) = &mut self.window else { return Ok(()) };
+        let places = candidates.iter().filter_map(|candidate| window.members.binary_search(candidate).ok());
+        window.selection.exclude(&places.collect::<Vec<usize>>())
+    }
+
+    fn remaining(&self) -> usize {
+        self.open
+    }
+
+    fn indices(&self) -> &[usize] {
+        &self.indices
+    }
+
+    fn scores(&self) -> &[f64] {
+        &self.scores
+    }
+
+    fn information(&self) -> Option<&[f64]> {
+        self.criterion.information().map(|_| &*self.information)
+    }
+
+    fn posterior(&self) -> Option<Posterior> {
+        self.criterion.posterior()
+    }
+
+    fn reading(&self) -> Option<Reading> {
+        Some(Reading { windows: self.count, rows_read: self.windows.rows_read() })
+    }
+}
