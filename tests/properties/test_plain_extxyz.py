@@ -107,7 +107,7 @@ def frames(draw):
 
 @given(frames())
 @example('0\npbc="0 0" Properties=species:S:1:pos:R:3\n')
-@example('1\nProperties=species:S:1:pos:R:2\nSi 0.0 0.0\n')
+@example("1\nProperties=species:S:1:pos:R:2\nSi 0.0 0.0\n")
 @settings(max_examples=1000, deadline=None)
 def test_a_frame_is_what_ase_makes_of_it(text):
     found = fast(text)
