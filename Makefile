@@ -6,7 +6,7 @@ MACE_VENV := .venv-mace
 SILICON ?= ../shared/data/silicon
 
 .DEFAULT_GOAL := help
-.PHONY: help all demo test test-rust test-python test-mace test-pythons test-faults nightly paper docs lint format clean
+.PHONY: help all demo test test-rust bench-rust test-python test-mace test-pythons test-faults nightly paper docs lint format clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,8 +18,11 @@ demo: $(VENV)/installed ## build, then run the main job on structures made on th
 
 test: test-rust test-python ## every test
 
-test-rust: ## the tests of the Rust crates
+test-rust: ## the tests of the Rust crates, and their benchmarks run once
 	cargo test --release --workspace
+
+bench-rust: ## time the kernels of the Rust crates; what changed since the last time
+	cargo bench --workspace --bench '*'
 
 test-python: $(VENV)/installed ## the tests of the Python package, against the installed wheel
 	$(BIN)/python -m pytest
