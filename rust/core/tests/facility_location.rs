@@ -63,6 +63,9 @@ fn the_loss_is_infinite_without_core_and_picks_and_memory_is_limited() {
     assert_eq!(selection.loss(), Some(f64::INFINITY));
     let bytes = FacilityLocation::bytes(3, 0, 1);
     assert!(FacilityLocation::new(&pool, DISTANCES[0], Engine::Lazy, bytes).is_ok());
-    let refused = FacilityLocation::new(&pool, DISTANCES[0], Engine::Lazy, bytes - 1);
+    // What is too much for memory goes to a file, but for what is beside it.
+    let beside_file = FacilityLocation::bytes_beside_file(3, 0, 1);
+    assert!(FacilityLocation::new(&pool, DISTANCES[0], Engine::Lazy, beside_file).is_ok());
+    let refused = FacilityLocation::new(&pool, DISTANCES[0], Engine::Lazy, bytes.min(beside_file) - 1);
     assert!(matches!(refused.err(), Some(Error::Memory { .. })));
 }
