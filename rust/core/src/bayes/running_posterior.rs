@@ -29,7 +29,7 @@ impl Map {
 /// A posterior that is updated row by row and remembers by what.
 ///
 /// Directions are numbered from 0 in the order in which they came.
-pub(crate) struct Conditioned {
+pub(crate) struct RunningPosterior {
     base: Posterior,
     /// Directions that `base` contains.
     base_count: usize,
@@ -43,7 +43,7 @@ pub(crate) struct Conditioned {
     information: f64,
 }
 
-impl Conditioned {
+impl RunningPosterior {
     pub(crate) fn new(base: Posterior) -> Self {
         let directions = Panels::new(base.dim());
         Self { base, base_count: 0, pending: Vec::new(), maps: Vec::new(), directions, first: 0, information: 0.0 }
@@ -105,12 +105,12 @@ impl Conditioned {
         q
     }
 
-    /// Bring `S^T x`, with `S` that of [`Conditioned::base`], up to date.
+    /// Bring `S^T x`, with `S` that of [`RunningPosterior::base`], up to date.
     pub(crate) fn apply_maps(&self, q: &mut [f64]) {
         self.maps.iter().for_each(|map| map.apply(q));
     }
 
-    /// [`Conditioned::whiten`] of rows, one after the other.
+    /// [`RunningPosterior::whiten`] of rows, one after the other.
     pub(crate) fn whiten_rows(&self, rows: &dyn Rows) -> Vec<f64> {
         let mut out = vec![0.0; rows.len() * self.dim()];
         project(rows, self.base.inverse(), &mut out);
@@ -118,7 +118,7 @@ impl Conditioned {
         out
     }
 
-    /// Bring what [`Conditioned::whiten`] gave before the last observed row up to date; false if the factor was made anew
+    /// Bring what [`RunningPosterior::whiten`] gave before the last observed row up to date; false if the factor was made anew
     /// since, so that it cannot be.
     pub(crate) fn follow_last_map(&self, whitened: &mut [f64]) -> bool {
         if let Some(map) = self.maps.last() {
@@ -132,7 +132,7 @@ impl Conditioned {
         self.unwhiten(self.whiten(x))
     }
 
-    /// `S z`, with the square root `S` that [`Conditioned::whiten`] uses.
+    /// `S z`, with the square root `S` that [`RunningPosterior::whiten`] uses.
     pub(crate) fn unwhiten(&self, mut z: Vec<f64>) -> Vec<f64> {
         self.maps.iter().rev().for_each(|map| map.apply(&mut z));
         self.base.inverse().combine(&z)
@@ -211,23 +211,23 @@ mod tests {
             dim in 1_usize..20, batches in prop::collection::vec(1_usize..9, 1..60), seed in 0_u32..1000,
         ) {
             let start = Posterior::isotropic(dim, 1e-4, 1.0).unwrap();
-            let mut conditioned = Conditioned::new(start.clone());
+            let mut running = RunningPosterior::new(start.clone());
             let mut all = Vec::new();
             for (b, rows) in batches.into_iter().enumerate() {
                 let batch: Vec<f64> =
                     (0..rows * dim).map(|i| (f64::from(seed) + b as f64 * 3.1 + i as f64 * 1.7).sin()).collect();
-                conditioned.observe(&batch);
+                running.observe(&batch);
                 all.extend(batch);
             }
             let mut whole = start;
             whole.update(&View::new(&all, all.len() / dim, dim).unwrap()).unwrap();
             let x: Vec<f64> = (0..dim).map(|i| (i as f64 * 0.9).cos()).collect();
             let expected = whole.variance(&View::new(&x, 1, dim).unwrap()).unwrap()[0];
-            let q = conditioned.whiten(&x);
+            let q = running.whiten(&x);
             prop_assert!((dot(&q, &q) - expected).abs() <= 1e-8 * expected);
-            prop_assert!((dot(&x, &conditioned.covariance_times(&x)) - expected).abs() <= 1e-8 * expected);
-            prop_assert!((conditioned.information() - whole.information()).abs() <= 1e-8 * whole.information());
-            let refactored = conditioned.posterior().log_det();
+            prop_assert!((dot(&x, &running.covariance_times(&x)) - expected).abs() <= 1e-8 * expected);
+            prop_assert!((running.information() - whole.information()).abs() <= 1e-8 * whole.information());
+            let refactored = running.posterior().log_det();
             prop_assert!((refactored - whole.log_det()).abs() <= 1e-8 * (1.0 + whole.log_det().abs()));
         }
     }

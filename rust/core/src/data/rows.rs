@@ -64,26 +64,6 @@ impl<R: Rows + ?Sized> Rows for &R {
     }
 }
 
-/// Consecutive rows of a matrix.
-pub(crate) struct Consecutive<'a> {
-    pub(crate) rows: &'a dyn Rows,
-    pub(crate) range: Range<usize>,
-}
-
-impl Rows for Consecutive<'_> {
-    fn len(&self) -> usize {
-        self.range.len()
-    }
-
-    fn dim(&self) -> usize {
-        self.rows.dim()
-    }
-
-    fn read(&self, index: usize, out: &mut [f64]) {
-        self.rows.read(self.range.start + index, out);
-    }
-}
-
 /// Go through all rows in order, some at a time, so that of rows on disk no more than a block is in memory.
 ///
 /// All ranges but the last one are a multiple of `unit` rows long.

@@ -17,6 +17,12 @@ pub(crate) struct Span<'a> {
     len: usize,
 }
 
+impl<'a> Span<'a> {
+    pub(crate) fn new(rows: &'a dyn Rows, range: &Range<usize>) -> Self {
+        Self { rows, first: range.start, len: range.len() }
+    }
+}
+
 impl Rows for Span<'_> {
     fn len(&self) -> usize {
         self.len
@@ -35,7 +41,7 @@ impl Rows for Span<'_> {
 /// Call `work` with one block of the rows after the other, and where it lies.
 pub(crate) fn in_spans(rows: &dyn Rows, mut work: impl FnMut(Span<'_>, Range<usize>)) {
     let each = |range: Range<usize>| {
-        work(Span { rows, first: range.start, len: range.len() }, range);
+        work(Span::new(rows, &range), range);
         Ok(())
     };
     // The work does not fail.

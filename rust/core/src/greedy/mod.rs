@@ -3,6 +3,7 @@
 mod driver;
 mod lazy;
 mod naive;
+mod open;
 mod picks;
 mod selection;
 
@@ -10,6 +11,7 @@ pub use driver::Greedy;
 pub(crate) use driver::Objective;
 use lazy::Lazy;
 use naive::naive;
+pub(crate) use open::Open;
 use picks::Picks;
 pub use selection::{Reading, Selection};
 

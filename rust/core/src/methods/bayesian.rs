@@ -1,7 +1,7 @@
 //! Bayesian selection: the pick with the largest score, then the posterior that knows it, then the next pick.
 
 use crate::bayes::posterior::Posterior;
-use crate::bayes::running_posterior::Conditioned;
+use crate::bayes::running_posterior::RunningPosterior;
 use crate::data::mean_square::mean_square;
 use crate::data::rows::{Pool, Rows};
 use crate::error::{Error, Result};
@@ -76,7 +76,7 @@ impl Bayesian {
         if let Some(row) = informative.bounds().iter().position(|s| !s.is_finite()) {
             return Err(Error::NotFinite { what: "the pool", row });
         }
-        let posterior = Conditioned::new(posterior);
+        let posterior = RunningPosterior::new(posterior);
         let uncertainty = Uncertainty { posterior, score: informative, report, rows: Vec::new() };
         Ok(Self::begin(uncertainty, engine, pool.len()))
     }
@@ -84,7 +84,7 @@ impl Bayesian {
 
 /// The objective of a Bayesian selection: the posterior, and the score that follows from it.
 pub struct Uncertainty {
-    posterior: Conditioned,
+    posterior: RunningPosterior,
     score: Box<dyn Informative>,
     /// Turns the score that is maximised into the one that was asked for, given the noise precision.
     report: fn(f64, f64) -> f64,

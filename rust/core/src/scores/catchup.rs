@@ -1,6 +1,6 @@
 //! Bringing variances up to date exactly, from the rows of the candidates.
 
-use crate::bayes::running_posterior::{Conditioned, dot};
+use crate::bayes::running_posterior::{RunningPosterior, dot};
 use crate::linalg::{Block, GROUP, LANES};
 
 /// A variance that fell below this fraction of what it was when last computed from the factor is computed anew: what
@@ -29,7 +29,7 @@ impl Known {
 
 /// Makes variances exact, or less than a threshold.
 pub(crate) struct Catchup<'a> {
-    pub(crate) posterior: &'a Conditioned,
+    pub(crate) posterior: &'a RunningPosterior,
     pub(crate) threshold: f64,
 }
 

@@ -6,7 +6,7 @@
 use faer::MatRef;
 use rayon::prelude::*;
 
-use crate::bayes::running_posterior::{Conditioned, dot};
+use crate::bayes::running_posterior::{RunningPosterior, dot};
 use crate::data::rows::{Rows, View};
 use crate::linalg::{GROUP, LANES, Panels, dots, triangle_of};
 
@@ -32,18 +32,18 @@ pub(crate) struct Deviations {
 }
 
 impl Deviations {
-    pub(crate) fn new(posterior: &Conditioned, target: &dyn Rows) -> Self {
+    pub(crate) fn new(posterior: &RunningPosterior, target: &dyn Rows) -> Self {
         let mut rows = vec![0.0; target.len() * target.dim()];
         rows.chunks_exact_mut(target.dim()).enumerate().for_each(|(i, out)| target.read(i, out));
         Self::of(posterior, rows, target.dim())
     }
 
     /// The same target as another posterior sees it.
-    pub(crate) fn seen_by(&self, posterior: &Conditioned) -> Self {
+    pub(crate) fn seen_by(&self, posterior: &RunningPosterior) -> Self {
         Self::of(posterior, self.target.clone(), self.dim)
     }
 
-    fn of(posterior: &Conditioned, target: Vec<f64>, dim: usize) -> Self {
+    fn of(posterior: &RunningPosterior, target: Vec<f64>, dim: usize) -> Self {
         let mut out = Self {
             dim,
             noise: 1.0 / posterior.noise_precision(),
@@ -64,7 +64,7 @@ impl Deviations {
     }
 
     /// Compute everything from the factor of the posterior.
-    pub(crate) fn start(&mut self, posterior: &Conditioned) {
+    pub(crate) fn start(&mut self, posterior: &RunningPosterior) {
         self.whitened = posterior.whiten_rows(&View::adjacent(&self.target, self.dim));
         let images: Vec<Vec<f64>> =
             self.whitened.par_chunks_exact(self.dim).map(|p| posterior.unwhiten(p.to_vec())).collect();
@@ -73,7 +73,7 @@ impl Deviations {
     }
 
     /// Account for the last observed row, whose direction is `w`: `Sigma t` falls by `w (w . t)`.
-    pub(crate) fn follow(&mut self, posterior: &Conditioned, w: &[f64]) {
+    pub(crate) fn follow(&mut self, posterior: &RunningPosterior, w: &[f64]) {
         if !posterior.follow_last_map(&mut self.whitened) {
             self.whitened = posterior.whiten_rows(&View::adjacent(&self.target, self.dim));
         }

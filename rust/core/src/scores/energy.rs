@@ -10,7 +10,7 @@ use super::Informative;
 use super::catchup::{Catchup, Known};
 use super::estimate::Estimate;
 use crate::bayes::posterior::Posterior;
-use crate::bayes::running_posterior::{Conditioned, dot};
+use crate::bayes::running_posterior::{RunningPosterior, dot};
 use crate::data::rows::Pool;
 use crate::linalg::{Block, quadratic_forms};
 
@@ -34,7 +34,7 @@ impl Energy {
     }
 
     /// Compute variances from the rows themselves.
-    fn compute(&mut self, pool: &Pool<'_>, posterior: &Conditioned, mut candidates: Vec<usize>, threshold: f64) {
+    fn compute(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior, mut candidates: Vec<usize>, threshold: f64) {
         // Candidates that miss the same directions share the work.
         candidates.sort_unstable_by_key(|&i| (self.known[i].applied, i));
         let capacity = Block::capacity(pool.dim());
@@ -66,11 +66,11 @@ impl Informative for Energy {
         &self.bounds
     }
 
-    fn is_exact(&self, candidate: usize, posterior: &Conditioned) -> bool {
+    fn is_exact(&self, candidate: usize, posterior: &RunningPosterior) -> bool {
         self.known[candidate].applied as usize == posterior.count()
     }
 
-    fn tighten(&mut self, pool: &Pool<'_>, posterior: &Conditioned, candidates: &[usize], threshold: f64) {
+    fn tighten(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior, candidates: &[usize], threshold: f64) {
         let mut left = candidates.to_vec();
         if let Some(estimate) = &mut self.estimate {
             let known = &self.known;
@@ -80,7 +80,7 @@ impl Informative for Energy {
         self.compute(pool, posterior, left, threshold);
     }
 
-    fn settle(&mut self, pool: &Pool<'_>, posterior: &Conditioned, candidates: &[usize]) {
+    fn settle(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior, candidates: &[usize]) {
         let compute = |row: &mut Vec<f64>, &candidate: &usize| {
             pool.structures().read(candidate, row);
             let q = posterior.whiten(row);
@@ -97,7 +97,7 @@ impl Informative for Energy {
         }
     }
 
-    fn observed(&mut self, _pool: &Pool<'_>, posterior: &Conditioned) {
+    fn observed(&mut self, _pool: &Pool<'_>, posterior: &RunningPosterior) {
         let Some(estimate) = &mut self.estimate else { return };
         if let Some(w) = posterior.only_direction_since(estimate.count()) {
             estimate.observed(&w);

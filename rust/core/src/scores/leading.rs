@@ -21,7 +21,7 @@
 use faer::{Mat, Side};
 
 use super::deviations::Deviations;
-use crate::bayes::running_posterior::Conditioned;
+use crate::bayes::running_posterior::RunningPosterior;
 use crate::linalg::{GROUP, LANES, Panels, dots};
 
 /// Eigenvectors that are used; with two directions that candidates are brought up to date by, they fill four panels.
@@ -48,7 +48,7 @@ pub(crate) struct Leading {
 }
 
 impl Leading {
-    pub(crate) fn new(target: &Deviations, posterior: &Conditioned) -> Self {
+    pub(crate) fn new(target: &Deviations, posterior: &RunningPosterior) -> Self {
         let (dim, len) = (posterior.dim(), target.whitened().count());
         let mut units = Mat::zeros(len, dim);
         for (t, (whitened, deviation)) in target.whitened().enumerate() {

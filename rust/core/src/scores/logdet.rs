@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::Informative;
 use crate::bayes::posterior::Posterior;
-use crate::bayes::running_posterior::Conditioned;
+use crate::bayes::running_posterior::RunningPosterior;
 use crate::data::rows::{Pool, View};
 use crate::linalg::{Panels, project};
 
@@ -29,11 +29,11 @@ impl Informative for LogDet {
         &self.bounds
     }
 
-    fn is_exact(&self, candidate: usize, posterior: &Conditioned) -> bool {
+    fn is_exact(&self, candidate: usize, posterior: &RunningPosterior) -> bool {
         self.applied[candidate] == posterior.count()
     }
 
-    fn tighten(&mut self, pool: &Pool<'_>, posterior: &Conditioned, candidates: &[usize], _threshold: f64) {
+    fn tighten(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior, candidates: &[usize], _threshold: f64) {
         let (factor, _) = posterior.base();
         let beta = posterior.noise_precision();
         let bounds: Vec<f64> = candidates
@@ -50,9 +50,9 @@ impl Informative for LogDet {
     }
 
     // Equal candidates always went through the same operations.
-    fn settle(&mut self, _pool: &Pool<'_>, _posterior: &Conditioned, _candidates: &[usize]) {}
+    fn settle(&mut self, _pool: &Pool<'_>, _posterior: &RunningPosterior, _candidates: &[usize]) {}
 
-    fn observed(&mut self, _pool: &Pool<'_>, _posterior: &Conditioned) {}
+    fn observed(&mut self, _pool: &Pool<'_>, _posterior: &RunningPosterior) {}
 
     fn definition(&self, pool: &Pool<'_>, posterior: &Posterior) -> Vec<f64> {
         all(pool, posterior)

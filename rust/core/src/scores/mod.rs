@@ -20,7 +20,7 @@ pub(crate) use pool_variance::PoolVariance;
 pub(crate) use rounded_directions::{RoundedDirections, TILE};
 
 use crate::bayes::posterior::Posterior;
-use crate::bayes::running_posterior::Conditioned;
+use crate::bayes::running_posterior::RunningPosterior;
 use crate::data::rows::Pool;
 use crate::data::spans;
 use crate::error::{Error, Result};
@@ -76,14 +76,14 @@ pub(crate) trait Informative: Send + Sync {
         false
     }
 
-    fn is_exact(&self, candidate: usize, posterior: &Conditioned) -> bool;
+    fn is_exact(&self, candidate: usize, posterior: &RunningPosterior) -> bool;
 
-    fn tighten(&mut self, pool: &Pool<'_>, posterior: &Conditioned, candidates: &[usize], threshold: f64);
+    fn tighten(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior, candidates: &[usize], threshold: f64);
 
-    fn settle(&mut self, pool: &Pool<'_>, posterior: &Conditioned, candidates: &[usize]);
+    fn settle(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior, candidates: &[usize]);
 
     /// Follow the posterior, which just observed rows of the pool: one direction, or more than that.
-    fn observed(&mut self, pool: &Pool<'_>, posterior: &Conditioned);
+    fn observed(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior);
 
     fn definition(&self, pool: &Pool<'_>, posterior: &Posterior) -> Vec<f64>;
 }

@@ -18,7 +18,7 @@ use super::deviations::Deviations;
 use super::leading::{Candidate, Interval, Leading};
 use super::products::{account_for, update_rows};
 use crate::bayes::posterior::Posterior;
-use crate::bayes::running_posterior::{Conditioned, dot};
+use crate::bayes::running_posterior::{RunningPosterior, dot};
 use crate::data::rows::{Pool, Rows};
 use crate::data::spans::{Span, in_spans};
 use crate::greedy::near_tie_limit;
@@ -76,7 +76,7 @@ pub(crate) struct PoolStd {
 
 impl PoolStd {
     pub(crate) fn new(pool: &Pool<'_>, posterior: &Posterior, target: &dyn Rows) -> Self {
-        let posterior = Conditioned::new(posterior.clone());
+        let posterior = RunningPosterior::new(posterior.clone());
         let target = Deviations::new(&posterior, target);
         let leading = Leading::new(&target, &posterior);
         let mut out = Self {
@@ -107,7 +107,7 @@ impl PoolStd {
     }
 
     /// Compute everything from the factor of the posterior.
-    fn evaluate(&mut self, pool: &Pool<'_>, posterior: &Conditioned) {
+    fn evaluate(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior) {
         self.target.start(posterior);
         let exact = posterior.posterior();
         self.variances.clear();
@@ -200,7 +200,7 @@ impl PoolStd {
     }
 
     /// Account for a direction in all that is known of the target.
-    fn step(&mut self, posterior: &Conditioned, w: Vec<f64>) -> Step {
+    fn step(&mut self, posterior: &RunningPosterior, w: Vec<f64>) -> Step {
         self.target.follow(posterior, &w);
         self.leading = Leading::new(&self.target, posterior);
         let mut out = Step { wmw: 0.0, directions: [w, vec![0.0; posterior.dim()]] };
@@ -270,19 +270,19 @@ impl Informative for PoolStd {
         true
     }
 
-    fn is_exact(&self, candidate: usize, _posterior: &Conditioned) -> bool {
+    fn is_exact(&self, candidate: usize, _posterior: &RunningPosterior) -> bool {
         self.known[candidate] == Known::Score
     }
 
-    fn tighten(&mut self, pool: &Pool<'_>, _posterior: &Conditioned, candidates: &[usize], threshold: f64) {
+    fn tighten(&mut self, pool: &Pool<'_>, _posterior: &RunningPosterior, candidates: &[usize], threshold: f64) {
         self.lower(pool.structures(), candidates.to_vec(), threshold);
         pool.structures().release(0..pool.len());
     }
 
     // Equal candidates always went through the same operations.
-    fn settle(&mut self, _pool: &Pool<'_>, _posterior: &Conditioned, _candidates: &[usize]) {}
+    fn settle(&mut self, _pool: &Pool<'_>, _posterior: &RunningPosterior, _candidates: &[usize]) {}
 
-    fn observed(&mut self, pool: &Pool<'_>, posterior: &Conditioned) {
+    fn observed(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior) {
         let step = posterior.only_direction_since(self.applied).map(|w| self.step(posterior, w));
         if let Some(step) = &step {
             self.survey(pool, Some(step));
@@ -295,7 +295,7 @@ impl Informative for PoolStd {
 
     fn definition(&self, pool: &Pool<'_>, posterior: &Posterior) -> Vec<f64> {
         let variances = quadratic_forms(pool.structures(), posterior.inverse());
-        let target = self.target.seen_by(&Conditioned::new(posterior.clone()));
+        let target = self.target.seen_by(&RunningPosterior::new(posterior.clone()));
         let all: Vec<usize> = (0..pool.len()).collect();
         target.scores(pool.structures(), &all, |candidate| variances[candidate])
     }
@@ -332,7 +332,7 @@ mod tests {
             let start = Posterior::isotropic(dim, 10_f64.powi(prior), 1.0).unwrap();
             let view = View::new(&targets, target, dim).unwrap();
             let mut score = PoolStd::new(&pool, &start, &view);
-            let mut posterior = Conditioned::new(start);
+            let mut posterior = RunningPosterior::new(start);
             for pick in 0..picks {
                 posterior.observe(&data[pick * 7 % count * dim..(pick * 7 % count + 1) * dim]);
                 score.observed(&pool, &posterior);
@@ -369,7 +369,7 @@ mod tests {
             let mut start = Posterior::isotropic(dim, 1e-3, 1.0).unwrap();
             start.update(&View::new(&data[..observed * dim], observed, dim).unwrap()).unwrap();
             let mut score = PoolStd::new(&pool, &start, &target);
-            let mut posterior = Conditioned::new(start);
+            let mut posterior = RunningPosterior::new(start);
             for pick in 0..3 {
                 posterior.observe(&data[(3000 + pick) * dim..(3001 + pick) * dim]);
                 score.observed(&pool, &posterior);

@@ -8,7 +8,7 @@ use faer::Mat;
 use super::Informative;
 use super::products::{account_for, update_rows};
 use crate::bayes::posterior::Posterior;
-use crate::bayes::running_posterior::{Conditioned, dot};
+use crate::bayes::running_posterior::{RunningPosterior, dot};
 use crate::data::rows::{Pool, Rows};
 use crate::data::spans::in_spans;
 use crate::error::Result;
@@ -61,7 +61,7 @@ impl PoolVariance {
     }
 
     /// Account for one direction `w`, given the posterior after it: `Sigma_before x = Sigma x + w (w.x)`.
-    fn follow(&mut self, pool: &Pool<'_>, posterior: &Conditioned, w: &[f64]) {
+    fn follow(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior, w: &[f64]) {
         let mw = self.mean_square_times(w);
         let u = posterior.covariance_times(&mw);
         let wmw = dot(w, &mw);
@@ -93,16 +93,16 @@ impl Informative for PoolVariance {
         true
     }
 
-    fn is_exact(&self, _candidate: usize, _posterior: &Conditioned) -> bool {
+    fn is_exact(&self, _candidate: usize, _posterior: &RunningPosterior) -> bool {
         true
     }
 
-    fn tighten(&mut self, _pool: &Pool<'_>, _posterior: &Conditioned, _candidates: &[usize], _threshold: f64) {}
+    fn tighten(&mut self, _pool: &Pool<'_>, _posterior: &RunningPosterior, _candidates: &[usize], _threshold: f64) {}
 
     // Equal candidates always went through the same operations.
-    fn settle(&mut self, _pool: &Pool<'_>, _posterior: &Conditioned, _candidates: &[usize]) {}
+    fn settle(&mut self, _pool: &Pool<'_>, _posterior: &RunningPosterior, _candidates: &[usize]) {}
 
-    fn observed(&mut self, pool: &Pool<'_>, posterior: &Conditioned) {
+    fn observed(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior) {
         let step = posterior.only_direction_since(self.applied);
         if let Some(w) = &step {
             self.follow(pool, posterior, w);

@@ -3,7 +3,7 @@
 use super::criterion::{Candidate, Criterion};
 use super::windows::{Known, News};
 use crate::bayes::posterior::Posterior;
-use crate::bayes::running_posterior::{Conditioned, dot};
+use crate::bayes::running_posterior::{RunningPosterior, dot};
 use crate::data::owned_rows::OwnedRows;
 use crate::data::rows::Pool;
 use crate::error::{Error, Result};
@@ -12,7 +12,7 @@ use crate::methods::bayesian::Bayesian;
 use crate::scores::BayesianScore;
 
 pub(super) struct ByVariance {
-    posterior: Conditioned,
+    posterior: RunningPosterior,
     score: BayesianScore,
 }
 
@@ -21,7 +21,9 @@ impl ByVariance {
     /// [`Error::Parameter`] unless the score is one that never rises and follows from the variance.
     pub(super) fn new(posterior: Posterior, score: BayesianScore) -> Result<Self> {
         match score {
-            BayesianScore::Energy | BayesianScore::LogDet => Ok(Self { posterior: Conditioned::new(posterior), score }),
+            BayesianScore::Energy | BayesianScore::LogDet => {
+                Ok(Self { posterior: RunningPosterior::new(posterior), score })
+            }
             other => Err(Error::Parameter {
                 name: "the score of a selection with windows",
                 expected: "the variance or the information, which never rise",

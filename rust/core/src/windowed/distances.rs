@@ -4,7 +4,8 @@ use super::bounded::Bounds;
 use super::candidates::{Candidates, largest};
 use super::windows::{Known, News};
 use crate::data::owned_rows::OwnedRows;
-use crate::data::rows::{Consecutive, Parts, Rows};
+use crate::data::rows::{Parts, Rows};
+use crate::data::spans::Span;
 use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::methods::fps::nearest_lengths;
@@ -74,8 +75,7 @@ impl Bounds for DistanceBounds {
     fn scores(&mut self, candidates: &Candidates, rows: &dyn Rows, block: usize) -> Result<Vec<f64>> {
         let range = candidates.range(block);
         let first = self.centres.len().min(1);
-        let lengths =
-            self.lengths(&Consecutive { rows, range: range.clone() }, &self.centres[..first], f64::NEG_INFINITY);
+        let lengths = self.lengths(&Span::new(rows, &range), &self.centres[..first], f64::NEG_INFINITY);
         let lengths = lengths.map_err(|error| error.in_pool_from(range.start))?;
         self.applied[range].fill(first as u32);
         Ok(lengths)

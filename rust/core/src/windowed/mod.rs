@@ -31,7 +31,7 @@ use crate::data::rows::{Pool, Rows};
 use crate::data::scaling::standard_scales;
 use crate::distance::{Distance, Metric, Scale};
 use crate::error::{Error, Result};
-use crate::greedy::{Reading, Selection, near_tie_limit};
+use crate::greedy::{Open, Reading, Selection, near_tie_limit};
 use crate::scores::BayesianScore;
 
 /// A window that gave fewer picks than one for so many rows is followed by a larger one.
@@ -60,11 +60,10 @@ pub struct Windowed {
     /// Rows of a window, and of the largest one there is memory for.
     size: usize,
     largest: usize,
-    window: Option<Open>,
+    window: Option<OpenWindow>,
     /// A number that no score outside the window is above.
     outside: f64,
-    taken: Vec<bool>,
-    open: usize,
+    open: Open,
     /// Rows of the picks, in order.
     picked: OwnedRows,
     indices: Vec<usize>,
@@ -85,14 +84,14 @@ enum Survey {
 }
 
 /// A window in which a selection runs.
-struct Open {
+struct OpenWindow {
     selection: Box<dyn Selection>,
     /// Which candidates are in it, ascending, and their rows.
     members: Vec<usize>,
     rows: OwnedRows,
 }
 
-impl Open {
+impl OpenWindow {
     /// The best candidate in the window.
     fn propose(&mut self) -> Result<Option<Candidate>> {
         let proposed = self.selection.propose(&Pool::new(&self.rows))?;
@@ -184,8 +183,7 @@ impl Windowed {
             largest: sizes.largest,
             window: None,
             outside: f64::INFINITY,
-            taken: vec![false; pool.len()],
-            open: pool.len(),
+            open: Open::new(pool.len()),
             picked: OwnedRows::none_of(pool.structures()),
             indices: Vec::new(),
             scores: Vec::new(),
@@ -197,7 +195,7 @@ impl Windowed {
     /// The first pick, while there is none and it is one without a score.
     fn first(&mut self, pool: &Pool<'_>) -> Result<Option<usize>> {
         match self.indices.is_empty() {
-            true => self.criterion.first(pool, &|candidate| !self.taken[candidate]),
+            true => self.criterion.first(pool, &|candidate| !self.open.taken()[candidate]),
             false => Ok(None),
         }
     }
@@ -247,7 +245,7 @@ impl Windowed {
         self.outside = outside;
         if !members.is_empty() {
             let selection = self.criterion.begin(&Pool::new(&rows), &bounds)?;
-            self.window = Some(Open { selection, members, rows });
+            self.window = Some(OpenWindow { selection, members, rows });
         }
         Ok(())
     }
@@ -256,7 +254,7 @@ impl Windowed {
     fn take(&mut self, pick: &Candidate, score: f64) {
         self.picked.push(&pick.row);
         self.criterion.observe(&pick.row);
-        self.leave_out(pick.index);
+        self.open.take(pick.index);
         self.windows.exclude(&[pick.index]);
         self.indices.push(pick.index);
         self.scores.push(score);
@@ -270,24 +268,17 @@ impl Windowed {
         self.survey = Survey::Due;
     }
 
-    fn leave_out(&mut self, candidate: usize) {
-        self.open -= usize::from(!std::mem::replace(&mut self.taken[candidate], true));
-    }
-
     fn check(&self, pool: &Pool<'_>, count: usize) -> Result<()> {
-        if pool.len() != self.taken.len() || pool.dim() != self.picked.dim() {
+        if pool.len() != self.open.candidates() || pool.dim() != self.picked.dim() {
             return Err(Error::Shape(format!(
                 "the selection began with {} candidates of {} features, given {} of {}",
-                self.taken.len(),
+                self.open.candidates(),
                 self.picked.dim(),
                 pool.len(),
                 pool.dim()
             )));
         }
-        match count > self.open {
-            true => Err(Error::TooMany { asked: count, available: self.open }),
-            false => Ok(()),
-        }
+        self.open.check_count(count)
     }
 }
 
@@ -337,16 +328,7 @@ impl Selection for Windowed {
 
     fn accept(&mut self, pool: &Pool<'_>, candidate: usize) -> Result<()> {
         self.check(pool, 0)?;
-        match self.taken.get(candidate) {
-            Some(false) => {}
-            Some(true) => return Err(Error::Shape(format!("candidate {candidate} is picked or excluded already"))),
-            None => {
-                return Err(Error::Shape(format!(
-                    "candidate {candidate} cannot be picked: the pool has {} candidates",
-                    self.taken.len()
-                )));
-            }
-        }
+        self.open.check(candidate)?;
         let pick = from_pool(pool, candidate);
         let score = self.criterion.score(pool, &self.picked, &pick)?;
         self.begin_anew();
@@ -355,16 +337,10 @@ impl Selection for Windowed {
     }
 
     fn exclude(&mut self, candidates: &[usize]) -> Result<()> {
-        if let Some(out) = candidates.iter().find(|&&candidate| candidate >= self.taken.len()) {
-            return Err(Error::Shape(format!(
-                "candidate {out} cannot be excluded: the pool has {} candidates",
-                self.taken.len()
-            )));
-        }
         if let Some(start) = self.criterion.given_start().filter(|start| candidates.contains(start)) {
             return Err(Error::Shape(format!("candidate {start} cannot be excluded: the selection begins with it")));
         }
-        candidates.iter().for_each(|&candidate| self.leave_out(candidate));
+        self.open.exclude(candidates)?;
         self.windows.exclude(candidates);
         let Some(window) = &mut self.window else { return Ok(()) };
         let places = candidates.iter().filter_map(|candidate| window.members.binary_search(candidate).ok());
@@ -372,7 +348,7 @@ impl Selection for Windowed {
     }
 
     fn remaining(&self) -> usize {
-        self.open
+        self.open.remaining()
     }
 
     fn indices(&self) -> &[usize] {

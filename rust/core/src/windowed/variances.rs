@@ -10,7 +10,8 @@ use super::candidates::Candidates;
 use super::rounded_file::RoundedFile;
 use super::windows::{Known, News};
 use crate::bayes::posterior::Posterior;
-use crate::data::rows::{Consecutive, Rows};
+use crate::data::rows::Rows;
+use crate::data::spans::Span;
 use crate::error::{Error, Result};
 use crate::scores::variance_bounds::{Progress, RoundedRows, VarianceBounds};
 
@@ -159,7 +160,7 @@ impl Bounds for VarianceBoundsOfBlocks {
         let (base, Some(file)) = (&self.bases[&key], &mut self.file) else {
             return Err(Error::Shape("rows have no variances before they are surveyed".into()));
         };
-        let rounded = base.round(&Consecutive { rows, range: range.clone() });
+        let rounded = base.round(&Span::new(rows, &range));
         let rounded = rounded.map_err(|error| error.in_pool_from(range.start))?;
         file.write(range.start, rounded.integers.into_owned(), rounded.roundings.into_owned())?;
         self.base_of[block] = Some(key);
