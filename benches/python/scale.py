@@ -34,8 +34,9 @@ import time
 import numpy as np
 
 import mlipselect as ms
-from mlipselect.features.fill import SHARD_BYTES
-from mlipselect.features.store import Manifest, StoreWriter
+from mlipselect.stores.fill import SHARD_BYTES
+from mlipselect.stores.manifest import Manifest
+from mlipselect.stores.writer import StoreWriter
 
 CORE = 2_000
 METHODS = {

@@ -73,7 +73,8 @@ def seconds(case: str, threads: int) -> float:
 
 def stored(folder: Path, pool: np.ndarray) -> ms.FeatureStore:
     """Keep rows in a store of eight shards."""
-    from mlipselect.features.store import Manifest, StoreWriter
+    from mlipselect.stores.manifest import Manifest
+    from mlipselect.stores.writer import StoreWriter
 
     shard = -(-len(pool) // 8)
     manifest = Manifest(pool.shape[1], "float32", {"name": "mixture"}, [], False, shard)

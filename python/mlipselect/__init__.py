@@ -10,7 +10,8 @@ from mlipselect.exceptions import (
     NotFittedError,
     StructureError,
 )
-from mlipselect.features import Designs, Features, FeatureStore, balance_composition, featurize
+from mlipselect.features import Designs, Features, balance_composition
+from mlipselect.featurize import featurize
 from mlipselect.io import Frame, iter_frames, read
 from mlipselect.models import LinearPotential, force_variance
 from mlipselect.selection import Selection, merge, select
@@ -26,6 +27,7 @@ from mlipselect.selectors import (
     Quota,
     RandomSelector,
 )
+from mlipselect.stores import FeatureStore
 
 __all__ = [
     "ACE",

@@ -73,7 +73,7 @@ def test_code_of_pages_runs(workplace, page, capsys):
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_of_docstrings_run(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    if name in ("mlipselect.descriptors.mace_contraction", "mlipselect.descriptors.mace_messages"):
+    if name in ("mlipselect.descriptors.mace.contraction", "mlipselect.descriptors.mace.messages"):
         pytest.importorskip("torch")
     found = doctest.testmod(importlib.import_module(name))
     assert found.failed == 0

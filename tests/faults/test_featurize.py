@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import mlipselect as ms
-from mlipselect.features import fill
 from mlipselect.io import write_exact
+from mlipselect.stores import fill
 from reference.structures import rattled
 
 KILLS = 50
@@ -24,7 +24,7 @@ KILLS = 50
 CODE = """
 import resource, signal, sys
 from mlipselect.cli import main
-from mlipselect.features import fill
+from mlipselect.stores import fill
 fill.SHARD_BYTES = 6 * 25 * 8
 if len(sys.argv) > 1:  # bytes that a file may have
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

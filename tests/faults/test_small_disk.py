@@ -9,8 +9,8 @@ import pytest
 
 import mlipselect as ms
 from mlipselect.cli import main
-from mlipselect.features import fill
 from mlipselect.io import write_exact
+from mlipselect.stores import fill
 from reference.structures import rattled
 
 ACE = ["--totaldegree", "6"]

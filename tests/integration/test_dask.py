@@ -14,9 +14,9 @@ import pytest
 
 import mlipselect as ms
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.features import fill
 from mlipselect.io import differences, write_exact
 from mlipselect.selectors import windowed
+from mlipselect.stores import fill
 from reference.structures import rattled
 
 distributed = pytest.importorskip("distributed")

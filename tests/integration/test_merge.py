@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 import mlipselect as ms
 from mlipselect.cli import main
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.features import fill
 from mlipselect.io import write_exact
 from mlipselect.selection.certificate import certificate
+from mlipselect.stores import fill
 from reference.structures import rattled
 
 STORES = ["0.features", "1.features"]

@@ -11,8 +11,8 @@ import pytest
 import mlipselect as ms
 from mlipselect.cli import main
 from mlipselect.exceptions import InvalidInputError, StructureError
-from mlipselect.features import fill
 from mlipselect.io import differences, write_exact
+from mlipselect.stores import fill
 from reference.structures import rattled
 
 ACE = {"elements": ["Si"], "totaldegree": 6}

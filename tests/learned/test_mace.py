@@ -127,7 +127,7 @@ def slopes() -> None:
     import torch
     from torch.autograd import forward_ad
 
-    from mlipselect.descriptors.mace import _collated, torch_settings
+    from mlipselect.descriptors.mace.descriptor import _collated, torch_settings
 
     descriptor = ms.MACE(tiny_mace())
     atoms = bulk("Si")

@@ -21,14 +21,14 @@ CASES = [
 
 def contractions(irreps, correlation, dtype):
     """Give mace's contraction and ours: 3 channels, features up to degree 2, 2 elements, random weights."""
-    from mlipselect.descriptors.mace_model import import_mace
+    from mlipselect.descriptors.mace.model import import_mace
 
     import_mace()
     import torch
     from e3nn import o3
     from mace.modules.symmetric_contraction import SymmetricContraction as Original
 
-    from mlipselect.descriptors.mace_contraction import SymmetricContraction
+    from mlipselect.descriptors.mace.contraction import SymmetricContraction
     from mlipselect.descriptors.torch_settings import torch_settings
 
     torch.manual_seed(0)
@@ -75,10 +75,10 @@ def test_first_and_second_derivatives_are_those_of_mace():
 def test_atoms_may_be_none_or_more_than_are_worked_on_together(monkeypatch):
     import torch
 
-    from mlipselect.descriptors import mace_contraction
+    from mlipselect.descriptors.mace import contraction
 
     original, ours = contractions("1x0e+1x1o", 3, torch.float64)
-    monkeypatch.setattr(mace_contraction, "_CHUNK", 1)
+    monkeypatch.setattr(contraction, "_CHUNK", 1)
     x = torch.randn((5, 3, 9), dtype=torch.float64)
     y = torch.eye(2, dtype=torch.float64)[[1, 0, 1, 1, 0]]
     torch.testing.assert_close(ours(x, y), original(x, y).detach(), rtol=1e-12, atol=1e-12)
@@ -86,7 +86,7 @@ def test_atoms_may_be_none_or_more_than_are_worked_on_together(monkeypatch):
 
 
 def test_a_descriptor_uses_it_on_a_cpu_and_leaves_the_model_that_was_given():
-    from mlipselect.descriptors.mace_contraction import SymmetricContraction
+    from mlipselect.descriptors.mace.contraction import SymmetricContraction
 
     model = tiny_mace()
     before = [type(product.symmetric_contractions) for product in model.products]

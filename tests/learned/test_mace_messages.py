@@ -23,7 +23,7 @@ INTERACTIONS = [
 
 def messages(irreps, dtype="float64"):
     """Give mace's sums of messages and ours: directions up to degree 3."""
-    from mlipselect.descriptors.mace_model import import_mace
+    from mlipselect.descriptors.mace.model import import_mace
 
     import_mace()
     import torch
@@ -31,7 +31,7 @@ def messages(irreps, dtype="float64"):
     from mace.modules.irreps_tools import tp_out_irreps_with_instructions
     from mace.tools.scatter import scatter_sum
 
-    from mlipselect.descriptors.mace_messages import Messages, is_by_channel
+    from mlipselect.descriptors.mace.messages import Messages, is_by_channel
     from mlipselect.descriptors.torch_settings import torch_settings
 
     features, directions = o3.Irreps(irreps), o3.Irreps.spherical_harmonics(3)
@@ -93,9 +93,9 @@ def test_first_and_second_derivatives_are_those_of_mace():
 def test_atoms_may_be_more_than_are_worked_on_together(monkeypatch, chunk):
     import torch
 
-    from mlipselect.descriptors import mace_messages
+    from mlipselect.descriptors.mace import messages
 
-    monkeypatch.setattr(mace_messages, "_CHUNK", chunk)
+    monkeypatch.setattr(messages, "_CHUNK", chunk)
     theirs, ours, product = messages("3x0e+3x1o")
     drawn = arguments(product, 20, 70)
     torch.testing.assert_close(ours(*drawn), theirs(*drawn), rtol=1e-12, atol=1e-12)
@@ -127,7 +127,7 @@ def test_models_of_all_kinds_give_the_features_of_mace(kind):
     import mace.modules
     from mace.calculators import MACECalculator
 
-    from mlipselect.descriptors.mace_messages import Messages
+    from mlipselect.descriptors.mace.messages import Messages
 
     block = mace.modules.interaction_classes[kind]
     model = tiny_mace(interaction_cls=block, interaction_cls_first=block)
@@ -141,7 +141,7 @@ def test_models_of_all_kinds_give_the_features_of_mace(kind):
 
 
 def test_a_descriptor_leaves_the_model_that_was_given_and_can_be_pickled():
-    from mlipselect.descriptors.mace_messages import Messages
+    from mlipselect.descriptors.mace.messages import Messages
 
     model = tiny_mace()
     before = [type(interaction.conv_tp) for interaction in model.interactions]
@@ -155,12 +155,12 @@ def test_a_descriptor_leaves_the_model_that_was_given_and_can_be_pickled():
 
 
 def test_other_products_keep_theirs():
-    from mlipselect.descriptors.mace_model import import_mace
+    from mlipselect.descriptors.mace.model import import_mace
 
     import_mace()
     from e3nn import o3
 
-    from mlipselect.descriptors.mace_messages import is_by_channel
+    from mlipselect.descriptors.mace.messages import is_by_channel
 
     assert not is_by_channel(o3.FullyConnectedTensorProduct("2x0e", "1x0e+1x1o", "2x0e+2x1o"))
     assert not is_by_channel(o3.Linear("2x0e", "2x0e"))

@@ -13,9 +13,11 @@ from mlipselect.cli.common import (
     progress_from,
 )
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.features import Features, FeatureStore, featurize
+from mlipselect.features import Features
+from mlipselect.featurize import featurize
 from mlipselect.io.collection import Structures
 from mlipselect.io.output import Output
+from mlipselect.stores import FeatureStore
 
 SUMMARY = """\
 Compute the features of structures and write them to an .npz archive or a store.

@@ -18,7 +18,6 @@ from mlipselect.cli.common import (
 )
 from mlipselect.cli.options import add_option, add_options
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.features.store import read_manifest
 from mlipselect.report.table import selection_table
 from mlipselect.selection.job import run_job
 from mlipselect.selection.limits import Limits
@@ -26,6 +25,7 @@ from mlipselect.selection.options import Candidates, Inputs, Method, Options, Ou
 from mlipselect.selection.outputs import record_path
 from mlipselect.selection.pools import is_store
 from mlipselect.selectors.registry import METHODS, parameter_names
+from mlipselect.stores.manifest import read_manifest
 from mlipselect.utils.option import options_of
 
 SUMMARY = """\

@@ -11,7 +11,7 @@ from mlipselect.descriptors.base import (
 )
 from mlipselect.descriptors.cached import Cached
 from mlipselect.descriptors.julia_ace import JuliaACE
-from mlipselect.descriptors.mace import MACE
+from mlipselect.descriptors.mace.descriptor import MACE
 from mlipselect.descriptors.metatomic import Metatomic
 from mlipselect.descriptors.per_element import PerElement
 

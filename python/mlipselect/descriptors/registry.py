@@ -8,7 +8,7 @@ from typing import Any
 from mlipselect.descriptors.ace import ACE
 from mlipselect.descriptors.base import NamedDescriptor, Resettable
 from mlipselect.descriptors.cached import Cached
-from mlipselect.descriptors.mace import MACE
+from mlipselect.descriptors.mace.descriptor import MACE
 from mlipselect.descriptors.metatomic import Metatomic
 from mlipselect.descriptors.per_element import PerElement
 from mlipselect.descriptors.record import Recorded, describe_descriptor, descriptor_identity

@@ -1,9 +1,7 @@
-"""From structures to the matrix that selectors work on."""
+"""The matrix that selectors work on: rows of structures and atoms, and rows of forces and stresses."""
 
 from mlipselect.features.composition import balance_composition
 from mlipselect.features.container import Features
 from mlipselect.features.design import Designs
-from mlipselect.features.matrix import featurize
-from mlipselect.features.store import FeatureStore
 
-__all__ = ["Designs", "FeatureStore", "Features", "balance_composition", "featurize"]
+__all__ = ["Designs", "Features", "balance_composition"]

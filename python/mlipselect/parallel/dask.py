@@ -25,11 +25,11 @@ from mlipselect import _core
 from mlipselect.descriptors import ACE
 from mlipselect.descriptors.base import DescriptorLike
 from mlipselect.exceptions import InvalidInputError, MissingExtraError, NotFittedError
-from mlipselect.features.joined import JoinedStores, open_stores, split
-from mlipselect.features.matrix import featurize as featurize_here
-from mlipselect.features.store import FeatureStore
+from mlipselect.featurize import featurize as featurize_here
 from mlipselect.selectors.base import MappedRows
 from mlipselect.selectors.windowed import Kind, Sums
+from mlipselect.stores.joined import JoinedStores, open_stores, split
+from mlipselect.stores.reader import FeatureStore
 
 try:
     from distributed import CancelledError, Client, Future, KilledWorker, get_client, wait

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from mlipselect.descriptors.base import DescriptorLike
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Designs, Features
-from mlipselect.features.joined import JoinedStores
 from mlipselect.io.collection import Structures
 from mlipselect.io.frames import Frame
 from mlipselect.selection.options import Options
 from mlipselect.selectors import Selector
+from mlipselect.stores.joined import JoinedStores
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def merge(
     Examples
     --------
     >>> import ase.build, mlipselect as ms
-    >>> from mlipselect.features import fill
+    >>> from mlipselect.stores import fill
     >>> pool = [ase.build.bulk("Si", a=5.2 + 0.05 * k) for k in range(10)]
     >>> for k in range(2):
     ...     ms.io.write_exact(f"{k}.xyz", pool[k::2])

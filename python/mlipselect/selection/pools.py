@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.features import FeatureStore
-from mlipselect.features.joined import JoinedStores, open_stores
-from mlipselect.features.store import MANIFEST
 from mlipselect.io.collection import StructuresLike
 from mlipselect.selection.candidate_pool import CandidatePool
 from mlipselect.selection.options import Options
 from mlipselect.selection.store_pool import SharePool, StorePool
 from mlipselect.selection.structure_pool import StructurePool
+from mlipselect.stores import FeatureStore
+from mlipselect.stores.joined import JoinedStores, open_stores
+from mlipselect.stores.manifest import MANIFEST
 
 
 def open_pool(pool: Any, options: Options) -> CandidatePool:

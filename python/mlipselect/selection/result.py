@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from mlipselect._core import Posterior, __version__
 from mlipselect.descriptors.record import describe_descriptor
 from mlipselect.features import Features
-from mlipselect.features.joined import JoinedStores
 from mlipselect.io.frames import Frame
 from mlipselect.io.output import Output, write_exact
 from mlipselect.selection.outputs import output_for, traced
 from mlipselect.selection.record import jsonable
+from mlipselect.stores.joined import JoinedStores
 
 
 @dataclass

@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mlipselect.descriptors.base import DescriptorLike
-from mlipselect.features import FeatureStore
-from mlipselect.features.joined import JoinedStores
 from mlipselect.io.collection import StructuresLike
 from mlipselect.models import LinearPotential
 from mlipselect.random_state import RandomState
@@ -20,6 +18,8 @@ from mlipselect.selection.limits import CostLike
 from mlipselect.selection.options import Options
 from mlipselect.selection.result import Selection
 from mlipselect.selectors.bayesian import Score
+from mlipselect.stores import FeatureStore
+from mlipselect.stores.joined import JoinedStores
 
 
 def select(

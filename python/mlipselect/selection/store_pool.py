@@ -13,14 +13,15 @@ from mlipselect.checkpoint import identity_of
 from mlipselect.descriptors.base import DescriptorLike
 from mlipselect.descriptors.registry import recorded_descriptor
 from mlipselect.exceptions import InvalidInputError, StructureError
-from mlipselect.features import Features, featurize
-from mlipselect.features.joined import JoinedStores, Share
+from mlipselect.features import Features
+from mlipselect.featurize import featurize
 from mlipselect.io.collection import Structures, sha256
 from mlipselect.io.frames import Frame, read_frames
 from mlipselect.selection.candidate_pool import CandidatePool, Outcome
 from mlipselect.selection.options import Options
 from mlipselect.selectors import Selector
 from mlipselect.selectors.starting_posterior import prior_from_ridge
+from mlipselect.stores.joined import JoinedStores, Share
 
 
 class StorePool(CandidatePool):

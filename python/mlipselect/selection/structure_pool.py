@@ -15,7 +15,8 @@ from mlipselect.checkpoint import identity_of
 from mlipselect.descriptors import ACE
 from mlipselect.descriptors.base import DescriptorLike, DesignDescriptor, bound
 from mlipselect.exceptions import InvalidInputError, StructureError
-from mlipselect.features import Designs, Features, balance_composition, featurize
+from mlipselect.features import Designs, Features, balance_composition
+from mlipselect.featurize import featurize
 from mlipselect.io.collection import Structures, StructuresLike
 from mlipselect.io.frames import Frame
 from mlipselect.selection.candidate_pool import CandidatePool

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.container import Features
-from mlipselect.features.store import FeatureStore
+from mlipselect.stores.reader import FeatureStore
 
 
 class JoinedStores:

@@ -107,8 +107,8 @@ def _use_our_own_modules(model: Any) -> None:
     """Replace mace's messages and contraction, which take most of the time on a CPU, by those of this package."""
     from mace.modules.symmetric_contraction import SymmetricContraction as Original
 
-    from mlipselect.descriptors.mace_contraction import SymmetricContraction
-    from mlipselect.descriptors.mace_messages import Messages, is_by_channel
+    from mlipselect.descriptors.mace.contraction import SymmetricContraction
+    from mlipselect.descriptors.mace.messages import Messages, is_by_channel
 
     # Models compiled to TorchScript, and those for cuEquivariance, have other modules and keep them.
     for interaction in model.interactions:

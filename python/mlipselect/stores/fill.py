@@ -15,10 +15,12 @@ from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.blocks import describe
 from mlipselect.features.container import Rows
 from mlipselect.features.describe import Describer
-from mlipselect.features.store import FeatureStore, Manifest, StoreWriter
 from mlipselect.io.collection import Structures, StructuresLike, sha256
 from mlipselect.io.frames import Frame, raw_frames
 from mlipselect.progress import progress_bar
+from mlipselect.stores.manifest import Manifest
+from mlipselect.stores.reader import FeatureStore
+from mlipselect.stores.writer import StoreWriter
 
 SHARD_BYTES = 32 << 20
 """Bytes of rows in a shard: the most that a stop loses."""

@@ -1,110 +1,24 @@
-"""Features on disk: a folder of plain ``.npy`` shards with a manifest, for pools that do not fit into memory.
-
-    pool.features/
-        manifest.json          what the rows are, how many there are, and digests of all other files
-        rows-00000.npy         structure features of the first structures, float32 or float64
-        origin-00000.npy       for each row: number of the file it came from, 0-based frame in it, number of atoms
-        atoms-00000.npy        atomic features of the same structures, if asked for
-
-A shard is written under a temporary name, flushed to disk and renamed; then the manifest is replaced in the same way.
-Files that the manifest names are complete. ``numpy.load`` reads the arrays.
-"""
+"""Features on disk, read on demand."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mlipselect.descriptors.record import descriptor_identity
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.container import Features
-from mlipselect.io.atomic import write_atomically
 from mlipselect.io.collection import sha256
-from mlipselect.io.lock import NAME, FolderLock
+from mlipselect.stores.manifest import Manifest, Shard, read_manifest, shard_file
 
-MANIFEST = "manifest.json"
-VERSION = 2
-KINDS = ("rows", "origin", "atoms")
 BLOCK_BYTES = 64 << 20
 """Approximate bytes of a block of rows."""
-
-
-@dataclass(frozen=True)
-class Shard:
-    """A run of consecutive structures, stored in files of its own.
-
-    Attributes
-    ----------
-    rows : int
-        Number of structures.
-    atoms : int
-        Number of their atoms.
-    squares : float
-        Sum of the squares of all features.
-    sha256 : dict of str
-        Digest of each file of the shard, by kind.
-    """
-
-    rows: int
-    atoms: int
-    squares: float
-    sha256: dict[str, str]
-
-
-@dataclass
-class Manifest:
-    """Description of a store: kind of features, source files, shards.
-
-    Attributes
-    ----------
-    width : int
-        Number of features.
-    dtype : str
-        ``"float32"`` or ``"float64"``.
-    descriptor : dict
-        Name and parameters of the descriptor.
-    composition : list of str
-        Elements whose fractions are the last columns.
-    atomic_rows : bool
-        Whether atomic rows are kept.
-    shard_rows : int
-        Structures in a shard; the last shard that one call writes may have fewer.
-    files : list of dict
-        Files that the structures came from, each with its ``path`` and ``sha256``.
-    finished : int
-        Number of files, from the first, that are featurised completely.
-    shards : list of Shard
-        The shards, in order.
-    """
-
-    width: int
-    dtype: str
-    descriptor: dict[str, Any]
-    composition: list[str]
-    atomic_rows: bool
-    shard_rows: int
-    files: list[dict[str, str]] = field(default_factory=list)
-    finished: int = 0
-    shards: list[Shard] = field(default_factory=list)
-
-    def difference(self, other: Manifest, names: Sequence[str]) -> str | None:
-        """Return the first of some attributes in which another manifest differs."""
-
-        def known(manifest: Manifest, name: str) -> Any:
-            value = getattr(manifest, name)
-            return descriptor_identity(value) if name == "descriptor" else value
-
-        return next((name for name in names if known(self, name) != known(other, name)), None)
 
 
 class FeatureStore:
@@ -349,203 +263,7 @@ class FeatureStore:
         return self._origin
 
 
-class StoreWriter:
-    """Fills a store shard by shard, after the shards that an earlier run has written.
-
-    Parameters
-    ----------
-    path : path
-        The folder; made if it does not exist.
-    files : sequence of str
-        Files that the structures come from.
-    digests : sequence of str
-        Their SHA-256.
-    expected : Manifest
-        Description of the store to write; its files, shards and `finished` are not used.
-    append : bool
-        Whether new files may be added to a complete store.
-
-    Raises
-    ------
-    InvalidInputError
-        The folder holds something else (other files, another descriptor, another type, no store), or a file of it is
-        damaged.
-
-    Attributes
-    ----------
-    skip : int
-        Number of structures of the files that are in the store already.
-    """
-
-    def __init__(
-        self,
-        path: str | os.PathLike[str],
-        files: Sequence[str],
-        digests: Sequence[str],
-        expected: Manifest,
-        *,
-        append: bool = False,
-    ):
-        self.path = Path(path)
-        named = [{"path": name, "sha256": digest} for name, digest in zip(files, digests, strict=True)]
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = FolderLock(self.path)
-        try:
-            self._begin(named, expected, append)
-        except BaseException:
-            self._lock.release()
-            raise
-
-    def _begin(self, named: list[dict[str, str]], expected: Manifest, append: bool) -> None:
-        """Read or make the manifest, and remove unfinished files."""
-        if (self.path / MANIFEST).exists():
-            self.manifest = read_manifest(self.path)
-            self._refuse_others(expected)
-            # Nothing is added to a damaged store.
-            FeatureStore(self.path, self.manifest).check()
-        elif not all(_is_temporary(entry) or entry.name == NAME for entry in self.path.iterdir()):
-            raise InvalidInputError(f"{self.path}: expected an empty folder or a store of features")
-        else:
-            self.manifest = expected
-        for entry in self.path.iterdir():
-            if _is_temporary(entry):
-                entry.unlink()
-        self._first_file = self._place(named, append)
-        n_shards = len(self.manifest.shards)
-        for entry in self.path.glob("*.npy"):  # written, but not named by the manifest yet when the run was stopped
-            if entry.name not in {shard_file(self.path, kind, k).name for kind in KINDS for k in range(n_shards)}:
-                entry.unlink()
-        if self.is_complete:
-            self._lock.release()
-        else:
-            self._write_manifest()
-        self.skip = self._written_of(self._first_file)
-
-    def _refuse_others(self, expected: Manifest) -> None:
-        name = self.manifest.difference(
-            expected, ("descriptor", "width", "dtype", "composition", "atomic_rows", "shard_rows")
-        )
-        if name is not None:
-            raise InvalidInputError(
-                f"{self.path}: holds features of another {name}: {getattr(self.manifest, name)}, asked for "
-                f"{getattr(expected, name)}"
-            )
-
-    def _place(self, named: list[dict[str, str]], append: bool) -> int:
-        """Add the files to the manifest if they are new; return the position of the first of them."""
-        known, finished = self.manifest.files, self.manifest.finished
-        digests, wanted = ([file["sha256"] for file in files] for files in (known, named))
-        if finished < len(known):
-            if digests[finished:] != wanted:
-                raise InvalidInputError(
-                    f"{self.path}: not complete: finish it with the files that it was begun with, unchanged: "
-                    + ", ".join(file["path"] for file in known[finished:])
-                )
-            return finished
-        if known and digests[-len(named) :] == wanted:
-            return len(known) - len(named)
-        if known and not append:
-            raise InvalidInputError(
-                f"{self.path}: holds the features of other files: append these, or name another folder"
-            )
-        self.manifest.files = known + named
-        return len(known)
-
-    def _written_of(self, first_file: int) -> int:
-        origins = [np.load(shard_file(self.path, "origin", k)) for k in range(len(self.manifest.shards))]
-        return int(sum((origin[:, 0] >= first_file).sum() for origin in origins))
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether all files are in the store."""
-        return self.manifest.finished == len(self.manifest.files)
-
-    def add(self, rows: NDArray[Any], origin: NDArray[np.int64], atoms: NDArray[Any] | None) -> None:
-        """Write a shard: its rows; file (position in `files`), frame and number of atoms of each; its atomic rows."""
-        number = len(self.manifest.shards)
-        arrays = {"rows": rows, "origin": origin + np.array([self._first_file, 0, 0])}
-        if atoms is not None:
-            arrays["atoms"] = atoms
-        digests = {
-            kind: _write_array(shard_file(self.path, kind, number), array) for kind, array in arrays.items()
-        }  # fmt: skip
-        squares = float(np.einsum("ij,ij->", rows, rows, dtype=np.float64))
-        self.manifest.shards.append(Shard(len(rows), int(origin[:, 2].sum()), squares, digests))
-        self._write_manifest()
-
-    def finish(self) -> None:
-        """Record that all files are in the store."""
-        self.manifest.finished = len(self.manifest.files)
-        self._write_manifest()
-        self._lock.release()
-
-    def _write_manifest(self) -> None:
-        text = json.dumps({"mlipselect_features": VERSION, **asdict(self.manifest)}, indent=1) + "\n"
-        write_atomically(self.path / MANIFEST, lambda stream: stream.write(text.encode()))
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """Read and check the manifest of a store.
-
-    Raises
-    ------
-    InvalidInputError
-        The manifest is missing, damaged, or of another version of the format.
-    """
-    path = folder / MANIFEST
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        version = known.pop("mlipselect_features")
-        if version != VERSION:
-            raise InvalidInputError(f"{path}: version {version} of the format; this mlipselect reads {VERSION}")
-        manifest = Manifest(**known)
-        manifest.shards = [Shard(**shard) for shard in known["shards"]]
-        ok = (
-            isinstance(manifest.width, int)
-            and manifest.width > 0
-            and manifest.dtype in ("float32", "float64")
-            and 0 <= manifest.finished <= len(manifest.files)
-            and all(shard.rows > 0 and shard.sha256.keys() <= set(KINDS) for shard in manifest.shards)
-        )
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInputError(f"{folder}: no store of features: {MANIFEST} cannot be read: {error}") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        if isinstance(error, InvalidInputError):
-            raise
-        raise InvalidInputError(f"{path}: damaged: {type(error).__name__}: {error}") from error
-    if not ok:
-        raise InvalidInputError(f"{path}: damaged: its entries contradict each other")
-    return manifest
-
-
-def shard_file(folder: Path, kind: str, number: int) -> Path:
-    """Return the path of a file of a shard."""
-    return folder / f"{kind}-{number:05d}.npy"
-
-
 def _as_slice(indices: NDArray[np.int64]) -> NDArray[np.int64] | slice:
     """Turn consecutive indices into a slice, which is copied much faster."""
     consecutive = indices[-1] - indices[0] + 1 == len(indices) and (np.diff(indices) == 1).all()
     return slice(int(indices[0]), int(indices[-1]) + 1) if consecutive else indices
-
-
-def _is_temporary(path: Path) -> bool:
-    return path.name.startswith(".mlipselect-")
-
-
-def _write_array(path: Path, array: NDArray[Any]) -> str:
-    """Write an array, complete or not at all, and return its digest."""
-    digest = hashlib.sha256()
-
-    class Digested:
-        """A stream that digests the bytes it passes on."""
-
-        def __init__(self, stream: Any):
-            self.stream = stream
-
-        def write(self, data: Any) -> int:
-            digest.update(data)
-            return self.stream.write(data)  # type: ignore[no-any-return]
-
-    write_atomically(path, lambda stream: np.lib.format.write_array(Digested(stream), array, allow_pickle=False))
-    return digest.hexdigest()

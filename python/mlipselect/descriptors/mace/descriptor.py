@@ -13,7 +13,7 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from mlipselect.descriptors.base import Design, NamedDescriptor, Prediction
-from mlipselect.descriptors.mace_model import feature_columns, import_mace, load_model, numbers_per_edge
+from mlipselect.descriptors.mace.model import feature_columns, import_mace, load_model, numbers_per_edge
 from mlipselect.descriptors.torch_settings import MODEL_OPTIONS, checked_device, checked_dtype, torch_settings
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features.check import check_structure

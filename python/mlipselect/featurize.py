@@ -14,11 +14,11 @@ from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.blocks import describe
 from mlipselect.features.container import Features, Rows
 from mlipselect.features.describe import Describer
-from mlipselect.features.fill import fill_store
-from mlipselect.features.store import FeatureStore
 from mlipselect.io.collection import Structures, StructuresLike, separate
 from mlipselect.io.frames import Frame, iter_frames
 from mlipselect.progress import progress_bar
+from mlipselect.stores.fill import fill_store
+from mlipselect.stores.reader import FeatureStore
 
 
 @overload

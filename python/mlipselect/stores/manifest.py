@@ -1,0 +1,123 @@
+"""The manifest of a store of features: what the rows are, how many there are, and digests of all other files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlipselect.descriptors.record import descriptor_identity
+from mlipselect.exceptions import InvalidInputError
+
+MANIFEST = "manifest.json"
+VERSION = 2
+KINDS = ("rows", "origin", "atoms")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A run of consecutive structures, stored in files of its own.
+
+    Attributes
+    ----------
+    rows : int
+        Number of structures.
+    atoms : int
+        Number of their atoms.
+    squares : float
+        Sum of the squares of all features.
+    sha256 : dict of str
+        Digest of each file of the shard, by kind.
+    """
+
+    rows: int
+    atoms: int
+    squares: float
+    sha256: dict[str, str]
+
+
+@dataclass
+class Manifest:
+    """Description of a store: kind of features, source files, shards.
+
+    Attributes
+    ----------
+    width : int
+        Number of features.
+    dtype : str
+        ``"float32"`` or ``"float64"``.
+    descriptor : dict
+        Name and parameters of the descriptor.
+    composition : list of str
+        Elements whose fractions are the last columns.
+    atomic_rows : bool
+        Whether atomic rows are kept.
+    shard_rows : int
+        Structures in a shard; the last shard that one call writes may have fewer.
+    files : list of dict
+        Files that the structures came from, each with its ``path`` and ``sha256``.
+    finished : int
+        Number of files, from the first, that are featurised completely.
+    shards : list of Shard
+        The shards, in order.
+    """
+
+    width: int
+    dtype: str
+    descriptor: dict[str, Any]
+    composition: list[str]
+    atomic_rows: bool
+    shard_rows: int
+    files: list[dict[str, str]] = field(default_factory=list)
+    finished: int = 0
+    shards: list[Shard] = field(default_factory=list)
+
+    def difference(self, other: Manifest, names: Sequence[str]) -> str | None:
+        """Return the first of some attributes in which another manifest differs."""
+
+        def known(manifest: Manifest, name: str) -> Any:
+            value = getattr(manifest, name)
+            return descriptor_identity(value) if name == "descriptor" else value
+
+        return next((name for name in names if known(self, name) != known(other, name)), None)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check the manifest of a store.
+
+    Raises
+    ------
+    InvalidInputError
+        The manifest is missing, damaged, or of another version of the format.
+    """
+    path = folder / MANIFEST
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        version = known.pop("mlipselect_features")
+        if version != VERSION:
+            raise InvalidInputError(f"{path}: version {version} of the format; this mlipselect reads {VERSION}")
+        manifest = Manifest(**known)
+        manifest.shards = [Shard(**shard) for shard in known["shards"]]
+        ok = (
+            isinstance(manifest.width, int)
+            and manifest.width > 0
+            and manifest.dtype in ("float32", "float64")
+            and 0 <= manifest.finished <= len(manifest.files)
+            and all(shard.rows > 0 and shard.sha256.keys() <= set(KINDS) for shard in manifest.shards)
+        )
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"{folder}: no store of features: {MANIFEST} cannot be read: {error}") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        if isinstance(error, InvalidInputError):
+            raise
+        raise InvalidInputError(f"{path}: damaged: {type(error).__name__}: {error}") from error
+    if not ok:
+        raise InvalidInputError(f"{path}: damaged: its entries contradict each other")
+    return manifest
+
+
+def shard_file(folder: Path, kind: str, number: int) -> Path:
+    """Return the path of a file of a shard."""
+    return folder / f"{kind}-{number:05d}.npy"
