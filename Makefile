@@ -6,7 +6,7 @@ MACE_VENV := .venv-mace
 SILICON ?= ../shared/data/silicon
 
 .DEFAULT_GOAL := help
-.PHONY: help all demo test test-rust bench-rust test-python test-mace test-pythons test-faults nightly paper docs lint format clean
+.PHONY: help all demo test test-rust bench-rust test-python test-mace test-pythons test-faults fuzz nightly paper docs lint format clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,10 @@ test-pythons: $(VENV)/tools ## the tests on every Python at hand, and on the low
 
 test-faults: $(VENV)/installed ## runs that are killed at many moments, full disks: minutes
 	$(BIN)/python -m pytest -m slow tests/faults
+
+fuzz: $(VENV)/installed ## ten million mutated frames of extended XYZ; 200,000 plain ones read as ASE reads them
+	cargo run --release -p mlipselect-extxyz --example mutate -- read 10000000
+	cargo run --release -p mlipselect-extxyz --example mutate -- print 200000 | $(BIN)/python tests/fuzz/compare_extxyz.py
 
 nightly: $(VENV)/installed ## ten minutes of the paper's experiment; fails if selection is no better than random draws
 	rm -rf nightly-output
