@@ -50,5 +50,5 @@ def test_lmdb(tmp_path):
 def test_the_extra_for_lmdb_is_named(tmp_path):
     path = tmp_path / "pool.aselmdb"
     path.write_bytes(b"x")
-    with pytest.raises(StructureError, match=r"cannot be read as db: .*pip install 'mlipselect\[lmdb\]'"):
+    with pytest.raises(StructureError, match=r"cannot be read as database: .*pip install 'mlipselect\[lmdb\]'"):
         ms.read(path)

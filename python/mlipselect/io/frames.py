@@ -13,10 +13,15 @@ from typing import IO, TypeAlias
 
 import ase.io
 from ase import Atoms
-from ase.io.formats import filetype, get_compression, open_with_compression
+from ase.io.formats import get_compression, open_with_compression
 
 from mlipselect.exceptions import InvalidInputError, StructureError
+from mlipselect.io.formats.database import ROW_ID
+from mlipselect.io.formats.format import Format
+from mlipselect.io.formats.registry import FORMATS
 from mlipselect.io.plain_extxyz import PlainFile, parse_extxyz
+from mlipselect.io.reading import Reading
+from mlipselect.io.recognise import EXTXYZ, recognise
 
 PathLike: TypeAlias = str | os.PathLike[str]
 """One file of structures."""
@@ -34,11 +39,14 @@ class Frame:
         Path of its file, as given; None for a structure that was given in memory.
     index : int
         0-based index in `source`, or in the sequence that was given.
+    row_id : int or None
+        Id of its row, if it came from a database.
     """
 
     atoms: Atoms
     source: str | None
     index: int
+    row_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,7 @@ class RawFrame:
     source: str
     index: int
     build: Callable[[], Atoms]
+    has_row_id: bool = False
 
     def parse(self) -> Frame:
         """Parse the frame; raise `StructureError` if it cannot be parsed."""
@@ -55,7 +64,7 @@ class RawFrame:
             atoms = self.build()
         except Exception as error:
             raise StructureError(f"the frame cannot be read: {_reason(error)}", self.index, self.source) from error
-        return Frame(atoms, self.source, self.index)
+        return Frame(atoms, self.source, self.index, atoms.info.pop(ROW_ID, None) if self.has_row_id else None)
 
 
 def read(paths: PathLike | Iterable[PathLike]) -> list[Atoms]:
@@ -135,32 +144,33 @@ def as_frames(structures: Iterable[Atoms | Frame] | Atoms) -> Iterator[Frame]:
             raise InvalidInputError(f"structure {index}: expected ase.Atoms or the path of a file, got {given}")
 
 
-def raw_frames(source: str) -> Iterator[RawFrame]:
+def raw_frames(source: str, reading: Reading | None = None) -> Iterator[RawFrame]:
     """Find the frames of a file without parsing them, as far as the format allows.
 
     Extended XYZ is cut into frames here, so that a truncated file, or text after a blank line (where ASE stops
     silently), is an error with a frame number. Plain frames are cut and parsed by the compiled part, all others by ASE.
     """
+    reading = Reading() if reading is None else reading
     try:
-        if Path(source).is_dir():
-            raise IsADirectoryError("Is a directory")
-        if Path(source).stat().st_size == 0:
+        if not Path(source).is_dir() and Path(source).stat().st_size == 0:
             raise ValueError("the file is empty")
-        format_name = filetype(source)
+        format_name = recognise(source, reading)
     except Exception as error:
         raise StructureError(f"cannot be read: {_reason(error)}", source=source) from error
-    if format_name == "extxyz":
-        plain = plain_file(source)
+    if format_name == EXTXYZ:
+        plain = plain_file(source, reading)
         found = _extxyz_frames(source) if plain is None else _plain_frames(source, plain, range(len(plain)))
+    elif format_name in FORMATS:
+        found = _own_frames(source, FORMATS[format_name], reading)
     else:
         found = _ase_frames(source, format_name)
     first = next(found, None)
     if first is None:
-        raise StructureError("the file holds no structure", source=source)
+        raise StructureError(f"the file holds no structure, read as {format_name}", source=source)
     yield from itertools.chain([first], found)
 
 
-def read_frames(source: str, indices: Iterable[int]) -> dict[int, Frame]:
+def read_frames(source: str, indices: Iterable[int], reading: Reading | None = None) -> dict[int, Frame]:
     """Read some frames of a file without parsing the others, as far as the format allows.
 
     Parameters
@@ -169,6 +179,8 @@ def read_frames(source: str, indices: Iterable[int]) -> dict[int, Frame]:
         A file of structures.
     indices : iterable of int
         0-based indices of frames.
+    reading : Reading, optional
+        How the file is read.
 
     Raises
     ------
@@ -176,11 +188,12 @@ def read_frames(source: str, indices: Iterable[int]) -> dict[int, Frame]:
         A file or a frame that cannot be read, or too few frames.
     """
     wanted = sorted(set(indices))
-    plain = plain_file(source)
+    reading = Reading() if reading is None else reading
+    plain = plain_file(source, reading)
     if plain is not None and all(0 <= index < len(plain) for index in wanted):
         return {raw.index: raw.parse() for raw in _plain_frames(source, plain, wanted)}
     last = wanted[-1] if wanted else -1
-    raws = itertools.islice(raw_frames(source), last + 1)
+    raws = itertools.islice(raw_frames(source, reading), last + 1)
     found = {raw.index: raw.parse() for raw in raws if raw.index in set(wanted)}
     if len(found) < len(wanted):
         missing = next(index for index in wanted if index not in found)
@@ -188,10 +201,10 @@ def read_frames(source: str, indices: Iterable[int]) -> dict[int, Frame]:
     return found
 
 
-def plain_file(source: str) -> PlainFile | None:
+def plain_file(source: str, reading: Reading | None = None) -> PlainFile | None:
     """Find the frames of a plain extended XYZ file; None for any other file."""
     try:
-        is_plain = get_compression(source)[1] is None and filetype(source) == "extxyz"
+        is_plain = get_compression(source)[1] is None and recognise(source, reading or Reading()) == EXTXYZ
         return PlainFile.find(source) if is_plain else None
     except Exception:  # the reader that the file is left to reports the error
         return None
@@ -214,11 +227,25 @@ def _ase_frames(source: str, format_name: str) -> Iterator[RawFrame]:
         except StopIteration:
             return
         except Exception as error:
-            problem = f"cannot be read as {format_name}: {_reason(error)}"
-            if isinstance(error, ModuleNotFoundError) and source.endswith(".aselmdb"):
-                problem += "; pip install 'mlipselect[lmdb]'"
-            raise StructureError(problem, index, source) from error
+            raise StructureError(f"cannot be read as {format_name}: {_reason(error)}", index, source) from error
         yield RawFrame(source, index, lambda atoms=atoms: atoms)  # type: ignore[misc]
+
+
+def _own_frames(source: str, known: Format, reading: Reading) -> Iterator[RawFrame]:
+    """Read frames with a reader of mlipselect's own."""
+    frames = known.read(source, reading)
+    for index in itertools.count():
+        reading.notes.place = (source, index)
+        try:
+            atoms = next(frames)
+        except StopIteration:
+            return
+        except Exception as error:
+            problem = f"cannot be read as {known.name}: {_reason(error)}"
+            if isinstance(error, ModuleNotFoundError) and known.extra is not None:
+                problem += f"; pip install 'mlipselect[{known.extra}]'"
+            raise StructureError(problem, index, source) from error
+        yield RawFrame(source, index, lambda atoms=atoms: atoms, ROW_ID in atoms.info)  # type: ignore[misc]
 
 
 def _extxyz_frames(source: str) -> Iterator[RawFrame]:

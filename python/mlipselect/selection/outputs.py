@@ -49,6 +49,7 @@ def traced(frame: Frame, *, rank: int | None = None, score: float | None = None,
         atoms.calc = SinglePointCalculator(atoms, **known)  # type: ignore[no-untyped-call]
     atoms.info = {key: value for key, value in atoms.info.items() if not str(key).startswith(PREFIX)}
     added = {"rank": rank, "score": score, "isolated": isolated, "source": frame.source, "index": frame.index}
+    added["id"] = frame.row_id
     atoms.info |= {PREFIX + key: value for key, value in added.items() if value is not None}
     return atoms  # type: ignore[no-any-return]
 

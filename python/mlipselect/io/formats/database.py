@@ -1,0 +1,49 @@
+"""Databases of ASE: SQLite (``.db``), JSON (``.json``) and LMDB (``.aselmdb``), opened for reading only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import ase.db
+from ase import Atoms
+from ase.io.formats import open_with_compression
+
+from mlipselect.io.formats.format import Format
+from mlipselect.io.reading import Reading
+
+ROW_ID = "mlipselect_id"
+"""Key of `Atoms.info` that keeps the id of a row."""
+
+#: A JSON database begins with its first row, or with its ids where it has no row.
+_JSON = re.compile(rb'\{\s*("\d+"\s*:\s*\{|"ids"\s*:)')
+
+
+def recognises(path: str, head: bytes) -> bool:
+    """Tell a database by its content, or an LMDB one by its name."""
+    return path.endswith(".aselmdb") or head.startswith(b"SQLite format 3\0") or _JSON.match(head) is not None
+
+
+def read(path: str, reading: Reading) -> Iterator[Atoms]:
+    """Yield the structures of all rows, by id, with their keys, their data and their id in `info`."""
+    for row in _rows(path):
+        atoms = row.toatoms()
+        clash = row.key_value_pairs.keys() & row.data.keys()
+        if clash:
+            reading.notes.add(f"data that have the names of keys are left out: {', '.join(sorted(clash))}")
+        atoms.info |= {**row.data, **row.key_value_pairs, ROW_ID: int(row.id)}
+        yield atoms
+
+
+def _rows(path: str) -> Iterator[Any]:
+    if path.endswith(".aselmdb"):
+        with ase.db.connect(path, type="aselmdb", readonly=True) as database:  # type: ignore[no-untyped-call]
+            yield from database.select()
+        return
+    with open_with_compression(path, "rb") as stream:
+        kind = "db" if stream.read(6) == b"SQLite" else "json"
+    yield from ase.db.connect(path, type=kind, use_lock_file=False).select()  # type: ignore[no-untyped-call]
+
+
+DATABASE = Format("database", "databases of ASE: .db, .json and .aselmdb", recognises, read, extra="lmdb")

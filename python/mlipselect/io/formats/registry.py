@@ -1,0 +1,19 @@
+"""The formats that mlipselect reads by itself, by name; all others are left to ASE.
+
+A new format is one file in this folder with a `Format`, and one line here.
+"""
+
+from __future__ import annotations
+
+from mlipselect.io.formats.database import DATABASE
+from mlipselect.io.formats.format import Format
+from mlipselect.io.formats.lammps_dump import LAMMPS_DUMP
+
+#: Asked in this order which of them a file is.
+FORMATS: dict[str, Format] = {
+    known.name: known
+    for known in (
+        LAMMPS_DUMP,
+        DATABASE,
+    )
+}

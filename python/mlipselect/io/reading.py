@@ -1,0 +1,102 @@
+"""The options of reading, each declared once: how files are understood where they do not say it themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import numpy as np
+from ase.cell import Cell
+from ase.data import atomic_numbers
+from numpy.typing import NDArray
+
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.io.notes import Notes
+from mlipselect.utils.option import option
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files are read.
+
+    Raises
+    ------
+    InvalidInputError
+        A symbol that is no chemical element, a cell of another number of numbers, or an unknown choice.
+
+    Examples
+    --------
+    >>> Reading(species_map=["Fe1=Fe", "X="]).elements
+    {'Fe1': 'Fe', 'X': ''}
+    >>> Reading(cell=[5.0, 6.0, 7.0]).lattice.tolist()
+    [[5.0, 0.0, 0.0], [0.0, 6.0, 0.0], [0.0, 0.0, 7.0]]
+    """
+
+    title: ClassVar[str] = "reading"
+
+    format: str | None = option(
+        None, "format of the files, any name that ASE or mlipselect knows (default: by name and content)",
+        metavar="NAME",
+    )  # fmt: skip
+    species: Sequence[str] | None = option(
+        None, "elements of the types 1, 2, ... of files that only number them (LAMMPS, MTP, VASP 4)",
+        nargs="+", metavar="SYMBOL",
+    )  # fmt: skip
+    species_map: Sequence[str] | Mapping[str, str] | None = option(
+        None, "elements of atoms that a file names otherwise, such as Fe1=Fe D=H; X= drops the atoms named X",
+        nargs="+", metavar="NAME=SYMBOL",
+    )  # fmt: skip
+    cell: Sequence[float] | None = option(
+        None, "periodic cell in Å of frames without one: 3 lengths, 3 lengths and 3 angles, or 3 vectors",
+        type=float, nargs="+", metavar="NUMBER",
+    )  # fmt: skip
+    occupancy: Literal["majority"] | None = option(
+        None, "what stands on a partly occupied site of a CIF file (default: refuse it)", choices=["majority"]
+    )
+    notes: Notes = field(default_factory=Notes, compare=False, repr=False)
+    """What was assumed or left out so far."""
+
+    def __post_init__(self) -> None:
+        for symbol in [*(self.species or ()), *filter(None, self.elements.values())]:
+            if atomic_numbers.get(symbol, 0) == 0:
+                raise InvalidInputError(f"species: expected the symbol of a chemical element, got {symbol!r}")
+        if self.cell is not None and np.size(self.cell) not in (3, 6, 9):
+            raise InvalidInputError(f"cell: expected 3, 6 or 9 numbers, got {np.size(self.cell)}")
+        if self.occupancy not in (None, "majority"):
+            raise InvalidInputError(f"occupancy: expected 'majority', got {self.occupancy!r}")
+
+    @property
+    def elements(self) -> dict[str, str]:
+        """Chemical symbols by the names in files; an empty symbol drops the atoms of that name."""
+        if self.species_map is None:
+            return {}
+        if isinstance(self.species_map, Mapping):
+            return dict(self.species_map)
+        found = {}
+        for text in self.species_map:
+            name, equals, symbol = text.partition("=")
+            if not (name and equals):
+                raise InvalidInputError(f"species_map: expected NAME=SYMBOL such as Fe1=Fe, got {text!r}")
+            found[name] = symbol
+        return found
+
+    @property
+    def lattice(self) -> NDArray[np.float64] | None:
+        """Cell vectors in Å of frames without a cell, shape (3, 3)."""
+        if self.cell is None:
+            return None
+        numbers = np.asarray(self.cell, dtype=float)
+        given = numbers.reshape(3, 3) if numbers.size == 9 else numbers.ravel()
+        return np.array(Cell.new(given))  # type: ignore[no-untyped-call]
+
+    def recorded(self) -> dict[str, object]:
+        """Return the options that were given, ready for JSON."""
+        given = {
+            "format": self.format,
+            "species": None if self.species is None else list(self.species),
+            "species_map": self.elements or None,
+            "cell": None if self.lattice is None else self.lattice.tolist(),
+            "occupancy": self.occupancy,
+        }
+        return {name: value for name, value in given.items() if value is not None}

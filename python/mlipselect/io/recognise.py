@@ -1,0 +1,121 @@
+"""Which format a file is of: as the user says, else by its ending, its content, and what ASE makes of both."""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import os
+from pathlib import Path
+
+from ase.io.formats import UnknownFileTypeError, filetype, get_compression, ioformats, open_with_compression
+
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.io.formats.registry import FORMATS
+from mlipselect.io.reading import Reading
+
+EXTXYZ = "extxyz"
+"""Name of extended XYZ, which has a reader of its own."""
+_HEAD_BYTES = 8192
+_XYZ_SUFFIXES = (".xyz", ".extxyz")
+
+#: What people call formats, by what mlipselect and ASE call them.
+_ALIASES = {
+    "xyz": EXTXYZ, "exyz": EXTXYZ, "db": "database", "json": "database", "aselmdb": "database", "sqlite": "database",
+    "lammps-dump-text": "lammps-dump", "lammpstrj": "lammps-dump", "dump": "lammps-dump", "pdb": "proteindatabank",
+    "poscar": "vasp", "contcar": "vasp", "outcar": "vasp-out", "xdatcar": "vasp-xdatcar", "vasprun": "vasp-xml",
+}  # fmt: skip
+
+#: Endings of compressions that are not read, with what undoes them.
+_COMPRESSIONS = {
+    ".zst": "zstd -d", ".Z": "uncompress", ".lz4": "lz4 -d", ".lzma": "unlzma", ".zip": "unzip", ".tar": "tar -xf",
+    ".tgz": "tar -xf", ".7z": "7z x", ".rar": "unrar x",
+}  # fmt: skip
+
+
+def recognise(path: str, reading: Reading) -> str:
+    """Return the name of the format of a file, one of `FORMATS`, ``"extxyz"`` or one of ASE's.
+
+    Parameters
+    ----------
+    path : str
+        The file, or a folder that is one data set.
+    reading : Reading
+        Options of reading.
+
+    Raises
+    ------
+    InvalidInputError
+        A format that nobody knows, a compression that is not read, or an empty file.
+    OSError
+        A file that cannot be opened.
+    """
+    if reading.format is not None:
+        return known_format(reading.format)
+    refuse_compression(path)
+    is_folder = Path(path).is_dir()
+    if is_xyz(path) and not is_folder:
+        return EXTXYZ
+    head = b"" if is_folder else head_of(path)
+    for name, known in FORMATS.items():
+        if known.recognises(path, head):
+            return name
+    if is_folder and not (Path(path) / "metadata.json").is_file():  # which a trajectory of ASE's bundles has
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return _by_ase(path, head)
+
+
+def is_xyz(path: str) -> bool:
+    """Tell a name of extended XYZ, compressed or not, whatever else the name contains."""
+    return Path(get_compression(path)[0]).suffix.lower() in _XYZ_SUFFIXES
+
+
+def head_of(path: str) -> bytes:
+    """Return the first bytes of a file, uncompressed."""
+    with open_with_compression(path, "rb") as stream:
+        head: bytes = stream.read(_HEAD_BYTES)
+    return head
+
+
+def known_format(name: str) -> str:
+    """Return a format by a name that people use for it.
+
+    Raises
+    ------
+    InvalidInputError
+        A name that neither mlipselect nor ASE knows; names like it are offered.
+    """
+    lower = name.lower()
+    found = _ALIASES.get(lower, lower)
+    if found == EXTXYZ or found in FORMATS:
+        return found
+    if found in ioformats:
+        if not ioformats[found].can_read:
+            raise InvalidInputError(f"format: ASE writes {name!r} only, and nobody reads it")
+        return found
+    names = [EXTXYZ, *FORMATS, *_ALIASES, *ioformats]
+    near = difflib.get_close_matches(lower, names, n=3) or [EXTXYZ, *FORMATS]
+    raise InvalidInputError(f"format: no format is called {name!r}; perhaps {', '.join(near)}")
+
+
+def refuse_compression(path: str) -> None:
+    """Refuse a compression that is not read, and say which are."""
+    undo = _COMPRESSIONS.get(Path(path).suffix)
+    if undo is not None and Path(path).is_file():
+        raise InvalidInputError(
+            f"compressed as {Path(path).suffix}, which is not read; .gz, .bz2 and .xz are: unpack it with `{undo}`"
+        )
+
+
+def _by_ase(path: str, head: bytes) -> str:
+    try:
+        name = filetype(path)
+    except UnknownFileTypeError:
+        name = None
+    if name in ioformats and ioformats[name].can_read:
+        return str(name)
+    if head.split(b"\n", 1)[0].strip().isdigit():
+        return EXTXYZ
+    raise InvalidInputError(
+        "neither its name nor its content tells its format: name it with --format, such as --format extxyz; "
+        f"mlipselect reads {', '.join([EXTXYZ, *FORMATS])}, and ASE what `ase info --formats` lists"
+    )

@@ -1,0 +1,70 @@
+"""Which element an atom is, by what a file calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.data import atomic_numbers, chemical_symbols
+
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.io.exact import PER_ATOM
+from mlipselect.io.reading import Reading
+
+
+def symbol_of(word: str, reading: Reading) -> str:
+    """Return the chemical symbol of an atom.
+
+    Parameters
+    ----------
+    word : str
+        What the file calls it: a name that ``reading.species_map`` knows, a symbol in any case, or an atomic number.
+    reading : Reading
+        Options of reading.
+
+    Returns
+    -------
+    str
+        The symbol; empty for an atom to drop.
+
+    Raises
+    ------
+    InvalidInputError
+        A name of no element; the message says how to name its element.
+    """
+    if word in reading.elements:
+        return reading.elements[word]
+    symbol = word.capitalize()
+    if word.isdecimal() and 0 < int(word) < len(chemical_symbols):
+        return chemical_symbols[int(word)]
+    if atomic_numbers.get(symbol, 0) > 0:
+        return symbol
+    raise InvalidInputError(no_element(word))
+
+
+def no_element(word: str) -> str:
+    """Say that a file names an atom by no chemical element, and what to do."""
+    if word.upper() in ("X", "GH", "0"):
+        return (
+            f"holds a ghost atom {word!r}, which is no chemical element: drop such atoms with --species-map {word}=, "
+            f"or name their element, such as --species-map {word}=H"
+        )
+    return f"{word!r} is no chemical element: name the element with --species-map, such as --species-map {word}=Fe"
+
+
+def without_dropped(atoms: Atoms, dropped: Sequence[bool]) -> Atoms:
+    """Return a structure without some of its atoms, its labels kept; the structure itself if none is dropped."""
+    if not any(dropped):
+        return atoms
+    kept = ~np.asarray(dropped)
+    calculator = atoms.calc
+    out: Atoms = atoms[kept]
+    if calculator is not None:
+        results = {
+            name: value[kept] if np.ndim(value) > 0 and len(value) == len(atoms) and name in PER_ATOM else value
+            for name, value in calculator.results.items()
+        }
+        out.calc = SinglePointCalculator(out, **results)  # type: ignore[no-untyped-call]
+    return out
