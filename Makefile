@@ -3,10 +3,11 @@ VENV   := .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
 MACE_VENV := .venv-mace
-SILICON ?= ../shared/data/silicon
+DATA ?= ../shared/data
+SILICON ?= $(DATA)/silicon
 
 .DEFAULT_GOAL := help
-.PHONY: help all demo test test-rust bench-rust test-python test-mace test-pythons test-faults fuzz nightly paper docs lint format clean
+.PHONY: help all demo test test-rust bench-rust test-python test-mace test-pythons test-faults fuzz nightly paper quality docs lint format clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +49,9 @@ nightly: $(VENV)/installed ## ten minutes of the paper's experiment; fails if se
 
 paper: $(VENV)/installed ## the paper's experiment, in less than an hour; tables and figures go to paper-output
 	$(BIN)/python -m benches.paper --data $(SILICON) -o paper-output
+
+quality: $(VENV)/installed ## what picks of every method are worth on labelled data, in minutes; tables go to quality-output
+	$(BIN)/python -m benches.quality --data $(DATA) -o quality-output
 
 docs: $(VENV)/docs-tools $(VENV)/installed ## the site, in docs/_build/html; warnings are errors
 	rm -rf docs/reference/generated

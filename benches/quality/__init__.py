@@ -1,0 +1,1 @@
+"""What picks are worth on labelled data, by learners that do not select."""

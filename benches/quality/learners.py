@@ -1,0 +1,195 @@
+"""Two learners that judge picks: a linear ACE potential, and kernel regression on SOAP, which is not ours."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from ase import Atoms
+from benches.quality.systems import System, atomic_energies
+from numpy.typing import NDArray
+
+import mlipselect as ms
+from mlipselect.models.evidence import Spectrum, maximise_evidence
+
+#: Total degree of the ACE that is fitted, by the number of elements: longer than what selects.
+FITTED_DEGREE = {1: 14, 2: 8}
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Root mean square errors: of energies in meV per atom, of force components in eV/Å; NaN where not predicted."""
+
+    energy: float
+    forces: float
+
+
+class Learner(ABC):
+    """Learns from core and picks of a system, and predicts the rest of its pool and its test set."""
+
+    name: ClassVar[str]
+    #: What has to be installed.
+    package: ClassVar[str | None] = None
+
+    def __init__(self, system: System):
+        self.core, self.pool, self.test = system.core, system.pool, system.test
+
+    @abstractmethod
+    def errors(self, picks: NDArray[np.int64]) -> Errors:
+        """Learn from the core and the picks; return the errors over test set and rest of the pool together."""
+
+    def judged(self, picks: NDArray[np.int64]) -> list[int]:
+        """Return the positions, in pool and test set together, of what was not learned from."""
+        chosen = set(picks.tolist())
+        return [k for k in range(len(self.pool) + len(self.test)) if k not in chosen]
+
+
+@dataclass(frozen=True)
+class Normal:
+    """What the weighted rows of structures leave for least squares: their Gram matrix, and products with targets."""
+
+    gram: NDArray[np.float64]
+    products: NDArray[np.float64]
+    square: float
+    rows: int
+
+    def __add__(self, other: Normal) -> Normal:
+        return Normal(
+            self.gram + other.gram, self.products + other.products, self.square + other.square, self.rows + other.rows
+        )
+
+
+class LinearACE(Learner):
+    """Bayesian linear regression of energies and forces on ACE, weights 30 per root of atoms and 1.
+
+    Prior and noise maximise the evidence, as in `LinearPotential`. Energies of free atoms are fitted to the core.
+    """
+
+    name = "linear ACE"
+
+    def __init__(self, system: System):
+        super().__init__(system)
+        n = len(system.elements)
+        self._descriptor = ms.ACE(system.elements, totaldegree=FITTED_DEGREE.get(n, 5))
+        self._scales = self._descriptor.smoothness_prior(4.0)
+        self._references = atomic_energies(self.core)
+        self._core = functools.reduce(operator.add, (self._normal(*self._rows(atoms)) for atoms in self.core))
+        self._others = self.pool + self.test
+        self._made = [self._rows(atoms) for atoms in self._others]
+        self._normals = [self._normal(*rows) for rows in self._made[: len(self.pool)]]
+
+    def errors(self, picks: NDArray[np.int64]) -> Errors:
+        """Fit to the core and the picks."""
+        weights = _fit(functools.reduce(operator.add, (self._normals[k] for k in picks), self._core))
+        energies, forces = [], []
+        for k in self.judged(picks):
+            rows, targets = self._made[k]
+            wrong = rows @ weights - targets
+            energies.append(wrong[0] / len(self._others[k]))
+            forces.append(wrong[1:])
+        return Errors(1000.0 * _rms(np.array(energies)), _rms(np.concatenate(forces)))
+
+    def _rows(self, atoms: Atoms) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the rows of the energy and the forces of a structure, and what they have to be."""
+        design = self._descriptor.design(atoms)
+        rows = np.concatenate([design.energy[None], design.forces.reshape(3 * len(atoms), -1)]) / self._scales
+        return rows, np.concatenate([[_referred(atoms, self._references)], atoms.calc.results["forces"].ravel()])
+
+    @staticmethod
+    def _normal(rows: NDArray[np.float64], targets: NDArray[np.float64]) -> Normal:
+        weights = np.ones(len(targets))
+        weights[0] = 30.0 / (len(targets) // 3) ** 0.5
+        rows, targets = rows * weights[:, None], targets * weights
+        return Normal(rows.T @ rows, rows.T @ targets, float(targets @ targets), len(targets))
+
+
+def _fit(normal: Normal) -> NDArray[np.float64]:
+    """Return the weights, prior and noise by the largest evidence."""
+    values, vectors = np.linalg.eigh(normal.gram)
+    values, vectors = values[::-1], vectors[:, ::-1]
+    kept = values > 1e-14 * values[0]
+    s, vectors = np.sqrt(values[kept]), vectors[:, kept]
+    projections = vectors.T @ normal.products / s
+    spectrum = Spectrum(s, projections, max(normal.square - float(projections @ projections), 0.0), normal.rows)
+    prior, noise = maximise_evidence(spectrum)
+    return vectors @ (prior * s / (prior * s**2 + noise) * projections)
+
+
+class KernelSOAP(Learner):
+    """Sparse Gaussian process regression of energies on DScribe's SOAP, with the kernel of GAP: a power of the cosine.
+
+    The noise maximises the likelihood over a grid. Forces are not predicted.
+    """
+
+    name = "kernel on SOAP"
+    package = "dscribe"
+    POWER, N_SPARSE = 4, 400
+
+    def __init__(self, system: System):
+        super().__init__(system)
+        from dscribe.descriptors import SOAP
+
+        soap = SOAP(species=system.elements, r_cut=5.0, n_max=6, l_max=5, sigma=0.5, periodic=True)
+        everything = [*self.core, *self.pool, *self.test]
+        sites = [_normalised(soap.create(atoms)) for atoms in everything]
+        species = [atoms.numbers for atoms in everything]
+        rng = np.random.default_rng(0)
+        own, numbers = (
+            np.concatenate(sites[: len(self.core) + len(self.pool)]),
+            np.concatenate(species[: len(self.core) + len(self.pool)]),
+        )
+        sparse = rng.permutation(len(own))[: self.N_SPARSE]
+        # Atoms of different elements have nothing in common.
+        self._rows = np.array(
+            [
+                ((rows @ own[sparse].T) ** self.POWER * (z[:, None] == numbers[sparse])).mean(axis=0)
+                for rows, z in zip(sites, species, strict=True)
+            ]
+        )
+        gram = (own[sparse] @ own[sparse].T) ** self.POWER * (numbers[sparse][:, None] == numbers[sparse])
+        values, vectors = np.linalg.eigh(gram)
+        kept = values > 1e-10 * values[-1]
+        self._rows = self._rows @ (vectors[:, kept] / np.sqrt(values[kept]))
+
+    def errors(self, picks: NDArray[np.int64]) -> Errors:
+        """Fit to the core and the picks."""
+        learned = [*range(len(self.core)), *(len(self.core) + picks)]
+        everything = [*self.core, *self.pool, *self.test]
+        references = atomic_energies([everything[k] for k in learned])
+        targets = np.array([_referred(atoms, references) / len(atoms) for atoms in everything])
+        judged = [len(self.core) + k for k in self.judged(picks)]
+        found = _ridge(self._rows[learned], targets[learned], self._rows[judged])
+        return Errors(1000.0 * _rms(found - targets[judged]), float("nan"))
+
+
+LEARNERS: tuple[type[Learner], ...] = (LinearACE, KernelSOAP)
+
+
+def _ridge(rows: NDArray[np.float64], targets: NDArray[np.float64], asked: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Predict by Gaussian process regression; the ratio of noise and prior maximises the likelihood over a grid."""
+    values, vectors = np.linalg.eigh(rows @ rows.T)
+    values, projected = np.maximum(values, 0.0), vectors.T @ targets
+
+    def likelihood(noise: float) -> float:
+        spread = values + noise
+        scale = float(np.mean(projected**2 / spread))
+        return -0.5 * (len(targets) * np.log(scale) + float(np.log(spread).sum()))
+
+    noise = max(np.logspace(-10, 0, 41) * values[-1], key=likelihood)
+    return asked @ (rows.T @ (vectors @ (projected / (values + noise))))
+
+
+def _referred(atoms: Atoms, references: dict[int, float]) -> float:
+    return float(atoms.calc.results["energy"] - sum(references.get(number, 0.0) for number in atoms.numbers.tolist()))
+
+
+def _normalised(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+
+
+def _rms(values: NDArray[np.float64]) -> float:
+    return float(np.sqrt(np.mean(values**2)))

@@ -1,0 +1,122 @@
+"""Ratios to random draws, as tables and a figure."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+#: Numbers of picks that the mean ratio is taken over; at 100 all methods meet.
+MEAN_OVER = (5, 10, 20, 50)
+
+
+Place = tuple[str, str, int, int]
+"""System, learner, split and number of picks."""
+
+
+def ratios(found: Sequence[Mapping[str, Any]], quantity: str) -> dict[str, dict[Place, float]]:
+    """Divide each error by that of the median random draw, by method, then system, learner, split and number."""
+    drawn: dict[Place, list[float]] = {}
+    for row in found:
+        if row["method"].startswith("random "):
+            drawn.setdefault(_place(row), []).append(row[quantity])
+    out: dict[str, dict[Place, float]] = {}
+    for row in found:
+        ratio = row[quantity] / float(np.median(drawn[_place(row)]))
+        if np.isfinite(ratio):
+            out.setdefault(row["method"], {})[_place(row)] = ratio
+    return out
+
+
+def _place(row: Mapping[str, Any]) -> Place:
+    return row["system"], row["learner"], row["split"], row["n"]
+
+
+def mean_ratio(of_method: Mapping[Place, float], **only: Any) -> float:
+    """Geometric mean of ratios over `MEAN_OVER`, of one system, learner, split or number of picks if asked for."""
+    names = ("system", "learner", "split", "n")
+    chosen = [
+        np.log(ratio)
+        for place, ratio in of_method.items()
+        if all(place[names.index(name)] == value for name, value in only.items())
+        and (place[3] in MEAN_OVER or "n" in only)
+    ]
+    return float(np.exp(np.mean(chosen))) if chosen else float("nan")
+
+
+def markdown(found: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, float]]:
+    """Return the table, and the mean ratio of energies of each method."""
+    energies, forces = ratios(found, "energy"), ratios(found, "forces")
+    systems = list(dict.fromkeys(row["system"] for row in found))
+    splits, numbers = sorted({row["split"] for row in found}), sorted({row["n"] for row in found})
+    header = [
+        "method",
+        "Q_E",
+        "worst system",
+        "spread",
+        *(f"n = {n}" for n in numbers),
+        *systems,
+        "Q_F",
+        "worst system",
+    ]
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    q: dict[str, float] = {}
+    for method in (name for name in energies if not name.startswith("random ")):
+        own, own_forces = energies[method], forces.get(method, {})
+        q[method] = mean_ratio(own)
+        by_system = [mean_ratio(own, system=system) for system in systems]
+        spread = np.std([np.log(mean_ratio(own, split=split)) for split in splits])
+        cells = [q[method], max(by_system), spread, *(mean_ratio(own, n=n) for n in numbers), *by_system]
+        cells += [mean_ratio(own_forces), max(mean_ratio(own_forces, system=system) for system in systems)]
+        lines.append(f"| {method} | " + " | ".join(f"{cell:.2f}" for cell in cells) + " |")
+    single = [mean_ratio(energies[name]) for name in energies if name.startswith("random ")]
+    lines += [
+        "",
+        f"Q: geometric mean, over n = {', '.join(map(str, MEAN_OVER))}, splits and learners, of the error over that of "
+        "the median random draw. E: energies, by all learners. F: forces, by the linear ACE. Single random draws have "
+        f"Q_E {min(single):.2f} to {max(single):.2f}. Spread: standard deviation of log Q_E over {len(splits)} splits.",
+    ]
+    return "\n".join(lines) + "\n", q
+
+
+def write_csv(path: Path, found: Sequence[Mapping[str, Any]]) -> None:
+    """Write every error that was measured."""
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(found[0]))
+        writer.writeheader()
+        writer.writerows(found)
+
+
+def figure(path: Path, found: Sequence[Mapping[str, Any]]) -> None:
+    """Draw the ratios of energies by number of picks, one panel a system."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    energies = ratios(found, "energy")
+    systems = list(dict.fromkeys(row["system"] for row in found))
+    drawing, panels = plt.subplots(1, len(systems), figsize=(4.2 * len(systems), 4.0), sharey=True, squeeze=False)
+    for panel, system in zip(panels[0], systems, strict=True):
+        for method, own in energies.items():
+            numbers = sorted({place[3] for place in own if place[0] == system})
+            values = [mean_ratio(own, system=system, n=n) for n in numbers]
+            is_draw = method.startswith("random ")
+            panel.plot(
+                numbers,
+                values,
+                color="0.85" if is_draw else None,
+                lw=1 if is_draw else 1.6,
+                zorder=1 if is_draw else 2,
+                label=None if is_draw else method,
+            )
+        panel.set(title=system, xscale="log", yscale="log", xlabel="picks")
+        panel.axhline(1.0, color="black", lw=0.8)
+    panels[0][0].set_ylabel("energy error over that of the median draw")
+    panels[0][-1].legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    drawing.tight_layout()
+    drawing.savefig(path)
+    plt.close(drawing)

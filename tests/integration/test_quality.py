@@ -1,0 +1,47 @@
+"""What picks are worth, in small: every method is measured, and what was measured is kept."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import ase.build
+import pytest
+from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
+
+from mlipselect.io import write_exact
+
+ROOT = Path(__file__).parents[2]
+
+
+def labelled(seeds):
+    """Rattled copper of several densities with energies and forces."""
+    made = []
+    for seed in seeds:
+        atoms = ase.build.bulk("Cu", cubic=True, a=3.4 + 0.02 * (seed % 20))
+        atoms.rattle(0.02 * (seed % 7), seed=seed)
+        atoms.calc = EMT()
+        results = {"energy": atoms.get_potential_energy(), "forces": atoms.get_forces()}
+        atoms.calc = SinglePointCalculator(atoms, **results)
+        made.append(atoms)
+    return made
+
+
+@pytest.mark.skipif(not (ROOT / "benches").is_dir(), reason="the benchmarks are not in an installed package")
+def test_methods_are_compared_with_random_draws(tmp_path):
+    pytest.importorskip("matplotlib")
+    for name, seeds in (("core", range(100, 104)), ("pool", range(40)), ("test", range(50, 60))):
+        write_exact(tmp_path / f"Cu.{name}.xyz", labelled(seeds))
+    command = [sys.executable, "-m", "benches.quality", "--data", tmp_path, "--splits", "1", "--draws", "3"]
+    command += ["-o", tmp_path / "out", "--methods", "energy, short", "fps"]
+    tables = []
+    for _ in range(2):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        tables.append((tmp_path / "out" / "quality.csv").read_text())
+    assert tables[0] == tables[1]
+    # Two methods and three draws, 5, 10 and 20 picks, one learner that is always there.
+    assert tables[0].count("linear ACE") == 5 * 3
+    assert "| energy, short |" in (tmp_path / "out" / "quality.md").read_text()
