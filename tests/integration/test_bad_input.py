@@ -99,7 +99,7 @@ TABLE = {
     "output is the core": (frames(), f"{POOL} -o ./core.xyz", "core.xyz: the output would replace an input file"),
     "output is the record": (frames(), f"{POOL} -o out.json", "out.json: the record of the selection goes there"),
     "output of unknown format": (frames(), f"{POOL} -o out.what", "out.what: no format to write by that name"),
-    "output that loses labels": (frames(), f"{POOL} -o out.cif", "out.cif: .*cif.*frame 0.*write a .xyz file"),
+    "output that loses labels": (frames(), f"{POOL} -o out.cif --strict", "out.cif: .*cif.*frame 0.*write a .xyz file"),
     "posterior in no directory": (
         frames(),
         f"{POOL} --save-posterior nowhere/p",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+import mlipselect as ms
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io import differences, write_exact
 
@@ -148,30 +150,40 @@ def _with(**changes):
     return atoms
 
 
-@pytest.mark.parametrize(
-    ("name", "atoms", "problem"),
-    [
-        ("out.xyz", _with(info={"f": len}), r"place for info\['f'\] of type builtin_function"),
-        ("out.xyz", _with(info={"z": 1j}), r"place for info\['z'\] of type complex"),
-        ("out.xyz", _with(info={"virial": 3.0}), r"info\['virial'\] that is not a 3 x 3 matrix"),
-        ("out.xyz", _with(info={"pbc": 3.0}), r"keep info\['pbc'\]"),
-        ("out.xyz", _with(info={1: 3.0}), r"place for the key 1 of info"),
-        ("out.xyz", _with(info={"a": {1: 2}}), r"keep info\['a'\] of frame 0; rename or remove it"),
-        ("out.xyz", _with(arrays={"m": np.zeros((2, 3, 3))}), r"place for arrays\['m'\]"),
-        ("out.xyz", _with(arrays={"m": np.zeros((2, 1))}), r"keep arrays\['m'\]"),
-        ("out.xyz", _with(arrays={"m": np.array(["a b", "c"])}), "cannot be written|keep|read"),
-        ("out.xyz", _with(constraint=FixBondLength(0, 1)), "keep constraints"),
-        ("out.xyz", _with(displacement=[1, 0, 0]), "keep the displacement of the cell"),
-        ("out.xyz", _with(conflict=True), r"energy"),
-        (
-            "out.traj",
-            _with(arrays={"mine": np.zeros(2)}),
-            r"format traj cannot keep arrays\['mine'\].*write a .xyz file",
-        ),
-        ("out.cif", _with(), "format cif cannot keep pbc"),
-        ("out.unknown", _with(), "no format to write by that name; use a .xyz file"),
-    ],
-)
-def test_what_a_format_cannot_keep_is_said(tmp_path, name, atoms, problem):
-    with pytest.raises(InvalidInputError, match=problem):
-        write_exact(tmp_path / name, [atoms])
+UNKEPT = [
+    ("out.xyz", _with(info={"f": len}), r"info\['f'\]", "let go"),
+    ("out.xyz", _with(info={"z": 1j}), r"info\['z'\]", "kept as text"),
+    ("out.xyz", _with(info={"virial": 3.0}), r"info\['virial'\]", "kept under the name info_virial"),
+    ("out.xyz", _with(info={"pbc": 3.0}), r"info\['pbc'\]", "kept under the name info_pbc"),
+    ("out.xyz", _with(info={1: 3.0}), r"info\[1\]", "kept under the name 1"),
+    ("out.xyz", _with(info={"a": {1: 2}}), r"info\['a'\]", "kept as text"),
+    ("out.xyz", _with(arrays={"m": np.zeros((2, 3, 3))}), r"arrays\['m'\]", "kept as 9 columns for 3 x 3"),
+    ("out.xyz", _with(arrays={"m": np.zeros((2, 1))}), r"arrays\['m'\]", "kept as one column"),
+    ("out.xyz", _with(arrays={"m": np.zeros((2, 0))}), r"arrays\['m'\]", "let go"),
+    ("out.xyz", _with(arrays={"m": np.array(["a b", "c"])}), r"arrays\['m'\]", "kept with _ for blanks"),
+    ("out.xyz", _with(constraint=FixBondLength(0, 1)), "FixBondLengths", "let go"),
+    ("out.xyz", _with(displacement=[1, 0, 0]), "the displacement of the cell", "let go"),
+    ("out.xyz", _with(conflict=True), r"info\['energy'\]", "kept under the name info_energy"),
+    ("out.traj", _with(arrays={"mine": np.zeros(2)}), r"arrays\['mine'\]", "let go"),
+    ("out.cif", _with(), "pbc F F F", "read back as T T T"),
+]
+
+
+@pytest.mark.parametrize(("name", "atoms", "part", "what"), UNKEPT)
+def test_what_a_format_cannot_keep_is_refused_if_strict(tmp_path, name, atoms, part, what):
+    with pytest.raises(InvalidInputError, match=f"cannot keep .*{part} \\({what}\\).* of frame 0;"):
+        write_exact(tmp_path / name, [atoms], strict=True)
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize(("name", "atoms", "part", "what"), UNKEPT)
+def test_what_a_format_cannot_keep_is_told_once(tmp_path, caplog, name, atoms, part, what):
+    write_exact(tmp_path / name, [atoms, atoms])
+    assert len(caplog.messages) == 1
+    assert re.search(f"{name}: of 2 structures .*{what}[^;]*: [^;]*{part} \\(2", caplog.messages[0])
+    assert len(ms.read(tmp_path / name)) == 2
+
+
+def test_a_name_of_no_format_is_refused(tmp_path):
+    with pytest.raises(InvalidInputError, match=r"no format to write by that name; use a .xyz file"):
+        write_exact(tmp_path / "out.unknown", [_with()])

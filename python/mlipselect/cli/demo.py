@@ -20,7 +20,8 @@ from mlipselect.demo.tersoff import silicon_tersoff
 from mlipselect.descriptors import ACE
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Features
-from mlipselect.io.output import Output, write_exact
+from mlipselect.io.output import Output
+from mlipselect.io.writer import write_exact
 from mlipselect.report.table import selection_table, text_table
 from mlipselect.selection import Selection, select
 from mlipselect.selectors.registry import METHODS, make_selector

@@ -6,8 +6,10 @@ import argparse
 from typing import Any
 
 from mlipselect.cli.common import add_general_options, add_learned_options, add_verb, descriptor_for, progress_from
+from mlipselect.cli.options import add_options
 from mlipselect.report.table import selection_table
 from mlipselect.selection.merge import merge
+from mlipselect.selection.options import Outputs
 from mlipselect.selection.outputs import record_path
 from mlipselect.selection.parts import read_record
 
@@ -40,6 +42,7 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--isolated", metavar="KEY=VALUE", help="what marks isolated atoms of the core")
     parser.add_argument("--save-posterior", metavar="FILE", help="write what is known after the last pick")
+    add_options(parser, Outputs, "strict")
     add_learned_options(parser)
     add_general_options(parser)
     parser.set_defaults(run=run)
@@ -57,6 +60,7 @@ def run(options: argparse.Namespace) -> None:
         progress=progress_from(options),
         output=options.output,
         save_posterior=options.save_posterior,
+        strict=options.strict,
     )
     if options.quiet:
         return

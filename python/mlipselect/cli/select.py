@@ -69,7 +69,7 @@ def add_parser(verbs: Any) -> None:
     add_options(parser, Inputs)
     add_options(parser, Outputs, "output", required=True)
     add_options(parser, Candidates, "isolated", "shard")
-    add_options(parser, Outputs, "checkpoint")
+    add_options(parser, Outputs, "checkpoint", "strict")
     add_options(parser, Method, "method")
     group = parser.add_argument_group(Limits.title)
     add_options(group, Limits)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -135,13 +135,17 @@ class Structures:
         else:
             yield from iter_frames(self.paths)
 
-    def survey(self, progress: bool | None = False) -> Structures:
+    def survey(
+        self, progress: bool | None = False, look: Callable[[Frame, str | None], None] | None = None
+    ) -> Structures:
         """Read all structures once and fill the attributes.
 
         Parameters
         ----------
         progress : bool or None, default=False
             Show a progress bar; None shows it where the standard error is a terminal.
+        look : callable, optional
+            Is called with each frame and the file that it was read from just now; see `Writer.look`.
 
         Returns
         -------
@@ -159,6 +163,8 @@ class Structures:
         held: list[Frame] | None = []
         self._counts = []
         for position, frame in enumerate(progress_bar(progress, iterable=iter(self), desc="reading", unit="structure")):
+            if look is not None:
+                look(frame, frame.source if self.paths else None)
             if self.isolated is not None and self.isolated.matches(frame):
                 self.isolated_positions.append(position)
             else:

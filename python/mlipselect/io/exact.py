@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import all_properties
-from ase.constraints import FixAtoms, FixCartesian
+from ase.calculators.calculator import all_changes, all_properties
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.constraints import FixAtoms, FixCartesian, FixedLine, FixedPlane, FixScaled
 
 
 def differences(atoms: Atoms, other: Atoms, ignore: str | None = None) -> list[str]:
@@ -16,7 +17,7 @@ def differences(atoms: Atoms, other: Atoms, ignore: str | None = None) -> list[s
     Species, positions, cell, periodicity, constraints, `info`, `arrays` and the results of a calculator are compared,
     floating-point numbers by their bits. Files do not distinguish a list from an array of the same values, or a label
     (``energy``, ``forces``, ...) in `info` or `arrays` from the same label among the results of a calculator; both
-    count as equal.
+    count as equal. So do constraints that fix the same Cartesian components.
 
     Parameters
     ----------
@@ -34,10 +35,10 @@ def differences(atoms: Atoms, other: Atoms, ignore: str | None = None) -> list[s
         return ["the number of atoms"]
     geometry = ("numbers", "positions", "cell", "pbc")
     found = [name for name in geometry if not same(*(np.asarray(getattr(x, name)) for x in (atoms, other)))]
-    if not same(*(x.get_celldisp() for x in (atoms, other))):  # type: ignore[no-untyped-call]
-        found.append("the displacement of the cell")
-    if _constraints(atoms) != _constraints(other):
-        found.append("constraints")
+    if not same(*(displacement(x) for x in (atoms, other))):
+        found.append(DISPLACEMENT)
+    if not same(*map(_constraints, (atoms, other))):
+        found.append(CONSTRAINTS)
     for place, first, second in zip(("info", "arrays"), labels(atoms), labels(other), strict=True):
         for key in [*first, *(key for key in second if key not in first)]:
             if ignore is not None and str(key).startswith(ignore):
@@ -58,20 +59,31 @@ def labels(atoms: Atoms) -> tuple[dict[str, Any], dict[str, Any]]:
         key: array for key, array in atoms.arrays.items() if key not in ("numbers", "positions")
     }
     for key, value in results(atoms).items():
-        per_atom_result = np.ndim(value) > 0 and len(value) == len(atoms) and key in PER_ATOM
-        target = per_atom if per_atom_result else whole
+        target = per_atom if is_per_atom(key, value, len(atoms)) else whole
         if key in target and not same(target[key], value):
             target[key] = _Conflict()
         else:
             target[key] = value
-    if "stress" in whole and np.shape(whole["stress"]) == (6,):
-        xx, yy, zz, yz, xz, xy = np.asarray(whole["stress"])
-        whole["stress"] = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+    if "stress" in whole:
+        whole["stress"] = full_stress(whole["stress"])
     return whole, per_atom
+
+
+def full_stress(value: Any) -> Any:
+    """Return a stress of 6 numbers (xx, yy, zz, yz, xz, xy) or 9 as a 3 x 3 matrix, and anything else as it is."""
+    if np.shape(value) == (6,):
+        xx, yy, zz, yz, xz, xy = np.asarray(value)
+        return np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+    return np.reshape(value, (3, 3)) if np.shape(value) == (9,) else value
 
 
 PER_ATOM = frozenset({"born_effective_charges", "charges", "energies", "forces", "magmoms", "stresses"})
 """Results of a calculator that have one row per atom."""
+
+
+def is_per_atom(key: str, value: Any, n_atoms: int) -> bool:
+    """Tell whether a result of a calculator has one row per atom."""
+    return key in PER_ATOM and np.ndim(value) > 0 and len(value) == n_atoms
 
 
 class _Conflict:
@@ -79,12 +91,46 @@ class _Conflict:
 
 
 def results(atoms: Atoms) -> dict[str, Any]:
-    """Return the results of the calculator that still hold for the structure."""
-    calculator = atoms.calc
-    if calculator is None or getattr(calculator, "check_state", lambda _: [])(atoms):
+    """Return the results of the calculator that still hold for the structure, by the names that ASE knows."""
+    return {key: value for key, value in _valid(atoms).items() if key in all_properties}
+
+
+def further_results(atoms: Atoms) -> dict[str, Any]:
+    """Return the results of the calculator that still hold, under names that ASE does not know."""
+    return {str(key): value for key, value in _valid(atoms).items() if key not in all_properties}
+
+
+def is_stale(atoms: Atoms) -> bool:
+    """Tell whether the calculator has results that belong to other positions, cell or species than the structure's."""
+    known = getattr(atoms.calc, "results", {})
+    return any(value is not None for value in known.values()) and bool(_changes_since(atoms))
+
+
+def _valid(atoms: Atoms) -> dict[str, Any]:
+    known = getattr(atoms.calc, "results", {})
+    if not known or _changes_since(atoms):
         return {}
-    known = getattr(calculator, "results", {})
-    return {key: value for key, value in known.items() if key in all_properties and value is not None}
+    return {key: value for key, value in known.items() if value is not None}
+
+
+def _changes_since(atoms: Atoms) -> list[str]:
+    """Name what has changed since the calculator computed its results."""
+    calculator = atoms.calc
+    if isinstance(calculator, SinglePointCalculator) and _is_equal(calculator.atoms, atoms):
+        return []
+    check = getattr(calculator, "check_state", None)
+    return [] if check is None else list(check(atoms))
+
+
+def _is_equal(before: Atoms | None, atoms: Atoms) -> bool:
+    """Tell faster than ASE whether two structures are equal to the last bit in what results depend on."""
+    if before is None or not (np.array_equal(before.pbc, atoms.pbc) and np.array_equal(before.cell, atoms.cell)):
+        return False
+    names = [name for name in all_changes if name in before.arrays or name in atoms.arrays]
+    return all(
+        name in before.arrays and name in atoms.arrays and np.array_equal(before.arrays[name], atoms.arrays[name])
+        for name in names
+    )
 
 
 def same(first: Any, second: Any) -> bool:
@@ -128,19 +174,62 @@ def _kind(array: np.ndarray[Any, Any]) -> str:
     return names.get(array.dtype.kind, "object")
 
 
-def _constraints(atoms: Atoms) -> Any:
-    """Return constraints in a comparable form: the fixed components if no other kind of constraint is set."""
-    if all(isinstance(constraint, (FixAtoms, FixCartesian)) for constraint in atoms.constraints):
-        return fixed_components(atoms).tolist()
-    return [constraint.todict() for constraint in atoms.constraints]
+CONSTRAINTS = "constraints"
+DISPLACEMENT = "the displacement of the cell"
+
+
+def displacement(atoms: Atoms) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the displacement of the cell, shape (3,), whose zeros have no sign."""
+    return np.ravel(atoms.get_celldisp()).astype(np.float64) + 0.0  # type: ignore[no-untyped-call]
+
+
+def _constraints(atoms: Atoms) -> list[Any]:
+    """Return constraints in a comparable form: the components that are fixed, then constraints of other kinds."""
+    others = [constraint for constraint in atoms.constraints if fixed_directions(constraint, atoms) is None]
+    described = [
+        constraint.todict() if hasattr(constraint, "todict") else {"name": repr(constraint)} for constraint in others
+    ]
+    return [{"fixed": fixed_components(atoms), "others": dict(enumerate(described))}]
 
 
 def fixed_components(atoms: Atoms) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Mark the Cartesian components that `FixAtoms` and `FixCartesian` fix, shape (n_atoms, 3)."""
+    """Mark the Cartesian components that constraints fix, shape (n_atoms, 3); see `fixed_directions`."""
     fixed = np.zeros((len(atoms), 3), dtype=bool)
     for constraint in atoms.constraints:
-        if isinstance(constraint, FixAtoms):
-            fixed[constraint.index] = True
-        elif isinstance(constraint, FixCartesian):
-            fixed[constraint.index] |= np.asarray(constraint.mask, dtype=bool)
+        directions = fixed_directions(constraint, atoms)
+        if directions is not None:
+            fixed[constraint.index] |= directions
     return fixed
+
+
+def fixed_directions(constraint: Any, atoms: Atoms) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
+    """Tell which Cartesian components a constraint fixes.
+
+    Parameters
+    ----------
+    constraint : ase.constraints.FixConstraint
+        A constraint of `atoms`.
+    atoms : ase.Atoms
+        The structure, whose cell a `FixScaled` refers to.
+
+    Returns
+    -------
+    ndarray of bool, shape (3,), or None
+        None for a constraint of another kind, or in directions that are not along Cartesian axes.
+    """
+    if isinstance(constraint, FixAtoms):
+        return np.ones(3, dtype=bool)
+    if isinstance(constraint, FixCartesian):
+        return np.asarray(constraint.mask, dtype=bool)
+    if isinstance(constraint, FixScaled):
+        # A scaled coordinate that is fixed forbids displacements along its reciprocal vector.
+        directions = np.linalg.pinv(atoms.cell.complete()).T[np.asarray(constraint.mask, dtype=bool)]
+    elif isinstance(constraint, (FixedLine, FixedPlane)):
+        directions = np.asarray(constraint.dir, dtype=float).reshape(1, 3)
+    else:
+        return None
+    projector = np.linalg.pinv(directions) @ directions if len(directions) else np.zeros((3, 3))
+    if isinstance(constraint, FixedLine):
+        projector = np.eye(3) - projector
+    fixed = np.diag(projector) > 0.5
+    return fixed if np.allclose(projector, np.diag(fixed), rtol=0, atol=1e-12) else None

@@ -6,6 +6,7 @@ in the fewest digits that read back as the same number.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -51,9 +52,9 @@ def format_frame(atoms: Atoms) -> str:
     cell = np.asarray(atoms.cell)
     lattice = f'Lattice="{_numbers(cell.ravel())}" ' if cell.any() or np.signbit(cell).any() else ""
     properties = ":".join(f"{name}:{_column_type(name, array)}" for name, array in columns.items())
-    pairs = "".join(f" {_quote(str(key))}={_encode(key, value)}" for key, value in whole.items())
+    pairs = "".join(f" {quote(str(key))}={_encoded(key, value)}" for key, value in whole.items())
     pbc = " ".join("T" if periodic else "F" for periodic in atoms.pbc)
-    header = f'{lattice}Properties={_quote(properties)}{pairs} pbc="{pbc}"'
+    header = f'{lattice}Properties={quote(properties)}{pairs} pbc="{pbc}"'
 
     text = [_column_text(array) for array in columns.values()]
     rows = [" ".join(row) for row in zip(*(column for block in text for column in block), strict=True)]
@@ -76,32 +77,41 @@ def _column_text(array: np.ndarray[Any, Any]) -> list[list[str]]:
     return [[str(value) for value in column.tolist()] for column in columns]
 
 
-def _encode(key: str, value: Any) -> str:
-    """Write the value of a key of the comment line."""
-    if not isinstance(key, str):
-        raise ValueError(f"the format has no place for the key {key!r} of info")
+def _encoded(key: Any, value: Any) -> str:
+    """Write the value of a key of the comment line; raise `ValueError` if there is no place for it."""
+    text = encode(key, value)
+    if text is None:
+        raise ValueError(f"the format has no place for info[{key!r}] of type {type(value).__name__}")
+    return text
+
+
+def encode(key: Any, value: Any) -> str | None:
+    """Write the value of a key of the comment line so that ASE reads the same value; None if there is no way."""
+    if not isinstance(key, str) or not key.isprintable() or not key:
+        return None
     if key in MATRIX_KEYS:
         matrix = np.asarray(value)
-        if matrix.shape != (3, 3) or matrix.dtype.kind not in "fi":
-            raise ValueError(f"the format has no place for info[{key!r}] that is not a 3 x 3 matrix of numbers")
-        return _quote(_numbers(matrix.ravel(order="F")))
-    plain = _plain(value)
-    if plain is not None:
-        text = _quote(plain)
-        read_back = key_val_str_to_dict(f"{_quote(key)}={text}").get(key)  # type: ignore[no-untyped-call]
-        if same(read_back, value):
+        return (
+            quote(_numbers(matrix.ravel(order="F"))) if matrix.shape == (3, 3) and matrix.dtype.kind in "fiu" else None
+        )
+    texts = [quote(plain)] if (plain := _plain(value)) is not None else []
+    with contextlib.suppress(TypeError, ValueError):
+        texts.append(quote("_JSON " + json.dumps(value, default=_as_json)))
+    for text in texts:
+        read_back = key_val_str_to_dict(f"{quote(key)}={text}")  # type: ignore[no-untyped-call]
+        if list(read_back) == [key] and same(read_back[key], value):
             return text
-    try:
-        return _quote("_JSON " + json.dumps(value, default=_as_json))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"the format has no place for info[{key!r}] of type {type(value).__name__}") from error
+    return None
 
 
 def _plain(value: Any) -> str | None:
     """Write a value in the form that every reader of the format knows; None if there is no such form."""
     if isinstance(value, str):
         return value if value.isprintable() else None
-    array = np.asarray(value, dtype=object if value is None else None)
+    try:
+        array = np.asarray(value, dtype=object if value is None else None)
+    except ValueError:  # ragged lists
+        return None
     if array.ndim > 1 or array.size == 0 or array.dtype.kind not in "fiub":
         return None
     return _numbers(np.atleast_1d(array))
@@ -118,8 +128,8 @@ def _as_json(value: Any) -> Any:
     raise TypeError(f"no JSON for {type(value).__name__}")
 
 
-def _quote(text: str) -> str:
+def quote(text: str) -> str:
     """Quote a text that a reader would not take as one word."""
-    if text and not set(text) & set(" \t\"'{}[]\\=,"):
+    if text and not set(text) & set("\"'{}[]\\=,") and text.split() == [text] and text.isprintable():
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

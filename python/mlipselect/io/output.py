@@ -6,17 +6,10 @@ import os
 import shutil
 import tempfile
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
-import ase.io
-from ase import Atoms
-from ase.io.formats import filetype, get_compression, open_with_compression
-
-from mlipselect.exceptions import InvalidInputError, StructureError
-from mlipselect.io.exact import differences
-from mlipselect.io.extxyz import format_frame
-from mlipselect.io.frames import raw_frames
+from mlipselect.exceptions import InvalidInputError
 
 
 class Output:
@@ -100,6 +93,7 @@ class Output:
     def _discard(self) -> None:
         for path in self.temporary:
             path.unlink(missing_ok=True)
+            Path(f"{path}-lock").unlink(missing_ok=True)  # what LMDB leaves beside a database
 
 
 def _copy(target: Path) -> Path | None:
@@ -112,9 +106,9 @@ def _copy(target: Path) -> Path | None:
 
 
 def _temporary_beside(target: Path) -> Path:
-    """Make an empty file in the directory of `target` with its suffixes, from which formats are recognised."""
+    """Make an empty file in the directory of `target` that ends in its name, from which formats are recognised."""
     try:
-        handle, name = tempfile.mkstemp(prefix=".mlipselect-", suffix="".join(target.suffixes), dir=target.parent)
+        handle, name = tempfile.mkstemp(prefix=".mlipselect-", suffix=f"-{target.name[-200:]}", dir=target.parent)
     except OSError as error:
         raise InvalidInputError(f"{target}: cannot be written: {error.strerror}") from error
     os.close(handle)
@@ -122,71 +116,3 @@ def _temporary_beside(target: Path) -> Path:
     os.umask(mask)
     Path(name).chmod(0o666 & ~mask)  # mkstemp makes it private; the result is an ordinary file
     return Path(name)
-
-
-def write_exact(path: str | os.PathLike[str], structures: Sequence[Atoms], name: str | None = None) -> None:
-    """Write structures so that reading the file gives them back exactly; refuse a format that cannot keep them.
-
-    Extended XYZ is written with every digit. Other formats are written by ASE. The file is read back and compared with
-    the structures in either case.
-
-    Parameters
-    ----------
-    path : path
-        File to write; its name determines the format.
-    structures : sequence of ase.Atoms
-        Structures to write.
-    name : str, optional
-        Name of the file in messages, if `path` is a temporary file.
-
-    Raises
-    ------
-    InvalidInputError
-        The format is unknown to ASE or cannot keep everything; the message says which part of which
-        structure.
-    """
-    source, name = os.fspath(path), name or os.fspath(path)
-    structures = list(structures)
-    format_name = format_of(source, name)
-    try:
-        if format_name == "extxyz":
-            _write_extxyz(source, structures)
-        else:
-            ase.io.write(source, structures, format=format_name)
-        found = [raw.parse().atoms for raw in raw_frames(source)] if structures else []
-    except StructureError as error:
-        frame = name if error.index is None else f"{name}, frame {error.index}"
-        raise InvalidInputError(f"{frame}: cannot be kept as {format_name}: {error.problem}") from error
-    except Exception as error:
-        raise InvalidInputError(
-            f"{name}: cannot be written as {format_name}: {' '.join(str(error).split())}"
-        ) from error
-    if len(found) != len(structures):
-        kept = f"kept {len(found)} of {len(structures)} structures"
-        raise InvalidInputError(f"{name}: the format {format_name} {kept}; write a .xyz file")
-    for index, (atoms, read_back) in enumerate(zip(structures, found, strict=True)):
-        if lost := differences(atoms, read_back):
-            advice = "rename or remove it" if format_name == "extxyz" else "write a .xyz file"
-            parts = ", ".join(lost[:5]) + (" ..." if len(lost) > 5 else "")
-            raise InvalidInputError(f"{name}: the format {format_name} cannot keep {parts} of frame {index}; {advice}")
-
-
-def format_of(path: str, name: str | None = None) -> str:
-    """Return ASE's name of the format of a file name."""
-    root, _ = get_compression(path)
-    suffix = Path(root).suffix.lower()
-    if suffix in (".xyz", ".extxyz"):
-        return "extxyz"
-    try:
-        format_name = filetype(path, read=False)
-        if not ase.io.formats.ioformats[format_name].can_write:
-            raise ValueError("ASE cannot write it")
-    except (KeyError, ValueError) as error:
-        raise InvalidInputError(f"{name or path}: no format to write by that name; use a .xyz file") from error
-    return format_name
-
-
-def _write_extxyz(path: str, structures: Sequence[Atoms]) -> None:
-    with open_with_compression(path, "wb") as stream:
-        for atoms in structures:
-            stream.write(format_frame(atoms).encode())

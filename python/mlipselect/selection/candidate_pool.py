@@ -15,6 +15,7 @@ from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Designs, Features
 from mlipselect.io.collection import Structures
 from mlipselect.io.frames import Frame
+from mlipselect.io.writer import Writer
 from mlipselect.selection.options import Options
 from mlipselect.selectors import Selector
 from mlipselect.stores.joined import JoinedStores
@@ -52,15 +53,32 @@ class CandidatePool(ABC):
     def refuse(self, selector: Selector, options: Options) -> None:
         """Raise `InvalidInputError` if something is asked for that such a pool cannot do."""
 
-    def survey(self, core: Structures | None, n: int, progress: bool | None) -> None:  # noqa: ARG002
+    def survey(
+        self,
+        core: Structures | None,
+        n: int,  # noqa: ARG002
+        progress: bool | None,
+        writer: Writer | None = None,  # noqa: ARG002
+    ) -> None:
         """Find out what is there, in the pool and in the core.
+
+        Parameters
+        ----------
+        core : Structures, optional
+            The core.
+        n : int
+            Number of structures that will be selected.
+        progress : bool, optional
+            Show a progress bar.
+        writer : Writer, optional
+            Looks at every structure that may be selected, to find what the file of the result cannot keep.
 
         Raises
         ------
         StructureError
             A structure that cannot be read.
         InvalidInputError
-            Fewer than `n` candidates.
+            Fewer than `n` candidates, or one that cannot be written.
         """
         if core is not None:
             core.survey(progress)
@@ -108,10 +126,6 @@ class CandidatePool(ABC):
     @abstractmethod
     def positions(self, indices: Sequence[int]) -> NDArray[np.int64]:
         """Return the positions of candidates in the whole pool."""
-
-    def specimens(self, n: int) -> list[Frame]:  # noqa: ARG002 - for those who inherit
-        """Return up to `n` structures of the kind that will be written, where they are at hand before the work."""
-        return []
 
     @property
     def isolated(self) -> list[Frame]:

@@ -19,11 +19,13 @@ from mlipselect.descriptors.base import DescriptorLike
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Features
 from mlipselect.io.collection import Structures, StructuresLike
+from mlipselect.io.output import Output
+from mlipselect.io.writer import Writer
 from mlipselect.models import LinearPotential
 from mlipselect.random_state import draw_seed
 from mlipselect.selection.candidate_pool import CandidatePool, Outcome
 from mlipselect.selection.options import Options
-from mlipselect.selection.outputs import check_format, open_outputs
+from mlipselect.selection.outputs import open_outputs, structure_writer
 from mlipselect.selection.pools import open_pool
 from mlipselect.selection.potential import fitted_potential, potential_input
 from mlipselect.selection.record import picks_depend_on, recorded_parameters, selection_notes
@@ -71,9 +73,11 @@ def run_job(
     with contextlib.ExitStack() as stack:
         files = open_outputs(options.outputs, _inputs(candidates, known, options), stack)
         times = [time.perf_counter()]
-        candidates.survey(known, n, options.execution.progress)
-        if files is not None:
-            check_format(candidates, n, files)
+        writer = None if files is None else structure_writer(options.outputs, files)
+        candidates.survey(known, n, options.execution.progress, writer)
+        if writer is not None:
+            writer.refuse_several(n)
+            writer.tell()
         times.append(time.perf_counter())
         in_atoms = selector.needs_atomic_rows or options.prior.update == "atoms"
         core_features = candidates.featurize(known, descriptor, "atoms" if in_atoms else "structure", options)
@@ -85,8 +89,8 @@ def run_job(
         outcome = Outcome(selector, core_features, information)
         result = _result(candidates, known, n, options, outcome, posterior, constraints)
         result.seconds = dict(zip(("reading", "features", "selection"), np.diff(times).tolist(), strict=True))
-        if files is not None:
-            result.write_to(files)
+        if files is not None and writer is not None:
+            _write(result, files, writer)
             files.publish()
     return result
 
@@ -153,6 +157,16 @@ def _learned(
     prior = options.prior.parameters()
     start = starting_posterior(pool.features, core, n_threads=options.execution.n_threads, **prior)
     return learned(start, pool.features, selector.selected_idx_, prior["update"])
+
+
+def _write(result: Selection, files: Output, writer: Writer) -> None:
+    """Write a result; where its format turns out not to hold it, keep it in another file, and say so."""
+    try:
+        result.write_to(files, writer)
+    except InvalidInputError as error:
+        rescued = files.targets[0].with_name(f"{files.targets[0].name}.rescued.xyz")
+        result.write(rescued)
+        raise InvalidInputError(f"{error}; what was selected is in {rescued}") from error
 
 
 def _result(

@@ -14,6 +14,7 @@ from mlipselect.descriptors.registry import recorded_descriptor
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Features
 from mlipselect.io.collection import Structures, StructuresLike
+from mlipselect.io.writer import Writer
 from mlipselect.selection.candidate_pool import Outcome
 from mlipselect.selection.certificate import certificate
 from mlipselect.selection.job import run_job
@@ -34,6 +35,7 @@ def merge(
     progress: bool | None = None,
     output: str | os.PathLike[str] | None = None,
     save_posterior: str | os.PathLike[str] | None = None,
+    strict: bool = False,
 ) -> Selection:
     r"""Select from what `select` picked from each share of a pool.
 
@@ -57,6 +59,8 @@ def merge(
     progress : bool, optional
         Show progress bars, by default where the standard error is a terminal.
     output, save_posterior : path, optional
+        As for `select`.
+    strict : bool, default=False
         As for `select`.
 
     Returns
@@ -110,7 +114,7 @@ def merge(
         method=Method(score=parameters["score"]),
         prior=Prior(prior_precision=parameters["prior_precision"], noise_precision=parameters["noise_precision"]),
         candidates=Candidates(isolated=isolated, composition=False, dtype=parameters["dtype"]),
-        outputs=Outputs(output, save_posterior),
+        outputs=Outputs(output, save_posterior, strict=strict),
         execution=Execution(n_threads, progress),
     )
     return run_job(PartsPool(known, options), parameters["n"] if n is None else n, core, descriptor, options)
@@ -133,9 +137,9 @@ class PartsPool(StructurePool):
         self._parts = parts
         self._places = [(share, place) for share, part in enumerate(parts) for place in range(len(part.frames))]
 
-    def survey(self, core: Structures | None, n: int, progress: bool | None) -> None:
+    def survey(self, core: Structures | None, n: int, progress: bool | None, writer: Writer | None = None) -> None:
         """Go through the picks, and refuse another core than that of the shares."""
-        super().survey(core, n, progress)
+        super().survey(core, n, progress, writer)
         theirs, ours = self._parts[0].record["inputs"]["core"], None if core is None else core.summary()
         digests = [None if c is None else sorted(file["sha256"] for file in c["files"]) for c in (theirs, ours)]
         if digests[0] != digests[1]:

@@ -209,6 +209,11 @@ class Outputs:
         "keep the picks there while they are made: the same command goes on from that file after a stop",
         metavar="FILE",
     )
+    strict: bool = option(
+        False,
+        "refuse structures that the format of OUT cannot keep to the last bit; without it, what is let go is said once",
+        action="store_true",
+    )
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,14 @@ import os
 from pathlib import Path
 
 from ase import Atoms
-from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io.formats import get_compression
 
 from mlipselect.checkpoint import refuse_unusable
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.io.exact import results
+from mlipselect.io.detached import detached
 from mlipselect.io.frames import Frame
-from mlipselect.io.output import Output, write_exact
-from mlipselect.selection.candidate_pool import CandidatePool
+from mlipselect.io.output import Output
+from mlipselect.io.writer import Writer
 from mlipselect.selection.options import Outputs
 
 PREFIX = "mlipselect_"
@@ -43,15 +42,12 @@ def traced(frame: Frame, *, rank: int | None = None, score: float | None = None,
 
     Keys that an earlier selection left are replaced.
     """
-    atoms = frame.atoms.copy()  # type: ignore[no-untyped-call]
-    known = results(frame.atoms)
-    if known:
-        atoms.calc = SinglePointCalculator(atoms, **known)  # type: ignore[no-untyped-call]
+    atoms, _ = detached(frame.atoms)
     atoms.info = {key: value for key, value in atoms.info.items() if not str(key).startswith(PREFIX)}
     added = {"rank": rank, "score": score, "isolated": isolated, "source": frame.source, "index": frame.index}
     added["id"] = frame.row_id
     atoms.info |= {PREFIX + key: value for key, value in added.items() if value is not None}
-    return atoms  # type: ignore[no-any-return]
+    return atoms
 
 
 def open_outputs(outputs: Outputs, inputs: list[str], stack: contextlib.ExitStack) -> Output | None:
@@ -81,8 +77,11 @@ def open_outputs(outputs: Outputs, inputs: list[str], stack: contextlib.ExitStac
     return files
 
 
-def check_format(pool: CandidatePool, n: int, files: Output) -> None:
-    """Find out before the work whether the format of the output keeps what the structures carry."""
-    first = [traced(frame, rank=1, score=0.0) for frame in pool.specimens(min(n, 2))]
-    if first:
-        write_exact(files.temporary[0], first, name=str(files.targets[0]))
+def structure_writer(outputs: Outputs, files: Output) -> Writer:
+    """Make what writes the structures of a selection; without `strict` it lets go what the format cannot keep."""
+    return Writer(
+        files.targets[0],
+        strict=outputs.strict,
+        prepare=lambda frame: traced(frame, rank=1, score=0.0),
+        ignore=PREFIX,
+    )

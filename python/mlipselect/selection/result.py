@@ -15,8 +15,10 @@ from mlipselect._core import Posterior, __version__
 from mlipselect.descriptors.record import describe_descriptor
 from mlipselect.features import Features
 from mlipselect.io.frames import Frame
-from mlipselect.io.output import Output, write_exact
-from mlipselect.selection.outputs import output_for, traced
+from mlipselect.io.output import Output
+from mlipselect.io.writer import Writer
+from mlipselect.selection.options import Outputs
+from mlipselect.selection.outputs import output_for, structure_writer, traced
 from mlipselect.selection.record import jsonable
 from mlipselect.stores.joined import JoinedStores
 
@@ -94,7 +96,7 @@ class Selection:
         """What is written: isolated atoms of the pool, marked by ``mlipselect_isolated``, then the selected ones."""
         return [traced(frame, isolated=True) for frame in self.isolated] + self.structures
 
-    def write(self, path: str | os.PathLike[str]) -> None:
+    def write(self, path: str | os.PathLike[str], *, strict: bool = False) -> None:
         """Write the structures, and beside them a JSON file that says how they were selected.
 
         Parameters
@@ -102,20 +104,27 @@ class Selection:
         path : path
             File for the structures, usually ``.xyz``; the record has the same name with ``.json``. Both
             appear complete or not at all.
+        strict : bool, default=False
+            Refuse structures that the format cannot keep exactly. Without it, one warning says what is let go.
 
         Raises
         ------
         InvalidInputError
-            A file that cannot be written, that is an input of the selection, or whose format cannot keep
-            every label of the structures exactly.
+            A file that cannot be written, that is an input of the selection, or, with `strict`, whose format cannot
+            keep the structures exactly.
         """
         with output_for(path, self.input_paths) as output:
-            self.write_to(output)
+            writer = structure_writer(Outputs(strict=strict), output)
+            for frame in [*self.isolated, *self.frames]:
+                writer.look(frame)
+            writer.refuse_several(len(self.isolated) + len(self.frames))
+            writer.tell()
+            self.write_to(output, writer)
             output.publish()
 
-    def write_to(self, output: Output) -> None:
+    def write_to(self, output: Output, writer: Writer) -> None:
         """Write to the temporary files of an `Output` made by `output_for`."""
-        write_exact(output.temporary[0], self.output_structures, name=str(output.targets[0]))
+        writer.write(output.temporary[0], self.output_structures)
         lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in self.record().items()]
         output.temporary[1].write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
         for path in output.temporary[2:]:

@@ -53,6 +53,7 @@ def select(
     output: str | os.PathLike[str] | None = None,
     save_posterior: str | os.PathLike[str] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
+    strict: bool = False,
     shard: str | None = None,
     **parameters: Any,
 ) -> Selection:
@@ -128,6 +129,11 @@ def select(
     checkpoint : path, optional
         Keep the picks there while they are made, for methods that make them one after the other. The same call goes on
         from that file where an earlier one was stopped, and ends with the same result.
+    strict : bool, default=False
+        Refuse a structure that the format of `output` cannot keep to the last bit, before the work. Without it, what
+        the format has no place for is written as text or let go, and one warning says what and of how many structures.
+        The structures of a store are looked at beforehand with `strict` only; without it the warning comes when they
+        are written.
     shard : str, optional
         ``"I/M"``: select from the I-th of M shares of a pool that is one or several stores, for `merge` to select from
         the results of all shares. For the method ``"bayesian"`` with the scores ``"energy"`` and ``"logdet"``.

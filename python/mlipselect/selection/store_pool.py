@@ -16,7 +16,8 @@ from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features import Features
 from mlipselect.featurize import featurize
 from mlipselect.io.collection import Structures, sha256
-from mlipselect.io.frames import Frame, read_frames
+from mlipselect.io.frames import Frame, iter_frames, read_frames
+from mlipselect.io.writer import Writer
 from mlipselect.selection.candidate_pool import CandidatePool, Outcome
 from mlipselect.selection.options import Options
 from mlipselect.selectors import Selector
@@ -82,6 +83,20 @@ class StorePool(CandidatePool):
     def groups(self, key: str) -> Sequence[Any]:  # noqa: ARG002
         """Refuse: a store does not know what structures carry."""
         raise InvalidInputError(f"{self.features.name}: {self._lacks}")
+
+    def survey(self, core: Structures | None, n: int, progress: bool | None, writer: Writer | None = None) -> None:
+        """Go through the core; read the structures too if none may be selected that cannot be written exactly."""
+        super().survey(core, n, progress, writer)
+        if writer is None or not writer.strict:
+            return
+        wanted: dict[str, set[int]] = {}
+        for candidate in range(len(self.features)):
+            path, index = self.features.source(candidate)
+            wanted.setdefault(path, set()).add(index)
+        for path, indices in wanted.items():
+            for frame in iter_frames(path):
+                if frame.index in indices:
+                    writer.look(frame, path)
 
     def take(self, indices: Sequence[int]) -> list[Frame]:
         """Read structures from the files that the store was made from.

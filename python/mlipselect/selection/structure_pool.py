@@ -19,6 +19,7 @@ from mlipselect.features import Designs, Features, balance_composition
 from mlipselect.featurize import featurize
 from mlipselect.io.collection import Structures, StructuresLike
 from mlipselect.io.frames import Frame
+from mlipselect.io.writer import Writer
 from mlipselect.selection.candidate_pool import CandidatePool
 from mlipselect.selection.options import Options
 from mlipselect.selectors import Selector
@@ -48,10 +49,10 @@ class StructurePool(CandidatePool):
         if options.candidates.shard is not None:
             raise InvalidInputError("shard: expected a store of features as pool, which `featurize` with `store` makes")
 
-    def survey(self, core: Structures | None, n: int, progress: bool | None) -> None:
+    def survey(self, core: Structures | None, n: int, progress: bool | None, writer: Writer | None = None) -> None:
         """Go through the structures once, and count them."""
-        pool = self.structures.survey(progress)
-        super().survey(core, n, progress)
+        pool = self.structures.survey(progress, None if writer is None else writer.look)
+        super().survey(core, n, progress, writer)
         marked = len(pool.isolated_positions) + (0 if core is None else len(core.isolated_positions))
         if pool.isolated is not None and marked == 0:
             _LOGGER.warning(
@@ -126,10 +127,6 @@ class StructurePool(CandidatePool):
     def positions(self, indices: Sequence[int]) -> NDArray[np.int64]:
         """Return positions among all structures, isolated atoms counted."""
         return np.array([self.structures.candidates[index] for index in indices], dtype=np.int64)
-
-    def specimens(self, n: int) -> list[Frame]:
-        """Return the first structures."""
-        return self.structures.take(range(min(n, len(self.structures))))
 
     @property
     def isolated(self) -> list[Frame]:

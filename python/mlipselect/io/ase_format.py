@@ -1,0 +1,209 @@
+"""Formats that ASE writes: what they do not keep is found out by reading back."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import numpy as np
+from ase import Atoms
+from ase.io.formats import ioformats
+from ase.io.jsonio import encode
+
+from mlipselect.exceptions import InvalidInputError, StructureError
+from mlipselect.io.as_text import with_text
+from mlipselect.io.changes import ADDED, AS_TEXT, CHANGED, LET_GO, ROUNDED, Change
+from mlipselect.io.database_rows import DATABASES, write_rows
+from mlipselect.io.exact import CONSTRAINTS, differences, labels, results
+from mlipselect.io.frames import raw_frames
+
+ROUNDING = 0.01
+"""Largest deviation, in Å, that counts as rounding."""
+
+
+class AseFormat:
+    """A format that ASE writes.
+
+    Parameters
+    ----------
+    name : str
+        ASE's name of the format.
+
+    Attributes
+    ----------
+    is_exact : bool
+        Whether numbers are kept whatever they are.
+    holds_one : bool
+        Whether a file holds one structure only.
+    """
+
+    is_exact = False
+
+    def __init__(self, name: str):
+        self.name = name
+        self.holds_one = bool(ioformats[name].single)
+
+    def fit(self, atoms: Atoms) -> list[Change]:
+        """Change a structure so that a file may hold it, and say what was changed."""
+        return _fit_info(atoms)
+
+    def try_out(self, atoms: Atoms, other: Atoms | None, filename: str) -> list[Change]:
+        """Write a structure to a temporary file, and say what has become of it.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            The structure, which fits.
+        other : ase.Atoms, optional
+            A structure to write before it.
+        filename : str
+            Name of a file, from which readers recognise formats.
+
+        Raises
+        ------
+        InvalidInputError
+            The format does not keep what a structure is: number, species or places of the atoms.
+        """
+        structures = [atoms] if other is None or self.holds_one else [other, atoms]
+        with tempfile.TemporaryDirectory(prefix="mlipselect-") as directory:
+            found = self._write(str(Path(directory) / Path(filename).name), structures)
+        return self.changes(atoms, found[-1])
+
+    def write(self, path: str, structures: Sequence[Atoms], filename: str) -> list[Atoms]:
+        """Write structures, and read the file back.
+
+        Raises
+        ------
+        InvalidInputError
+            They cannot be written, not read again, or not all of them are kept.
+        """
+        try:
+            return self._write(path, structures)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{filename}: the format {self.name} {error}") from error
+
+    def _write(self, path: str, structures: Sequence[Atoms]) -> list[Atoms]:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what is lost is found by reading back
+                if self.name in DATABASES:
+                    write_rows(path, structures)
+                else:
+                    ase.io.write(path, structures, format=self.name)
+                found = read_back(path) if structures else []
+        except StructureError as error:
+            raise InvalidInputError(f"cannot be read again: {error.problem}; write a .xyz file") from error
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise InvalidInputError(f"cannot be written: {reason}; write a .xyz file") from error
+        if len(found) != len(structures):
+            raise InvalidInputError(f"kept {len(found)} of {len(structures)} structures; write a .xyz file")
+        return found
+
+    def changes(self, atoms: Atoms, found: Atoms) -> list[Change]:
+        """Say what has become of a structure that was read back.
+
+        Raises
+        ------
+        InvalidInputError
+            The format does not keep number, species or places of the atoms.
+        """
+        parts = differences(atoms, found)
+        for part in ("the number of atoms", "numbers"):
+            if part in parts:
+                raise InvalidInputError(f"does not keep {'the species' if part == 'numbers' else part}")
+        made = _geometry(atoms, found) if {"positions", "cell"} & set(parts) else []
+        if "pbc" in parts:
+            made.append(Change(f"pbc {_marks(atoms)}", f"read back as {_marks(found)}"))
+        before, after = ({f"{place}[{key!r}]" for place, held in _held(x) for key in held} for x in (atoms, found))
+        known = {f"{place}[{key!r}]": key for place, held in _held(atoms) for key in held if key in results(atoms)}
+        for part in parts:
+            if part in before | after:
+                what = ADDED if part not in before else CHANGED if part in after else LET_GO
+                made.append(Change(f"the result {known[part]}" if part in known else part, what))
+            elif part == CONSTRAINTS:
+                names = ", ".join(dict.fromkeys(type(constraint).__name__ for constraint in atoms.constraints))
+                made.append(Change(names or part, CHANGED if found.constraints else LET_GO))
+            elif part not in ("positions", "cell", "pbc"):
+                made.append(Change(part))
+        return made
+
+
+def read_back(path: str) -> list[Atoms]:
+    """Read the structures of a file that was just written."""
+    return [raw.parse().atoms for raw in raw_frames(path)]
+
+
+def _fit_info(atoms: Atoms) -> list[Change]:
+    """Write as text what of `info` is neither numbers nor text."""
+    changes: list[Change] = []
+    fitted: dict[str, Any] = {}
+    for key, value in atoms.info.items():
+        part, name = f"info[{key!r}]", str(key)
+        while name in fitted or (name != key and name in atoms.info):
+            name += "_"
+        if not _is_plain(value):
+            try:
+                text = with_text(value)
+            except ValueError:
+                changes.append(Change(part))
+                continue
+            value = text if isinstance(text, str) else json.dumps(text)
+            changes.append(Change(part, AS_TEXT))
+        fitted[name] = value
+        if name != key:
+            changes.append(Change(part, f"kept under the name {name}"))
+    atoms.info = fitted
+    return changes
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether ASE's formats have a place for a value that is no object with a description of its own."""
+    try:
+        encode(value)
+    except (TypeError, ValueError, RuntimeError):
+        return False
+    return not hasattr(value, "todict")
+
+
+def _held(atoms: Atoms) -> list[tuple[str, dict[str, Any]]]:
+    return list(zip(("info", "arrays"), labels(atoms), strict=True))
+
+
+def _marks(atoms: Atoms) -> str:
+    return " ".join("T" if periodic else "F" for periodic in atoms.pbc)
+
+
+def _geometry(atoms: Atoms, found: Atoms) -> list[Change]:
+    """Say how cell and positions deviate: by rounding, by lattice vectors, or in their orientation."""
+    cell, other = (np.asarray(x.cell) for x in (atoms, found))
+    if (cell.any() != other.any()) and cell.any():
+        made, comparable = [Change("the cell")], True
+    else:
+        made, comparable = [], _size(cell - other) <= ROUNDING
+        if comparable and (size := _size(cell - other)) > 0:
+            made.append(Change("the cell", ROUNDED, size))
+    step = found.positions - atoms.positions
+    if comparable and _size(step) <= ROUNDING:
+        return [*made, *([Change("positions", ROUNDED, _size(step))] if _size(step) > 0 else [])]
+    with contextlib.suppress(np.linalg.LinAlgError):
+        metrics = (np.sqrt(np.abs(np.einsum("ik,jk->ij", c, c))) for c in (cell, other))
+        if atoms.cell.rank == 3 and _size(np.subtract(*metrics)) <= ROUNDING:
+            scaled = found.cell.scaled_positions(found.positions) - atoms.cell.scaled_positions(atoms.positions)
+            moved = np.round(scaled)
+            if _size((scaled - moved) @ cell) <= ROUNDING:
+                turned = [] if comparable else [Change("orientation of cell and positions", CHANGED)]
+                shifted = [Change("atoms outside the cell", "moved by lattice vectors")] if moved.any() else []
+                rest = _size((scaled - moved) @ cell)
+                return [*made, *turned, *shifted, *([Change("positions", ROUNDED, rest)] if rest > 0 else [])]
+    raise InvalidInputError("does not keep the positions")
+
+
+def _size(difference: Any) -> float:
+    return float(np.max(np.abs(difference), initial=0.0))

@@ -1,0 +1,263 @@
+"""Write structures without loss, and say beforehand what the format of the file does not keep."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from collections.abc import Callable, Collection, Hashable, Sequence
+from pathlib import Path
+
+import ase.io.formats
+from ase import Atoms
+from ase.io.formats import filetype, get_compression
+
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.io.ase_format import AseFormat
+from mlipselect.io.changes import LET_GO, ROUNDED, Change, Tally
+from mlipselect.io.detached import detached
+from mlipselect.io.extxyz_format import ExtxyzFormat
+from mlipselect.io.frames import Frame, as_frames
+from mlipselect.io.kinds import geometry_kind, kinds
+
+_LOGGER = logging.getLogger("mlipselect")
+
+
+def write_exact(
+    path: str | os.PathLike[str], structures: Sequence[Atoms], name: str | None = None, *, strict: bool = False
+) -> None:
+    """Write structures so that reading the file gives them back exactly, or say what the format has no place for.
+
+    Extended XYZ is written with every digit; other formats are written by ASE. The file is read back and compared with
+    the structures. What a format cannot keep is written as text where that makes sense, such as a space group, or let
+    go; one warning names and counts it.
+
+    Parameters
+    ----------
+    path : path
+        File to write; its name determines the format.
+    structures : sequence of ase.Atoms
+        Structures to write.
+    name : str, optional
+        Name of the file in messages, if `path` is a temporary file.
+    strict : bool, default=False
+        Refuse structures that the format cannot keep exactly.
+
+    Raises
+    ------
+    InvalidInputError
+        The format is unknown to ASE, does not keep atoms and their positions, or, with `strict`, anything else; the
+        message says which part of which structure.
+    """
+    frames = list(as_frames(structures))
+    writer = Writer(name or path, strict=strict)
+    for frame in frames:
+        writer.look(frame)
+    writer.refuse_several(len(frames))
+    writer.tell()
+    writer.write(path, [frame.atoms for frame in frames])
+
+
+class Writer:
+    """Writes structures to a file, and says once, before the work, what its format does not keep.
+
+    Parameters
+    ----------
+    path : path
+        The file; its name determines the format.
+    strict : bool, default=False
+        Refuse a structure that cannot be kept exactly, when `look` meets it.
+    prepare : callable, optional
+        Turns a frame into the structure that is written for it; by default its structure.
+    ignore : str, optional
+        Keys of `info` that start so are what `prepare` adds.
+
+    Raises
+    ------
+    InvalidInputError
+        No format is known by the name of the file.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        strict: bool = False,
+        prepare: Callable[[Frame], Atoms] | None = None,
+        ignore: str | None = None,
+    ):
+        self.name = os.fspath(path)
+        self.format = format_of(self.name)
+        self.strict = strict
+        self._prepare = prepare or (lambda frame: frame.atoms)
+        self._ignore = ignore
+        self._format = ExtxyzFormat() if self.format == "extxyz" else AseFormat(self.format)
+        self._tally, self._looked = Tally(), 0
+        #: Changes of each kind of structure that was met.
+        self._known: dict[Hashable, list[Change]] = {}
+        #: A structure that fits, to try whether others can be written beside it.
+        self._fitted: Atoms | None = None
+        self._holds_file = functools.cache(self._holds_all_of)
+
+    def look(self, frame: Frame, source: str | None = None) -> None:
+        """Find out what the format does not keep of a structure that may be written.
+
+        Parameters
+        ----------
+        frame : Frame
+            The structure.
+        source : str, optional
+            The file that it was read from just now.
+
+        Raises
+        ------
+        InvalidInputError
+            The structure cannot be written, or not exactly and `strict` is set.
+        """
+        self._looked += 1
+        if source is not None and self._holds_file(source):
+            return
+        place = f"frame {frame.index}" if frame.source is None else f"{frame.source}, frame {frame.index}"
+        found = self._changes(frame.atoms, lambda: self._prepare(frame), place)
+        if self.strict and found:
+            parts = ", ".join(map(str, found[:5])) + (" ..." if len(found) > 5 else "")
+            advice = "rename or remove it" if self._format.is_exact else "write a .xyz file"
+            raise InvalidInputError(
+                f"{self.name}: the format {self.format} cannot keep {parts} of {place}; {advice}, or leave strict out"
+            )
+        self._tally.add(found)
+
+    def refuse_several(self, n: int) -> None:
+        """Refuse to write `n` structures to a format that holds one.
+
+        Raises
+        ------
+        InvalidInputError
+            There are more.
+        """
+        if n > 1 and self._format.holds_one:
+            raise InvalidInputError(
+                f"{self.name}: the format {self.format} holds one structure, expected {n}; write a .xyz file"
+            )
+
+    def tell(self) -> None:
+        """Say in one warning what the format does not keep of the structures that were looked at."""
+        if self._tally:
+            _LOGGER.warning(
+                "%s: of %d structure%s that may be written, the format %s does not keep everything as it is; %s "
+                "(strict refuses this)",
+                self.name, self._looked, "s" * (self._looked != 1), self.format, self._tally,
+            )  # fmt: skip
+
+    def write(self, path: str | os.PathLike[str], structures: Sequence[Atoms]) -> None:
+        """Write structures, read the file back and compare.
+
+        What was not told before, because a structure was not looked at, is told now.
+
+        Parameters
+        ----------
+        path : path
+            The file, or a temporary one for it.
+        structures : sequence of ase.Atoms
+            Structures as `prepare` makes them.
+
+        Raises
+        ------
+        InvalidInputError
+            The file does not hold what was written.
+        """
+        late = Tally()
+        fitted, expected = [], []
+        for index, atoms in enumerate(structures):
+            known = self._changes(atoms, atoms, f"frame {index}")
+            late.add(change for change in known if not self._tally.covers(change))
+            fitted.append(self._fit(atoms, known)[0])
+            expected.append(known)
+        if late and self.strict:
+            raise InvalidInputError(f"{self.name}: the format {self.format} does not keep everything as it is; {late}")
+        found = self._format.write(os.fspath(path), fitted, self.name)
+        for index, (atoms, read_back) in enumerate(zip(fitted, found, strict=True)):
+            try:
+                made = self._format.changes(atoms, read_back)
+            except InvalidInputError as error:
+                raise InvalidInputError(f"{self.name}: the format {self.format} {error} of frame {index}") from error
+            if unexpected := [change for change in made if change not in expected[index] and change.what != ROUNDED]:
+                parts = ", ".join(map(str, unexpected))
+                raise InvalidInputError(f"{self.name}: the format {self.format} cannot keep {parts} of frame {index}")
+            late.add(change for change in made if not self._tally.covers(change) and change not in expected[index])
+        if late:
+            _LOGGER.warning("%s: the format %s does not keep everything as it is; %s", self.name, self.format, late)
+
+    def _changes(self, atoms: Atoms, written: Atoms | Callable[[], Atoms], place: str) -> list[Change]:
+        """Return what becomes of a structure, found out at the first one of its kind.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            The structure.
+        written : ase.Atoms or callable
+            What is written for it, or what makes that.
+        place : str
+            What messages call the structure.
+        """
+        kind = kinds(atoms, self._ignore), None if self._format.is_exact else geometry_kind(atoms)
+        if kind not in self._known:
+            try:
+                known = [] if written is atoms else detached(atoms)[1]
+                known += self._examine(written() if callable(written) else written)
+            except (InvalidInputError, ValueError) as error:
+                raise InvalidInputError(f"{self.name}: {place}: the format {self.format} {error}") from error
+            self._known[kind] = list({change.part: change for change in known}.values())
+        return self._known[kind]
+
+    def _examine(self, atoms: Atoms) -> list[Change]:
+        """Fit a structure of a new kind into the format, and try whether the format gives it back."""
+        fitted, changes = self._fit(atoms)
+        changes += self._format.try_out(fitted, self._fitted, self.name)
+        self._fitted = self._fitted or fitted
+        return changes
+
+    def _fit(self, atoms: Atoms, known: Sequence[Change] = ()) -> tuple[Atoms, list[Change]]:
+        """Return a copy of a structure that fits into the format, without what is known to be let go."""
+        fitted, changes = detached(atoms)
+        changes += self._format.fit(fitted)
+        drop(fitted, {change.part for change in known if change.what == LET_GO} - {change.part for change in changes})
+        return fitted, changes
+
+    def _holds_all_of(self, source: str) -> bool:
+        """Tell whether the format keeps whatever a file holds: extended XYZ all of extended XYZ."""
+        try:
+            return self.format == "extxyz" and filetype(source) == "extxyz"
+        except Exception:  # reading the file reports it
+            return False
+
+
+def drop(atoms: Atoms, parts: Collection[str]) -> None:
+    """Remove keys of `info` and arrays that are named ``info['key']`` and ``arrays['key']``."""
+    for place, held in (("info", atoms.info), ("arrays", atoms.arrays)):
+        for key in [key for key in held if f"{place}[{key!r}]" in parts]:
+            del held[key]
+    for key in [] if atoms.calc is None else list(atoms.calc.results):
+        if f"the result {key}" in parts:
+            del atoms.calc.results[key]
+
+
+def format_of(path: str, name: str | None = None) -> str:
+    """Return ASE's name of the format of a file name.
+
+    Raises
+    ------
+    InvalidInputError
+        ASE knows none, or cannot write it.
+    """
+    root, _ = get_compression(path)
+    suffix = Path(root).suffix.lower()
+    if suffix in (".xyz", ".extxyz"):
+        return "extxyz"
+    try:
+        format_name = filetype(path, read=False)
+        if not ase.io.formats.ioformats[format_name].can_write:
+            raise ValueError("ASE cannot write it")
+    except (KeyError, ValueError) as error:
+        raise InvalidInputError(f"{name or path}: no format to write by that name; use a .xyz file") from error
+    return format_name
