@@ -22,7 +22,8 @@ _XYZ_SUFFIXES = (".xyz", ".extxyz")
 _ALIASES = {
     "xyz": EXTXYZ, "exyz": EXTXYZ, "db": "database", "json": "database", "aselmdb": "database", "sqlite": "database",
     "lammps-dump-text": "lammps-dump", "lammpstrj": "lammps-dump", "dump": "lammps-dump", "pdb": "proteindatabank",
-    "poscar": "vasp", "contcar": "vasp", "outcar": "vasp-out", "xdatcar": "vasp-xdatcar", "vasprun": "vasp-xml",
+    "ml_ab": "ml-ab", "ml_abn": "ml-ab", "mlip": "mtp", "mptrj": "pymatgen", "deepmd/npy": "deepmd",
+    "deepmd/npy/mixed": "deepmd", "deepmd/raw": "deepmd", "poscar": "vasp", "contcar": "vasp", "outcar": "vasp-out", "xdatcar": "vasp-xdatcar", "vasprun": "vasp-xml",
 }  # fmt: skip
 
 #: Endings of compressions that are not read, with what undoes them.

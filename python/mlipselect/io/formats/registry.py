@@ -6,14 +6,22 @@ A new format is one file in this folder with a `Format`, and one line here.
 from __future__ import annotations
 
 from mlipselect.io.formats.database import DATABASE
+from mlipselect.io.formats.deepmd import DEEPMD
 from mlipselect.io.formats.format import Format
 from mlipselect.io.formats.lammps_dump import LAMMPS_DUMP
+from mlipselect.io.formats.ml_ab import ML_AB
+from mlipselect.io.formats.mtp import MTP
+from mlipselect.io.formats.pymatgen import PYMATGEN
 
 #: Asked in this order which of them a file is.
 FORMATS: dict[str, Format] = {
     known.name: known
     for known in (
         LAMMPS_DUMP,
+        ML_AB,
+        MTP,
+        PYMATGEN,
         DATABASE,
+        DEEPMD,
     )
 }
