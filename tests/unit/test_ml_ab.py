@@ -133,7 +133,7 @@ def test_more_positions_than_atoms(tmp_path, lines):
 
 
 def test_truncated_files(tmp_path, lines):
-    with pytest.raises(StructureError, match="frame 1: .*the file is truncated: it ends after 1 of 2 configurations"):
+    with pytest.raises(StructureError, match=r"frame 1: .*the file is truncated: it ends after 1 of 2 configurations"):
         ms.read(written(tmp_path, [*header(2), *configuration(1)]))
     for length in range(len(header(2)) + len(configuration(1)) + 2, len(lines)):
         with pytest.raises(StructureError, match=r"frame 1: .*line \d+: .*"):

@@ -23,7 +23,8 @@ _ALIASES = {
     "xyz": EXTXYZ, "exyz": EXTXYZ, "db": "database", "json": "database", "aselmdb": "database", "sqlite": "database",
     "lammps-dump-text": "lammps-dump", "lammpstrj": "lammps-dump", "dump": "lammps-dump", "pdb": "proteindatabank",
     "ml_ab": "ml-ab", "ml_abn": "ml-ab", "mlip": "mtp", "mptrj": "pymatgen", "deepmd/npy": "deepmd",
-    "deepmd/npy/mixed": "deepmd", "deepmd/raw": "deepmd", "poscar": "vasp", "contcar": "vasp", "outcar": "vasp-out", "xdatcar": "vasp-xdatcar", "vasprun": "vasp-xml",
+    "deepmd/npy/mixed": "deepmd", "deepmd/raw": "deepmd",
+    "poscar": "vasp", "contcar": "vasp", "outcar": "vasp-out", "xdatcar": "vasp-xdatcar", "vasprun": "vasp-xml",
 }  # fmt: skip
 
 #: Endings of compressions that are not read, with what undoes them.

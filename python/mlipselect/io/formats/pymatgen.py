@@ -65,7 +65,7 @@ def _outermost(stream: JsonStream) -> Iterator[tuple[str, Any]]:
             record[name] = stream.value()
         elif stream.peek() == "[":
             for _ in stream.items():
-                yield "", stream.value()
+                yield name, stream.value()
         else:
             yield name, stream.value()
     if record:
@@ -127,6 +127,8 @@ def _structure(record: Mapping[str, Any], reading: Reading) -> Atoms:
     if not sites or not all(isinstance(site, Mapping) for site in sites):
         raise InvalidInputError(f"expected a structure of pymatgen with sites, its keys are: {_named(record)}")
     symbols = [_symbol(site, number, reading) for number, site in enumerate(sites)]
+    if not all(_is_whole(_occupancies(site)) for site in sites):
+        reading.notes.add("sites that are partly occupied hold the most frequent element")
     atoms = Atoms(numbers=[atomic_numbers[symbol] if symbol else 0 for symbol in symbols])
     lattice = record.get("lattice")
     if lattice is not None:
@@ -146,20 +148,27 @@ def _structure(record: Mapping[str, Any], reading: Reading) -> Atoms:
     return without_dropped(atoms, [symbol == "" for symbol in symbols])
 
 
+def _occupancies(site: Mapping[str, Any]) -> list[tuple[float, str]]:
+    """Return how much of a site each element has."""
+    return [(float(entry.get("occu", 1)), str(entry["element"])) for entry in site.get("species") or []]
+
+
+def _is_whole(occupancies: Sequence[tuple[float, str]]) -> bool:
+    return len(occupancies) == 1 and abs(occupancies[0][0] - 1) < 1e-8
+
+
 def _symbol(site: Mapping[str, Any], number: int, reading: Reading) -> str:
     """Return the chemical symbol of a site, empty for one to drop."""
-    species = site.get("species") or []
-    shares = [(float(entry.get("occu", 1)), str(entry["element"])) for entry in species]
-    if len(shares) == 1 and abs(shares[0][0] - 1) < 1e-8:
-        return symbol_of(shares[0][1], reading)
-    if not shares or reading.occupancy != "majority":
-        named = " ".join(f"{element}{share:g}" for share, element in shares) or "nothing"
+    occupancies = _occupancies(site)
+    if _is_whole(occupancies):
+        return symbol_of(occupancies[0][1], reading)
+    if not occupancies or reading.occupancy != "majority":
+        named = " ".join(f"{element}{share:g}" for share, element in occupancies) or "nothing"
         raise InvalidInputError(
             f"site {number} is partly occupied ({named}); --occupancy majority takes the most frequent element"
         )
-    reading.notes.add("sites that are partly occupied hold the most frequent element")
-    share, element = max(shares, key=lambda pair: pair[0])
-    is_vacant = 1 - sum(share for share, _ in shares) > share
+    share, element = max(occupancies, key=lambda pair: pair[0])
+    is_vacant = 1 - sum(share for share, _ in occupancies) > share
     return "" if is_vacant else symbol_of(element, reading)
 
 
