@@ -85,10 +85,14 @@ TABLE = {
         "pool.xyz, frame 0: the file is truncated: it ends after 1 of the 8 atoms",
     ),
     "not a number": ("1\n\nSi 0 zero 0\n", POOL, "pool.xyz, frame 0: the frame cannot be read: could not convert"),
-    "no such element": ("1\n\nQq 0 0 0\n", POOL, "pool.xyz, frame 0: the frame cannot be read: unknown name 'Qq'"),
+    "no such element": (
+        "1\n\nQq 0 0 0\n",
+        POOL,
+        "pool.xyz, frame 0: the frame cannot be read: 'Qq' is no chemical element",
+    ),
     "missing pool": (frames(), "none.xyz -n 1", "none.xyz: cannot be read: No such file or directory"),
     "missing core": (frames(), "pool.xyz --core none.xyz -n 1", "none.xyz: cannot be read: No such file or directory"),
-    "directory as pool": (frames(), "folder -n 1", "folder: cannot be read: Is a directory"),
+    "directory as pool": (frames(), "folder -n 1", "folder: the folder holds no file of structures"),
     "output in no directory": (
         frames(),
         f"{POOL} -o nowhere/out.xyz",

@@ -9,7 +9,9 @@ from typing import Any
 from mlipselect.cli.options import add_option, add_options
 from mlipselect.descriptors.registry import DESCRIPTORS, WRAPPERS, from_record, make_descriptor, owners
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.io.reading import Reading
 from mlipselect.selection.options import Candidates, Execution
+from mlipselect.utils.option import options_of
 
 
 def add_verb(verbs: Any, name: str, summary: str, examples: str) -> argparse.ArgumentParser:
@@ -86,6 +88,16 @@ def descriptor_for(options: argparse.Namespace, record: Mapping[str, Any], owner
 def descriptor_from(options: argparse.Namespace, dtype: str = "float64") -> Any:
     """Make the descriptor that the options define; of MACE, in a precision."""
     return make_descriptor(_given_descriptor_options(options), dtype)
+
+
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how files are read."""
+    add_options(parser.add_argument_group(Reading.title), Reading)
+
+
+def reading_from(options: argparse.Namespace) -> Reading:
+    """Return how files are read, as the options say."""
+    return Reading(**{name: getattr(options, name) for name in options_of(Reading)})
 
 
 def add_general_options(parser: argparse.ArgumentParser) -> None:

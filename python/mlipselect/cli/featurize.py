@@ -8,9 +8,11 @@ from typing import Any
 from mlipselect.cli.common import (
     add_descriptor_options,
     add_general_options,
+    add_reading_options,
     add_verb,
     descriptor_from,
     progress_from,
+    reading_from,
 )
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Features
@@ -50,6 +52,7 @@ def add_parser(verbs: Any) -> None:
         default="structure",
         help="what to keep: means over structures, or the rows of all atoms too (default: %(default)s)",
     )
+    add_reading_options(parser)
     add_descriptor_options(parser)
     add_general_options(parser)
     parser.set_defaults(run=run)
@@ -57,7 +60,7 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Compute, write, and say what was written."""
-    structures = Structures(options.structures)
+    structures = Structures(options.structures, reading=reading_from(options))
     dtype = options.dtype or "float64"
     descriptor = descriptor_from(options, dtype)
     how = {

@@ -10,9 +10,11 @@ from typing import Any
 from mlipselect.cli.common import (
     add_general_options,
     add_own_options,
+    add_reading_options,
     add_verb,
     descriptor_from,
     progress_from,
+    reading_from,
 )
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.io.collection import Structures
@@ -64,6 +66,7 @@ def add_parser(verbs: Any) -> None:
     model.add_argument(
         "--prior-power", type=float, default=4.0, metavar="P", help="power of the smoothness prior (default: 4)"
     )
+    add_reading_options(parser)
     add_own_options(parser, ["ace"])
     add_general_options(parser)
     parser.set_defaults(run=run)
@@ -71,7 +74,8 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Fit, write, and show how good the fit is."""
-    training, test = Structures(options.structures), Structures(options.test or [])
+    reading = reading_from(options)
+    training, test = Structures(options.structures, reading=reading), Structures(options.test or [], reading=reading)
     references = dict(_reference(text) for text in options.reference_energy)
     with Output(options.output, inputs=[*training.paths, *test.paths]) as output:
         descriptor = descriptor_from(options).bind(training.survey(progress_from(options)).examples)

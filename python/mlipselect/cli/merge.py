@@ -5,13 +5,22 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from mlipselect.cli.common import add_general_options, add_learned_options, add_verb, descriptor_for, progress_from
+from mlipselect.cli.common import (
+    add_general_options,
+    add_learned_options,
+    add_reading_options,
+    add_verb,
+    descriptor_for,
+    progress_from,
+)
 from mlipselect.cli.options import add_options
+from mlipselect.io.reading import Reading
 from mlipselect.report.table import selection_table
 from mlipselect.selection.merge import merge
 from mlipselect.selection.options import Outputs
 from mlipselect.selection.outputs import record_path
 from mlipselect.selection.parts import read_record
+from mlipselect.utils.option import options_of
 
 SUMMARY = """\
 Select from what `select --shard` selected from each share of a pool.
@@ -43,6 +52,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--isolated", metavar="KEY=VALUE", help="what marks isolated atoms of the core")
     parser.add_argument("--save-posterior", metavar="FILE", help="write what is known after the last pick")
     add_options(parser, Outputs, "strict")
+    add_reading_options(parser)
     add_learned_options(parser)
     add_general_options(parser)
     parser.set_defaults(run=run)
@@ -61,6 +71,7 @@ def run(options: argparse.Namespace) -> None:
         output=options.output,
         save_posterior=options.save_posterior,
         strict=options.strict,
+        **{name: getattr(options, name) for name in options_of(Reading)},
     )
     if options.quiet:
         return

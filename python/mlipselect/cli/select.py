@@ -10,6 +10,7 @@ from typing import Any
 from mlipselect.cli.common import (
     add_descriptor_options,
     add_general_options,
+    add_reading_options,
     add_verb,
     descriptor_for,
     descriptor_from,
@@ -31,9 +32,10 @@ from mlipselect.utils.option import options_of
 SUMMARY = """\
 Select structures of a pool and write them in the order in which they were picked.
 
-Reads any format that ASE reads. Labels are not used. Writes the selected structures unchanged, with the
-keys mlipselect_rank, mlipselect_score, mlipselect_source and mlipselect_index added, and beside them a
-JSON file that says how they were selected."""
+Reads any format that ASE reads, and some more. POOL is a file, a folder of files, a quoted glob, `-` for standard
+input, or FILE@0:100:5 for some frames of a file. Labels are not used. Writes the selected structures unchanged,
+with the keys mlipselect_rank, mlipselect_score, mlipselect_source and mlipselect_index added, and beside them
+a JSON file that says how they were selected."""
 
 EXAMPLES = """\
   # 20 of a pool, given what is in the training set
@@ -83,6 +85,7 @@ def add_parser(verbs: Any) -> None:
     add_options(group, Prior)
     add_options(group, Candidates, "composition")
     add_options(group, Outputs, "save_posterior")
+    add_reading_options(parser)
     add_descriptor_options(parser)
     add_general_options(parser)
     parser.set_defaults(run=run)

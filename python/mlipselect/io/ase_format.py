@@ -21,7 +21,7 @@ from mlipselect.io.as_text import with_text
 from mlipselect.io.changes import ADDED, AS_TEXT, CHANGED, LET_GO, ROUNDED, Change
 from mlipselect.io.database_rows import DATABASES, write_rows
 from mlipselect.io.exact import CONSTRAINTS, differences, labels, results
-from mlipselect.io.frames import raw_frames
+from mlipselect.io.raw_frames import raw_frames
 
 ROUNDING = 0.01
 """Largest deviation, in Å, that counts as rounding."""
@@ -137,7 +137,7 @@ class AseFormat:
 
 def read_back(path: str) -> list[Atoms]:
     """Read the structures of a file that was just written."""
-    return [raw.parse().atoms for raw in raw_frames(path)]
+    return [raw.build() for raw in raw_frames(path)]
 
 
 def _fit_info(atoms: Atoms) -> list[Change]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,7 +14,10 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from mlipselect.exceptions import InvalidInputError, StructureError
-from mlipselect.io.frames import Frame, PathLike, as_frames, as_paths, iter_frames, read_frames
+from mlipselect.io.digest import sha256, tell_same_files
+from mlipselect.io.frames import Frame, PathLike, as_frames, read_frames, source_frames
+from mlipselect.io.reading import Reading
+from mlipselect.io.sources import Source, as_paths, find_sources
 from mlipselect.progress import progress_bar
 
 StructuresLike: TypeAlias = "PathLike | Iterable[PathLike] | Atoms | Iterable[Atoms | Frame]"
@@ -78,11 +80,15 @@ class Structures:
         Largest number of atoms of files to hold in memory.
     group_by : sequence of str, optional
         Keys of `atoms.info` by which structures are grouped, or ``"composition"``: the reduced formula.
+    reading : Reading, optional
+        How files are read.
 
     Attributes
     ----------
+    sources : list of Source
+        Files that the structures are read from, with the frames that are meant; empty for structures in memory.
     paths : list of str
-        Files that the structures are read from; empty for structures in memory.
+        Names of these files.
     digests : dict of str
         SHA-256 of each file, in hexadecimal.
     candidates : list of int
@@ -109,15 +115,19 @@ class Structures:
         isolated: Isolated | None = None,
         held_atoms: int = HELD_ATOMS,
         group_by: Sequence[str] = (),
+        reading: Reading | None = None,
     ):
+        self.reading = Reading() if reading is None else reading
         self.isolated = isolated
         self.held_atoms = held_atoms
         self.groups: dict[str, list[Any]] = {key: [] for key in group_by}
-        self.paths, in_memory = separate(given)
-        self._held: list[Frame] | None = None if self.paths else list(in_memory)
+        named, in_memory = separate(given)
+        self.sources: list[Source] = find_sources(named, self.reading)
+        self.paths = [source.name for source in self.sources]
+        self._held: list[Frame] | None = None if self.sources else list(in_memory)
         self.digests: dict[str, str] = {}
-        #: Number of frames of each file.
-        self._counts: list[int] = []
+        #: Number of the file of each structure, and its index there.
+        self._files, self._indices = array("q"), array("q")
         self.candidates: list[int] = []
         self.sizes: list[int] = []
         self.isolated_positions: list[int] = []
@@ -130,10 +140,17 @@ class Structures:
         return len(self.candidates) + len(self.isolated_positions)
 
     def __iter__(self) -> Iterator[Frame]:
+        for _, frame in self._numbered():
+            yield frame
+
+    def _numbered(self) -> Iterator[tuple[int, Frame]]:
+        """Yield all structures, each with the number of its file."""
         if self._held is not None:
-            yield from self._held
-        else:
-            yield from iter_frames(self.paths)
+            yield from ((0, frame) for frame in self._held)
+            return
+        for number, source in enumerate(self.sources):
+            yield from ((number, frame) for frame in source_frames(source, self.reading))
+        self.reading.notes.tell()
 
     def survey(
         self, progress: bool | None = False, look: Callable[[Frame, str | None], None] | None = None
@@ -157,12 +174,14 @@ class Structures:
         StructureError
             A structure that cannot be read, or that lacks a key of `group_by`.
         """
-        self.digests = {path: sha256(path) for path in self.paths}
+        self.digests = {source.name: sha256(source.path, source.name) for source in self.sources}
+        tell_same_files([(source, self.digests[source.name]) for source in self.sources])
         symbols: dict[int, str] = {}
         compositions: set[frozenset[tuple[int, float]]] = set()
         held: list[Frame] | None = []
-        self._counts = []
-        for position, frame in enumerate(progress_bar(progress, iterable=iter(self), desc="reading", unit="structure")):
+        self._files, self._indices = array("q"), array("q")
+        numbered = progress_bar(progress, iterable=self._numbered(), desc="reading", unit="structure")
+        for position, (number, frame) in enumerate(numbered):
             if look is not None:
                 look(frame, frame.source if self.paths else None)
             if self.isolated is not None and self.isolated.matches(frame):
@@ -178,12 +197,10 @@ class Structures:
                     fractions = (counts / len(frame.atoms)).tolist()
                     compositions.add(frozenset(zip(numbers.tolist(), fractions, strict=True)))
                 if not symbols.keys() >= set(numbers.tolist()):
-                    symbols.update((number, chemical_symbols[number]) for number in numbers.tolist())
+                    symbols.update((z, chemical_symbols[z]) for z in numbers.tolist())
                     self.examples.append(frame.atoms)
-            if self.paths:
-                if frame.index == 0:
-                    self._counts.append(0)
-                self._counts[-1] += 1
+            self._files.append(number)
+            self._indices.append(frame.index)
             if held is not None:
                 held.append(frame)
                 held = held if self.n_atoms <= self.held_atoms else None
@@ -221,16 +238,14 @@ class Structures:
         positions = list(positions)
         if self._held is not None:
             return [self._held[position] for position in positions]
-        for path, digest in self.digests.items():
-            if sha256(path) != digest:
-                raise StructureError("the file has changed since the selection began", source=path)
-        found: dict[int, Frame] = {}
-        starts = np.concatenate([[0], np.cumsum(self._counts)]).tolist()
-        for path, first, end in zip(self.paths, starts, starts[1:], strict=False):
-            wanted = [position - first for position in positions if first <= position < end]
-            if wanted:
-                found |= {first + index: frame for index, frame in read_frames(path, wanted).items()}
-        return [found[position] for position in positions]
+        for source in self.sources:
+            if sha256(source.path, source.name) != self.digests[source.name]:
+                raise StructureError("the file has changed since the selection began", source=source.name)
+        wanted: dict[int, list[int]] = {}
+        for position in positions:
+            wanted.setdefault(self._files[position], []).append(self._indices[position])
+        found = {number: read_frames(self.sources[number], indices, self.reading) for number, indices in wanted.items()}
+        return [found[self._files[position]][self._indices[position]] for position in positions]
 
 
 def group_of(frame: Frame, key: str) -> Any:
@@ -242,18 +257,6 @@ def group_of(frame: Frame, key: str) -> Any:
         raise StructureError(f"expected a key {key!r} to group by, its keys are: {known}", frame.index, frame.source)
     value = frame.atoms.info[key]
     return value if isinstance(value, (str, int, float, bool)) else str(value)
-
-
-def sha256(path: str) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    try:
-        with Path(path).open("rb") as stream:
-            digest = hashlib.sha256()
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    except OSError as error:
-        raise StructureError(f"cannot be read: {error.strerror}", source=path) from error
-    return digest.hexdigest()
 
 
 def separate(given: StructuresLike) -> tuple[list[str], Iterable[Frame]]:

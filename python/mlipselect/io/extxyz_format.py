@@ -27,9 +27,9 @@ from mlipselect.io.exact import (
     same,
 )
 from mlipselect.io.extxyz import COLUMN_NAMES, encode, format_frame
-from mlipselect.io.frames import raw_frames
 from mlipselect.io.kinds import are_words, fits_int32
-from mlipselect.io.plain_extxyz import parse_extxyz
+from mlipselect.io.raw_frames import raw_frames
+from mlipselect.io.tolerant_extxyz import parse_extxyz
 
 #: Keys of the comment line, in lower case, that say how the rest is read.
 RESERVED_KEYS = frozenset({"pbc", "lattice", "properties"})
@@ -118,7 +118,7 @@ class ExtxyzFormat:
         with open_with_compression(path, "wb") as stream:
             for atoms in structures:
                 stream.write(format_frame(atoms).encode())
-        return [raw.parse().atoms for raw in raw_frames(path)] if structures else []
+        return [raw.build() for raw in raw_frames(path)] if structures else []
 
     def changes(self, atoms: Atoms, found: Atoms) -> list[Change]:
         """Say what has become of a structure that was read back."""

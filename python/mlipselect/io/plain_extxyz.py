@@ -6,24 +6,29 @@ always those that ASE reads.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import ase.io
 import numpy as np
 from ase import Atoms
 from ase.io.extxyz import REV_PROPERTY_NAME_MAP, SPECIAL_3_3_KEYS, set_calc_and_arrays
 from numpy.typing import NDArray
 
 from mlipselect._core import frame_index, parse_frames
+from mlipselect.io.comment_line import FORTRAN_SOMEWHERE, GEOMETRY_KEYS
+from mlipselect.io.notes import Notes
+from mlipselect.io.reading import Reading
+from mlipselect.io.tolerant_extxyz import NO_PBC, parse_extxyz, parse_tolerant
+
+__all__ = ["Batch", "PlainFile", "build", "parse_extxyz", "parse_tolerant"]
 
 BATCH_BYTES = 8 << 20
 """Bytes of frames that are read and parsed together."""
 
 #: Properties that ASE turns into neither an array nor a result.
 _SPECIAL = {"move_mask", "initial_charges"}
+_GEOMETRY = frozenset(GEOMETRY_KEYS.values())
 
 
 class PlainFile:
@@ -48,13 +53,17 @@ class PlainFile:
     def __len__(self) -> int:
         return len(self.n_atoms)
 
-    def batches(self, indices: Sequence[int] | NDArray[np.int64] | range) -> Iterator[tuple[list[int], Batch]]:
+    def batches(
+        self, indices: Sequence[int] | NDArray[np.int64] | range, reading: Reading | None = None
+    ) -> Iterator[tuple[list[int], Batch]]:
         """Read frames in batches: indices and text.
 
         Parameters
         ----------
         indices : sequence of int
             Indices of frames, ascending.
+        reading : Reading, optional
+            Options of reading.
         """
         sizes = np.diff(self._starts)
         with Path(self._path).open("rb") as stream:
@@ -68,7 +77,7 @@ class PlainFile:
                     chosen.append(index)
                     total += int(sizes[index])
                 start += len(chosen)
-                yield chosen, Batch(*self._read(stream, chosen))
+                yield chosen, Batch(*self._read(stream, chosen), reading)
 
     def _read(self, stream: Any, chosen: Sequence[int]) -> tuple[bytes, NDArray[np.int64]]:
         starts = np.concatenate([[0], np.cumsum(np.diff(self._starts)[chosen])]).astype(np.int64)
@@ -88,8 +97,9 @@ class PlainFile:
 class Batch:
     """The text of some frames, parsed together when the first of them is asked for."""
 
-    def __init__(self, data: bytes, starts: NDArray[np.int64]):
+    def __init__(self, data: bytes, starts: NDArray[np.int64], reading: Reading | None = None):
         self._data, self._starts = data, starts
+        self._reading = Reading() if reading is None else reading
         self._parsed: list[Any] | None = None
 
     def text(self, place: int) -> bytes:
@@ -101,17 +111,18 @@ class Batch:
         if self._parsed is None:
             self._parsed = parse_frames(self._data, self._starts)
         parsed, self._parsed[place] = self._parsed[place], None
-        made = None if parsed is None else build(*parsed)
-        return parse_extxyz(self.text(place).decode("utf-8")) if made is None else made
+        if parsed is not None and not self._reading.species_map:
+            n_atoms, items, columns = parsed
+            made = build(n_atoms, items, columns, self._reading.notes)
+            if made is not None:
+                return made
+        return parse_tolerant(self.text(place).decode("utf-8"), self._reading)
 
 
-def parse_extxyz(text: str) -> Atoms:
-    """Read one frame with ASE."""
-    return next(ase.io.iread(io.StringIO(text), index=slice(0, 1), format="extxyz"))
-
-
-def build(n_atoms: int, items: list[tuple[str, Any]], columns: list[tuple[str, int, Any]]) -> Atoms | None:
-    """Build a structure as ASE does; None if the result might differ from ASE's."""
+def build(
+    n_atoms: int, items: list[tuple[str, Any]], columns: list[tuple[str, int, Any]], notes: Notes | None = None
+) -> Atoms | None:
+    """Build a structure as ASE does; None if the result might differ from ASE's, or what is meant from both."""
     info: dict[str, Any] = {}
     for key, value in items:
         if not isinstance(value, str) and len(value) == 1:
@@ -120,6 +131,9 @@ def build(n_atoms: int, items: list[tuple[str, Any]], columns: list[tuple[str, i
             if not isinstance(value, np.ndarray) or value.shape != (9,):
                 return None
             value = value.reshape((3, 3), order="F")
+        is_odd = isinstance(value, str) and FORTRAN_SOMEWHERE.search(value)
+        if is_odd or (key not in _GEOMETRY and key.lower() in GEOMETRY_KEYS):
+            return None
         info[key] = value
     arrays: dict[str, Any] = {}
     for name, width, entries in columns:
@@ -134,6 +148,8 @@ def build(n_atoms: int, items: list[tuple[str, Any]], columns: list[tuple[str, i
     if numbers is None or numbers.dtype.kind != "i" or numbers.ndim != 1:
         return None
     lattice = info.pop("Lattice", None)
+    if notes is not None and lattice is not None and "pbc" not in info:
+        notes.add(NO_PBC)
     pbc = info.pop("pbc", None if lattice is None else [True, True, True])
     positions = arrays.pop("positions")
     if np.shape(pbc) not in ((), (3,)) or positions.shape != (n_atoms, 3):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -54,8 +55,6 @@ class Reading:
     occupancy: Literal["majority"] | None = option(
         None, "what stands on a partly occupied site of a CIF file (default: refuse it)", choices=["majority"]
     )
-    notes: Notes = field(default_factory=Notes, compare=False, repr=False)
-    """What was assumed or left out so far."""
 
     def __post_init__(self) -> None:
         for symbol in [*(self.species or ()), *filter(None, self.elements.values())]:
@@ -65,6 +64,11 @@ class Reading:
             raise InvalidInputError(f"cell: expected 3, 6 or 9 numbers, got {np.size(self.cell)}")
         if self.occupancy not in (None, "majority"):
             raise InvalidInputError(f"occupancy: expected 'majority', got {self.occupancy!r}")
+
+    @cached_property
+    def notes(self) -> Notes:
+        """What was assumed or left out so far."""
+        return Notes()
 
     @property
     def elements(self) -> dict[str, str]:

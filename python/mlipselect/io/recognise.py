@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from ase.io.formats import UnknownFileTypeError, filetype, get_compression, ioformats, open_with_compression
@@ -121,3 +122,18 @@ def _by_ase(path: str, head: bytes) -> str:
         "neither its name nor its content tells its format: name it with --format, such as --format extxyz; "
         f"mlipselect reads {', '.join([EXTXYZ, *FORMATS])}, and ASE what `ase info --formats` lists"
     )
+
+
+#: What ASE recognises in a folder beside structures: inputs, pictures, programs.
+_BESIDE = frozenset({"py", "png", "eps", "gif", "mp4", "pov", "html", "x3d", "json", "vti", "vtu"})
+
+
+def holds_structures(path: str, reading: Reading) -> bool:
+    """Tell whether a file, or a folder as one data set, is recognised as structures, for what a folder contains."""
+    if Path(path).is_file() and (reading.format is not None or is_xyz(path)):
+        return True
+    try:
+        name = recognise(path, replace(reading, format=None))
+    except (InvalidInputError, OSError, EOFError):
+        return False
+    return name not in _BESIDE

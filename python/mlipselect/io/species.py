@@ -68,3 +68,15 @@ def without_dropped(atoms: Atoms, dropped: Sequence[bool]) -> Atoms:
         }
         out.calc = SinglePointCalculator(out, **results)  # type: ignore[no-untyped-call]
     return out
+
+
+def renamed(atoms: Atoms, reading: Reading) -> Atoms:
+    """Return a structure with the elements that the options give for its chemical symbols."""
+    symbols = [reading.elements.get(symbol, symbol) for symbol in atoms.get_chemical_symbols()]  # type: ignore[no-untyped-call]
+    if symbols == atoms.get_chemical_symbols():  # type: ignore[no-untyped-call]
+        return atoms
+    calculator = atoms.calc
+    atoms.set_chemical_symbols([symbol or "X" for symbol in symbols])  # type: ignore[no-untyped-call]
+    if calculator is not None:
+        atoms.calc = SinglePointCalculator(atoms, **calculator.results)  # type: ignore[no-untyped-call]
+    return without_dropped(atoms, [symbol == "" for symbol in symbols])

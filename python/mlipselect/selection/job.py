@@ -69,7 +69,7 @@ def run_job(
     selector = _selector(n, options, parameters)
     candidates = open_pool(pool, options)
     candidates.refuse(selector, options)
-    known = None if core is None else Structures(core, isolated)
+    known = None if core is None else Structures(core, isolated, reading=options.reading)
     with contextlib.ExitStack() as stack:
         files = open_outputs(options.outputs, _inputs(candidates, known, options), stack)
         times = [time.perf_counter()]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from mlipselect.descriptors.registry import recorded_descriptor
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Features
 from mlipselect.io.collection import Structures, StructuresLike
+from mlipselect.io.reading import Reading
 from mlipselect.io.writer import Writer
 from mlipselect.selection.candidate_pool import Outcome
 from mlipselect.selection.certificate import certificate
@@ -36,6 +37,11 @@ def merge(
     output: str | os.PathLike[str] | None = None,
     save_posterior: str | os.PathLike[str] | None = None,
     strict: bool = False,
+    format: str | None = None,  # noqa: A002 - as ASE calls it
+    species: Sequence[str] | None = None,
+    species_map: Sequence[str] | Mapping[str, str] | None = None,
+    cell: Sequence[float] | None = None,
+    occupancy: Literal["majority"] | None = None,
 ) -> Selection:
     r"""Select from what `select` picked from each share of a pool.
 
@@ -62,6 +68,8 @@ def merge(
         As for `select`.
     strict : bool, default=False
         As for `select`.
+    format, species, species_map, cell, occupancy : optional
+        How the files of the core are read, as for `select`.
 
     Returns
     -------
@@ -116,6 +124,7 @@ def merge(
         candidates=Candidates(isolated=isolated, composition=False, dtype=parameters["dtype"]),
         outputs=Outputs(output, save_posterior, strict=strict),
         execution=Execution(n_threads, progress),
+        reading=Reading(format, species, species_map, cell, occupancy),
     )
     return run_job(PartsPool(known, options), parameters["n"] if n is None else n, core, descriptor, options)
 

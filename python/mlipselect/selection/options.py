@@ -18,6 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.collection import Isolated, StructuresLike
+from mlipselect.io.reading import Reading
 from mlipselect.models import LinearPotential
 from mlipselect.random_state import RandomState
 from mlipselect.selection.limits import Limits
@@ -240,6 +241,7 @@ class Options:
     candidates: Candidates = field(default_factory=Candidates)
     outputs: Outputs = field(default_factory=Outputs)
     execution: Execution = field(default_factory=Execution)
+    reading: Reading = field(default_factory=Reading)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Further parameters of the selector."""
 
@@ -291,5 +293,6 @@ GROUPS: dict[str, Any] = {
     "candidates": Candidates,
     "outputs": Outputs,
     "execution": Execution,
+    "reading": Reading,
 }
 """The groups of options by their names in `Options`."""

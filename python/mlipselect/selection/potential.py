@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.io.collection import sha256
+from mlipselect.io.digest import sha256
 from mlipselect.models import LinearPotential
 from mlipselect.selection.options import Options
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -55,6 +55,11 @@ def select(
     checkpoint: str | os.PathLike[str] | None = None,
     strict: bool = False,
     shard: str | None = None,
+    format: str | None = None,  # noqa: A002 - as ASE calls it
+    species: Sequence[str] | None = None,
+    species_map: Sequence[str] | Mapping[str, str] | None = None,
+    cell: Sequence[float] | None = None,
+    occupancy: Literal["majority"] | None = None,
     **parameters: Any,
 ) -> Selection:
     """Select the structures of a pool that are worth a calculation, given those that are calculated already.
@@ -137,6 +142,17 @@ def select(
     shard : str, optional
         ``"I/M"``: select from the I-th of M shares of a pool that is one or several stores, for `merge` to select from
         the results of all shares. For the method ``"bayesian"`` with the scores ``"energy"`` and ``"logdet"``.
+    format : str, optional
+        Format of all files, by a name of ASE or mlipselect; by default found from names and contents.
+    species : sequence of str, optional
+        Elements of the types 1, 2, ... of files that only number them, such as dumps of LAMMPS.
+    species_map : mapping or sequence of str, optional
+        Elements of atoms that files name otherwise, such as ``{"Fe1": "Fe", "D": "H"}`` or ``["Fe1=Fe", "D=H"]``.
+        Atoms with an empty element are dropped.
+    cell : sequence of float, optional
+        Periodic cell in Å of frames that have none: 3 lengths, 3 lengths and 3 angles, or the 9 numbers of 3 vectors.
+    occupancy : {"majority"}, optional
+        Put the most frequent element on sites of CIF files that are occupied in part, which are refused otherwise.
     **parameters
         Further parameters of the method's selector, such as ``metric="cosine"`` for ``"fps"``.
 

@@ -15,7 +15,8 @@ from mlipselect.descriptors.registry import recorded_descriptor
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features import Features
 from mlipselect.featurize import featurize
-from mlipselect.io.collection import Structures, sha256
+from mlipselect.io.collection import Structures
+from mlipselect.io.digest import sha256
 from mlipselect.io.frames import Frame, iter_frames, read_frames
 from mlipselect.io.writer import Writer
 from mlipselect.selection.candidate_pool import CandidatePool, Outcome

@@ -18,6 +18,7 @@ from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features import Designs, Features, balance_composition
 from mlipselect.featurize import featurize
 from mlipselect.io.collection import Structures, StructuresLike
+from mlipselect.io.digest import tell_files_of_core
 from mlipselect.io.frames import Frame
 from mlipselect.io.writer import Writer
 from mlipselect.selection.candidate_pool import CandidatePool
@@ -40,7 +41,7 @@ class StructurePool(CandidatePool):
 
     def __init__(self, given: StructuresLike, options: Options):
         keys = {key for key in (options.limits.groups, options.method.stratify_by) if key is not None}
-        self.structures = Structures(given, options.candidates.mark, group_by=sorted(keys))
+        self.structures = Structures(given, options.candidates.mark, group_by=sorted(keys), reading=options.reading)
         self.paths = self.structures.paths
         self._elements: tuple[str, ...] = ()
 
@@ -53,6 +54,8 @@ class StructurePool(CandidatePool):
         """Go through the structures once, and count them."""
         pool = self.structures.survey(progress, None if writer is None else writer.look)
         super().survey(core, n, progress, writer)
+        if core is not None:
+            tell_files_of_core(pool.digests, core.digests)
         marked = len(pool.isolated_positions) + (0 if core is None else len(core.isolated_positions))
         if pool.isolated is not None and marked == 0:
             _LOGGER.warning(

@@ -15,7 +15,8 @@ from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.blocks import describe
 from mlipselect.features.container import Rows
 from mlipselect.features.describe import Describer
-from mlipselect.io.collection import Structures, StructuresLike, sha256
+from mlipselect.io.collection import Structures, StructuresLike
+from mlipselect.io.digest import sha256
 from mlipselect.io.frames import Frame, raw_frames
 from mlipselect.progress import progress_bar
 from mlipselect.stores.manifest import Manifest
@@ -89,10 +90,11 @@ def fill_store(
 def _frames(collection: Structures, skip: int) -> Iterator[tuple[int, Frame]]:
     """Yield the candidates after the first `skip`, which are not parsed, each with the number of its file."""
     isolated = set(collection.isolated_positions)
-    raws = ((number, raw) for number, path in enumerate(collection.paths) for raw in raw_frames(path))
+    sources = enumerate(collection.sources)
+    raws = ((number, raw) for number, source in sources for raw in raw_frames(source, collection.reading))
     kept = (numbered for position, numbered in enumerate(raws) if position not in isolated)
     for number, raw in itertools.islice(kept, skip, None):
-        yield number, raw.parse()
+        yield number, Frame.parse(raw)
 
 
 def _peeked(frames: Iterator[tuple[int, Frame]]) -> Iterator[tuple[int, Frame]] | None:

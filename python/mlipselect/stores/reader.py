@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.container import Features
-from mlipselect.io.collection import sha256
+from mlipselect.io.digest import sha256
 from mlipselect.stores.manifest import Manifest, Shard, read_manifest, shard_file
 
 BLOCK_BYTES = 64 << 20

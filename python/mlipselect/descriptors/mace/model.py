@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mlipselect.descriptors.torch_settings import TRUST, import_extra
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.io.collection import sha256
+from mlipselect.io.digest import sha256
 
 # Loaders of foundation models in mace.calculators, by the prefix of a name.
 _FAMILIES = {"mp": "mace_mp", "off": "mace_off", "omol": "mace_omol"}

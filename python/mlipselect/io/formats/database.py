@@ -13,8 +13,8 @@ from ase.io.formats import open_with_compression
 from mlipselect.io.formats.format import Format
 from mlipselect.io.reading import Reading
 
-ROW_ID = "mlipselect_id"
-"""Key of `Atoms.info` that keeps the id of a row."""
+ROW_ID = "_mlipselect_row"
+"""Key of `Atoms.info` under which the id of a row is handed on."""
 
 #: A JSON database begins with its first row, or with its ids where it has no row.
 _JSON = re.compile(rb'\{\s*("\d+"\s*:\s*\{|"ids"\s*:)')

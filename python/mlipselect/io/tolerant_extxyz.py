@@ -1,0 +1,96 @@
+"""Frames of extended XYZ that ASE refuses or misreads: spelt as usual, then read by ASE."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import ase.io
+from ase import Atoms
+from ase.data import atomic_numbers
+
+from mlipselect.io.comment_line import FORTRAN, FORTRAN_SOMEWHERE, items, usual
+from mlipselect.io.reading import Reading
+from mlipselect.io.species import symbol_of
+
+
+def parse_extxyz(text: str) -> Atoms:
+    """Read one frame with ASE."""
+    return next(ase.io.iread(io.StringIO(text), index=slice(0, 1), format="extxyz"))
+
+
+def parse_tolerant(text: str, reading: Reading) -> Atoms:
+    """Read one frame, with names of atoms and keys in any spelling that people use.
+
+    Parameters
+    ----------
+    text : str
+        The text of the frame.
+    reading : Reading
+        Options of reading; what was assumed is noted there.
+
+    Raises
+    ------
+    InvalidInputError
+        An atom that is no chemical element.
+    """
+    header, comment, *body = text.splitlines(keepends=True)
+    n_atoms = int(header)
+    ending = comment[len(comment.rstrip("\r\n")) :]
+    spelt = usual(comment.rstrip("\r\n"), reading.notes)
+    known = {item.key: item.value for item in items(spelt)}
+    columns = _columns(known.get("Properties", "species:S:1:pos:R:3"))
+    atoms, rest = _usual_atoms(body[:n_atoms], columns, reading), body[n_atoms:]
+    if "Lattice" in known and "pbc" not in known:
+        reading.notes.add(NO_PBC)
+    return parse_extxyz("".join([f"{len(atoms)}\n", spelt + ending, *atoms, *rest]))
+
+
+NO_PBC = "Lattice without pbc: taken as periodic in all directions"
+"""What is noted of a frame that does not say in which directions it is periodic."""
+
+
+def _columns(properties: str) -> list[tuple[str, str]]:
+    """Return the name and the kind of each word of a line of an atom."""
+    fields = properties.split(":")
+    triples = zip(fields[::3], fields[1::3], fields[2::3], strict=False)
+    return [(name, kind) for name, kind, width in triples if width.isdecimal() for _ in range(int(width))]
+
+
+def _usual_atoms(lines: list[str], columns: list[tuple[str, str]], reading: Reading) -> list[str]:
+    """Return the lines of the atoms with chemical symbols and usual numbers, without atoms to drop."""
+    names = [name for name, _ in columns]
+    reals = [place for place, (_, kind) in enumerate(columns) if kind == "R"]
+    if any(FORTRAN_SOMEWHERE.search(line) for line in lines):
+        lines = [_usual_reals(line, reals) for line in lines]
+    if ("species", "S") not in columns or "Z" in names:
+        return lines
+    place = names.index("species")
+    words = [line.split()[place] if len(line.split()) > place else "" for line in lines]
+    symbols = {word: _symbol(word, reading) for word in dict.fromkeys(words)}
+    if all(word == symbol for word, symbol in symbols.items()):
+        return lines
+    out = []
+    for word, line in zip(words, lines, strict=True):
+        symbol = symbols[word]
+        if symbol == word:
+            out.append(line)
+        elif symbol:
+            parts = line.split()
+            out.append(" ".join([*parts[:place], symbol, *parts[place + 1 :]]) + "\n")
+    return out
+
+
+def _symbol(word: str, reading: Reading) -> str:
+    """Return the symbol that ASE is given; ghost atoms and broken lines are left to later checks."""
+    if word not in reading.elements and (word in ("", "X") or atomic_numbers.get(word.capitalize(), 0) > 0):
+        return word
+    return symbol_of(word, reading)
+
+
+def _usual_reals(line: str, places: list[int]) -> str:
+    parts = line.split()
+    for place in places:
+        if place < len(parts) and FORTRAN.fullmatch(parts[place]):
+            parts[place] = re.sub("[dD]", "e", parts[place])
+    return " ".join(parts) + "\n"
