@@ -99,24 +99,29 @@ def raw_frames(source: str | Source, reading: Reading | None = None) -> Iterator
         A file that cannot be read or holds no structure, when the fault is reached.
     """
     source, reading = as_source(source), Reading() if reading is None else reading
-    frames = source.frames
-    if frames is None:
+    if source.frames is None:
         yield from _all_frames(source, reading)
-    elif (frames.step or 1) < 0 or min(frames.start or 0, frames.stop or 0) < 0:
-        yield from _counted_from_the_end(source, frames, reading)
-    else:
-        yield from itertools.islice(_all_frames(source, reading), frames.start, frames.stop, frames.step)
-
-
-def _counted_from_the_end(source: Source, frames: slice, reading: Reading) -> Iterator[RawFrame]:
-    plain = plain_file(source, reading)
-    count = sum(1 for _ in _all_frames(source, reading)) if plain is None else len(plain)
-    wanted = range(count)[frames]
-    if plain is not None and wanted.step > 0:
-        yield from _plain_frames(source, plain, wanted, reading)
         return
-    chosen = [raw for raw in _all_frames(source, reading) if raw.index in wanted]
-    yield from chosen if wanted.step > 0 else reversed(chosen)
+    found = _meant_frames(source, source.frames, reading)
+    first = next(found, None)
+    if first is None:
+        raise StructureError("no frame of the file is meant", source=source.given)
+    yield from itertools.chain([first], found)
+
+
+def _meant_frames(source: Source, frames: slice, reading: Reading) -> Iterator[RawFrame]:
+    """Find the frames that a slice means."""
+    plain = plain_file(source, reading)
+    ascends, counts_from_end = (frames.step or 1) > 0, min(frames.start or 0, frames.stop or 0) < 0
+    if plain is not None and ascends:
+        yield from _plain_frames(source, plain, range(len(plain))[frames], reading)
+    elif ascends and not counts_from_end:
+        yield from itertools.islice(_all_frames(source, reading), frames.start, frames.stop, frames.step)
+    else:
+        count = sum(1 for _ in _all_frames(source, reading)) if plain is None else len(plain)
+        wanted = range(count)[frames]
+        chosen = [raw for raw in _all_frames(source, reading) if raw.index in wanted]
+        yield from chosen if ascends else reversed(chosen)
 
 
 def _all_frames(source: Source, reading: Reading) -> Iterator[RawFrame]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from ase.io.formats import UnknownFileTypeError, filetype, get_compression, ioformats, open_with_compression
 
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.io.formats.cp2k import CP2K
 from mlipselect.io.formats.registry import FORMATS
 from mlipselect.io.reading import Reading
 
@@ -56,9 +57,9 @@ def recognise(path: str, reading: Reading) -> str:
         return known_format(reading.format)
     refuse_compression(path)
     is_folder = Path(path).is_dir()
-    if is_xyz(path) and not is_folder:
-        return EXTXYZ
     head = b"" if is_folder else head_of(path)
+    if is_xyz(path) and not is_folder:
+        return CP2K.name if CP2K.recognises(path, head) else EXTXYZ
     for name, known in FORMATS.items():
         if known.recognises(path, head):
             return name
@@ -96,7 +97,7 @@ def known_format(name: str) -> str:
             raise InvalidInputError(f"format: ASE writes {name!r} only, and nobody reads it")
         return found
     names = [EXTXYZ, *FORMATS, *_ALIASES, *ioformats]
-    near = difflib.get_close_matches(lower, names, n=3) or [EXTXYZ, *FORMATS]
+    near = difflib.get_close_matches(lower, dict.fromkeys(names), n=3) or [EXTXYZ, *FORMATS]
     raise InvalidInputError(f"format: no format is called {name!r}; perhaps {', '.join(near)}")
 
 
@@ -110,10 +111,14 @@ def refuse_compression(path: str) -> None:
 
 
 def _by_ase(path: str, head: bytes) -> str:
+    if head.startswith(b"- of UlmASE-Trajectory"):  # whatever the name contains
+        return "traj"
     try:
         name = filetype(path)
     except UnknownFileTypeError:
         name = None
+    if name == "runnerdata" and not head.lstrip().startswith(b"begin"):
+        name = None  # ASE goes by the ending .data
     if name in ioformats and ioformats[name].can_read:
         return str(name)
     if head.split(b"\n", 1)[0].strip().isdigit():

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.data import atomic_numbers, chemical_symbols
+from ase.data import atomic_masses, atomic_numbers, chemical_symbols
 
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.exact import PER_ATOM
 from mlipselect.io.reading import Reading
+
+_MASS_TOLERANCE = 0.1
+"""Largest difference in u between a mass in a file and that of the element it is taken for."""
 
 
 def symbol_of(word: str, reading: Reading) -> str:
@@ -42,6 +45,20 @@ def symbol_of(word: str, reading: Reading) -> str:
     if atomic_numbers.get(symbol, 0) > 0:
         return symbol
     raise InvalidInputError(no_element(word))
+
+
+def element_of_mass(mass: float) -> str:
+    """Return the chemical symbol of the element that has a mass in u.
+
+    Raises
+    ------
+    InvalidInputError
+        No element has it.
+    """
+    number = int(np.argmin(np.abs(atomic_masses[1:] - mass))) + 1
+    if abs(atomic_masses[number] - mass) > _MASS_TOLERANCE:
+        raise InvalidInputError(f"no element has the mass {mass:g} u: name the elements with --species")
+    return chemical_symbols[number]
 
 
 def no_element(word: str) -> str:

@@ -242,6 +242,13 @@ def drop(atoms: Atoms, parts: Collection[str]) -> None:
             del atoms.calc.results[key]
 
 
+FORMAT_BY_SUFFIX = {
+    ".xyz": "extxyz", ".extxyz": "extxyz", ".traj": "traj", ".db": "db", ".json": "json", ".aselmdb": "db",
+    ".cif": "cif", ".pdb": "proteindatabank",
+}  # fmt: skip
+"""Endings that decide, whatever else the name contains: ASE goes by XDATCAR, POSCAR and the like first."""
+
+
 def format_of(path: str, name: str | None = None) -> str:
     """Return ASE's name of the format of a file name.
 
@@ -251,9 +258,9 @@ def format_of(path: str, name: str | None = None) -> str:
         ASE knows none, or cannot write it.
     """
     root, _ = get_compression(path)
-    suffix = Path(root).suffix.lower()
-    if suffix in (".xyz", ".extxyz"):
-        return "extxyz"
+    known = FORMAT_BY_SUFFIX.get(Path(root).suffix.lower())
+    if known is not None:
+        return known
     try:
         format_name = filetype(path, read=False)
         if not ase.io.formats.ioformats[format_name].can_write:

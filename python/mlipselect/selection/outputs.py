@@ -37,15 +37,32 @@ def output_for(
     return Output(path, record, *([] if posterior is None else [posterior]), inputs=inputs)
 
 
+def origin_of(frame: Frame) -> tuple[str | None, int | None] | None:
+    """Return file and index that a structure came from at first, if it was selected before from elsewhere.
+
+    An earlier selection left them in `info`; of several selections after each other, the first one.
+    """
+    info = frame.atoms.info
+    source, index = (info.get(f"{PREFIX}origin{name}") for name in ("", "_index"))
+    if source is None and index is None:
+        source, index = info.get(f"{PREFIX}source"), info.get(f"{PREFIX}index")
+    if (source is None and index is None) or (str(source), index) == (str(frame.source), frame.index):
+        return None
+    return None if source is None else str(source), None if index is None else int(index)
+
+
 def traced(frame: Frame, *, rank: int | None = None, score: float | None = None, isolated: bool | None = None) -> Atoms:
     """Copy a structure with all it carries, and say in `info` where it came from and why it was selected.
 
-    Keys that an earlier selection left are replaced.
+    Keys that an earlier selection left are replaced; where the structure came from at first stays as its origin.
     """
     atoms, _ = detached(frame.atoms)
+    origin = origin_of(frame)
     atoms.info = {key: value for key, value in atoms.info.items() if not str(key).startswith(PREFIX)}
     added = {"rank": rank, "score": score, "isolated": isolated, "source": frame.source, "index": frame.index}
     added["id"] = frame.row_id
+    if origin is not None:
+        added |= {"origin": origin[0], "origin_index": origin[1]}
     atoms.info |= {PREFIX + key: value for key, value in added.items() if value is not None}
     return atoms
 

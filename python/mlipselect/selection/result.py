@@ -18,7 +18,7 @@ from mlipselect.io.frames import Frame
 from mlipselect.io.output import Output
 from mlipselect.io.writer import Writer
 from mlipselect.selection.options import Outputs
-from mlipselect.selection.outputs import output_for, structure_writer, traced
+from mlipselect.selection.outputs import origin_of, output_for, structure_writer, traced
 from mlipselect.selection.record import jsonable
 from mlipselect.stores.joined import JoinedStores
 
@@ -84,7 +84,9 @@ class Selection:
         """The selected structures, copies with their provenance in `info`, in pick order.
 
         Keys are ``mlipselect_rank`` (1 for the first pick), ``mlipselect_score``, ``mlipselect_source``
-        (the file, if there is one) and ``mlipselect_index`` (0-based, in that file).
+        (the file, if there is one) and ``mlipselect_index`` (0-based, in that file), for a row of a database
+        ``mlipselect_id``, and for a structure that an earlier selection was written with ``mlipselect_origin`` and
+        ``mlipselect_origin_index``.
         """
         # Where there is nothing yet to be far from, a score is infinite.
         scores = [score if np.isfinite(score) else None for score in self.scores.tolist()]
@@ -136,6 +138,15 @@ class Selection:
         parts = (self.inputs.get(part) or {} for part in ("pool", "core"))
         return [item["path"] for part in parts for item in part.get("files", [])]
 
+    def _further_provenance(self) -> dict[str, Any]:
+        """Return ids of rows, and origins before earlier selections, where there are any."""
+        origins = [origin_of(frame) for frame in self.frames]
+        found: dict[str, list[Any]] = {
+            "row_ids": [frame.row_id for frame in self.frames],
+            "origins": [None if origin is None else list(origin) for origin in origins],
+        }
+        return {name: values for name, values in found.items() if any(value is not None for value in values)}
+
     def record(self) -> dict[str, Any]:
         """Tell how the selection was made, ready for JSON."""
         return {
@@ -147,6 +158,7 @@ class Selection:
             "effective_dimension": self.effective_dimension,
             "indices": self.indices.tolist(),
             "sources": [[frame.source, frame.index] for frame in self.frames],
+            **self._further_provenance(),
             "scores": [score if np.isfinite(score) else None for score in self.scores.tolist()],
             "information": self.information.tolist(),
             "isolated": [[frame.source, frame.index] for frame in self.isolated],

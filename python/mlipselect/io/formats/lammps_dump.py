@@ -9,17 +9,13 @@ from typing import IO, Any
 import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.data import atomic_masses, chemical_symbols
 from ase.io.formats import open_with_compression
 from ase.io.lammpsrun import read_lammps_dump_text
 
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.formats.format import Format
 from mlipselect.io.reading import Reading
-from mlipselect.io.species import symbol_of, without_dropped
-
-_MASS_TOLERANCE = 0.1
-"""Largest difference in u between a mass in a file and that of the element it is taken for."""
+from mlipselect.io.species import element_of_mass, symbol_of, without_dropped
 
 
 def recognises(path: str, head: bytes) -> bool:  # noqa: ARG001
@@ -107,12 +103,8 @@ def _symbols(columns: Sequence[str], rows: Sequence[Sequence[str]], reading: Rea
 def _element(word: str, column: str, reading: Reading) -> str:
     if column == "element":
         return symbol_of(word, reading)
-    mass = float(word)
-    number = int(np.argmin(np.abs(atomic_masses[1:] - mass))) + 1
-    if abs(atomic_masses[number] - mass) > _MASS_TOLERANCE:
-        raise InvalidInputError(f"no element has the mass {mass:g} u: name the elements with --species")
     reading.notes.add("elements were found from the masses of the atoms")
-    return chemical_symbols[number]
+    return element_of_mass(float(word))
 
 
 def _with_elements(
