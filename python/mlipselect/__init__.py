@@ -12,7 +12,7 @@ from mlipselect.exceptions import (
 )
 from mlipselect.features import Designs, Features, balance_composition
 from mlipselect.featurize import featurize
-from mlipselect.io import Frame, iter_frames, read
+from mlipselect.io import Frame, Reading, iter_frames, read
 from mlipselect.models import LinearPotential, force_variance
 from mlipselect.selection import Selection, merge, select
 from mlipselect.selectors import (
@@ -57,6 +57,7 @@ __all__ = [
     "Posterior",
     "Quota",
     "RandomSelector",
+    "Reading",
     "Selection",
     "StructureError",
     "__version__",

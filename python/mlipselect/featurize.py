@@ -16,6 +16,7 @@ from mlipselect.features.container import Features, Rows
 from mlipselect.features.describe import Describer
 from mlipselect.io.collection import Structures, StructuresLike, separate
 from mlipselect.io.frames import Frame, iter_frames
+from mlipselect.io.reading import Reading
 from mlipselect.progress import progress_bar
 from mlipselect.stores.fill import fill_store
 from mlipselect.stores.reader import FeatureStore
@@ -26,6 +27,7 @@ def featurize(
     structures: StructuresLike,
     descriptor: DescriptorLike,
     *,
+    reading: Reading | None = None,
     rows: Rows = "structure",
     composition: Sequence[str] = (),
     dtype: DTypeLike = np.float64,
@@ -41,6 +43,7 @@ def featurize(
     structures: StructuresLike,
     descriptor: DescriptorLike,
     *,
+    reading: Reading | None = None,
     rows: Rows = "structure",
     composition: Sequence[str] = (),
     dtype: DTypeLike = np.float64,
@@ -55,6 +58,7 @@ def featurize(
     structures: StructuresLike,
     descriptor: DescriptorLike,
     *,
+    reading: Reading | None = None,
     rows: Rows = "structure",
     composition: Sequence[str] = (),
     dtype: DTypeLike = np.float64,
@@ -84,6 +88,8 @@ def featurize(
         Threads for descriptors that work on batches; all cores by default.
     progress : bool, optional
         Show a progress bar on the standard error, after one second; by default where that is a terminal.
+    reading : Reading, optional
+        How files are read where they do not say it themselves.
     store : path, optional
         Folder to write the features to, shard by shard, instead of holding them in memory; only for files. A call that
         was stopped is continued by a call with the same arguments.
@@ -122,6 +128,9 @@ def featurize(
         raise InvalidInputError(f"rows: expected one of {', '.join(get_args(Rows))}, got {rows!r}")
     if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise InvalidInputError(f"dtype: expected float32 or float64, got {np.dtype(dtype)}")
+    if reading is not None:
+        structures = Structures(structures, reading=reading)
+        structures = structures if store is not None else structures.survey()
     if store is not None:
         return fill_store(
             structures, descriptor, store, rows=rows, composition=composition, dtype=dtype, append=append,

@@ -4,6 +4,7 @@ from mlipselect.io.collection import Structures
 from mlipselect.io.exact import differences
 from mlipselect.io.frames import Frame, iter_frames, read
 from mlipselect.io.output import Output
+from mlipselect.io.reading import Reading
 from mlipselect.io.writer import write_exact
 
-__all__ = ["Frame", "Output", "Structures", "differences", "iter_frames", "read", "write_exact"]
+__all__ = ["Frame", "Output", "Reading", "Structures", "differences", "iter_frames", "read", "write_exact"]

@@ -212,7 +212,11 @@ class Structures:
 
     def summary(self) -> dict[str, Any]:
         """Return files with their digests, and the numbers of candidates and isolated atoms, ready for JSON."""
-        files = [{"path": path, "sha256": self.digests[path]} for path in self.paths]
+        files = [
+            {"path": source.name, "sha256": self.digests[source.name]}
+            | ({} if source.frames is None else {"frames": source.meant})
+            for source in self.sources
+        ]
         return {"files": files, "candidates": len(self.candidates), "isolated": len(self.isolated_positions)}
 
     def iter_candidates(self) -> Iterator[Frame]:

@@ -45,12 +45,16 @@ class Source:
     frames: slice | None = None
 
     @property
+    def meant(self) -> str:
+        """The frames that are meant, such as ``0:100:5``."""
+        frames = self.frames or slice(None)
+        parts = ["" if part is None else str(part) for part in (frames.start, frames.stop, frames.step)]
+        return ":".join(parts if parts[2] else parts[:2])
+
+    @property
     def given(self) -> str:
         """The name with the frames that are meant, such as ``md.xyz@0:100:5``."""
-        if self.frames is None:
-            return self.name
-        parts = ["" if part is None else str(part) for part in (self.frames.start, self.frames.stop, self.frames.step)]
-        return f"{self.name}@{':'.join(parts if parts[2] else parts[:2])}"
+        return self.name if self.frames is None else f"{self.name}@{self.meant}"
 
 
 def find_sources(

@@ -39,7 +39,13 @@ def recorded_parameters(n: int, selector: Selector, pool: CandidatePool, options
     own, prior = selector_parameters(selector), options.prior.recorded()
     if not selector.keeps_posterior:
         prior = {f"posterior_{name}" if name in own else name: value for name, value in prior.items()}
-    return {"n": n, "method": options.method.method, **own, **prior, **pool.recorded(options)}
+    return {"n": n, "method": options.method.method, **own, **prior, **pool.recorded(options), **_how_read(options)}
+
+
+def _how_read(options: Options) -> dict[str, Any]:
+    """Return the options of reading, if some were given."""
+    given = options.reading.recorded()
+    return {"reading": given} if given else {}
 
 
 def picks_depend_on(selector: Selector, n: int, descriptor: DescriptorLike, options: Options) -> dict[str, Any]:

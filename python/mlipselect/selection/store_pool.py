@@ -18,6 +18,8 @@ from mlipselect.featurize import featurize
 from mlipselect.io.collection import Structures
 from mlipselect.io.digest import sha256
 from mlipselect.io.frames import Frame, iter_frames, read_frames
+from mlipselect.io.reading import Reading
+from mlipselect.io.sources import find_sources
 from mlipselect.io.writer import Writer
 from mlipselect.selection.candidate_pool import CandidatePool, Outcome
 from mlipselect.selection.options import Options
@@ -41,7 +43,10 @@ class StorePool(CandidatePool):
 
     def __init__(self, store: JoinedStores):
         self.features = store
-        self.paths = [file["path"] for file in store.files]
+        self._sources = {
+            file["path"]: (find_sources(file["path"])[0], Reading(**file.get("reading", {}))) for file in store.files
+        }
+        self.paths = [source.path for source, _ in self._sources.values()]
 
     def refuse(self, selector: Selector, options: Options) -> None:
         """Refuse what needs structures, or their features in memory."""
@@ -95,7 +100,7 @@ class StorePool(CandidatePool):
             path, index = self.features.source(candidate)
             wanted.setdefault(path, set()).add(index)
         for path, indices in wanted.items():
-            for frame in iter_frames(path):
+            for frame in iter_frames([self._sources[path][0]], self._sources[path][1]):
                 if frame.index in indices:
                     writer.look(frame, path)
 
@@ -111,10 +116,11 @@ class StorePool(CandidatePool):
         digests = {file["path"]: file["sha256"] for file in self.features.files}
         found: dict[tuple[str, int], Frame] = {}
         for path in dict.fromkeys(path for path, _ in places):
-            if sha256(path) != digests[path]:
-                raise StructureError("the file has changed since its features were computed", source=path)
-            wanted = [frame for source, frame in places if source == path]
-            found |= {(path, index): frame for index, frame in read_frames(path, wanted).items()}
+            source, reading = self._sources[path]
+            if sha256(source.path) != digests[path]:
+                raise StructureError("the file has changed since its features were computed", source=source.name)
+            wanted = [frame for name, frame in places if name == path]
+            found |= {(path, index): frame for index, frame in read_frames(source, wanted, reading).items()}
         return [found[place] for place in places]
 
     def positions(self, indices: Sequence[int]) -> NDArray[np.int64]:

@@ -53,11 +53,14 @@ def fill_store(
     collection = structures if isinstance(structures, Structures) else Structures(structures)
     if not collection.paths:
         raise InvalidInputError("store: expected files with structures, so that a run that was stopped can go on")
+    for source in collection.sources:
+        if source.path != source.name:
+            raise InvalidInputError(f"{source.name}: expected a file, as a store reads chosen structures again")
     if isinstance(descriptor, Bindable):
         if not collection.digests:
             collection.survey(progress)
         descriptor = bound(descriptor, collection.examples)
-    digests = [collection.digests.get(file) or sha256(file) for file in collection.paths]
+    digests = [collection.digests.get(source.name) or sha256(source.path) for source in collection.sources]
     elements = tuple(composition)
     describer = Describer(descriptor, n_threads)
     first = next(_frames(collection, 0))[1]
@@ -71,7 +74,8 @@ def fill_store(
         atomic_rows=rows == "atoms",
         shard_rows=max(1, SHARD_BYTES // row_bytes),
     )
-    writer = StoreWriter(path, collection.paths, digests, expected, append=append)
+    named = [source.given for source in collection.sources]
+    writer = StoreWriter(path, named, digests, expected, append=append, reading=collection.reading.recorded())
     if not writer.is_complete:
         total = len(collection) or None
         with progress_bar(progress, total=total, initial=writer.skip, unit="structure", desc="features") as bar:

@@ -73,7 +73,7 @@ class JoinedStores:
         return self.stores[0].composition
 
     @property
-    def files(self) -> list[dict[str, str]]:
+    def files(self) -> list[dict[str, Any]]:
         """The files that the structures came from, each with its path and digest."""
         return [file for store in self.stores for file in store.manifest.files]
 
@@ -193,7 +193,7 @@ class Share(JoinedStores):
         return self._pool.name
 
     @property
-    def files(self) -> list[dict[str, str]]:
+    def files(self) -> list[dict[str, Any]]:
         """The files that the structures of the whole pool came from, each with its path and digest."""
         return self._pool.files
 

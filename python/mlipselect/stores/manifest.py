@@ -57,7 +57,8 @@ class Manifest:
     shard_rows : int
         Structures in a shard; the last shard that one call writes may have fewer.
     files : list of dict
-        Files that the structures came from, each with its ``path`` and ``sha256``.
+        Files that the structures came from, each with its ``path``, which may end in ``@`` and the frames that are
+        meant, its ``sha256``, and under ``reading`` the options of reading that were given.
     finished : int
         Number of files, from the first, that are featurised completely.
     shards : list of Shard
@@ -70,7 +71,7 @@ class Manifest:
     composition: list[str]
     atomic_rows: bool
     shard_rows: int
-    files: list[dict[str, str]] = field(default_factory=list)
+    files: list[dict[str, Any]] = field(default_factory=list)
     finished: int = 0
     shards: list[Shard] = field(default_factory=list)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ class StoreWriter:
         Description of the store to write; its files, shards and `finished` are not used.
     append : bool
         Whether new files may be added to a complete store.
+    reading : mapping, optional
+        Options of reading that were given, as `Reading.recorded` returns them.
 
     Raises
     ------
@@ -56,9 +58,13 @@ class StoreWriter:
         expected: Manifest,
         *,
         append: bool = False,
+        reading: Mapping[str, Any] | None = None,
     ):
         self.path = Path(path)
-        named = [{"path": name, "sha256": digest} for name, digest in zip(files, digests, strict=True)]
+        how = {"reading": dict(reading)} if reading else {}
+        named: list[dict[str, Any]] = [
+            {"path": name, "sha256": digest, **how} for name, digest in zip(files, digests, strict=True)
+        ]
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock = FolderLock(self.path)
         try:
@@ -67,7 +73,7 @@ class StoreWriter:
             self._lock.release()
             raise
 
-    def _begin(self, named: list[dict[str, str]], expected: Manifest, append: bool) -> None:
+    def _begin(self, named: list[dict[str, Any]], expected: Manifest, append: bool) -> None:
         """Read or make the manifest, and remove unfinished files."""
         if (self.path / MANIFEST).exists():
             self.manifest = read_manifest(self.path)
@@ -102,7 +108,7 @@ class StoreWriter:
                 f"{getattr(expected, name)}"
             )
 
-    def _place(self, named: list[dict[str, str]], append: bool) -> int:
+    def _place(self, named: list[dict[str, Any]], append: bool) -> int:
         """Add the files to the manifest if they are new; return the position of the first of them."""
         known, finished = self.manifest.files, self.manifest.finished
         digests, wanted = ([file["sha256"] for file in files] for files in (known, named))
