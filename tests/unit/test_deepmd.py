@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ase.io
 import numpy as np
 import pytest
+from ase import Atoms
 
 import mlipselect as ms
 from mlipselect.exceptions import StructureError
-from mlipselect.io.frames import raw_frames
+from mlipselect.io.raw_frames import raw_frames
 from mlipselect.io.reading import Reading
 
 CELL = np.array([[3.0, 0.5, 0.0], [0.0, 4.0, 0.0], [0.0, 0.0, 5.0]])
@@ -20,7 +22,7 @@ STRESS = [-0.1, -0.2, 0.3, -0.4, -0.5, -0.6]
 
 def read(path, **options):
     reading = Reading(**options)
-    return [raw.parse().atoms for raw in raw_frames(str(path), reading)], reading.notes.pending()
+    return [raw.build_usable() for raw in raw_frames(str(path), reading)], reading.notes.pending()
 
 
 def labels(energies):
@@ -85,6 +87,15 @@ def test_several_systems_of_a_folder(tmp_path):
     assert [frame.atoms.get_potential_energy() for frame in frames] == [-1.0, -2.0]
     assert [str(frame.atoms.symbols) for frame in frames] == ["Si3", "OSiO"]
     assert [frame.index for frame in frames] == [0, 1]
+
+
+def test_systems_beside_other_files(tmp_path, caplog):
+    ase.io.write(tmp_path / "pool.xyz", Atoms("Cu"))
+    (tmp_path / "readme.md").write_text("about\n")
+    system(tmp_path / "water" / "a", [labels([-1.0])])
+    system(tmp_path / "water" / "b", [labels([-2.0])])
+    assert [str(atoms.symbols) for atoms in ms.read(tmp_path)] == ["Cu", "OSiO", "OSiO"]
+    assert "readme.md" in caplog.text
 
 
 def test_single_precision_and_shapes_that_others_write(tmp_path):

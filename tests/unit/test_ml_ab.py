@@ -10,7 +10,8 @@ import pytest
 
 import mlipselect as ms
 from mlipselect.exceptions import StructureError
-from mlipselect.io.frames import raw_frames
+from mlipselect.io.frames import iter_frames
+from mlipselect.io.raw_frames import raw_frames
 from mlipselect.io.reading import Reading
 
 STARS, EQUALS, DASHES = "*" * 50, "=" * 50, "-" * 50
@@ -97,8 +98,8 @@ def test_an_element_in_several_blocks_and_by_other_names(tmp_path):
     with pytest.raises(StructureError, match=r"ML_AB, frame 0: .*line \d+: 'Ox' is no chemical element.*--species-map"):
         ms.read(written(tmp_path, lines))
     reading = Reading(species_map=["Ox=O"])
-    (frame,) = raw_frames(str(written(tmp_path, lines)), reading)
-    assert frame.parse().atoms.get_chemical_symbols() == ["O", "O", "Si"]
+    (frame,) = iter_frames(written(tmp_path, lines), reading)
+    assert frame.atoms.get_chemical_symbols() == ["O", "O", "Si"]
 
 
 def line_of(lines, text, which=0):

@@ -9,7 +9,7 @@ import pytest
 
 import mlipselect as ms
 from mlipselect.exceptions import StructureError
-from mlipselect.io.frames import raw_frames
+from mlipselect.io.raw_frames import raw_frames
 from mlipselect.io.reading import Reading
 
 FRAME = """\
@@ -37,7 +37,7 @@ END_CFG
 
 def read(path, **options):
     reading = Reading(**{"species": ["Si", "O"], **options})
-    return [raw.parse().atoms for raw in raw_frames(str(path), reading)], reading.notes.pending()
+    return [raw.build_usable() for raw in raw_frames(str(path), reading)], reading.notes.pending()
 
 
 @pytest.fixture

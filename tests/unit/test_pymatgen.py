@@ -10,7 +10,7 @@ import pytest
 
 import mlipselect as ms
 from mlipselect.exceptions import StructureError
-from mlipselect.io.frames import raw_frames
+from mlipselect.io.raw_frames import raw_frames
 from mlipselect.io.reading import Reading
 
 KBAR = 6.241509074e-4
@@ -45,7 +45,7 @@ def frame(energy, **members):
 
 def read(path, **options):
     reading = Reading(**options)
-    return [raw.parse().atoms for raw in raw_frames(str(path), reading)], reading.notes.pending()
+    return [raw.build_usable() for raw in raw_frames(str(path), reading)], reading.notes.pending()
 
 
 @pytest.fixture

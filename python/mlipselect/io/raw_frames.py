@@ -17,6 +17,7 @@ from mlipselect.io.extxyz_text import frame_texts
 from mlipselect.io.formats.database import ROW_ID
 from mlipselect.io.formats.format import Format
 from mlipselect.io.formats.registry import FORMATS
+from mlipselect.io.formats.unread import instead
 from mlipselect.io.plain_extxyz import PlainFile
 from mlipselect.io.reading import Reading
 from mlipselect.io.recognise import EXTXYZ, recognise
@@ -238,7 +239,7 @@ def _ase_frames(source: Source, format_name: str, reading: Reading) -> Iterator[
         except StopIteration:
             return
         except Exception as error:
-            problem = f"cannot be read as {format_name}: {reason(error)}"
+            problem = f"cannot be read as {format_name}: {reason(error)}{instead(source.path, format_name)}"
             raise StructureError(problem, index, source.name) from error
         if reading.elements:
             atoms = renamed(atoms, reading)

@@ -13,6 +13,7 @@ from ase.io.formats import UnknownFileTypeError, filetype, get_compression, iofo
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.formats.cp2k import CP2K
 from mlipselect.io.formats.registry import FORMATS
+from mlipselect.io.formats.unread import remedy
 from mlipselect.io.reading import Reading
 
 EXTXYZ = "extxyz"
@@ -63,6 +64,8 @@ def recognise(path: str, reading: Reading) -> str:
     for name, known in FORMATS.items():
         if known.recognises(path, head):
             return name
+    if (problem := remedy(path, head)) is not None:
+        raise InvalidInputError(problem)
     if is_folder and not (Path(path) / "metadata.json").is_file():  # which a trajectory of ASE's bundles has
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     return _by_ase(path, head)
@@ -129,8 +132,8 @@ def _by_ase(path: str, head: bytes) -> str:
     )
 
 
-#: What ASE recognises in a folder beside structures: inputs, pictures, programs.
-_BESIDE = frozenset({"py", "png", "eps", "gif", "mp4", "pov", "html", "x3d", "json", "vti", "vtu"})
+#: What ASE recognises in a folder beside structures: inputs, pictures, programs, and Markdown as CASTEP's ``.md``.
+_BESIDE = frozenset({"py", "castep-md", "png", "eps", "gif", "mp4", "pov", "html", "x3d", "json", "vti", "vtu"})
 
 
 def holds_structures(path: str, reading: Reading) -> bool:

@@ -24,8 +24,19 @@ _SYSTEM = {"type", "type_map"}
 
 
 def recognises(path: str, head: bytes) -> bool:  # noqa: ARG001
-    """Tell a folder by a file ``type.raw`` in it, or at any depth below it."""
-    return Path(path).is_dir() and next(Path(path).rglob("type.raw"), None) is not None
+    """Tell a system by its file ``type.raw``, and a folder of nothing but systems or such folders."""
+    return _is_system(Path(path)) or _holds_only_systems(Path(path))
+
+
+def _is_system(folder: Path) -> bool:
+    return (folder / "type.raw").is_file()
+
+
+def _holds_only_systems(folder: Path) -> bool:
+    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")] if folder.is_dir() else []
+    return bool(entries) and all(
+        entry.is_dir() and (_is_system(entry) or _holds_only_systems(entry)) for entry in entries
+    )
 
 
 def read(path: str, reading: Reading) -> Iterator[Atoms]:
