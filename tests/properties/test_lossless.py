@@ -153,9 +153,9 @@ def _with(**changes):
 UNKEPT = [
     ("out.xyz", _with(info={"f": len}), r"info\['f'\]", "let go"),
     ("out.xyz", _with(info={"z": 1j}), r"info\['z'\]", "kept as text"),
-    ("out.xyz", _with(info={"virial": 3.0}), r"info\['virial'\]", "kept under the name info_virial"),
-    ("out.xyz", _with(info={"pbc": 3.0}), r"info\['pbc'\]", "kept under the name info_pbc"),
-    ("out.xyz", _with(info={1: 3.0}), r"info\[1\]", "kept under the name 1"),
+    ("out.xyz", _with(info={"virial": 3.0}), r"info\['virial'\] as info_virial", "kept under another name"),
+    ("out.xyz", _with(info={"pbc": 3.0}), r"info\['pbc'\] as info_pbc", "kept under another name"),
+    ("out.xyz", _with(info={1: 3.0}), r"info\[1\] as 1", "kept under another name"),
     ("out.xyz", _with(info={"a": {1: 2}}), r"info\['a'\]", "kept as text"),
     ("out.xyz", _with(arrays={"m": np.zeros((2, 3, 3))}), r"arrays\['m'\]", "kept as 9 columns for 3 x 3"),
     ("out.xyz", _with(arrays={"m": np.zeros((2, 1))}), r"arrays\['m'\]", "kept as one column"),
@@ -163,7 +163,7 @@ UNKEPT = [
     ("out.xyz", _with(arrays={"m": np.array(["a b", "c"])}), r"arrays\['m'\]", "kept with _ for blanks"),
     ("out.xyz", _with(constraint=FixBondLength(0, 1)), "FixBondLengths", "let go"),
     ("out.xyz", _with(displacement=[1, 0, 0]), "the displacement of the cell", "let go"),
-    ("out.xyz", _with(conflict=True), r"info\['energy'\]", "kept under the name info_energy"),
+    ("out.xyz", _with(conflict=True), r"info\['energy'\] as info_energy", "kept under another name"),
     ("out.traj", _with(arrays={"mine": np.zeros(2)}), r"arrays\['mine'\]", "let go"),
     ("out.cif", _with(), "pbc F F F", "read back as T T T"),
 ]
@@ -180,7 +180,7 @@ def test_what_a_format_cannot_keep_is_refused_if_strict(tmp_path, name, atoms, p
 def test_what_a_format_cannot_keep_is_told_once(tmp_path, caplog, name, atoms, part, what):
     write_exact(tmp_path / name, [atoms, atoms])
     assert len(caplog.messages) == 1
-    assert re.search(f"{name}: of 2 structures .*{what}[^;]*: [^;]*{part} \\(2", caplog.messages[0])
+    assert re.search(f"{name}: of 2 structures that .*{what}[^;]*: [^;]*{part} \\(2", caplog.messages[0])
     assert len(ms.read(tmp_path / name)) == 2
 
 

@@ -14,13 +14,23 @@ import ase.io
 import numpy as np
 from ase import Atoms
 from ase.io.formats import ioformats
-from ase.io.jsonio import encode
+from ase.io.jsonio import decode, encode
 
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.io.as_text import with_text
-from mlipselect.io.changes import ADDED, AS_TEXT, CHANGED, LET_GO, ROUNDED, Change
+from mlipselect.io.changes import ADDED, AS_TEXT, CHANGED, LET_GO, RENAMED, ROUNDED, Change
 from mlipselect.io.database_rows import DATABASES, write_rows
-from mlipselect.io.exact import CONSTRAINTS, differences, labels, results
+from mlipselect.io.exact import (
+    CONSTRAINTS,
+    described,
+    differences,
+    fixed_components,
+    fixed_directions,
+    labels,
+    results,
+    same,
+)
+from mlipselect.io.misfits import remove_misfits
 from mlipselect.io.raw_frames import raw_frames
 
 ROUNDING = 0.01
@@ -53,7 +63,7 @@ class AseFormat:
         """Change a structure so that a file may hold it, and say what was changed."""
         return _fit_info(atoms)
 
-    def try_out(self, atoms: Atoms, other: Atoms | None, filename: str) -> list[Change]:
+    def try_out(self, atoms: Atoms, other: Atoms | None, filename: str) -> tuple[list[Change], list[Change]]:
         """Write a structure to a temporary file, and say what has become of it.
 
         Parameters
@@ -65,15 +75,31 @@ class AseFormat:
         filename : str
             Name of a file, from which readers recognise formats.
 
+        Returns
+        -------
+        misfits, changes : list of Change
+            What was removed because nothing can be written with it, and what else is not read back as it was.
+
         Raises
         ------
         InvalidInputError
             The format does not keep what a structure is: number, species or places of the atoms.
         """
-        structures = [atoms] if other is None or self.holds_one else [other, atoms]
-        with tempfile.TemporaryDirectory(prefix="mlipselect-") as directory:
-            found = self._write(str(Path(directory) / Path(filename).name), structures)
-        return self.changes(atoms, found[-1])
+        before = [] if other is None or self.holds_one else [other]
+
+        def written(trial: Atoms) -> Atoms:
+            with tempfile.TemporaryDirectory(prefix="mlipselect-") as directory:
+                return self._write(str(Path(directory) / Path(filename).name), [*before, trial])[-1]
+
+        def fits(trial: Atoms) -> bool:
+            try:
+                written(trial)
+            except InvalidInputError:
+                return False
+            return True
+
+        misfits = remove_misfits(atoms, fits)
+        return misfits, self.changes(atoms, written(atoms))
 
     def write(self, path: str, structures: Sequence[Atoms], filename: str) -> list[Atoms]:
         """Write structures, and read the file back.
@@ -128,8 +154,7 @@ class AseFormat:
                 what = ADDED if part not in before else CHANGED if part in after else LET_GO
                 made.append(Change(f"the result {known[part]}" if part in known else part, what))
             elif part == CONSTRAINTS:
-                names = ", ".join(dict.fromkeys(type(constraint).__name__ for constraint in atoms.constraints))
-                made.append(Change(names or part, CHANGED if found.constraints else LET_GO))
+                made += _constraint_changes(atoms, found) or [Change(part, CHANGED)]
             elif part not in ("positions", "cell", "pbc"):
                 made.append(Change(part))
         return made
@@ -158,7 +183,7 @@ def _fit_info(atoms: Atoms) -> list[Change]:
             changes.append(Change(part, AS_TEXT))
         fitted[name] = value
         if name != key:
-            changes.append(Change(part, f"kept under the name {name}"))
+            changes.append(Change(f"{part} as {name}", RENAMED))
     atoms.info = fitted
     return changes
 
@@ -166,10 +191,26 @@ def _fit_info(atoms: Atoms) -> list[Change]:
 def _is_plain(value: Any) -> bool:
     """Tell whether ASE's formats have a place for a value that is no object with a description of its own."""
     try:
-        encode(value)
-    except (TypeError, ValueError, RuntimeError):
+        decode(encode(value))  # type: ignore[no-untyped-call]
+    except Exception:  # values fail in many ways
         return False
     return not hasattr(value, "todict")
+
+
+def _constraint_changes(atoms: Atoms, found: Atoms) -> list[Change]:
+    """Name the kinds of constraints that were not read back as they were."""
+    fixed, others = fixed_components(found), [described(constraint) for constraint in found.constraints]
+    there = {type(constraint) for constraint in found.constraints}
+    made = []
+    for constraint in atoms.constraints:
+        directions = fixed_directions(constraint, atoms)
+        if directions is None:
+            is_kept = any(same(described(constraint), other) for other in others)
+        else:
+            is_kept = bool(fixed[constraint.index][:, directions].all())
+        if not is_kept:
+            made.append(Change(type(constraint).__name__, CHANGED if type(constraint) in there else LET_GO))
+    return made
 
 
 def _held(atoms: Atoms) -> list[tuple[str, dict[str, Any]]]:

@@ -12,6 +12,7 @@ AS_REALS = "kept as real numbers"
 AS_PAIRS = "kept as pairs of real and imaginary parts"
 ROUNDED = "rounded"
 CHANGED = "changed"
+RENAMED = "kept under another name"
 ADDED = "added by the format"
 
 SHOWN = 20
@@ -52,7 +53,7 @@ class Tally:
 
     def add(self, changes: Iterable[Change]) -> None:
         """Count the changes of one structure."""
-        for change in set(changes):
+        for change in dict.fromkeys(changes):
             self._counts[change] = self._counts.get(change, 0) + 1
             self._sizes[change] = max(self._sizes.get(change, 0.0), change.size)
 
@@ -63,7 +64,8 @@ class Tally:
     def __str__(self) -> str:
         """Name the changes sort by sort: ``let go: FixBondLength (1 structure); kept as text: ... (3)``."""
         sorts: dict[str, list[str]] = {}
-        for number, (change, count) in enumerate(self._counts.items()):
+        ordered = sorted(self._counts.items(), key=lambda item: item[0].what != LET_GO)
+        for number, (change, count) in enumerate(ordered):
             structures = f"{count} structure{'s' * (count > 1)}" if number == 0 else str(count)
             what = change.what + _bound(max(self._sizes[c] for c in self._counts if c.what == change.what))
             sorts.setdefault(what, []).append(f"{change.part} ({structures})")

@@ -8,6 +8,7 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
+from mlipselect.io.as_text import with_text
 from mlipselect.io.changes import Change
 from mlipselect.io.exact import further_results, is_stale, results
 
@@ -45,6 +46,9 @@ def detached(atoms: Atoms) -> tuple[Atoms, list[Change]]:
     if known:
         copy.calc = SinglePointCalculator(copy, **known)  # type: ignore[no-untyped-call]
     for key, value in further_results(atoms).items():
+        if not _has_text(value):
+            changes.append(Change(f"the result {key}"))
+            continue
         array = np.asarray(value) if isinstance(value, (np.ndarray, list, tuple)) else None
         per_atom = array is not None and array.ndim > 0 and len(array) == len(atoms) and array.dtype.kind in "fiub"
         held = copy.arrays if per_atom else copy.info
@@ -54,6 +58,15 @@ def detached(atoms: Atoms) -> tuple[Atoms, list[Change]]:
             held[key] = array.copy() if per_atom and array is not None else value
             changes.append(Change(f"the result {key}", IN_INFO))
     return copy, changes
+
+
+def _has_text(value: Any) -> bool:
+    """Tell whether numbers or a text stand for a value."""
+    try:
+        with_text(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_numeric(value: Any) -> bool:

@@ -71,10 +71,14 @@ def labels(atoms: Atoms) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def full_stress(value: Any) -> Any:
     """Return a stress of 6 numbers (xx, yy, zz, yz, xz, xy) or 9 as a 3 x 3 matrix, and anything else as it is."""
-    if np.shape(value) == (6,):
+    try:
+        shape = np.shape(value)
+    except ValueError:  # ragged lists
+        return value
+    if shape == (6,):
         xx, yy, zz, yz, xz, xy = np.asarray(value)
         return np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
-    return np.reshape(value, (3, 3)) if np.shape(value) == (9,) else value
+    return np.reshape(value, (3, 3)) if shape == (9,) else value
 
 
 PER_ATOM = frozenset({"born_effective_charges", "charges", "energies", "forces", "magmoms", "stresses"})
@@ -119,7 +123,10 @@ def _changes_since(atoms: Atoms) -> list[str]:
     if isinstance(calculator, SinglePointCalculator) and _is_equal(calculator.atoms, atoms):
         return []
     check = getattr(calculator, "check_state", None)
-    return [] if check is None else list(check(atoms))
+    try:
+        return [] if check is None else list(check(atoms))
+    except TypeError:  # charges or moments that are no numbers
+        return ["what cannot be compared"]
 
 
 def _is_equal(before: Atoms | None, atoms: Atoms) -> bool:
@@ -128,7 +135,7 @@ def _is_equal(before: Atoms | None, atoms: Atoms) -> bool:
         return False
     names = [name for name in all_changes if name in before.arrays or name in atoms.arrays]
     return all(
-        name in before.arrays and name in atoms.arrays and np.array_equal(before.arrays[name], atoms.arrays[name])
+        name in before.arrays and name in atoms.arrays and same(before.arrays[name], atoms.arrays[name])
         for name in names
     )
 
@@ -147,7 +154,8 @@ def same(first: Any, second: Any) -> bool:
     try:
         a, b = np.asarray(first), np.asarray(second)
     except ValueError:  # ragged lists
-        return bool(first == second)
+        listed = all(isinstance(value, (list, tuple)) or np.ndim(value) > 0 for value in (first, second))
+        return listed and len(first) == len(second) and all(map(same, first, second))
     kinds = {_kind(a), _kind(b)}
     if len(kinds) > 1 or a.shape != b.shape:
         return False
@@ -185,11 +193,13 @@ def displacement(atoms: Atoms) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 def _constraints(atoms: Atoms) -> list[Any]:
     """Return constraints in a comparable form: the components that are fixed, then constraints of other kinds."""
-    others = [constraint for constraint in atoms.constraints if fixed_directions(constraint, atoms) is None]
-    described = [
-        constraint.todict() if hasattr(constraint, "todict") else {"name": repr(constraint)} for constraint in others
-    ]
-    return [{"fixed": fixed_components(atoms), "others": dict(enumerate(described))}]
+    others = [described(constraint) for constraint in atoms.constraints if fixed_directions(constraint, atoms) is None]
+    return [{"fixed": fixed_components(atoms), "others": dict(enumerate(others))}]
+
+
+def described(constraint: Any) -> dict[str, Any]:
+    """Return what a constraint is, in a form that `same` compares."""
+    return constraint.todict() if hasattr(constraint, "todict") else {"name": repr(constraint)}
 
 
 def fixed_components(atoms: Atoms) -> np.ndarray[Any, np.dtype[np.bool_]]:

@@ -98,9 +98,10 @@ def encode(key: Any, value: Any) -> str | None:
     with contextlib.suppress(TypeError, ValueError):
         texts.append(quote("_JSON " + json.dumps(value, default=_as_json)))
     for text in texts:
-        read_back = key_val_str_to_dict(f"{quote(key)}={text}")  # type: ignore[no-untyped-call]
-        if list(read_back) == [key] and same(read_back[key], value):
-            return text
+        with contextlib.suppress(ValueError):
+            read_back = key_val_str_to_dict(f"{quote(key)}={text}")  # type: ignore[no-untyped-call]
+            if list(read_back) == [key] and same(read_back[key], value):
+                return text
     return None
 
 

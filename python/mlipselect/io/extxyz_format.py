@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +15,7 @@ from ase.io.formats import open_with_compression
 
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.as_text import with_text
-from mlipselect.io.changes import AS_PAIRS, AS_REALS, AS_TEXT, CHANGED, Change
+from mlipselect.io.changes import AS_PAIRS, AS_REALS, AS_TEXT, CHANGED, RENAMED, Change
 from mlipselect.io.exact import (
     DISPLACEMENT,
     PER_ATOM,
@@ -28,6 +29,7 @@ from mlipselect.io.exact import (
 )
 from mlipselect.io.extxyz import COLUMN_NAMES, encode, format_frame
 from mlipselect.io.kinds import are_words, fits_int32
+from mlipselect.io.misfits import remove_misfits
 from mlipselect.io.raw_frames import raw_frames
 from mlipselect.io.tolerant_extxyz import parse_extxyz
 
@@ -85,7 +87,12 @@ class ExtxyzFormat:
         changes += _fit_arrays(atoms)
         return changes
 
-    def try_out(self, atoms: Atoms, other: Atoms | None, filename: str) -> list[Change]:  # noqa: ARG002
+    def try_out(
+        self,
+        atoms: Atoms,
+        other: Atoms | None,  # noqa: ARG002
+        filename: str,  # noqa: ARG002
+    ) -> tuple[list[Change], list[Change]]:
         """Find keys and arrays of a structure that are not read as they are written, and remove them.
 
         Parameters
@@ -96,22 +103,21 @@ class ExtxyzFormat:
             A structure to write before it, which makes no difference here.
         filename : str
             Name of a file, which makes no difference either.
+
+        Returns
+        -------
+        misfits, changes : list of Change
+            What was removed, and an empty list.
+
+        Raises
+        ------
+        InvalidInputError
+            Number, species or places of the atoms are not read as they are written.
         """
-        if not _lost(atoms):
-            return []
-        bare = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-        changes = []
-        for place in ("info", "arrays"):
-            for key, value in list(getattr(atoms, place).items()):
-                if key in ("numbers", "positions"):
-                    continue
-                getattr(bare, place)[key] = value
-                if _lost(bare):
-                    del getattr(bare, place)[key], getattr(atoms, place)[key]
-                    changes.append(Change(f"{place}[{key!r}]"))
+        misfits = remove_misfits(atoms, lambda trial: not _lost(trial))
         if parts := _lost(atoms):
             raise InvalidInputError(f"cannot keep {', '.join(parts)}")
-        return changes
+        return misfits, []
 
     def write(self, path: str, structures: Sequence[Atoms], filename: str) -> list[Atoms]:  # noqa: ARG002
         """Write structures, and read the file back."""
@@ -182,7 +188,7 @@ def _fit_info(atoms: Atoms) -> list[Change]:
             continue
         fitted[name] = value
         if name != key:
-            changes.append(Change(part, f"kept under the name {name}"))
+            changes.append(Change(f"{part} as {name}", RENAMED))
         if what is not None:
             changes.append(Change(part, what))
     atoms.info = fitted
@@ -195,15 +201,23 @@ def _key(key: Any, value: Any) -> str:
     if text.lower() in RESERVED_KEYS:
         return f"info_{text}"
     if text in ("stress", "virial"):
-        matrix = np.asarray(full_stress(value), dtype=object if isinstance(value, dict) else None)
+        matrix = full_stress(value)
+        matrix = matrix if isinstance(matrix, (np.ndarray, list, tuple)) else None
+        with contextlib.suppress(ValueError):  # ragged lists
+            matrix = np.asarray(matrix)
+        if not isinstance(matrix, np.ndarray):
+            return f"info_{text}"
         fits = matrix.shape == (3, 3) and matrix.dtype.kind in "fiu" and (text == "virial" or same(matrix, matrix.T))
         return text if fits else f"info_{text}"
-    if text in REAL_RESULTS:
-        try:
-            np.array(value, float)
-        except (TypeError, ValueError):
-            return f"info_{text}"
-    return text
+    return text if text not in per_config_properties or _is_numeric(value) else f"info_{text}"
+
+
+def _is_numeric(value: Any) -> bool:
+    """Tell whether a value of `info` can be a label: numbers, none of them missing."""
+    try:
+        return np.asarray(value).dtype.kind in "fiub"
+    except ValueError:  # ragged lists
+        return False
 
 
 def _value(key: str, value: Any) -> tuple[Any, str | None]:
@@ -242,20 +256,26 @@ def _fit_arrays(atoms: Atoms) -> list[Change]:
         column, what = as_column(np.asarray(array))
         if name.lower() in RESERVED_COLUMNS or name in known or not name.strip():
             name = f"arrays_{name.strip()}"
-        elif name in all_properties and (name not in PER_ATOM or column is None or column.dtype.kind not in "fiub"):
+        elif name in (*all_properties, "initial_charges") and not _is_label(name, column):
             name = f"arrays_{name}"
         if column is not None and (name in PER_ATOM or name == "initial_charges") and column.dtype.kind != "f":
             column, what = column.astype(float), AS_REALS
         while column is not None and (name in atoms.arrays or _fields(COLUMN_NAMES.get(name, name), column) & fields):
             name = f"{name}_" if name.startswith("arrays_") else f"arrays_{name}"
         if name != key and column is not None:
-            changes.append(Change(part, f"kept under the name {name}"))
+            changes.append(Change(f"{part} as {name}", RENAMED))
         if what is not None:
             changes.append(Change(part, what))
         if column is not None:
             fields |= _fields(COLUMN_NAMES.get(name, name), column)
             atoms.arrays[name] = column
     return changes
+
+
+def _is_label(name: str, column: np.ndarray[Any, Any] | None) -> bool:
+    """Tell whether a column under the name of a label can be one: real numbers for each atom."""
+    is_numeric = column is not None and column.dtype.kind in "fiub"
+    return is_numeric and (name in PER_ATOM or name == "initial_charges")
 
 
 def _fields(name: str, array: np.ndarray[Any, Any]) -> set[str]:

@@ -14,11 +14,13 @@ from ase.io.formats import filetype, get_compression
 
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.ase_format import AseFormat
-from mlipselect.io.changes import LET_GO, ROUNDED, Change, Tally
+from mlipselect.io.changes import ROUNDED, Change, Tally
 from mlipselect.io.detached import detached
 from mlipselect.io.extxyz_format import ExtxyzFormat
 from mlipselect.io.frames import Frame, as_frames
 from mlipselect.io.kinds import geometry_kind, kinds
+from mlipselect.io.reading import Reading
+from mlipselect.io.recognise import EXTXYZ, recognise
 
 _LOGGER = logging.getLogger("mlipselect")
 
@@ -72,6 +74,13 @@ class Writer:
     ignore : str, optional
         Keys of `info` that start so are what `prepare` adds.
 
+    Attributes
+    ----------
+    format : str
+        ASE's name of the format.
+    told : Tally
+        What the format does not keep of the structures that were looked at.
+
     Raises
     ------
     InvalidInputError
@@ -91,10 +100,12 @@ class Writer:
         self.strict = strict
         self._prepare = prepare or (lambda frame: frame.atoms)
         self._ignore = ignore
-        self._format = ExtxyzFormat() if self.format == "extxyz" else AseFormat(self.format)
-        self._tally, self._looked = Tally(), 0
+        self._format = ExtxyzFormat() if self.format == EXTXYZ else AseFormat(self.format)
+        self.told, self._looked = Tally(), 0
         #: Changes of each kind of structure that was met.
         self._known: dict[Hashable, list[Change]] = {}
+        #: Names of the parts with which nothing of a kind can be written.
+        self._misfits: dict[Hashable, set[str]] = {}
         #: A structure that fits, to try whether others can be written beside it.
         self._fitted: Atoms | None = None
         self._holds_file = functools.cache(self._holds_all_of)
@@ -125,7 +136,7 @@ class Writer:
             raise InvalidInputError(
                 f"{self.name}: the format {self.format} cannot keep {parts} of {place}; {advice}, or leave strict out"
             )
-        self._tally.add(found)
+        self.told.add(found)
 
     def refuse_several(self, n: int) -> None:
         """Refuse to write `n` structures to a format that holds one.
@@ -142,11 +153,10 @@ class Writer:
 
     def tell(self) -> None:
         """Say in one warning what the format does not keep of the structures that were looked at."""
-        if self._tally:
+        if self.told:
             _LOGGER.warning(
-                "%s: of %d structure%s that may be written, the format %s does not keep everything as it is; %s "
-                "(strict refuses this)",
-                self.name, self._looked, "s" * (self._looked != 1), self.format, self._tally,
+                "%s: of %s that may be written, the format %s does not keep everything: %s (strict refuses this)",
+                self.name, f"{self._looked} structure{'s' * (self._looked != 1)}", self.format, self.told,
             )  # fmt: skip
 
     def write(self, path: str | os.PathLike[str], structures: Sequence[Atoms]) -> None:
@@ -170,11 +180,11 @@ class Writer:
         fitted, expected = [], []
         for index, atoms in enumerate(structures):
             known = self._changes(atoms, atoms, f"frame {index}")
-            late.add(change for change in known if not self._tally.covers(change))
-            fitted.append(self._fit(atoms, known)[0])
+            late.add(change for change in known if not self.told.covers(change))
+            fitted.append(self._fit(atoms, self._misfits[self._kind(atoms)])[0])
             expected.append(known)
         if late and self.strict:
-            raise InvalidInputError(f"{self.name}: the format {self.format} does not keep everything as it is; {late}")
+            raise InvalidInputError(f"{self.name}: the format {self.format} does not keep everything: {late}")
         found = self._format.write(os.fspath(path), fitted, self.name)
         for index, (atoms, read_back) in enumerate(zip(fitted, found, strict=True)):
             try:
@@ -184,9 +194,9 @@ class Writer:
             if unexpected := [change for change in made if change not in expected[index] and change.what != ROUNDED]:
                 parts = ", ".join(map(str, unexpected))
                 raise InvalidInputError(f"{self.name}: the format {self.format} cannot keep {parts} of frame {index}")
-            late.add(change for change in made if not self._tally.covers(change) and change not in expected[index])
+            late.add(change for change in made if not self.told.covers(change) and change not in expected[index])
         if late:
-            _LOGGER.warning("%s: the format %s does not keep everything as it is; %s", self.name, self.format, late)
+            _LOGGER.warning("%s: the format %s does not keep everything: %s", self.name, self.format, late)
 
     def _changes(self, atoms: Atoms, written: Atoms | Callable[[], Atoms], place: str) -> list[Change]:
         """Return what becomes of a structure, found out at the first one of its kind.
@@ -200,40 +210,48 @@ class Writer:
         place : str
             What messages call the structure.
         """
-        kind = kinds(atoms, self._ignore), None if self._format.is_exact else geometry_kind(atoms)
+        kind = self._kind(atoms)
         if kind not in self._known:
             try:
                 known = [] if written is atoms else detached(atoms)[1]
-                known += self._examine(written() if callable(written) else written)
+                known += self._examine(written() if callable(written) else written, kind)
             except (InvalidInputError, ValueError) as error:
                 raise InvalidInputError(f"{self.name}: {place}: the format {self.format} {error}") from error
             self._known[kind] = list({change.part: change for change in known}.values())
         return self._known[kind]
 
-    def _examine(self, atoms: Atoms) -> list[Change]:
+    def _kind(self, atoms: Atoms) -> Hashable:
+        return kinds(atoms, self._ignore), None if self._format.is_exact else geometry_kind(atoms)
+
+    def _examine(self, atoms: Atoms, kind: Hashable) -> list[Change]:
         """Fit a structure of a new kind into the format, and try whether the format gives it back."""
         fitted, changes = self._fit(atoms)
-        changes += self._format.try_out(fitted, self._fitted, self.name)
+        misfits, others = self._format.try_out(fitted, self._fitted, self.name)
+        self._misfits[kind] = {change.part for change in misfits}
         self._fitted = self._fitted or fitted
-        return changes
+        return changes + misfits + others
 
-    def _fit(self, atoms: Atoms, known: Sequence[Change] = ()) -> tuple[Atoms, list[Change]]:
-        """Return a copy of a structure that fits into the format, without what is known to be let go."""
+    def _fit(self, atoms: Atoms, misfits: Collection[str] = ()) -> tuple[Atoms, list[Change]]:
+        """Return a copy of a structure that fits into the format, without parts with which nothing can be written."""
         fitted, changes = detached(atoms)
         changes += self._format.fit(fitted)
-        drop(fitted, {change.part for change in known if change.what == LET_GO} - {change.part for change in changes})
+        drop(fitted, misfits)
+        if fitted.calc is not None:
+            fitted.calc.atoms = fitted.copy()  # type: ignore[no-untyped-call]
         return fitted, changes
 
     def _holds_all_of(self, source: str) -> bool:
         """Tell whether the format keeps whatever a file holds: extended XYZ all of extended XYZ."""
         try:
-            return self.format == "extxyz" and filetype(source) == "extxyz"
+            return self.format == EXTXYZ and recognise(source, Reading()) == EXTXYZ
         except Exception:  # reading the file reports it
             return False
 
 
 def drop(atoms: Atoms, parts: Collection[str]) -> None:
-    """Remove keys of `info` and arrays that are named ``info['key']`` and ``arrays['key']``."""
+    """Remove what changes name: keys of `info` and arrays, kinds of constraints, and results of the calculator."""
+    constraints = [constraint for constraint in atoms.constraints if type(constraint).__name__ not in parts]
+    atoms.set_constraint(constraints)  # type: ignore[no-untyped-call]
     for place, held in (("info", atoms.info), ("arrays", atoms.arrays)):
         for key in [key for key in held if f"{place}[{key!r}]" in parts]:
             del held[key]
