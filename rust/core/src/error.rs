@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-/// What a function of this crate returns.
+/// The result of a function of this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Everything that can go wrong, with what was expected and what was given.
+/// The errors of the crate. Messages say what was expected and what was given.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -31,7 +31,7 @@ pub enum Error {
         /// The first such row.
         row: usize,
     },
-    /// A row that cannot be worked with, for another reason.
+    /// A row that cannot be used, for a reason that the error gives.
     #[error("row {row} of {what}: {problem}")]
     Row {
         /// The matrix at fault.
@@ -49,7 +49,7 @@ pub enum Error {
         /// Candidates not yet picked.
         available: usize,
     },
-    /// More directions asked for than the features have.
+    /// A rank above the numerical rank of the features.
     #[error("rank is {asked}, but the features have rank {available} only: lower it")]
     Rank {
         /// Rank asked for.
@@ -57,7 +57,7 @@ pub enum Error {
         /// Numerical rank of the features.
         available: usize,
     },
-    /// A prior that does not determine every weight.
+    /// A prior precision that is not finite, symmetric and positive definite.
     #[error("singular prior: {0}")]
     SingularPrior(String),
     /// A parameter out of its range.
@@ -70,7 +70,7 @@ pub enum Error {
         /// What was given.
         given: String,
     },
-    /// Arrays whose lengths do not fit each other.
+    /// Arrays whose lengths do not match, or an index that is out of range.
     #[error("{0}")]
     Shape(String),
     /// More memory needed than allowed.
@@ -82,16 +82,16 @@ pub enum Error {
         needed: usize,
         /// Bytes allowed.
         allowed: usize,
-        /// What can be done about it.
+        /// Advice to the user.
         advice: &'static str,
     },
-    /// Too many candidates that are nearly as good as the best one to look at them together.
+    /// More candidates that nearly tie with the best one than fit into memory.
     #[error("more than {rows} rows have scores that are nearly the best: raise max_memory")]
     Ties {
         /// Rows for which there is memory.
         rows: usize,
     },
-    /// Rows that are elsewhere, such as on another machine, could not be asked.
+    /// A failure of rows that are held elsewhere, such as on another machine.
     #[error("{0}")]
     Elsewhere(Box<dyn std::error::Error + Send + Sync>),
     /// A file that cannot be read or written.
@@ -105,7 +105,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The same for a whole pool, of which the rows at fault began with row `first`.
+    /// Convert an error about a block of rows into one about the pool, whose row `first` begins the block.
     pub(crate) fn in_pool_from(self, first: usize) -> Self {
         match self {
             Self::NotFinite { row, .. } => Self::NotFinite { what: "the pool", row: first + row },

@@ -1,8 +1,7 @@
 //! Exact, label-free selection of informative rows.
 //!
-//! The crate knows matrices and groups of rows, never atoms. A pool of candidate rows goes in, and the indices of
-//! those that teach a Bayesian linear regression most come out, in the order in which they were picked. Every greedy method
-//! is driven through the trait [`Selection`]:
+//! The crate knows matrices and groups of rows, never atoms. A pool of candidate rows goes in, and the indices of the
+//! picks come out, in the order in which they were picked. Every greedy method implements the trait [`Selection`]:
 //!
 //! ```
 //! use mlipselect_core::{Bayesian, BayesianScore, Engine, Pool, Posterior, Selection, View};

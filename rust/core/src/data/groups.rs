@@ -1,4 +1,4 @@
-//! Which rows belong to which structure.
+//! Groups of consecutive rows, such as the rows of the atoms of each structure.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// Groups from their offsets: one more than there are groups, starting at 0, each group with a row at least.
+    /// Groups from their offsets, which start at 0 and increase; there is one offset more than groups.
     ///
     /// # Errors
     /// [`Error::Shape`] if the offsets are not of that form.
@@ -49,7 +49,7 @@ impl Groups {
         self.offsets[group]..self.offsets[group + 1]
     }
 
-    /// The group that a row belongs to.
+    /// The group of a row.
     pub(crate) fn group_of(&self, row: usize) -> usize {
         self.offsets.partition_point(|&offset| offset <= row).saturating_sub(1)
     }

@@ -1,4 +1,4 @@
-//! The mean square of all features, which priors are measured by, and the check that features are finite.
+//! The mean square of all features, which is the unit of prior precisions, and the check that features are finite.
 
 use rayon::prelude::*;
 
@@ -6,7 +6,7 @@ use crate::data::rows::Rows;
 use crate::data::spans::in_spans;
 use crate::error::{Error, Result};
 
-/// In a few independent sums, which a processor adds up side by side.
+/// The sum of squares, in eight independent sums that a processor can add in parallel.
 fn sum_of_squares(row: &[f64]) -> f64 {
     let mut sums = [0.0; 8];
     for part in row.chunks(sums.len()) {

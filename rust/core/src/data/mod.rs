@@ -1,4 +1,4 @@
-//! Rows, how they are grouped and scaled, and where they lie: in memory, in mapped files, in temporary files.
+//! Rows of features: groups, scaling, and storage in memory, in mapped files and in temporary files.
 
 pub(crate) mod groups;
 pub(crate) mod mean_square;

@@ -1,14 +1,14 @@
-//! Rows in memory of their own, such as those of a window on rows that are on disk.
+//! Rows that own their memory, such as copies of rows on disk that form a window.
 
 use rayon::prelude::*;
 
 use crate::data::rows::{Rows, View};
 use crate::error::{Error, Result};
 
-/// Rows that are copied by one thread at a time.
+/// Number of rows that one thread copies at a time.
 const CHUNK: usize = 64;
 
-/// Rows in the type that they came in, float32 or float64.
+/// Rows in the element type of their source, float32 or float64.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OwnedRows {
     elements: Elements,
@@ -18,17 +18,17 @@ pub struct OwnedRows {
 /// The elements, row after row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Elements {
-    /// Of rows that are addressed as float32.
+    /// Rows from a source that is stored as float32.
     F32(Vec<f32>),
-    /// Of all other rows.
+    /// All other rows.
     F64(Vec<f64>),
 }
 
 impl OwnedRows {
-    /// As many rows of `dim` features as the elements make.
+    /// Rows of `dim` features from their elements, row after row.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there is no feature, or a row is not complete.
+    /// [`Error::Shape`] if `dim` is 0 or the last row is incomplete.
     pub fn new(elements: Elements, dim: usize) -> Result<Self> {
         let count = match &elements {
             Elements::F32(elements) => elements.len(),
@@ -40,7 +40,7 @@ impl OwnedRows {
         }
     }
 
-    /// No rows, for those of a matrix.
+    /// No rows yet, with the width and the element type of a matrix.
     pub fn none_of(rows: &dyn Rows) -> Self {
         let elements = match rows.singles() {
             Some(_) => Elements::F32(Vec::new()),
@@ -49,7 +49,7 @@ impl OwnedRows {
         Self { elements, dim: rows.dim() }
     }
 
-    /// No rows, for those of several matrices in float64.
+    /// No rows yet, in float64.
     pub(crate) fn none_wide(dim: usize) -> Self {
         Self { elements: Elements::F64(Vec::new()), dim }
     }
@@ -61,7 +61,7 @@ impl OwnedRows {
         out
     }
 
-    /// Add copies of some rows of a matrix that has the same features: to rows in float32 only such that are, too.
+    /// Append copies of rows of a matrix of the same width. If these rows are float32, the matrix must be, too.
     pub(crate) fn append(&mut self, rows: &dyn Rows, indices: &[usize]) {
         let dim = self.dim;
         match &mut self.elements {
@@ -70,7 +70,7 @@ impl OwnedRows {
         }
     }
 
-    /// Add a row: to rows in float32 only one whose elements are.
+    /// Append a row. If these rows are float32, its elements must be float32 numbers.
     pub(crate) fn push(&mut self, row: &[f64]) {
         match &mut self.elements {
             Elements::F32(elements) => elements.extend(row.iter().map(|&x| x as f32)),

@@ -1,6 +1,6 @@
 //! Advice to the operating system on pages of mapped files. It changes what is in memory, never what is read.
 
-/// Elements will be read soon: begin to fetch their pages.
+/// Begin to fetch the pages of elements that will be read soon.
 pub(crate) fn expect<T>(elements: &[T]) {
     // SAFETY: this advice drops nothing.
     #[cfg(unix)]
@@ -11,11 +11,11 @@ pub(crate) fn expect<T>(elements: &[T]) {
     let _ = elements;
 }
 
-/// Elements will not be read for a while: take their pages from the process, which would count as its memory.
+/// Drop the pages of elements that will not be read for a while, so that they do not count as memory of the process.
 ///
 /// # Safety
-/// The elements must lie in a file that is mapped into memory, and nobody may have written to the mapping, unless it is
-/// shared: pages that do not come from a file would be zero afterwards.
+/// The elements must lie in a mapped file. A private mapping must not have been written to: its modified pages do not
+/// come from the file and would be lost.
 pub(crate) unsafe fn release<T>(elements: &[T]) {
     // SAFETY: the caller promised that the pages come from a file.
     #[cfg(unix)]
@@ -26,7 +26,7 @@ pub(crate) unsafe fn release<T>(elements: &[T]) {
     let _ = elements;
 }
 
-/// Advice that is not taken costs time or memory, and is no error.
+/// Call `madvise`. A failure is ignored, since it only costs time or memory.
 ///
 /// # Safety
 /// As [`release`], for advice that drops pages.
@@ -35,9 +35,9 @@ unsafe fn advise<T>(elements: &[T], advice: libc::c_int) {
     if size_of_val(elements) == 0 {
         return;
     }
-    // SAFETY: asks for a constant.
+    // SAFETY: the call only reads a constant.
     let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
-    // Mappings begin and end with a page, so all pages that hold a part of the elements are theirs.
+    // A mapping consists of whole pages, so every page with an element belongs to the mapping.
     let start = elements.as_ptr() as usize / page * page;
     let end = elements.as_ptr() as usize + size_of_val(elements);
     // SAFETY: the pages are mapped, and the caller knows whether they may be dropped.

@@ -1,4 +1,4 @@
-//! Anything that hands out rows of features, and the pool of candidates made of them.
+//! Matrices that are read row by row, and the pool of candidates.
 
 use std::ops::Range;
 
@@ -7,10 +7,10 @@ use crate::data::mean_square::mean_square;
 use crate::data::pages;
 use crate::error::{Error, Result};
 
-/// Bytes of float64 rows that [`in_blocks`] goes through at a time.
+/// Bytes of a block of [`in_blocks`], counted in float64.
 pub(crate) const BLOCK_BYTES: usize = 32 << 20;
 
-/// A matrix that can be read row by row, whatever its element type and wherever it lives.
+/// A matrix that can be read row by row, of any element type and in any storage.
 pub trait Rows: Sync {
     /// Number of rows.
     fn len(&self) -> usize;
@@ -26,15 +26,15 @@ pub trait Rows: Sync {
     /// Write row `index` as float64 into `out`, which has `dim` elements.
     fn read(&self, index: usize, out: &mut [f64]);
 
-    /// The rows themselves, in parts one after the other, where they are addressed as float32.
+    /// Views of the rows, in consecutive parts, if they are stored as float32.
     fn singles(&self) -> Option<Vec<View<'_, f32>>> {
         None
     }
 
-    /// Take note that rows will be read soon: those on disk can be fetched meanwhile.
+    /// Announce that rows will be read soon, so that rows on disk can be fetched in advance.
     fn expect(&self, _rows: Range<usize>) {}
 
-    /// Take note that rows will not be read for a while: what memory holds of those on disk can be given back.
+    /// Announce that rows will not be read for a while, so that rows on disk can leave memory.
     fn release(&self, _rows: Range<usize>) {}
 }
 
@@ -64,9 +64,9 @@ impl<R: Rows + ?Sized> Rows for &R {
     }
 }
 
-/// Go through all rows in order, some at a time, so that of rows on disk no more than a block is in memory.
+/// Call `work` with one block of rows after the other. Of rows on disk, only that block and the next are in memory.
 ///
-/// All ranges but the last one are a multiple of `unit` rows long.
+/// The number of rows in every block but the last is a multiple of `unit`.
 pub(crate) fn in_blocks(rows: &dyn Rows, unit: usize, mut work: impl FnMut(Range<usize>) -> Result<()>) -> Result<()> {
     let len = rows.len();
     let step = (BLOCK_BYTES / (rows.dim().max(1) * size_of::<f64>())).max(1).next_multiple_of(unit);
@@ -80,7 +80,7 @@ pub(crate) fn in_blocks(rows: &dyn Rows, unit: usize, mut work: impl FnMut(Range
     Ok(())
 }
 
-/// A matrix without rows, and the number of features that they would have.
+/// A matrix of the given width without rows.
 pub(crate) struct NoRows(pub(crate) usize);
 
 impl Rows for NoRows {
@@ -95,9 +95,9 @@ impl Rows for NoRows {
     fn read(&self, _index: usize, _out: &mut [f64]) {}
 }
 
-/// An element type that features are stored in.
+/// An element type of features.
 pub trait Element: Copy + Into<f64> + Send + Sync {
-    /// The same elements as float32, where they are.
+    /// The elements as float32, if that is their type.
     fn single(data: &[Self]) -> Option<&[f32]>;
 }
 
@@ -113,7 +113,7 @@ impl Element for f64 {
     }
 }
 
-/// Rows in memory that belong to somebody else; consecutive rows may be further apart than they are long.
+/// Borrowed rows; there may be gaps between consecutive rows.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a, T> {
     data: &'a [T],
@@ -158,12 +158,11 @@ impl<'a, T: Element> View<'a, T> {
         Ok(Self { data, len, dim, stride, in_file: false })
     }
 
-    /// The same rows, of which those that are released leave the memory of the process: they are read from their file again
-    /// when they are needed again.
+    /// The same rows, such that [`Rows::release`] takes effect: released rows leave the memory of the process, and are
+    /// read from their file when they are needed again.
     ///
     /// # Safety
-    /// The rows must lie in a file that is mapped into memory, and nobody may have written to the mapping, unless it is
-    /// shared.
+    /// The rows must lie in a mapped file. A private mapping must not have been written to.
     #[must_use]
     pub unsafe fn in_file(self) -> Self {
         Self { in_file: true, ..self }
@@ -176,12 +175,12 @@ impl<T> View<'_, T> {
         &self.data[index * self.stride..index * self.stride + self.dim]
     }
 
-    /// The elements from a row on, and how far apart rows begin.
+    /// The elements from a row on, and the number of elements between the beginnings of rows.
     pub(crate) fn rows_from(&self, index: usize) -> (&[T], usize) {
         (&self.data[index * self.stride..], self.stride)
     }
 
-    /// The elements from the first of some rows to the last one; none if the rows are not in a file.
+    /// The elements from the first to the last of some rows; none if the rows are not in a file.
     fn on_disk(&self, rows: Range<usize>) -> &[T] {
         match rows.is_empty() || !self.in_file {
             true => &[],
@@ -216,12 +215,12 @@ impl<T: Element> Rows for View<'_, T> {
     }
 
     fn release(&self, rows: Range<usize>) {
-        // SAFETY: whoever said that the rows are in a file promised what this takes.
+        // SAFETY: the caller of `in_file` guaranteed the conditions of `release`.
         unsafe { pages::release(self.on_disk(rows)) };
     }
 }
 
-/// Matrices of the same width as one, such as the files of a pool that are mapped into memory.
+/// Several matrices of the same width as one matrix, such as the mapped files of a pool.
 #[derive(Clone, Debug)]
 pub struct Parts<R> {
     parts: Vec<R>,
@@ -246,7 +245,7 @@ impl<R: Rows> Parts<R> {
         Ok(Self { parts, starts, dim })
     }
 
-    /// The parts that hold some of the rows, each with its own rows among these.
+    /// The parts that overlap with a range of rows, each with the rows in question as indices into the part.
     fn with_rows(&self, rows: Range<usize>) -> impl Iterator<Item = (&R, Range<usize>)> {
         self.parts.iter().zip(&self.starts).filter_map(move |(part, &start)| {
             let within = |row: usize| row.clamp(start, start + part.len()) - start;
@@ -285,8 +284,8 @@ impl<R: Rows> Rows for Parts<R> {
     }
 }
 
-/// The candidates: a structure row each and, where those differ, the rows that each adds to the posterior. Beside them the
-/// core, which is in the training set already.
+/// The candidates and the core. Each candidate has a structure row and, if they differ from it, rows that it adds to
+/// the posterior. The core is in the training set already.
 pub struct Pool<'a> {
     structures: Box<dyn Rows + 'a>,
     observed: Option<(Box<dyn Rows + 'a>, Groups)>,
@@ -323,11 +322,11 @@ impl<'a> Pool<'a> {
         Ok(Self { observed: Some((Box::new(observed), groups)), ..Self::new(structures) })
     }
 
-    /// The same candidates beside a core, for methods that measure distances from its rows. A Bayesian selection has it in
-    /// its posterior and looks at no row of it.
+    /// The same candidates with a core, for methods that measure distances to its rows. For Bayesian selection the core
+    /// is part of the posterior, and its rows are not read.
     ///
     /// # Errors
-    /// [`Error::Dimension`] if the core has another number of features, unless it has no row.
+    /// [`Error::Dimension`] if a core with rows has another number of features.
     pub fn with_core(self, core: impl Rows + 'a) -> Result<Self> {
         if core.is_empty() {
             return Ok(self);
@@ -363,12 +362,12 @@ impl<'a> Pool<'a> {
         self.structures.dim()
     }
 
-    /// Whether candidates add other rows than their structure row.
+    /// Whether candidates add rows other than their structure row.
     pub fn has_groups(&self) -> bool {
         self.observed.is_some()
     }
 
-    /// The rows that a candidate adds when selected, one after the other, in `out`.
+    /// Write the rows that a candidate adds when selected into `out`, row after row.
     pub fn observed(&self, candidate: usize, out: &mut Vec<f64>) {
         let dim = self.dim();
         match &self.observed {
@@ -386,7 +385,7 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// Refuse an empty pool and another number of features than `dim`.
+    /// Refuse an empty pool, and a pool whose number of features is not `dim`.
     pub(crate) fn check(&self, dim: usize) -> Result<()> {
         if self.is_empty() {
             return Err(Error::EmptyPool);
@@ -397,7 +396,7 @@ impl<'a> Pool<'a> {
         Ok(())
     }
 
-    /// Refuse rows to observe that are not finite, naming the candidate they belong to.
+    /// Refuse rows of atoms that are not finite; the error names the candidate.
     pub(crate) fn check_observed(&self) -> Result<()> {
         let Some((rows, groups)) = &self.observed else {
             return Ok(());
@@ -421,7 +420,7 @@ mod tests {
         let (len, dim) = (5000, 7);
         let data: Vec<f32> = (0..len * dim).map(|k| k as f32).collect();
         let path = std::env::temp_dir().join(format!("mlipselect-rows-{}", std::process::id()));
-        // A head of a few bytes, as files of arrays have: rows do not begin where pages do.
+        // A header of a few bytes, as array files have, so that rows do not begin at the beginning of a page.
         let bytes = [0; 128].into_iter().chain(data.iter().flat_map(|x| x.to_le_bytes())).collect::<Vec<u8>>();
         fs::write(&path, bytes).unwrap();
         // SAFETY: nobody else knows the file.
@@ -447,7 +446,7 @@ mod tests {
         assert!(rows.singles().is_some());
     }
 
-    /// Takes note of what is expected and released.
+    /// Records the calls of `expect` and `release`.
     struct Noted<'a>(View<'a, f64>, Mutex<Vec<(bool, Range<usize>)>>);
 
     impl Rows for Noted<'_> {

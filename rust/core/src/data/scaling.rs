@@ -1,7 +1,7 @@
 //! Columns divided by their standard deviation, for methods that measure distances.
 //!
-//! Features of atomic descriptors differ in size by orders of magnitude, and a Euclidean distance would see a handful of
-//! large ones only.
+//! Features of atomic descriptors differ in size by orders of magnitude, and a few large ones would dominate a
+//! Euclidean distance.
 
 use std::ops::Range;
 
@@ -10,20 +10,20 @@ use rayon::prelude::*;
 use crate::data::rows::{Rows, in_blocks};
 use crate::error::{Error, Result};
 
-/// Rows that are summed up together: fixed, so that the sums do not depend on the number of threads.
+/// Number of rows in a partial sum: fixed, so that the sums do not depend on the number of threads.
 const CHUNK: usize = 1024;
 
-/// One over the standard deviation of each column of several matrices together, and 1 for columns that are constant.
+/// The inverse standard deviation of each column over the rows of all matrices, or 1 for a constant column.
 ///
 /// # Errors
-/// [`Error::Dimension`] if the matrices are not equally wide, [`Error::NotFinite`] with the matrix and the first of its
-/// rows that has a NaN or an infinity, [`Error::EmptyPool`] if there is no row.
+/// [`Error::Dimension`] if the matrices differ in width, [`Error::NotFinite`] with the matrix and its first row that
+/// has a NaN or an infinity, [`Error::EmptyPool`] if there is no row.
 pub fn standard_scales(matrices: &[(&'static str, &dyn Rows)]) -> Result<Vec<f64>> {
     let Some((first, dim)) = matrices.iter().find(|(_, rows)| !rows.is_empty()).map(|(_, rows)| (rows, rows.dim()))
     else {
         return Err(Error::EmptyPool);
     };
-    // Deviations from some row lose less to rounding than the values themselves, whose mean may be large.
+    // Sums of deviations from the first row round less than sums of the values, whose mean may be large.
     let mut origin = vec![0.0; dim];
     first.read(0, &mut origin);
     let (mut parts, mut count) = (Vec::new(), 0);
@@ -37,8 +37,8 @@ pub fn standard_scales(matrices: &[(&'static str, &dyn Rows)]) -> Result<Vec<f64
     Ok(scales_of_sums(&parts, count))
 }
 
-/// One over the standard deviation of each column, and 1 for columns that are constant, from what [`column_sums`] gave for
-/// the parts of `count` rows, wherever these are.
+/// The result of [`standard_scales`] for `count` rows in parts, from the [`column_sums`] of each part with the same
+/// origin.
 pub fn scales_of_sums(parts: &[(Vec<f64>, Vec<f64>)], count: usize) -> Vec<f64> {
     let dim = parts.first().map_or(0, |(sums, _)| sums.len());
     let (mut sums, mut squares, count) = (vec![0.0; dim], vec![0.0; dim], count as f64);
@@ -49,7 +49,7 @@ pub fn scales_of_sums(parts: &[(Vec<f64>, Vec<f64>)], count: usize) -> Vec<f64> 
     sums.iter().zip(&squares).map(|(sum, square)| inverse_deviation(sum / count, square / count)).collect()
 }
 
-/// Sums over the rows of what each column differs from `origin` by, and of the squares of that.
+/// The sum over the rows of the deviation of each column from `origin`, and the sum of its square.
 ///
 /// # Errors
 /// [`Error::Dimension`] unless the origin is as long as a row, [`Error::NotFinite`] with the first row that has a NaN or an
@@ -99,11 +99,11 @@ fn sum_up(rows: &dyn Rows, range: Range<usize>, origin: &[f64]) -> SumsOrBadRow 
 
 fn inverse_deviation(mean: f64, mean_square: f64) -> f64 {
     let variance = mean_square - mean * mean;
-    // What rounding leaves of the variance of a constant is not a scale.
+    // The variance of a constant column may differ from zero by rounding.
     if variance > 1e-14 * mean_square { 1.0 / variance.sqrt() } else { 1.0 }
 }
 
-/// Rows whose elements are multiplied by a factor for each column as they are read.
+/// Rows whose columns are multiplied by factors when they are read.
 #[derive(Clone, Copy)]
 pub struct Scaled<'a> {
     rows: &'a dyn Rows,

@@ -1,4 +1,4 @@
-//! Arrays that lie in memory or, where that is too little, in a temporary file that is mapped into it.
+//! Arrays in memory or in a mapped temporary file.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -10,23 +10,23 @@ use crate::data::pages;
 use crate::data::temporary_file::temporary_file;
 use crate::error::{Error, Result};
 
-/// Where an array is kept.
+/// The storage of an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Memory,
-    /// A temporary file, in the folder that the system has for these.
+    /// A temporary file, in the folder of the system for temporary files.
     File,
 }
 
-/// A number of which all bits are zero at zero, and every pattern of bits is one.
+/// A type of numbers in which zero has only zero bits and every bit pattern is a number or NaN.
 ///
 /// # Safety
-/// Both must be so.
+/// Both properties must hold.
 pub(crate) unsafe trait Plain: Copy + Default + Send + Sync {}
 
-// SAFETY: integers have no other patterns.
+// SAFETY: every bit pattern is an integer.
 unsafe impl Plain for i16 {}
-// SAFETY: the patterns that are no numbers are NaN.
+// SAFETY: bit patterns that are not numbers are NaN.
 unsafe impl Plain for f32 {}
 
 /// An array in memory or in a temporary file.
@@ -37,7 +37,7 @@ pub(crate) enum Buffer<'a, T: Plain> {
 }
 
 impl<T: Plain> Buffer<'_, T> {
-    /// So many zeros.
+    /// `len` zeros.
     ///
     /// # Errors
     /// [`Error::File`] if there is no room for a temporary file.
@@ -48,7 +48,7 @@ impl<T: Plain> Buffer<'_, T> {
         })
     }
 
-    /// An array in memory that can grow; one in a file is read into memory.
+    /// The array as a vector that can grow; an array in a file is read into memory first.
     pub(crate) fn to_vec_mut(&mut self) -> &mut Vec<T> {
         if let Self::File(mapped) = self {
             *self = Self::Memory(Cow::Owned(mapped.to_vec()));
@@ -59,7 +59,7 @@ impl<T: Plain> Buffer<'_, T> {
         }
     }
 
-    /// Give back the memory that some elements of a file take; they are read from it again when they are needed.
+    /// Drop elements of a file from memory; they are read from the file when they are needed again.
     pub(crate) fn release(&self, elements: Range<usize>) {
         if let Self::File(mapped) = self {
             mapped.release(elements);
@@ -88,7 +88,7 @@ impl<T: Plain> DerefMut for Buffer<'_, T> {
     }
 }
 
-/// An array in a file that nobody else knows of, and that is gone with it.
+/// An array in a nameless file, which is deleted with the array.
 #[derive(Debug)]
 pub(crate) struct Mapped<T> {
     map: MmapMut,
@@ -117,14 +117,14 @@ impl<T: Plain> Deref for Mapped<T> {
 
     #[inline]
     fn deref(&self) -> &[T] {
-        // SAFETY: the mapping begins with a page, is as long as so many elements, and lives as long as the slice.
+        // SAFETY: the mapping begins at a page, holds `len` elements, and lives as long as the slice.
         unsafe { std::slice::from_raw_parts(self.map.as_ptr().cast(), self.len) }
     }
 }
 
 impl<T: Plain> DerefMut for Mapped<T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        // SAFETY: as for reading; nobody else has the mapping.
+        // SAFETY: as in `deref`; the mapping is borrowed exclusively.
         unsafe { std::slice::from_raw_parts_mut(self.map.as_mut_ptr().cast(), self.len) }
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::data::rows::{BLOCK_BYTES, Rows, in_blocks};
 
-/// Bytes of so many rows that are in memory at a time, at most: a block, and the next one, which is fetched meanwhile.
+/// Largest number of bytes of `rows` rows in memory at a time: a block, and the next one, which is fetched in advance.
 pub(crate) fn bytes(rows: usize, dim: usize) -> usize {
     size_of::<f64>().saturating_mul(dim).saturating_mul(rows).min(2 * BLOCK_BYTES)
 }
@@ -38,7 +38,7 @@ impl Rows for Span<'_> {
     }
 }
 
-/// Call `work` with one block of the rows after the other, and where it lies.
+/// Call `work` with one block of rows after the other, and the range of the block.
 pub(crate) fn in_spans(rows: &dyn Rows, mut work: impl FnMut(Span<'_>, Range<usize>)) {
     let each = |range: Range<usize>| {
         work(Span::new(rows, &range), range);

@@ -1,9 +1,9 @@
 //! A small generator of random numbers: SplitMix64 (Steele, Lea and Flood 2014), the same on every machine.
 
-/// What the state grows by: 2^64 over the golden ratio, odd.
+/// Increment of the state: 2^64 over the golden ratio, an odd number.
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Output number `index`, counted from 0, of the generator that starts from a seed.
+/// Output number `index`, counted from 0, of the generator with the given seed.
 pub(crate) fn nth(seed: u64, index: u64) -> u64 {
     let z = seed.wrapping_add(index.wrapping_add(1).wrapping_mul(STEP));
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,4 +1,4 @@
-//! Temporary files without a name, with room for all that will be written to them.
+//! Temporary files without a name, for which disk space is reserved.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
 
-/// Make a file of `size` bytes for `what`, in the folder of the system for temporary files. It is gone with the last
-/// handle to it.
+/// Make a file of `size` bytes for `what`, in the folder of the system for temporary files. It is deleted when its last
+/// handle is closed.
 ///
 /// # Errors
-/// [`Error::File`] if there is not as much room.
+/// [`Error::File`] if there is not enough room.
 pub(crate) fn temporary_file(size: usize, what: &str) -> Result<File> {
     let folder = std::env::temp_dir();
     let file = nameless(&folder).and_then(|file| reserve(&file, size).map(|()| file));
@@ -21,7 +21,7 @@ pub(crate) fn temporary_file(size: usize, what: &str) -> Result<File> {
     })
 }
 
-/// A new file that loses its name at once or, on Windows, with the last handle to it.
+/// A new file whose name is removed at once or, on Windows, when its last handle is closed.
 fn nameless(folder: &Path) -> io::Result<File> {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let mut options = OpenOptions::new();
@@ -45,7 +45,7 @@ fn nameless(folder: &Path) -> io::Result<File> {
     }
 }
 
-/// Make a file as large as it will be, so that room that is missing is missed now rather than halfway.
+/// Give a file its final size. On Linux, missing disk space is then an error now rather than halfway.
 fn reserve(file: &File, size: usize) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
