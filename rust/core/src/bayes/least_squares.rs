@@ -1,8 +1,8 @@
-//! Linear least squares, row by row: what a fit needs of any number of rows is a triangle.
+//! Linear least squares, row by row, in the memory of one triangular matrix.
 //!
-//! With the rows `A` and their targets `y`, `[A y] = Q [R z; 0 rho]`: the triangle is all that weights, their
-//! covariance, the evidence and the residual depend on. It is updated by orthogonal transformations, which square no
-//! condition number, as normal equations would.
+//! For rows `A` and targets `y`, `[A y] = Q [R z; 0 rho]`. The weights, their covariance, the evidence and the residual
+//! depend only on this triangle. It is updated by orthogonal transformations; normal equations would square the
+//! condition number.
 
 use faer::{Mat, MatRef};
 use rayon::prelude::*;
@@ -11,21 +11,21 @@ use crate::data::rows::Rows;
 use crate::error::{Error, Result};
 use crate::linalg::{append_rows, triangle_of};
 
-/// Parts of rows that wait to be taken into the triangle, one for each of a few threads.
+/// Number of parts of pending rows that are reduced in parallel before they are added to the triangle.
 const PARTS: usize = 4;
 
-/// The triangle of rows and targets seen so far.
+/// The triangle of all rows and targets so far.
 #[derive(Clone, Debug)]
 pub struct LeastSquares {
     /// `[R z; 0 rho]`.
     factor: Mat<f64>,
     count: usize,
-    /// Rows with their targets, one after the other, that are not part of the triangle yet.
+    /// Rows with their targets, row after row, that are not part of the triangle yet.
     pending: Vec<f64>,
 }
 
 impl LeastSquares {
-    /// No row yet, of `dim` features.
+    /// Begin without rows, with `dim` features.
     ///
     /// # Errors
     /// [`Error::Parameter`] if there is no feature.
@@ -36,10 +36,10 @@ impl LeastSquares {
         Ok(Self { factor: Mat::zeros(dim + 1, dim + 1), count: 0, pending: Vec::new() })
     }
 
-    /// From [`LeastSquares::triangle`] and the number of rows that it stands for.
+    /// From a [`LeastSquares::triangle`] and the number of rows in it.
     ///
     /// # Errors
-    /// [`Error::Shape`] if that is no upper triangle of finite numbers.
+    /// [`Error::Shape`] if it is not an upper triangle of finite numbers.
     pub fn from_triangle(triangle: &[f64], count: usize) -> Result<Self> {
         let width = triangle.len().isqrt();
         let view = (width * width == triangle.len() && width > 1)
@@ -63,11 +63,11 @@ impl LeastSquares {
         self.count
     }
 
-    /// Take in rows and their targets, each multiplied by its weight.
+    /// Add rows and their targets, each multiplied by its weight.
     ///
     /// # Errors
     /// [`Error::Dimension`], [`Error::Shape`] if there are not as many targets and weights as rows, or
-    /// [`Error::NotFinite`]; nothing is taken in then.
+    /// [`Error::NotFinite`]; nothing is added then.
     pub fn add(&mut self, rows: &dyn Rows, targets: &[f64], weights: &[f64]) -> Result<()> {
         let dim = self.dim();
         if rows.dim() != dim {
@@ -98,10 +98,10 @@ impl LeastSquares {
         Ok(())
     }
 
-    /// Take in what another one has seen.
+    /// Add the rows of another instance.
     ///
     /// # Errors
-    /// [`Error::Dimension`].
+    /// [`Error::Dimension`] if the numbers of features differ.
     pub fn merge(&mut self, other: &Self) -> Result<()> {
         if other.dim() != self.dim() {
             return Err(Error::Dimension { what: "the other triangle", expected: self.dim(), given: other.dim() });
@@ -123,7 +123,7 @@ impl LeastSquares {
         (0..width * width).map(|k| self.factor[(k / width, k % width)]).collect()
     }
 
-    /// The sum of the squares of what a model with these weights misses of the targets.
+    /// The sum of squared residuals of a model with these weights.
     ///
     /// # Errors
     /// [`Error::Dimension`] if there is not one weight for each feature.
@@ -143,7 +143,7 @@ impl LeastSquares {
         }
     }
 
-    /// Take pending rows into the triangle.
+    /// Add pending rows to the triangle.
     fn settle(&mut self) {
         let width = self.factor.nrows();
         let pending = std::mem::take(&mut self.pending);
@@ -153,7 +153,7 @@ impl LeastSquares {
         }
     }
 
-    /// Numbers in rows that are taken in together: fixed, so that the triangle does not depend on the number of threads.
+    /// Number of elements in a part: fixed, so that the triangle does not depend on the number of threads.
     fn part(&self) -> usize {
         let width = self.factor.nrows();
         (4 * width).max(2048) * width

@@ -1,9 +1,8 @@
-//! The posterior of Bayesian linear regression, which needs no labels.
+//! The posterior covariance of Bayesian linear regression, which needs no labels.
 //!
-//! Kept as the triangular factor `R` of its precision, `Sigma^-1 = R^T R = Sigma_0^-1 + beta Psi^T Psi`: observations
-//! are added by orthogonal transformations (a square-root information filter; Bierman, Factorization Methods for
-//! Discrete Sequential Estimation, 1977), so no covariance is ever subtracted from another and no variance comes out
-//! negative.
+//! It is kept as the triangular factor `R` of its precision, `Sigma^-1 = R^T R = Sigma_0^-1 + beta Psi^T Psi`.
+//! Orthogonal transformations add observations (a square-root information filter; Bierman, Factorization Methods for
+//! Discrete Sequential Estimation, 1977). No covariance is subtracted from another, so no variance comes out negative.
 
 use std::sync::OnceLock;
 
@@ -14,7 +13,7 @@ use crate::data::rows::Rows;
 use crate::error::{Error, Result};
 use crate::linalg::{Panels, append_rows, invert, quadratic_forms};
 
-/// Rows that are read at a time when the posterior is updated.
+/// Bytes of rows that are read at a time in an update.
 const UPDATE_BYTES: usize = 64 << 20;
 
 /// Gaussian posterior of the weights of a linear model, given the rows observed so far.
@@ -33,8 +32,9 @@ impl Posterior {
     /// `noise_precision` is `beta`, the inverse of the noise variance of the observation that a row stands for.
     ///
     /// # Errors
-    /// [`Error::SingularPrior`] if the prior does not determine every weight, [`Error::Dimension`] if it is of another
-    /// length, [`Error::Parameter`] if `noise_precision` is not positive or there is no feature.
+    /// [`Error::SingularPrior`] if the prior is singular, [`Error::Dimension`] if a diagonal prior has another length,
+    /// [`Error::Shape`] if a full one has another size, [`Error::Parameter`] if `noise_precision` is not positive or
+    /// there is no feature.
     pub fn new(dim: usize, prior: Prior, noise_precision: f64) -> Result<Self> {
         if dim == 0 {
             return Err(Error::Parameter { name: "the number of features", expected: "at least 1", given: "0".into() });
@@ -53,7 +53,7 @@ impl Posterior {
         Self::new(dim, Prior::Isotropic(prior_precision), noise_precision)
     }
 
-    /// A posterior from its parts, as a file holds them.
+    /// A posterior from the parts that a file holds.
     pub(crate) fn from_parts(prior: Prior, noise_precision: f64, factor: Mat<f64>) -> Result<Self> {
         check_noise(noise_precision)?;
         let dim = factor.nrows();
@@ -76,7 +76,7 @@ impl Posterior {
         self.noise_precision
     }
 
-    /// The prior that the observations were added to.
+    /// The prior, before any observation.
     pub fn prior(&self) -> &Prior {
         &self.prior
     }
@@ -86,7 +86,7 @@ impl Posterior {
         &self.factor
     }
 
-    /// Observe rows: `Sigma^-1 <- Sigma^-1 + beta R^T R`, of any number of rows.
+    /// Observe the rows `X`: `Sigma^-1 <- Sigma^-1 + beta X^T X`.
     ///
     /// # Errors
     /// [`Error::Dimension`] or [`Error::NotFinite`]; the posterior is then unchanged.
@@ -113,7 +113,7 @@ impl Posterior {
         Ok(())
     }
 
-    /// Observe rows that are known to fit, one after the other in `rows`.
+    /// Observe rows, given row after row, without checks.
     pub(crate) fn absorb(&mut self, mut rows: Vec<f64>) {
         let scale = self.noise_precision.sqrt();
         rows.iter_mut().for_each(|x| *x *= scale);
@@ -150,7 +150,7 @@ impl Posterior {
         0.5 * (self.prior_log_det - self.log_det())
     }
 
-    /// `d_eff = tr(Sigma beta Psi^T Psi)`: how many weights the observations determine rather than the prior.
+    /// `d_eff = tr(Sigma beta Psi^T Psi)`: the number of directions that observations determine, not the prior.
     pub fn effective_dimension(&self) -> f64 {
         (self.dim() as f64 - self.prior.trace_with(&invert(&self.factor))).max(0.0)
     }
@@ -163,7 +163,7 @@ impl Posterior {
         (0..dim * dim).map(|k| covariance[(k / dim, k % dim)]).collect()
     }
 
-    /// The columns of `S = R^-1`, whose products with `x` have `x^T Sigma x` as their sum of squares.
+    /// The columns of `S = R^-1`. The squares of their products with `x` sum to `x^T Sigma x`.
     pub(crate) fn inverse(&self) -> &Panels {
         self.inverse.get_or_init(|| Panels::upper(invert(&self.factor).as_ref()))
     }

@@ -1,6 +1,6 @@
-//! A posterior on disk: a safetensors file, so that any reader of that format can look at it.
+//! A posterior on disk, as a safetensors file that any reader of that format can open.
 //!
-//! Written to a temporary file beside the target and renamed, so the target is the old file or the new one, whole.
+//! It is written under a temporary name and renamed, so the target is always a whole file, old or new.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -47,7 +47,7 @@ impl Posterior {
     /// Write the posterior to a file; an existing one is replaced in one step.
     ///
     /// # Errors
-    /// [`Error::File`] if the file cannot be written; whatever was there before is then still there.
+    /// [`Error::File`] if the file cannot be written; an existing file is then unchanged.
     pub fn save(&self, path: &Path) -> Result<()> {
         let fail = |problem: String| Error::File { path: path.to_path_buf(), problem };
         let bytes = self.to_bytes().map_err(&fail)?;
@@ -57,16 +57,16 @@ impl Posterior {
             .and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()))
             .and_then(|()| fs::rename(&temporary, path));
         written.map_err(|e| {
-            // What cannot be removed either is a file that could not be made.
+            // The temporary file may not exist, so a failure to remove it is ignored.
             let _ = fs::remove_file(&temporary);
             fail(format!("cannot be written: {e}"))
         })
     }
 
-    /// What [`Posterior::save`] writes.
+    /// The bytes that [`Posterior::save`] writes.
     ///
     /// # Errors
-    /// What the format finds wrong, in words.
+    /// The problem in words, if the format refuses the data.
     pub fn to_bytes(&self) -> std::result::Result<Vec<u8>, String> {
         let dim = self.dim();
         let factor = Array::new(vec![dim, dim], (0..dim * dim).map(|k| self.factor()[(k / dim, k % dim)]));
@@ -91,10 +91,10 @@ impl Posterior {
         Self::from_bytes(&bytes).map_err(fail)
     }
 
-    /// Read what [`Posterior::to_bytes`] gave.
+    /// Read the result of [`Posterior::to_bytes`].
     ///
     /// # Errors
-    /// What is wrong with it, in words.
+    /// The problem in words, if the bytes are not a posterior.
     pub fn from_bytes(bytes: &[u8]) -> std::result::Result<Self, String> {
         let broken = |e: String| format!("not a posterior written by mlipselect: {e}");
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| broken(e.to_string()))?;

@@ -1,4 +1,4 @@
-//! The prior precision of the weights, given or chosen from the features.
+//! The prior precision of the weights.
 
 use faer::{Mat, Side};
 
@@ -7,9 +7,9 @@ use crate::error::{Error, Result};
 /// Prior precision of the weights: the inverse of their prior covariance.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Prior {
-    /// The same for every weight, and none between weights.
+    /// The same precision for every weight: a multiple of the identity.
     Isotropic(f64),
-    /// One for each weight, and none between weights.
+    /// A precision for each weight: a diagonal matrix.
     Diagonal(Vec<f64>),
     /// The whole matrix, row after row.
     Full(Vec<f64>),
@@ -47,7 +47,7 @@ impl Prior {
         }
     }
 
-    /// `tr(P_0 S S^T)`, the prior precision's share in a posterior whose covariance is `S S^T`.
+    /// `tr(P_0 S S^T)` with the prior precision `P_0` and a posterior covariance `S S^T`, given `S` upper triangular.
     pub(crate) fn trace_with(&self, inverse: &Mat<f64>) -> f64 {
         let dim = inverse.nrows();
         let row_norm = |i: usize| (i..dim).map(|j| inverse[(i, j)].powi(2)).sum::<f64>();
@@ -82,7 +82,7 @@ fn full_factor(matrix: &[f64], dim: usize) -> Result<Mat<f64>> {
         .llt(Side::Lower)
         .map_err(|_| Error::SingularPrior("the prior precision is not positive definite".into()))?;
     let lower = cholesky.L();
-    // Rounding lets a singular matrix through with a last pivot near the square root of the precision.
+    // Because of rounding, a singular matrix may have a factor with a tiny last pivot.
     let pivots = (0..dim).map(|i| lower[(i, i)].powi(2) / view[(i, i)]);
     if let Some((i, _)) = pivots.enumerate().find(|&(_, p)| p.is_nan() || p < 1e-14) {
         return Err(Error::SingularPrior(format!(

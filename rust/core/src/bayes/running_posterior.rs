@@ -1,8 +1,8 @@
 //! The posterior during a selection: a factor, and the rows observed since it was made.
 //!
 //! With `Sigma = S S^T` and `z = S^T x`, observing `x` gives `Sigma - w w^T` with `w = S z / sqrt(1/beta + z.z)`, and
-//! `S (I - gamma z z^T)` is a square root of that (Potter's form; Bierman 1977, section V.3). The directions `w` bring
-//! many candidates up to date at once; the maps `z` evaluate one without subtracting variances.
+//! `S (I - gamma z z^T)` is a square root of that (Potter's form; Bierman 1977, section V.3). The directions `w` update
+//! the variances of many candidates at once; the maps `z` evaluate one candidate without subtracting variances.
 
 use rayon::prelude::*;
 
@@ -10,10 +10,10 @@ use crate::bayes::posterior::Posterior;
 use crate::data::rows::Rows;
 use crate::linalg::{LANES, Panels, project};
 
-/// Observations after which the factor is made anew; few in tests, so that they get there.
+/// Number of observations after which the factor is recomputed; small in tests, so that they cover this.
 const PENDING: usize = if cfg!(test) { 16 } else { 256 };
 
-/// Whitened observations are maps `q -> q - gamma (z.q) z`.
+/// The map `q -> q - gamma (z.q) z` of an observation with the whitened row `z`.
 struct Map {
     z: Vec<f64>,
     gamma: f64,
@@ -26,18 +26,18 @@ impl Map {
     }
 }
 
-/// A posterior that is updated row by row and remembers by what.
+/// A posterior that is updated row by row, with the directions of the updates.
 ///
-/// Directions are numbered from 0 in the order in which they came.
+/// Directions are numbered from 0 in the order of the observations.
 pub(crate) struct RunningPosterior {
     base: Posterior,
-    /// Directions that `base` contains.
+    /// Number of directions that `base` contains.
     base_count: usize,
-    /// Rows observed since, one after the other, and their maps.
+    /// Rows that `base` does not contain, row after row, and their maps.
     pending: Vec<f64>,
     maps: Vec<Map>,
     directions: Panels,
-    /// Directions before this one are no longer kept.
+    /// Number of the first direction that is kept.
     first: usize,
     /// `sum ln(1 + beta x^T Sigma x) / 2` over the observations.
     information: f64,
@@ -49,7 +49,7 @@ impl RunningPosterior {
         Self { base, base_count: 0, pending: Vec::new(), maps: Vec::new(), directions, first: 0, information: 0.0 }
     }
 
-    /// Information of what was observed since the start, in nat.
+    /// Information of all observations since the start, in nat.
     pub(crate) fn information(&self) -> f64 {
         self.information
     }
@@ -73,7 +73,7 @@ impl RunningPosterior {
         (self.first == 0).then(|| all.collect())
     }
 
-    /// What came after the first `count` directions, if that is one direction.
+    /// The direction after the first `count`, if it is the only one.
     pub(crate) fn only_direction_since(&self, count: usize) -> Option<Vec<f64>> {
         let one = self.count() == count + 1 && self.directions.len() > 0;
         one.then(|| self.directions.direction(self.directions.len() - 1))
@@ -105,7 +105,7 @@ impl RunningPosterior {
         q
     }
 
-    /// Bring `S^T x`, with `S` that of [`RunningPosterior::base`], up to date.
+    /// Apply the pending maps to `S^T x`, with `S` of [`RunningPosterior::base`].
     pub(crate) fn apply_maps(&self, q: &mut [f64]) {
         self.maps.iter().for_each(|map| map.apply(q));
     }
@@ -118,8 +118,8 @@ impl RunningPosterior {
         out
     }
 
-    /// Bring what [`RunningPosterior::whiten`] gave before the last observed row up to date; false if the factor was made anew
-    /// since, so that it cannot be.
+    /// Apply the last map to rows that [`RunningPosterior::whiten`] gave before the last observation. Returns false if
+    /// the factor was recomputed since, and the rows must be whitened again.
     pub(crate) fn follow_last_map(&self, whitened: &mut [f64]) -> bool {
         if let Some(map) = self.maps.last() {
             whitened.par_chunks_exact_mut(self.dim()).for_each(|q| map.apply(q));
@@ -138,10 +138,10 @@ impl RunningPosterior {
         self.base.inverse().combine(&z)
     }
 
-    /// Observe rows, one after the other in `rows`.
+    /// Observe rows, given row after row.
     pub(crate) fn observe(&mut self, rows: &[f64]) {
         let dim = self.dim();
-        // Many rows together are worth a new factor, after which every candidate is evaluated from scratch anyway.
+        // For many rows a new factor is cheaper; every candidate is then evaluated from scratch.
         if rows.len() / dim > (dim / 8).max(1) {
             let before = self.log_det();
             self.pending.extend_from_slice(rows);
@@ -178,7 +178,7 @@ impl RunningPosterior {
         self.base_count = self.count();
     }
 
-    /// Drop directions that nobody needs: to apply more than about `dim / 2` of them costs more than to start afresh.
+    /// Drop old directions: to apply more than about `dim / 2` of them costs more than a new start from the factor.
     fn forget(&mut self) {
         let keep = self.dim() + 2 * PENDING;
         if self.directions.len() > 2 * keep {
