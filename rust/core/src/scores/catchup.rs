@@ -1,40 +1,40 @@
-//! Bringing variances up to date exactly, from the rows of the candidates.
+//! Exact updates of variances, from the rows of the candidates.
 
 use crate::bayes::running_posterior::{RunningPosterior, dot};
 use crate::linalg::{Block, GROUP, LANES};
 
-/// A variance that fell below this fraction of what it was when last computed from the factor is computed anew: what
-/// is left of it after so much was subtracted has lost a digit.
+/// A variance below this fraction of its value when last computed from the factor is recomputed, since the subtractions
+/// have cost it a digit.
 const CANCELLED: f64 = 0.1;
-/// Rounding errors of a subtraction, as a fraction of the number that was subtracted from.
+/// Rounding errors of the subtractions, relative to the variance before them.
 const ROUNDING: f64 = 1e-14;
 
-/// The variance of a candidate as far as it is known.
+/// The variance of a candidate, with the number of directions accounted for.
 #[derive(Clone, Copy)]
 pub(crate) struct Known {
     /// `x^T Sigma x` after the first `applied` directions.
     pub(crate) variance: f64,
     /// The variance when it was last computed from the factor.
     reference: f64,
-    /// Directions accounted for.
+    /// Number of directions accounted for.
     pub(crate) applied: u32,
 }
 
 impl Known {
-    /// Computed from the factor, after so many directions.
+    /// A variance computed from the factor, after `applied` directions.
     pub(crate) fn at(variance: f64, applied: usize) -> Self {
         Self { variance, reference: variance, applied: applied as u32 }
     }
 }
 
-/// Makes variances exact, or less than a threshold.
+/// Updates of variances, until each is exact or below a threshold.
 pub(crate) struct Catchup<'a> {
     pub(crate) posterior: &'a RunningPosterior,
     pub(crate) threshold: f64,
 }
 
 impl Catchup<'_> {
-    /// Bring the candidates in a block up to date.
+    /// Update the variances of the candidates in a block.
     pub(crate) fn run(&self, block: &Block, known: &mut [Known]) {
         for (group, known) in known.chunks_mut(GROUP).enumerate() {
             if known.iter().any(|known| self.is_far_behind(known)) {
@@ -53,7 +53,7 @@ impl Catchup<'_> {
         }
     }
 
-    /// Whether it takes fewer products to start from the factor than from the directions that were missed.
+    /// Whether a new start from the factor is cheaper than the missing directions, or these are no longer kept.
     fn is_far_behind(&self, known: &Known) -> bool {
         let (factor, base_count) = self.posterior.base();
         let (_, first) = self.posterior.directions();
@@ -75,7 +75,7 @@ impl Catchup<'_> {
         }
     }
 
-    /// Subtract the squared products with the missed directions, panel by panel, while anybody's variance is too high.
+    /// Subtract the squared products with the missing directions, while a variance is not below the threshold.
     fn subtract(&self, block: &Block, group: usize, known: &mut [Known]) {
         let (directions, first) = self.posterior.directions();
         let count = self.posterior.count();
@@ -83,7 +83,7 @@ impl Catchup<'_> {
         for p in (from - first) / LANES..directions.count() {
             let start = first + p * LANES;
             let end = count.min(start + LANES);
-            // A panel that is still being filled is left until it is, unless somebody may win.
+            // A panel that is not full yet is applied only to candidates that may still win.
             let full = end == start + LANES;
             let wanted = |known: &Known| known.variance >= self.threshold && (known.applied as usize) < end;
             if known.iter().all(|known| known.variance < self.threshold) {

@@ -1,4 +1,4 @@
-//! Standard deviations of target rows, and by how much observing a candidate lowers their mean.
+//! Standard deviations of target rows, and the decrease of their mean if a candidate is observed.
 //!
 //! With `Sigma = S S^T`, a target row `t` of deviation `sd_t = |S^T t|` and `T = 1/beta + x^T Sigma x`, observing `x`
 //! lowers the deviation of `t` by `sd_t h(r_t)`, where `h(r) = 1 - sqrt(1 - r)` and `r_t = (x . Sigma t / sd_t)^2 / T`.
@@ -10,10 +10,10 @@ use crate::bayes::running_posterior::{RunningPosterior, dot};
 use crate::data::rows::{Rows, View};
 use crate::linalg::{GROUP, LANES, Panels, dots, triangle_of};
 
-/// Candidates that one thread takes at a time: the target streams past them.
+/// Number of candidates that one thread takes at a time: the target streams past them.
 const CHUNK: usize = 8 * GROUP;
 
-/// The target as the posterior sees it.
+/// The target rows, with their standard deviations under a posterior.
 pub(crate) struct Deviations {
     dim: usize,
     /// `1 / beta`.
@@ -27,7 +27,7 @@ pub(crate) struct Deviations {
     deviations: Vec<f64>,
     /// `Sigma t / sd_t` of each; zero where `sd_t` is.
     directions: Panels,
-    /// `sd_t` over the number of target rows, and zeros that fill a panel up.
+    /// `sd_t` over the number of target rows, padded with zeros to a full panel.
     weights: Vec<f64>,
 }
 
@@ -38,7 +38,7 @@ impl Deviations {
         Self::of(posterior, rows, target.dim())
     }
 
-    /// The same target as another posterior sees it.
+    /// The same target under another posterior.
     pub(crate) fn seen_by(&self, posterior: &RunningPosterior) -> Self {
         Self::of(posterior, self.target.clone(), self.dim)
     }
@@ -58,7 +58,7 @@ impl Deviations {
         out
     }
 
-    /// Bytes that so many target rows take at most, with what [`super::leading::Leading`] makes of them.
+    /// Largest number of bytes for `len` target rows, with those of [`super::leading::Leading`].
     pub(crate) fn bytes(len: usize, dim: usize) -> usize {
         size_of::<f64>() * len * (6 * dim + 8 * LANES)
     }
@@ -72,7 +72,7 @@ impl Deviations {
         self.scale();
     }
 
-    /// Account for the last observed row, whose direction is `w`: `Sigma t` falls by `w (w . t)`.
+    /// Update for the last observed row, whose direction is `w`: subtract `w (w . t)` from `Sigma t`.
     pub(crate) fn follow(&mut self, posterior: &RunningPosterior, w: &[f64]) {
         if !posterior.follow_last_map(&mut self.whitened) {
             self.whitened = posterior.whiten_rows(&View::adjacent(&self.target, self.dim));
@@ -101,8 +101,8 @@ impl Deviations {
         &self.deviations
     }
 
-    /// As many directions as there are features, or fewer, whose squared products with any row `x` add up to
-    /// `x^T Sigma M Sigma x`, with `M = sum t t^T / sd_t` over the number of target rows.
+    /// At most `dim` directions whose squared products with any row `x` sum to `x^T Sigma M Sigma x`, with `M` the mean
+    /// of `t t^T / sd_t` over the target rows.
     pub(crate) fn square(&self) -> Panels {
         let count = self.deviations.len() as f64;
         let mut rows = self.images.clone();
@@ -115,7 +115,7 @@ impl Deviations {
         Panels::rotated(MatRef::from_column_major_slice(&triangle, self.dim, few))
     }
 
-    /// `M w`, with `M` the sum of `t t^T` over deviations that the target rows had, over the number of them.
+    /// `M w`, with `M` the mean of `t t^T / deviation` over the target rows, for given deviations.
     pub(crate) fn square_times(&self, deviations: &[f64], w: &[f64]) -> Vec<f64> {
         let mut out = vec![0.0; self.dim];
         for (t, &deviation) in self.target.chunks_exact(self.dim).zip(deviations).filter(|&(_, &sd)| sd > 0.0) {
@@ -125,9 +125,9 @@ impl Deviations {
         out
     }
 
-    /// A factor and a sum such that a score is at most the factor times what it is with `1 / sd_t` of earlier as weights,
-    /// plus the sum: the factor is the largest by which a deviation fell since, but for those of which the sum is made up. Of
-    /// all such pairs it is the best for numbers of some `size`.
+    /// A factor and a sum such that a score is at most the factor times its bound from an `M` of `earlier` deviations,
+    /// plus the sum. Deviations fell by at most the factor since, except those of some target rows, whose weights make
+    /// up the sum. Of all such pairs it is the one with the smallest `factor * size + sum`.
     pub(crate) fn drift(&self, earlier: &[f64], size: f64) -> (f64, f64) {
         let count = self.deviations.len() as f64;
         let ratio = |(&before, &now): (&f64, &f64)| if before > 0.0 { before / now } else { 0.0 };
@@ -149,7 +149,7 @@ impl Deviations {
         self.noise
     }
 
-    /// `sd_t` over the number of target rows, and zeros that fill a panel up.
+    /// `sd_t` over the number of target rows, padded with zeros to a full panel.
     pub(crate) fn weights(&self) -> &[f64] {
         &self.weights
     }
@@ -159,8 +159,8 @@ impl Deviations {
         self.whitened.chunks_exact(self.dim).zip(self.deviations.iter().copied())
     }
 
-    /// By how much observing each of some candidates, whose `x^T Sigma x` is `variance`, lowers the mean deviation; equal
-    /// candidates have equal bits, whichever others there are.
+    /// The decrease of the mean deviation if a candidate is observed, for each of some candidates with `x^T Sigma x`
+    /// from `variance`. Equal candidates have equal bits, whatever the other candidates.
     pub(crate) fn scores(
         &self,
         pool: &dyn Rows,
@@ -193,7 +193,7 @@ impl Deviations {
     }
 }
 
-/// `1 - sqrt(1 - r)`, in a form that loses nothing where `r` is small.
+/// `1 - sqrt(1 - r)`, in a form that is accurate for small `r`.
 #[inline]
 fn fall(r: f64) -> f64 {
     let r = r.min(1.0);

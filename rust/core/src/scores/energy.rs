@@ -1,8 +1,8 @@
 //! `x^T Sigma x`: the predictive variance of a candidate.
 //!
-//! It never increases: an observation takes a positive semidefinite matrix from `Sigma`. So a variance of earlier is a
-//! bound, and it is lowered in two steps where it is too high: first by a rigorous estimate from a rounded copy of the
-//! candidate in 16-bit integers, and if that does not settle it, exactly.
+//! It never rises: an observation subtracts a positive semidefinite matrix from `Sigma`. So an earlier variance is an
+//! upper bound. A bound that is too high is lowered in two steps: first rigorously from a copy of the candidate rounded
+//! to 16-bit integers, then, if it is still too high, exactly.
 
 use rayon::prelude::*;
 
@@ -21,7 +21,7 @@ pub(crate) struct Energy {
 }
 
 impl Energy {
-    /// `estimated`: whether bounds are lowered by an estimate first, which takes two bytes for each number in the pool.
+    /// With `estimated`, bounds are first lowered from rounded candidates: two bytes for each number in the pool.
     pub(crate) fn new(pool: &Pool<'_>, posterior: &Posterior, estimated: bool) -> Self {
         let (estimate, bounds) = if estimated {
             let (estimate, bounds) = Estimate::new(pool, posterior);
@@ -33,7 +33,7 @@ impl Energy {
         Self { bounds, known, estimate }
     }
 
-    /// Compute variances from the rows themselves.
+    /// Update variances from the rows, until each is exact or below the threshold.
     fn compute(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior, mut candidates: Vec<usize>, threshold: f64) {
         // Candidates that miss the same directions share the work.
         candidates.sort_unstable_by_key(|&i| (self.known[i].applied, i));

@@ -1,4 +1,4 @@
-//! How much a variance fell at least, from rounded candidates and directions.
+//! Upper bounds of variances, from rounded candidates and directions.
 
 use rayon::prelude::*;
 
@@ -7,10 +7,10 @@ use crate::bayes::posterior::Posterior;
 use crate::data::rows::Pool;
 use crate::linalg::{ROWS, Sketch};
 
-/// Rows that one thread takes at a time.
+/// Number of rows that one thread takes at a time.
 const CHUNK: usize = 48;
 
-/// The rounded pool and directions, and how far each candidate was followed.
+/// The rounded pool and directions, and the directions accounted for in each bound.
 pub(crate) struct Estimate {
     candidates: Sketch<'static>,
     /// `|y|` of each candidate.
@@ -19,7 +19,7 @@ pub(crate) struct Estimate {
     progress: Vec<Progress>,
 }
 
-/// The directions `start..end` were accounted for, and gave `sum`.
+/// The directions `start..end` are accounted for; the squared products with them sum to `sum`.
 #[derive(Clone, Copy, Default)]
 struct Progress {
     start: u32,
@@ -28,12 +28,12 @@ struct Progress {
 }
 
 impl Estimate {
-    /// Round the pool; the variances of the candidates come along.
+    /// Round the pool; also returns the variances of the candidates.
     pub(crate) fn new(pool: &Pool<'_>, posterior: &Posterior) -> (Self, Vec<f64>) {
         let (candidates, variances) = Sketch::of_products(pool.structures(), posterior.inverse());
         let out = Self {
             candidates,
-            // Rounded up, as a bound has to be.
+            // Rounded up, since each must be an upper bound.
             lengths: variances.iter().map(|v| (v.sqrt() * (1.0 + 1e-6)) as f32).collect(),
             directions: RoundedDirections::new(posterior),
             progress: vec![Progress::default(); pool.len()],
@@ -41,22 +41,22 @@ impl Estimate {
         (out, variances)
     }
 
-    /// Directions accounted for.
+    /// Number of directions so far.
     pub(crate) fn count(&self) -> usize {
         self.directions.len()
     }
 
-    /// Account for a new direction `w`.
+    /// Append a direction `w`.
     pub(crate) fn observed(&mut self, w: &[f64]) {
         self.directions.push(w);
     }
 
-    /// The variance of a candidate was computed from its row and the directions before `applied`.
+    /// Begin again for a candidate whose variance after `applied` directions was computed exactly.
     pub(crate) fn restart(&mut self, candidate: usize, applied: u32) {
         self.progress[candidate] = Progress { start: applied, end: applied, sum: 0.0 };
     }
 
-    /// Lower the bounds of candidates by what they fell at least since their variance was computed. Reorders them.
+    /// Lower the bounds of candidates, from all directions since their last exact variance. Reorders them.
     pub(crate) fn lower(&mut self, candidates: &mut [usize], variance: impl Fn(usize) -> f64, bounds: &mut [f64]) {
         candidates.sort_unstable_by_key(|&i| (self.progress[i].end, i));
         let sums: Vec<Vec<[f64; ROWS]>> = candidates.par_chunks(CHUNK).map(|chunk| self.sums(chunk)).collect();
@@ -72,7 +72,7 @@ impl Estimate {
         }
     }
 
-    /// Squared products of the candidates, in groups, with all directions that they were not followed along.
+    /// Sums of squared products, for candidates in groups, with all directions since the last exact variance.
     fn sums(&self, candidates: &[usize]) -> Vec<[f64; ROWS]> {
         candidates.iter().for_each(|&candidate| self.candidates.prefetch(candidate));
         let groups = in_groups(candidates);
@@ -82,7 +82,7 @@ impl Estimate {
         sums
     }
 
-    /// Square root of what the variance of a candidate fell at least.
+    /// Lower bound of the square root of the decrease of the variance of a candidate.
     fn fall(&self, candidate: usize) -> f64 {
         let Progress { start, end, sum } = self.progress[candidate];
         let (length, error) = (f64::from(self.lengths[candidate]), self.candidates.error(candidate));
@@ -90,7 +90,7 @@ impl Estimate {
     }
 }
 
-/// Rows in groups for the kernel; the last one stands in for those that are not there.
+/// Rows in groups for the kernel; the last row is repeated as padding.
 pub(crate) fn in_groups(rows: &[usize]) -> Vec<[usize; ROWS]> {
     rows.chunks(ROWS).map(|group| std::array::from_fn(|r| group[r.min(group.len() - 1)])).collect()
 }

@@ -1,22 +1,21 @@
-//! Upper bounds of by how much observing a candidate lowers the mean deviation, from few products each.
+//! Upper bounds of the score `pool_std`, from a few dot products for each candidate.
 //!
-//! Notation of [`super::deviations`]: with `q = S^T x`, unit vectors `u_t = S^T t / sd_t` and weights `w_t`, the score is
-//! `sum w_t h(r_t)`, where `r_t = (q.u_t)^2 / T`. By Cauchy and Schwarz `r_t <= rho = |q|^2 / T < 1`. Both `h(r) / r` and
-//! the remainders of its series divided by the next power of `r` grow with `r`, so that, with `s = sqrt(1 - rho)`,
+//! In the notation of [`super::deviations`], with `q = S^T x`, unit vectors `u_t = S^T t / sd_t` and weights `w_t`, the
+//! score is `sum w_t h(r_t)`, where `r_t = (q.u_t)^2 / T`. By Cauchy and Schwarz `r_t <= rho = |q|^2 / T < 1`. As the
+//! series of `h` has positive coefficients, with `s = sqrt(1 - rho)`
 //!
 //! - `r / 2 <= h(r) <= r / (1 + s)`, and
 //! - `h(r) <= r / 2 + r^2 / 8 + c r^3`, `c = (3 + s) / (8 (1 + s)^3)`.
 //!
-//! The first gives the bound of one pass: `sum w_t r_t = q^T W q / T` for the matrix `W = sum w_t u_t u_t^T`, and with its
-//! eigenvectors `v_i` of the largest eigenvalues `l_i`, and `l` the largest of the others,
+//! The first gives the bound of a pass over the pool: `sum w_t r_t = q^T W q / T` with `W = sum w_t u_t u_t^T`. With
+//! the eigenvectors `v_i` of the largest eigenvalues `l_i` of `W`, and `l` the largest of the others,
 //! `q^T W q <= sum (l_i - l) (v_i.q)^2 + l |q|^2`.
 //!
-//! Where no directions lead, this is far from the sum; then another bound of it is at hand, which [`super::pool_std`] keeps.
+//! If no eigenvalues stand out, this is far above `q^T W q`, of which [`super::pool_std`] then keeps another bound.
 //!
-//! The second needs fourth and sixth powers, for which `q` is split into its part `a` along the `v_i` and the rest `b`. In
-//! the norms `|z|_p^p = sum w_t |z.u_t|^p`, it is `|q|_p <= |a|_p + |b|_p`, and
-//! `|b|_p^p <= l |b|^2 (|b|^2 f)^(p/2 - 1)`, where `f` is the largest squared length of what is left of a `u_t` without its
-//! part along the `v_i`.
+//! The second needs fourth and sixth powers. Split `q` into its part `a` along the `v_i` and the rest `b`. In the norms
+//! `|z|_p^p = sum w_t |z.u_t|^p`, `|q|_p <= |a|_p + |b|_p` and `|b|_p^p <= l |b|^2 (|b|^2 f)^(p/2 - 1)`, where `f` is
+//! the largest squared length of the part of a `u_t` orthogonal to the `v_i`.
 
 use faer::{Mat, Side};
 
@@ -24,23 +23,23 @@ use super::deviations::Deviations;
 use crate::bayes::running_posterior::RunningPosterior;
 use crate::linalg::{GROUP, LANES, Panels, dots};
 
-/// Eigenvectors that are used; with two directions that candidates are brought up to date by, they fill four panels.
+/// Number of eigenvectors; with the two directions of an update they fill four panels.
 const LEADING: usize = 4 * LANES - 2;
-/// Added to bounds for rounding, as a fraction of them.
+/// Relative margin of the bounds for rounding.
 const ROUNDING: f64 = 1e-6;
-/// Rounding errors of eigenvalues, as a fraction of the largest, and of squared lengths of unit vectors.
+/// Rounding errors of eigenvalues, relative to the largest, and of squared lengths of unit vectors.
 const EIGEN_ERROR: f64 = 1e-12;
 
 /// The leading directions of a target.
 pub(crate) struct Leading {
     noise: f64,
-    /// `S v_i`: a product with `x` is `v_i.q`.
+    /// `S v_i`, whose product with `x` is `v_i.q`.
     directions: Panels,
     /// `l_i - l` of each.
     excess: Vec<f64>,
     /// `l`.
     rest: f64,
-    /// `v_i.u_t`, for each `t` one direction with as many elements as there are `v_i`.
+    /// `v_i.u_t`: a direction for each `t`, with an element for each `v_i`.
     components: Panels,
     /// `f`.
     outside: f64,
@@ -67,7 +66,7 @@ impl Leading {
             outside: 1.0,
             weights: target.weights().to_vec(),
         };
-        // Without eigenvectors the trace is a bound.
+        // Without eigenvectors, the trace bounds the largest eigenvalue.
         let Ok(eigen) = matrix.self_adjoint_eigen(Side::Lower) else { return out };
         let (values, count) = (eigen.S().column_vector(), LEADING.min(dim));
         let value = |i: usize| if i < dim { values[dim - 1 - i].max(0.0) } else { 0.0 };
@@ -90,7 +89,7 @@ impl Leading {
         out
     }
 
-    /// Number of the directions that candidates are multiplied with.
+    /// Number of leading directions.
     pub(crate) fn len(&self) -> usize {
         self.excess.len()
     }
@@ -112,7 +111,7 @@ impl Leading {
         out
     }
 
-    /// The bound of one pass, from the products of a candidate with the directions and what else is known of it.
+    /// The bound by the first inequality, from the products of a candidate with the directions.
     pub(crate) fn bound(&self, products: &[f64], candidate: Candidate) -> f64 {
         let total = self.totals(candidate.variance);
         let factor = 1.0 / (total.low * (1.0 + (self.noise / total.high).sqrt()));
@@ -120,7 +119,8 @@ impl Leading {
         (sum * factor).min(candidate.sum * factor + candidate.beside) * (1.0 + ROUNDING)
     }
 
-    /// The sharper bound of a group of candidates, whose products with the directions lie one after the other.
+    /// The bounds by the second inequality of a group of candidates, from their products with the directions, row after
+    /// row.
     pub(crate) fn sharp_bounds(&self, products: &[f64], candidates: [Candidate; GROUP]) -> [f64; GROUP] {
         let len = self.len();
         let mut scaled = products.to_vec();
@@ -170,17 +170,17 @@ impl Leading {
     }
 }
 
-/// What is known of a candidate.
+/// Bounds of the numbers that the score of a candidate depends on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidate {
     /// `x^T Sigma x`.
     pub(crate) variance: Interval,
-    /// A bound of `q^T W q` without those target rows the weights of which add up to `beside`.
+    /// An upper bound of the part of `q^T W q` from all target rows but some, whose weights sum to `beside`.
     pub(crate) sum: f64,
     pub(crate) beside: f64,
 }
 
-/// What a number is at least and at most.
+/// Lower and upper bound of a number.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Interval {
     pub(crate) low: f64,
@@ -188,7 +188,7 @@ pub(crate) struct Interval {
 }
 
 impl Interval {
-    /// A number that is not negative, and known up to an error.
+    /// The interval of a nonnegative number that has an error.
     pub(crate) fn around(number: f64, error: f64) -> Self {
         Self { low: (number - error).max(0.0), high: number.max(0.0) + error }
     }

@@ -1,7 +1,7 @@
-//! `ln det(I + beta R Sigma R^T)`: the information that a candidate's rows `R` bring.
+//! `ln det(I + beta R Sigma R^T)`: twice the information of the rows `R` of a candidate.
 //!
-//! It never increases, since `Sigma` never does. With one row it is a monotone function of the variance and orders
-//! candidates as that does; this file is for several rows.
+//! It never rises, since `Sigma` never does. With one row it is a monotone function of the variance and ranks
+//! candidates alike; this file is for several rows.
 
 use faer::{Mat, Side};
 use rayon::prelude::*;
@@ -14,7 +14,7 @@ use crate::linalg::{Panels, project};
 
 pub(crate) struct LogDet {
     bounds: Vec<f64>,
-    /// Directions accounted for in each bound.
+    /// Number of directions accounted for in each bound.
     applied: Vec<usize>,
 }
 
@@ -49,7 +49,7 @@ impl Informative for LogDet {
         }
     }
 
-    // Equal candidates always went through the same operations.
+    // Scores do not depend on earlier updates, so equal candidates have equal bits.
     fn settle(&mut self, _pool: &Pool<'_>, _posterior: &RunningPosterior, _candidates: &[usize]) {}
 
     fn observed(&mut self, _pool: &Pool<'_>, _posterior: &RunningPosterior) {}
@@ -70,7 +70,7 @@ fn all(pool: &Pool<'_>, posterior: &Posterior) -> Vec<f64> {
         .collect()
 }
 
-/// `ln det(I + beta Q Q^T)` with the rows of `Q` whitened: the smaller of `Q Q^T` and `Q^T Q` has the same determinant.
+/// `ln det(I + beta Q Q^T)` for the whitened rows `Q`, from the smaller of `Q Q^T` and `Q^T Q`.
 fn information(rows: &[f64], factor: &Panels, update: impl Fn(&mut [f64]), beta: f64) -> f64 {
     let dim = factor.dim();
     let mut q = vec![0.0; rows.len()];
@@ -85,7 +85,7 @@ fn information(rows: &[f64], factor: &Panels, update: impl Fn(&mut [f64]), beta:
             let lower = cholesky.L();
             2.0 * (0..matrix.nrows()).map(|i| lower[(i, i)].ln()).sum::<f64>()
         }
-        // Its eigenvalues are 1 at least, so only a matrix that is not finite has no factor.
+        // All eigenvalues are at least 1, so only a matrix that is not finite has no factor.
         Err(_) => f64::NAN,
     }
 }

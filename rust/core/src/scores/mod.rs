@@ -1,4 +1,4 @@
-//! What a candidate is worth: one file a score.
+//! The scores of Bayesian selection, one file each.
 
 mod catchup;
 mod deviations;
@@ -25,25 +25,25 @@ use crate::data::rows::Pool;
 use crate::data::spans;
 use crate::error::{Error, Result};
 
-/// What a candidate is worth, given the posterior.
+/// The score of a candidate, given the posterior.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BayesianScore {
     /// `x^T Sigma x`: the predictive variance.
     Energy,
-    /// `ln det(I + beta R Sigma R^T)` of the rows `R` that the candidate adds.
+    /// `ln det(I + beta R Sigma R^T)` for the rows `R` that the candidate adds: twice their information in nat.
     LogDet,
-    /// How much observing `x` lowers the mean variance over the target.
+    /// The decrease of the mean variance over the target, if `x` is observed.
     PoolVariance,
-    /// How much observing `x` lowers the mean standard deviation over the target.
+    /// The decrease of the mean standard deviation over the target, if `x` is observed.
     PoolStd {
-        /// Bytes that may be taken, as [`BayesianScore::pool_bytes`] counts them.
+        /// Limit of the bytes that [`BayesianScore::pool_bytes`] counts.
         max_memory: usize,
     },
 }
 
 impl BayesianScore {
-    /// Bytes that a score that looks at a target takes for so many candidates and target rows, at most, with the part of
-    /// the rows that is worked on at a time; none for the other scores.
+    /// Largest number of bytes of a score with a target, for so many candidates and target rows, with the blocks of
+    /// rows in memory; 0 for the other scores.
     pub fn pool_bytes(self, candidates: usize, target: usize, dim: usize) -> usize {
         let own = match self {
             Self::Energy | Self::LogDet => return 0,
@@ -53,7 +53,7 @@ impl BayesianScore {
         own.saturating_add(spans::bytes(candidates, dim))
     }
 
-    /// Refuse to take more memory than is allowed.
+    /// Refuse a score that needs more memory than is allowed.
     pub(crate) fn check_memory(self, candidates: usize, target: usize, dim: usize) -> Result<()> {
         let needed = self.pool_bytes(candidates, target, dim);
         match self {
@@ -68,7 +68,7 @@ impl BayesianScore {
     }
 }
 
-/// A score that follows from the posterior; see [`crate::greedy::Score`] for the meaning of the methods.
+/// A score that depends on the posterior; see [`crate::greedy::Score`] for the meaning of the methods.
 pub(crate) trait Informative: Send + Sync {
     fn bounds(&self) -> &[f64];
 
@@ -82,7 +82,7 @@ pub(crate) trait Informative: Send + Sync {
 
     fn settle(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior, candidates: &[usize]);
 
-    /// Follow the posterior, which just observed rows of the pool: one direction, or more than that.
+    /// Update for the last observation of the posterior, which added one direction or more.
     fn observed(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior);
 
     fn definition(&self, pool: &Pool<'_>, posterior: &Posterior) -> Vec<f64>;

@@ -1,13 +1,13 @@
-//! How much observing `x` lowers the mean standard deviation over the target:
+//! The decrease of the mean standard deviation of the target, if `x` is observed:
 //! `mean_t [ sd(t) - sqrt(sd(t)^2 - (t^T Sigma x)^2 / (1/beta + x^T Sigma x)) ]`.
 //!
-//! It may rise between picks, so bounds of earlier are of no use. After each pick one pass over the pool gives each
-//! candidate a bound from few products, and the candidates whose bound is not below the best score so far a sharper one.
-//! Few are left then, of which the score itself is computed. See [`super::leading`] for the bounds.
+//! It may rise between picks, so earlier scores are no bounds. After each pick, one pass over the pool bounds every
+//! score from a few products. Candidates whose bound is not below the best score so far get a sharper bound. The few
+//! that remain are scored exactly. See [`super::leading`] for the bounds.
 //!
-//! Where no directions of the target lead, that leaves too many. Then `x^T Sigma M Sigma x`, with `M` the mean of
-//! `t t^T / sd(t)` over the target rows `t`, is computed of all candidates and followed as in [`super::pool_variance`]. The
-//! deviations in it are those of the time when it was computed; see [`Deviations::drift`] for what it says later.
+//! If the leading eigenvalues of the target are not large, too many remain. Then `x^T Sigma M Sigma x`, with `M` the
+//! mean of `t t^T / sd(t)` over the target rows `t`, is computed for all candidates and updated as in
+//! [`super::pool_variance`]. `M` keeps the deviations of that time; [`Deviations::drift`] corrects for later ones.
 
 use std::ops::Range;
 
@@ -24,18 +24,18 @@ use crate::data::spans::{Span, in_spans};
 use crate::greedy::near_tie_limit;
 use crate::linalg::{GROUP, Panels, quadratic_forms};
 
-/// When the best score fell below this fraction of what it was, everything is computed afresh.
+/// If the best score falls below this fraction of its value at the last computation from the factor, all is recomputed.
 const CANCELLED: f64 = 1e-3;
-/// Rounding errors of numbers from which those along directions were subtracted, as a fraction of the largest.
+/// Rounding errors of numbers after updates by directions, relative to the largest.
 const FOLLOWING_ERROR: f64 = 1e-11;
-/// Numerators are not computed anew where that would lower bounds by less than this fraction.
+/// Numerators are recomputed only if that lowers bounds by more than this fraction.
 const DRIFT: f64 = 0.02;
-/// Candidates whose bounds are made sharper together, at first and at most.
+/// Number of candidates whose bounds are sharpened together: the first and the largest.
 const SHARPENED: [usize; 2] = [96, 6144];
-/// Candidates whose scores are computed together, at first and at most.
+/// Number of candidates whose scores are computed together: the first and the largest.
 const EVALUATED: [usize; 2] = [12, 384];
 
-/// What is known of the score of a candidate.
+/// The meaning of the number in `bounds` of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
     Bound,
@@ -43,7 +43,7 @@ enum Known {
     Score,
 }
 
-/// What candidates are brought up to date by.
+/// An update of all candidates by one direction `w`.
 struct Step {
     /// `w` and `Sigma M w`.
     directions: [Vec<f64>; 2],
@@ -56,21 +56,21 @@ pub(crate) struct PoolStd {
     /// `x^T Sigma x` of each candidate.
     variances: Vec<f64>,
     variance_error: f64,
-    /// `x^T Sigma M Sigma x` of each candidate, infinite while it was not needed.
+    /// `x^T Sigma M Sigma x` of each candidate, infinite before it is needed.
     numerators: Vec<f64>,
     numerator_error: f64,
-    /// The deviations in `M`, where it was needed.
+    /// The deviations in `M`, if it was needed.
     earlier: Option<Vec<f64>>,
     /// The factor and the sum of [`Deviations::drift`].
     drift: (f64, f64),
     bounds: Vec<f64>,
     known: Vec<Known>,
-    /// The best score, and how many were computed to find it.
+    /// The best score, and the number of scores computed to find it.
     best: f64,
     scored: usize,
     /// The best score when everything was last computed from the factor.
     reference: f64,
-    /// Directions accounted for.
+    /// Number of directions accounted for.
     applied: usize,
 }
 
@@ -99,7 +99,7 @@ impl PoolStd {
         out
     }
 
-    /// Bytes that are taken for so many candidates and target rows, at most.
+    /// Largest number of bytes for so many candidates and target rows.
     pub(crate) fn bytes(candidates: usize, target: usize, dim: usize) -> usize {
         let each = 3 * size_of::<f64>() + size_of::<Known>() + 4 * size_of::<usize>();
         let matrices = 6 * size_of::<f64>() * dim * dim;
@@ -125,7 +125,7 @@ impl PoolStd {
         (self.earlier, self.drift) = (None, (1.0, 0.0));
     }
 
-    /// Compute the numerators if too many scores had to be computed without, in one pass.
+    /// Compute the numerators in one pass, if the last search had to compute more scores than that pass costs.
     fn compute_numerators(&mut self, pool: &Pool<'_>) {
         let is_worth_it = self.scored * self.target.deviations().len() > pool.len() * pool.dim();
         let has_drifted = self.drift.0 * self.best + self.drift.1 > (1.0 + DRIFT) * self.best;
@@ -140,7 +140,7 @@ impl PoolStd {
         self.drift = (1.0, 0.0);
     }
 
-    /// Bound every candidate anew and find the best score, in one pass, given what is to be accounted for.
+    /// Bound every candidate and find the best score in one pass, after the update `step`, if any.
     fn survey(&mut self, pool: &Pool<'_>, step: Option<&Step>) {
         let mut directions = self.leading.directions().clone();
         for direction in step.into_iter().flat_map(|step| &step.directions) {
@@ -156,7 +156,7 @@ impl PoolStd {
         self.compute_numerators(pool);
     }
 
-    /// Bring what is known of consecutive candidates up to date and bound their scores.
+    /// Update the numbers of consecutive candidates and bound their scores.
     fn bound(&mut self, span: &Span<'_>, range: Range<usize>, directions: &Panels, step: Option<&Step>) {
         let (leading, count) = (&self.leading, self.leading.len());
         let (errors, drift) = ((self.variance_error, self.numerator_error), self.drift);
@@ -170,8 +170,8 @@ impl PoolStd {
         self.known[range].fill(Known::Bound);
     }
 
-    /// Lower the bounds of candidates until each is its score, below `limit`, or too low to tie with the best of them, whose
-    /// score is returned.
+    /// Lower the bounds of candidates until each is the exact score, below `limit`, or too low to tie with the best of
+    /// them. Returns the best exact score.
     fn lower(&mut self, rows: &dyn Rows, mut candidates: Vec<usize>, mut limit: f64) -> f64 {
         let mut best = f64::NEG_INFINITY;
         self.sort(&mut candidates);
@@ -199,7 +199,7 @@ impl PoolStd {
         best
     }
 
-    /// Account for a direction in all that is known of the target.
+    /// Update the target for a direction, and return the update of the candidates.
     fn step(&mut self, posterior: &RunningPosterior, w: Vec<f64>) -> Step {
         self.target.follow(posterior, &w);
         self.leading = Leading::new(&self.target, posterior);
@@ -213,11 +213,11 @@ impl PoolStd {
         out
     }
 
-    /// Give candidates their sharper bounds.
+    /// Lower the bounds of candidates to their sharper bounds.
     fn sharpen(&mut self, rows: &dyn Rows, candidates: &[usize]) {
         let (leading, dim) = (&self.leading, rows.dim());
         let (errors, drift) = ((self.variance_error, self.numerator_error), self.drift);
-        // With so few features the score itself takes no longer.
+        // With so few features the exact score costs no more.
         if dim <= leading.len() {
             return;
         }
@@ -245,13 +245,13 @@ impl PoolStd {
         }
     }
 
-    /// Larger bounds first, of equal ones the lower index.
+    /// Larger bounds first; of equal bounds, the lower index.
     fn sort(&self, candidates: &mut [usize]) {
         candidates.sort_unstable_by(|&a, &b| self.bounds[b].total_cmp(&self.bounds[a]).then(a.cmp(&b)));
     }
 }
 
-/// What is known of a candidate, given the rounding errors of its numbers.
+/// The numbers of a candidate as intervals that contain their rounding errors.
 fn candidate(variance: f64, numerator: f64, errors: (f64, f64), (factor, beside): (f64, f64)) -> Candidate {
     let sum = factor * Interval::around(numerator, errors.1).high;
     Candidate { variance: Interval::around(variance, errors.0), sum, beside }
@@ -279,7 +279,7 @@ impl Informative for PoolStd {
         pool.structures().release(0..pool.len());
     }
 
-    // Equal candidates always went through the same operations.
+    // All candidates go through the same operations, so equal candidates have equal bits.
     fn settle(&mut self, _pool: &Pool<'_>, _posterior: &RunningPosterior, _candidates: &[usize]) {}
 
     fn observed(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior) {
@@ -308,7 +308,7 @@ mod tests {
     use super::*;
     use crate::data::rows::View;
 
-    /// Rows with a spectrum that decays or does not, some of them zero, some equal.
+    /// Rows with a decaying or a flat spectrum; some rows are zero, some equal.
     fn rows(count: usize, dim: usize, seed: u32, power: i32) -> Vec<f64> {
         (0..count * dim)
             .map(|k| {
@@ -349,7 +349,7 @@ mod tests {
                 prop_assert!(first[i] >= exact[i] * (1.0 - 1e-9) - 1e-12 * largest, "{} {}", first[i], exact[i]);
                 prop_assert!(score.bounds[i] >= exact[i] * (1.0 - 1e-9) - 1e-12 * largest);
                 prop_assert!(score.bounds[i] <= first[i]);
-                // What is left without the leading directions is the only part that is not within a factor of 2.
+                // Only the part orthogonal to the leading directions is not within a factor of 2.
                 if dim <= score.leading.len() {
                     let slack = 1e-8 * (first.iter().copied().fold(0.0, f64::max) + score.variance_error);
                     prop_assert!(first[i] <= 2.0 * exact[i] * (1.0 + 1e-5) + slack, "{} {}", first[i], exact[i]);
@@ -364,7 +364,7 @@ mod tests {
         let data = rows(count, dim, 3, 1);
         let pool = Pool::new(View::new(&data, count, dim).unwrap());
         let target = View::new(&data[..500 * dim], 500, dim).unwrap();
-        // No direction leads where the rows that were observed are like the target.
+        // The spectrum is flat if the observed rows are like the target.
         for observed in [0, 2000] {
             let mut start = Posterior::isotropic(dim, 1e-3, 1.0).unwrap();
             start.update(&View::new(&data[..observed * dim], observed, dim).unwrap()).unwrap();

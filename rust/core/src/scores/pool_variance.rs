@@ -1,7 +1,7 @@
-//! `x^T Sigma M Sigma x / (1/beta + x^T Sigma x)`: how much observing `x` lowers the mean variance over the target.
+//! `x^T Sigma M Sigma x / (1/beta + x^T Sigma x)`: decrease of the mean variance of the target.
 //!
-//! `M` is the mean of `t t^T` over the target rows `t` (V- or I-optimal design). It may rise between picks, so every
-//! candidate is followed: two dot products a pick, in one pass over the pool.
+//! `M` is the mean of `t t^T` over the target rows `t` (V- or I-optimal design). The score may rise between picks, so
+//! after each pick one pass over the pool updates every candidate by two dot products.
 
 use faer::Mat;
 
@@ -14,7 +14,7 @@ use crate::data::spans::in_spans;
 use crate::error::Result;
 use crate::linalg::{Panels, append_rows, invert, quadratic_forms};
 
-/// When the best score fell below this fraction of what it was, everything is computed afresh.
+/// If the best score falls below this fraction of its value at the last computation from the factor, all is recomputed.
 const CANCELLED: f64 = 1e-3;
 
 pub(crate) struct PoolVariance {
@@ -27,7 +27,7 @@ pub(crate) struct PoolVariance {
     scores: Vec<f64>,
     /// The best score when everything was last computed from the factor.
     reference: f64,
-    /// Directions accounted for.
+    /// Number of directions accounted for.
     applied: usize,
 }
 
@@ -45,7 +45,7 @@ impl PoolVariance {
         Ok(out)
     }
 
-    /// Bytes that are taken for so many candidates, at most.
+    /// Largest number of bytes for so many candidates.
     pub(crate) fn bytes(candidates: usize, dim: usize) -> usize {
         size_of::<f64>() * (5 * candidates + 12 * dim * dim)
     }
@@ -60,7 +60,7 @@ impl PoolVariance {
         self.scores = combine(&self.variances, &self.numerators, noise);
     }
 
-    /// Account for one direction `w`, given the posterior after it: `Sigma_before x = Sigma x + w (w.x)`.
+    /// Update for one direction `w`, given the posterior after it: `Sigma_before = Sigma + w w^T`.
     fn follow(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior, w: &[f64]) {
         let mw = self.mean_square_times(w);
         let u = posterior.covariance_times(&mw);
@@ -99,7 +99,7 @@ impl Informative for PoolVariance {
 
     fn tighten(&mut self, _pool: &Pool<'_>, _posterior: &RunningPosterior, _candidates: &[usize], _threshold: f64) {}
 
-    // Equal candidates always went through the same operations.
+    // All candidates go through the same operations, so equal candidates have equal bits.
     fn settle(&mut self, _pool: &Pool<'_>, _posterior: &RunningPosterior, _candidates: &[usize]) {}
 
     fn observed(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior) {
@@ -134,7 +134,7 @@ fn parts(target: &Mat<f64>, pool: &Pool<'_>, posterior: &Posterior) -> (Vec<f64>
 }
 
 fn combine(variances: &[f64], numerators: &[f64], noise: f64) -> Vec<f64> {
-    // Both are sums of squares; what rounding leaves below zero is zero.
+    // Both are sums of squares, negative only by rounding.
     variances.iter().zip(numerators).map(|(v, g)| g.max(0.0) / (noise + v.max(0.0))).collect()
 }
 

@@ -1,11 +1,11 @@
-//! One pass over rows that updates some numbers of each by its products with a few directions.
+//! One pass over rows that updates the numbers of each row from its products with a few directions.
 
 use rayon::prelude::*;
 
 use crate::data::rows::Rows;
 use crate::linalg::{Block, GROUP, LANES, Panels};
 
-/// Call `update` with the products of each row with all directions, zeros after them, and its numbers.
+/// Call `update` for each row, with its products with all directions, padded with zeros, and its numbers.
 pub(crate) fn update_rows<const N: usize>(
     rows: &dyn Rows,
     directions: &Panels,
@@ -40,8 +40,8 @@ pub(crate) fn update_rows<const N: usize>(
     );
 }
 
-/// Account for a direction `w`, by which `Sigma_before x = Sigma x + w (w.x)`, in `x^T Sigma x` and `x^T Sigma M Sigma x`,
-/// given `a = w.x`, `b = x^T Sigma M w` and `w^T M w`.
+/// Update `x^T Sigma x` and `x^T Sigma M Sigma x` for a direction `w` with `Sigma_before = Sigma + w w^T`, given `a =
+/// w.x`, `b = x^T Sigma M w` and `w^T M w`, with `Sigma` after the observation.
 #[inline]
 pub(crate) fn account_for(a: f64, b: f64, wmw: f64, variance: &mut f64, numerator: &mut f64) {
     *variance -= a * a;

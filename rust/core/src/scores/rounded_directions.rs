@@ -1,8 +1,8 @@
-//! Directions rounded to 16-bit integers, and how much rows that are rounded too fell along them at least.
+//! Directions rounded to 16-bit integers, and lower bounds of the decrease of variances along them.
 //!
-//! With a factor `Sigma_0 = S S^T`, a row `x` is `y = S^T x` and a direction `w = S zeta`, so `x.w = y.zeta` and the
-//! variance of `x` fell by `sum (y.zeta)^2`. Both are rounded, `y = y' + delta` and `zeta = zeta' + eta`. Since what is
-//! left of the covariance is positive semidefinite, `sum zeta zeta^T <= I`, and by the triangle inequality
+//! In the coordinates of a factor `Sigma_0 = S S^T`, a row `x` is `y = S^T x`, and a direction is `w = S zeta`. So `x.w
+//! = y.zeta`, and the variance of `x` falls by `sum (y.zeta)^2`. Both are rounded, `y = y' + delta` and `zeta = zeta' +
+//! eta`. The remaining covariance is positive semidefinite, so `sum zeta zeta^T <= I`, and by the triangle inequality
 //!
 //! `sqrt(sum (y.zeta)^2) >= sqrt(sum (y'.zeta')^2) - |delta| - |y'| sqrt(sum |eta|^2)`.
 
@@ -13,12 +13,12 @@ use faer::Mat;
 use crate::bayes::posterior::Posterior;
 use crate::linalg::{ROWS, Sketch};
 
-/// Directions that stay in the first level cache while the rows pass by.
+/// Number of directions that stay in the first level cache while the rows stream past.
 pub(crate) const TILE: usize = 16;
-/// Rounding errors of float64 in the directions, which are far below those of the integers.
+/// Margin for rounding errors of float64, which are far below those of the integers.
 const FLOAT_ERROR: f64 = 1e-7;
 
-/// A growing list of directions.
+/// A growing list of rounded directions.
 pub(crate) struct RoundedDirections {
     sketch: Sketch<'static>,
     /// `sum |eta|^2` over the directions before each.
@@ -28,7 +28,7 @@ pub(crate) struct RoundedDirections {
 }
 
 impl RoundedDirections {
-    /// None yet; rows and directions are seen by the factor of the posterior.
+    /// Begin without directions, in the coordinates of the factor of the posterior.
     pub(crate) fn new(posterior: &Posterior) -> Self {
         Self { sketch: Sketch::new(posterior.dim()), errors: vec![0.0], factor: posterior.factor().clone() }
     }
@@ -49,8 +49,8 @@ impl RoundedDirections {
         self.errors.push(self.errors[self.errors.len() - 1] + error * error);
     }
 
-    /// Add to `sums` the squared products of a few rows with a range of directions, each row from its own first direction
-    /// on.
+    /// Add to `sums` the squared products of a few rows with a range of directions, each row beginning with its own
+    /// first direction.
     pub(crate) fn add_tile(
         &self,
         rows: &Sketch<'_>,
@@ -62,7 +62,7 @@ impl RoundedDirections {
         rows.add_squares(group, &self.sketch, range, firsts, sums);
     }
 
-    /// The same for many, with all directions.
+    /// As [`RoundedDirections::add_tile`], for many groups of rows and all directions.
     pub(crate) fn add_squares(
         &self,
         rows: &Sketch<'_>,
@@ -79,8 +79,8 @@ impl RoundedDirections {
         }
     }
 
-    /// Square root of what a variance fell at least along a range of directions, the squared products with which have
-    /// the sum given, for a row whose length is at most `length` and whose rounding error is `error`.
+    /// Lower bound of the square root of the decrease of a variance along a range of directions. `sum` is the sum of
+    /// the squared rounded products; the row has at most `length` and the rounding error `error`.
     pub(crate) fn fall(&self, range: Range<usize>, sum: f64, length: f64, error: f64) -> f64 {
         let rounding = (self.errors[range.end] - self.errors[range.start]).max(0.0).sqrt();
         let missing = error + (length + error) * rounding;

@@ -1,5 +1,5 @@
-//! Bounds of the variances of rows that are kept elsewhere, such as on disk: they are rounded once, in blocks, and a block
-//! comes back when its bounds are to be lowered by what was picked since.
+//! Bounds of the variances of rows outside memory. A block of rows is rounded once, and its rounded rows are read again
+//! when its bounds are lowered by later picks.
 
 use std::borrow::Cow;
 
@@ -14,13 +14,13 @@ use crate::scores::{RoundedDirections, TILE, in_groups};
 /// Bytes of rows that one thread takes at a time: they stay in the second level cache while the directions stream past.
 const CHUNK_BYTES: usize = 128 << 10;
 
-/// The posterior that rows were rounded by, and the directions of the picks since.
+/// The posterior in whose coordinates rows are rounded, and the directions of later picks.
 pub(crate) struct VarianceBounds {
     posterior: Posterior,
     directions: RoundedDirections,
 }
 
-/// Rows as they are kept.
+/// Rounded rows, with their variances.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct RoundedRows<'a> {
     /// The rounded rows, each of [`VarianceBounds::width`] integers.
@@ -31,27 +31,27 @@ pub(crate) struct RoundedRows<'a> {
     pub(crate) variances: Cow<'a, [f64]>,
 }
 
-/// How far a row was followed.
+/// The directions accounted for in the bound of a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Progress {
-    /// Directions that are accounted for.
+    /// Number of these directions.
     pub(crate) count: usize,
     /// Sum of the squared products with them.
     pub(crate) sum: f64,
 }
 
 impl VarianceBounds {
-    /// Bounds by what is known now.
+    /// Begin with a posterior and no later directions.
     pub(crate) fn new(posterior: &Posterior) -> Self {
         Self { posterior: posterior.clone(), directions: RoundedDirections::new(posterior) }
     }
 
-    /// Integers of a row.
+    /// Number of integers in a row.
     pub(crate) fn width(&self) -> usize {
         Sketch::padded(self.posterior.dim())
     }
 
-    /// Directions so far.
+    /// Number of directions so far.
     pub(crate) fn count(&self) -> usize {
         self.directions.len()
     }
@@ -72,10 +72,10 @@ impl VarianceBounds {
         Ok(RoundedRows { integers, roundings: roundings.into(), variances: variances.into() })
     }
 
-    /// Account for directions `w`, one after the other, that took `sum (w.x)^2` off the variance of any row `x`.
+    /// Append directions `w`, given one after the other, that lower the variance of any row `x` by `sum (w.x)^2`.
     ///
     /// # Errors
-    /// [`Error::Shape`] if they are not as long as the rows.
+    /// [`Error::Shape`] if they do not have the width of the rows.
     pub(crate) fn observe(&mut self, directions: &[f64]) -> Result<()> {
         let dim = self.posterior.dim();
         if !directions.len().is_multiple_of(dim) {
@@ -85,14 +85,14 @@ impl VarianceBounds {
         Ok(())
     }
 
-    /// Follow rows along the directions, from the one on that each has come to, until what is left of its variance is below
-    /// `threshold` or there is no direction left.
+    /// Account for further directions in the bounds of some rows, each until its bound is below `threshold` or no
+    /// direction is left.
     ///
-    /// `which` are the rows to follow, among those given, and `progress` what is known of each of these; afterwards it is
-    /// what is known then. Returned is what the variance of each fell by at least since it was rounded.
+    /// `which` are the indices of these rows in `rows`; `progress` is the state of each and is updated. Returns a lower
+    /// bound of the decrease of each variance since the row was rounded.
     ///
     /// # Errors
-    /// [`Error::Shape`] if lengths do not agree.
+    /// [`Error::Shape`] if lengths do not match.
     pub(crate) fn follow(
         &self,
         rows: &RoundedRows<'_>,
@@ -103,10 +103,10 @@ impl VarianceBounds {
         let len = rows.variances.len();
         let fits = rows.roundings.len() == len && rows.integers.len() == len * self.width();
         if !fits || which.len() != progress.len() || which.iter().any(|&row| row >= len) {
-            return Err(Error::Shape("rounded rows, their variances and what is known of them do not fit".into()));
+            return Err(Error::Shape("the lengths of rounded rows, variances and progress do not match".into()));
         }
         if progress.iter().any(|progress| progress.count > self.count()) {
-            return Err(Error::Shape(format!("rows cannot know of more than {} directions", self.count())));
+            return Err(Error::Shape(format!("progress counts more than the {} directions", self.count())));
         }
         let sketch = Sketch::from_parts(self.width(), &rows.integers, &rows.roundings);
         let mut falls = vec![0.0; which.len()];
@@ -114,7 +114,7 @@ impl VarianceBounds {
         progress.par_chunks_mut(chunk).zip(falls.par_chunks_mut(chunk)).zip(which.par_chunks(chunk)).for_each(
             |((progress, falls), which)| {
                 which.iter().for_each(|&row| sketch.prefetch(row));
-                // Rounded up, as a length has to be.
+                // Rounded up, since the length must be an upper bound.
                 let length = |k: usize| rows.variances[which[k]].sqrt() * (1.0 + 1e-6);
                 let fall = |k: usize, progress: Progress| {
                     let range = 0..progress.count;
@@ -124,7 +124,7 @@ impl VarianceBounds {
                 let from = progress.iter().map(|progress| progress.count).min().unwrap_or(0) / TILE * TILE;
                 for start in (from..self.count()).step_by(TILE) {
                     let range = start..self.count().min(start + TILE);
-                    // Rows that come to these directions, and are not below the threshold yet.
+                    // Rows that lack some of these directions and are not below the threshold yet.
                     let behind: Vec<usize> = left.iter().copied().filter(|&k| progress[k].count < range.end).collect();
                     for group in in_groups(&behind) {
                         let mut sums = group.map(|k| progress[k].sum);
@@ -135,7 +135,7 @@ impl VarianceBounds {
                         }
                     }
                     left.retain(|&k| {
-                        // A fall is no larger than the sum: roots are drawn only where it may be enough.
+                        // The decrease is at most the sum, so roots are computed only if the sum may suffice.
                         let enough = rows.variances[which[k]] - threshold;
                         progress[k].count > range.end || progress[k].sum <= enough || fall(k, progress[k]) <= enough
                     });
