@@ -5,12 +5,12 @@ use crate::bayes::posterior::Posterior;
 use crate::data::rows::Pool;
 use crate::error::Result;
 
-/// What a greedy method maximises, and what it says of its picks beside their scores.
+/// The objective of a greedy method: its score, and the other results that it reports.
 pub trait Objective: Score + Send + Sync {
-    /// Features of a row.
+    /// Number of features of a row.
     fn dim(&self) -> usize;
 
-    /// Refuse a core other than the one that the selection began with.
+    /// Refuse a core that differs in size from the one at the beginning.
     ///
     /// # Errors
     /// [`Shape`](crate::Error::Shape).
@@ -26,13 +26,13 @@ pub trait Objective: Score + Send + Sync {
         Ok(())
     }
 
-    /// Whether nothing is there yet that a score could be measured from. The score then only finds the first pick: it is
-    /// reported as infinite, and says nothing of later scores.
+    /// Whether there is neither a core nor a pick to measure from. The score then only determines the first pick: it is
+    /// reported as infinite, and does not bound later scores.
     fn is_bare(&self) -> bool {
         false
     }
 
-    /// The score that was asked for, from the one that is maximised.
+    /// Convert the maximised score to the reported score.
     fn reported(&self, score: f64) -> f64 {
         score
     }
@@ -58,9 +58,9 @@ pub trait Objective: Score + Send + Sync {
     }
 }
 
-/// A greedy selection under way that maximises `O`; see [`Selection`] for what it can do.
+/// A greedy selection that maximises the objective `O`; its methods are those of [`Selection`].
 ///
-/// Nothing of the pool is kept but scores and, for distances, a copy that is rounded to two bytes a number.
+/// Of the pool it keeps scores and, depending on the objective, a copy rounded to two bytes a number.
 pub struct Greedy<O> {
     objective: O,
     picks: Picks,
@@ -69,7 +69,7 @@ pub struct Greedy<O> {
 }
 
 impl<O: Objective> Greedy<O> {
-    /// A selection among so many candidates, none of which is picked yet.
+    /// Begin with so many candidates and no pick.
     pub(crate) fn begin(objective: O, engine: Engine, candidates: usize) -> Self {
         Self { objective, picks: Picks::new(engine, candidates), scores: Vec::new(), information: Vec::new() }
     }

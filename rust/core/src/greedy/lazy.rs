@@ -1,27 +1,27 @@
-//! Lazy greedy selection: a score that never increases need not be evaluated while its old value is too low to win.
+//! Lazy greedy selection: a score that never rises need not be evaluated while its old value is too low to win.
 //!
-//! Minoux, Accelerated greedy algorithms for maximizing submodular set functions (1978), with candidates brought up to
-//! date many at a time, so that the work runs at the speed of matrix products rather than of memory. Which ones is
-//! guessed from how the best score fell so far; a wrong guess costs time and changes no pick.
+//! Minoux, Accelerated greedy algorithms for maximizing submodular set functions (1978), but with many candidates
+//! evaluated at a time, at the speed of matrix products rather than of memory. The candidates follow from a guess of
+//! the next best score; a wrong guess costs time and changes no pick.
 
 use super::{Pick, Score, near_tie_limit, tie_limit};
 use crate::data::rows::Pool;
 
-/// The first guess of how much of the best score is lost between two picks.
+/// The first guess of the relative decline of the best score between two picks.
 const FIRST_DECLINE: f64 = 1e-3;
-/// Candidates whose scores give the first guess of the best one, where there are no bounds yet.
+/// Number of candidates whose scores give the first guess of the best score, if bounds are infinite.
 const SAMPLE: usize = 1024;
 
-/// Bounds that the search passes over together if their largest is too low.
+/// Number of bounds that the search skips together if the largest of them is too low.
 const PART: usize = 16;
 
-/// Finds the best candidate, and remembers how the best score develops.
+/// The search for the best candidate, with the recent decline of the best score.
 #[derive(Default)]
 pub(crate) struct Lazy {
     /// The largest bound of each part of the pool.
     tops: Vec<f64>,
     last: Option<f64>,
-    /// By how much the best score fell lately.
+    /// Running mean of the decline of the best score from pick to pick.
     decline: f64,
 }
 
@@ -36,7 +36,7 @@ impl Lazy {
             self.tops = vec![f64::NEG_INFINITY; taken.len().div_ceil(PART)];
             (0..self.tops.len()).for_each(|part| self.look_at(part, score.bounds(), taken));
         }
-        // Every candidate that is left out has a bound below the guess, so a best score above it is the best of all.
+        // Candidates that are left out have bounds below the guess, so an exact score not below it is the best of all.
         let (contenders, best) = loop {
             let guess = if step.is_finite() { last - step } else { f64::NEG_INFINITY };
             let contenders = self.at_least(score.bounds(), near_tie_limit(guess), taken);
@@ -54,9 +54,9 @@ impl Lazy {
             contenders.into_iter().filter(|&i| score.bounds()[i] >= limit && score.is_exact(i)).collect();
         let (index, best) = match near[..] {
             [] => return None,
-            // Nothing to compute anew: zeros have no last digits.
+            // A score of zero needs no recomputation.
             [first, ..] if best == 0.0 => (first, best),
-            // A single one too: scores then do not depend on when its bound was lowered.
+            // A single candidate is settled, too, so that its score does not depend on when its bound was lowered.
             _ => {
                 score.settle(pool, &near);
                 self.follow(score.bounds(), taken, &near);
@@ -72,7 +72,7 @@ impl Lazy {
         Some(Pick { index, score: score.bounds()[index] })
     }
 
-    /// Open candidates whose bound is not below the limit, of which there are few.
+    /// Open candidates whose bound is not below the limit.
     fn at_least(&self, bounds: &[f64], limit: f64, taken: &[bool]) -> Vec<usize> {
         let mut out = Vec::new();
         for (part, _) in self.tops.iter().enumerate().filter(|&(_, &top)| top >= limit) {
@@ -82,7 +82,7 @@ impl Lazy {
         out
     }
 
-    /// Look at the bounds of candidates, in ascending order, that may have changed.
+    /// Update the parts of candidates, given in ascending order, whose bounds may have changed.
     fn follow(&mut self, bounds: &[f64], taken: &[bool], changed: &[usize]) {
         let mut last = None;
         for part in changed.iter().map(|i| i / PART) {
@@ -99,8 +99,8 @@ impl Lazy {
     }
 }
 
-/// What the best score may be: where scores may rise the best one that is known, if there is one, otherwise the largest
-/// bound of an open candidate or, where some are infinite, the best score of a sample.
+/// A guess of the best score: if scores may rise, the best exact one, if any; otherwise the largest bound of an open
+/// candidate or, if that is infinite, the best score of a sample.
 fn first_guess(score: &mut dyn Score, pool: &Pool<'_>, taken: &[bool]) -> f64 {
     let open: Vec<usize> = (0..taken.len()).filter(|&i| !taken[i]).collect();
     let known = if score.may_rise() { best_exact(score, &open) } else { f64::NEG_INFINITY };

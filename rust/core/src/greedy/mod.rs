@@ -1,4 +1,4 @@
-//! Greedy selection: how the next candidate is found, whatever is maximised.
+//! Greedy selection: the search for the next pick, for any score.
 
 mod driver;
 mod lazy;
@@ -17,51 +17,51 @@ pub use selection::{Reading, Selection};
 
 use crate::data::rows::Pool;
 
-/// How the best candidate is found; both engines return the same picks.
+/// The search for the best candidate; both engines return the same picks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
-    /// Every score from its definition, before every pick.
+    /// Evaluate every score from its definition before every pick.
     Naive,
-    /// Only the scores that can matter, brought up to date when they do.
+    /// Evaluate only scores whose upper bounds are large enough to win.
     Lazy,
 }
 
 /// Scores within this fraction of the best count as tied with it, and the tie goes to the lowest index.
 const TIE: f64 = 1e-12;
 
-/// Something to maximise over the pool, one pick after the other.
+/// A score that is maximised over the pool before each pick.
 pub trait Score {
-    /// For each candidate a number that its score is not above.
+    /// An upper bound of the score of each candidate.
     fn bounds(&self) -> &[f64];
 
-    /// Whether scores may rise from one pick to the next; all bounds are then brought up to date after each pick, and the
-    /// best score should be among those that are exact.
+    /// Whether scores may rise from one pick to the next. All bounds must then be updated after each pick, and the best
+    /// score should be exact.
     fn may_rise(&self) -> bool {
         false
     }
 
-    /// Whether the bound of a candidate is its score.
+    /// Whether the bound of a candidate is its exact score.
     fn is_exact(&self, candidate: usize) -> bool;
 
-    /// Lower the bounds of candidates until each is its score, or below `threshold`, or too low to tie with the best of
-    /// them.
+    /// Lower the bounds of candidates until each is the exact score, below `threshold`, or too low to tie with the best
+    /// of them.
     fn tighten(&mut self, pool: &Pool<'_>, candidates: &[usize], threshold: f64);
 
-    /// Compute the scores of candidates that nearly tie so that equal candidates get equal bits, whenever they were
-    /// looked at before.
+    /// Recompute the scores of candidates that nearly tie, so that equal candidates get equal bits whenever they were
+    /// evaluated before.
     ///
-    /// There is nothing to do where scores do not depend on the way that led to them.
+    /// There is nothing to do if scores do not depend on earlier evaluations.
     fn settle(&mut self, _pool: &Pool<'_>, _candidates: &[usize]) {}
 
-    /// Account for a pick.
+    /// Update for a pick.
     fn observe(&mut self, pool: &Pool<'_>, pick: usize);
 
-    /// Every candidate's score, computed from scratch as it is defined.
+    /// The score of every candidate, computed from its definition.
     fn definition(&self, pool: &Pool<'_>) -> Vec<f64>;
 }
 
-/// Scores within this fraction of the best are computed anew, in the same way, before ties are looked for: the order of
-/// earlier updates shows in the last digits.
+/// Scores within this fraction of the best are recomputed in one way before ties are looked for, since their last
+/// digits depend on earlier updates.
 const NEAR_TIE: f64 = 1e-9;
 
 /// The lowest score that ties with `best`.
@@ -69,12 +69,12 @@ pub(crate) fn tie_limit(best: f64) -> f64 {
     best - TIE * best.abs()
 }
 
-/// The lowest score that may tie with `best` for all that rounding leaves to say.
+/// The lowest score that may tie with `best` in spite of rounding errors.
 pub(crate) fn near_tie_limit(best: f64) -> f64 {
     best - NEAR_TIE * best.abs()
 }
 
-/// A candidate and its score at the time.
+/// A candidate and its score when it is picked.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Pick {
     index: usize,

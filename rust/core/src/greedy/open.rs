@@ -28,7 +28,7 @@ impl Open {
         self.remaining
     }
 
-    /// Never pick these candidates; those that are picked or excluded already stay so.
+    /// Never pick these candidates. Some of them may be picked or excluded already.
     ///
     /// # Errors
     /// [`Error::Shape`] if one is not in the pool; none is then excluded.
@@ -48,7 +48,7 @@ impl Open {
         self.remaining -= usize::from(!std::mem::replace(&mut self.taken[candidate], true));
     }
 
-    /// Refuse a candidate that was picked or excluded, or is not in the pool.
+    /// Refuse a candidate that is picked, excluded or not in the pool.
     ///
     /// # Errors
     /// [`Error::Shape`].

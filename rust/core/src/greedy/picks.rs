@@ -1,4 +1,4 @@
-//! The picks of a greedy selection under way: which candidates are open, and what was picked so far.
+//! The state of a greedy selection: open candidates, picks so far, and the engine that finds the next pick.
 
 use super::{Engine, Lazy, Open, Pick, Score, naive};
 use crate::data::rows::Pool;
@@ -9,7 +9,7 @@ pub(super) struct Picks {
     lazy: Lazy,
     open: Open,
     indices: Vec<usize>,
-    /// What was found to be the best, while nothing was picked since.
+    /// The best candidate, if it was searched for since the last pick.
     proposed: Option<Pick>,
 }
 
@@ -26,7 +26,7 @@ impl Picks {
         self.open.exclude(candidates)
     }
 
-    /// Refuse another pool than the one that the selection began with, and more picks than there are candidates.
+    /// Refuse a pool that differs in size from the one at the beginning, and more picks than open candidates.
     ///
     /// # Errors
     /// [`Error::Shape`], [`Error::Dimension`] or [`Error::TooMany`].
@@ -53,7 +53,7 @@ impl Picks {
         self.proposed
     }
 
-    /// A candidate with the score that it would have as the best, whatever the scores of others are.
+    /// A candidate with the score that it would be picked with, whether or not it is the best.
     ///
     /// # Errors
     /// [`Error::Shape`] if the candidate is not open.
@@ -75,7 +75,7 @@ impl Picks {
         }
     }
 
-    /// Guess nothing from the scores of earlier picks.
+    /// Forget the scores of earlier picks, from which later ones cannot be guessed.
     pub(super) fn forget_scores(&mut self) {
         self.lazy = Lazy::default();
     }

@@ -1,16 +1,16 @@
-//! What every greedy method can do, whatever it maximises and wherever its rows are.
+//! The interface of every greedy method, in memory and on disk.
 
 use crate::bayes::posterior::Posterior;
 use crate::data::rows::Pool;
 use crate::error::Result;
 
-/// A greedy selection under way: the best candidate is picked, accounted for, and the next one is looked for.
+/// A greedy selection: the candidate with the best score is picked, the scores are updated, and the next is picked.
 ///
-/// It can be advanced by any number of picks, with the same result as in one go. The pool is passed to every call and
-/// must be the same each time, with the same core.
+/// Picks do not depend on how many are made in one call. The pool is passed to every call and must be the same each
+/// time, with the same core.
 pub trait Selection: Send + Sync {
-    /// Do some of what has to be done before the next pick, such as to go through the next rows on disk, and say whether there
-    /// is more of it. Whoever does not call this waits longer for that pick.
+    /// Do a part of the work before the next pick, such as a pass over the next block of rows on disk. Returns whether
+    /// work is left. Calls are optional: the next pick does the work that is left.
     ///
     /// # Errors
     /// As [`Selection::advance`].
@@ -18,7 +18,7 @@ pub trait Selection: Send + Sync {
         Ok(false)
     }
 
-    /// The candidate that [`Selection::advance`] would pick next and its score, or nothing if none is left.
+    /// The candidate that [`Selection::advance`] would pick next and its score, or `None` if no candidate is left.
     ///
     /// # Errors
     /// As [`Selection::advance`].
@@ -28,11 +28,11 @@ pub trait Selection: Send + Sync {
     ///
     /// # Errors
     /// [`TooMany`](crate::Error::TooMany) if fewer are left, [`Shape`](crate::Error::Shape) or
-    /// [`Dimension`](crate::Error::Dimension) if pool or core is another one; nothing is picked then.
+    /// [`Dimension`](crate::Error::Dimension) if pool or core have another size; nothing is picked then.
     fn advance(&mut self, pool: &Pool<'_>, count: usize) -> Result<()>;
 
-    /// Pick a candidate, the best or not: what another run picked is picked again without a search, and leads to the
-    /// same scores, bit for bit.
+    /// Pick a candidate, whether or not it is the best. The picks of another run can be repeated so without a search,
+    /// with the same scores, bit for bit.
     ///
     /// # Errors
     /// [`Shape`](crate::Error::Shape) if the candidate is picked or excluded already; otherwise as
@@ -54,40 +54,40 @@ pub trait Selection: Send + Sync {
     /// The score of each pick when it was picked.
     fn scores(&self) -> &[f64];
 
-    /// Information of the picks up to each one, `(ln det Sigma_before - ln det Sigma) / 2` in nat, where there is a
+    /// Cumulative information after each pick, `(ln det Sigma_before - ln det Sigma) / 2` in nat, for methods with a
     /// posterior.
     fn information(&self) -> Option<&[f64]> {
         None
     }
 
-    /// The posterior that knows every pick so far, where there is one.
+    /// The posterior after all picks so far, for methods with one.
     fn posterior(&self) -> Option<Posterior> {
         None
     }
 
-    /// Directions `w`, one after the other, such that the picks so far took `sum (w.x)^2` off the variance of any row
-    /// `x`. Nothing if there is no posterior, so many directions that not all are kept, or a pick that observed many
-    /// rows together.
+    /// Directions `w`, one after the other, such that the picks so far lowered the variance of any row `x` by
+    /// `sum (w.x)^2`. `None` without a posterior, after so many picks that old directions are dropped, or after a pick
+    /// that observed many rows together.
     fn directions(&self) -> Option<Vec<f64>> {
         None
     }
 
-    /// What was read of rows that are not in memory, where that is so.
+    /// The number of windows and rows read so far, for rows outside memory.
     fn reading(&self) -> Option<Reading> {
         None
     }
 
-    /// What the picks lower, where that is a sum over the pool.
+    /// The sum over the pool that the picks lower, for methods with one.
     fn loss(&self) -> Option<f64> {
         None
     }
 }
 
-/// What a selection from rows that are not in memory read of them.
+/// The number of windows and rows that a selection read from outside memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
-    /// Windows so far.
+    /// Number of windows so far.
     pub windows: usize,
-    /// Rows that were read after the survey of all, or came back from the file of rounded rows.
+    /// Number of rows read after the survey of all rows, from the pool or from the file of rounded rows.
     pub rows_read: usize,
 }
