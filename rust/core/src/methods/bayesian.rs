@@ -1,4 +1,4 @@
-//! Bayesian selection: the pick with the largest score, then the posterior that knows it, then the next pick.
+//! Bayesian selection: pick the candidate with the largest score, observe it, and repeat.
 
 use crate::bayes::posterior::Posterior;
 use crate::bayes::running_posterior::RunningPosterior;
@@ -8,25 +8,25 @@ use crate::error::{Error, Result};
 use crate::greedy::{Engine, Greedy, Objective, Score};
 use crate::scores::{BayesianScore, Energy, Informative, LogDet, PoolStd, PoolVariance};
 
-/// A Bayesian selection under way.
+/// A Bayesian selection.
 ///
-/// Its core is part of the posterior that it begins with.
+/// Its core is part of the posterior at the beginning.
 pub type Bayesian = Greedy<Uncertainty>;
 
-/// Numbers in a pool from which on variances are estimated before they are computed: smaller ones stay in the cache.
+/// Number of elements of a pool above which rounded rows bound variances first: a smaller pool stays in the cache.
 const ESTIMATED: usize = 1 << 22;
 
 impl Bayesian {
-    /// Evaluate every candidate once, given the posterior that the training set leaves.
+    /// Evaluate every candidate once, given the posterior after the training set.
     ///
     /// # Errors
     /// [`Error::EmptyPool`], [`Error::Dimension`], [`Error::NotFinite`], or [`Error::Memory`] if the score needs more
-    /// than it may.
+    /// than its `max_memory`.
     pub fn new(posterior: Posterior, score: &BayesianScore, pool: &Pool<'_>, engine: Engine) -> Result<Self> {
         Self::build(posterior, score, pool, pool.structures(), engine, ESTIMATED)
     }
 
-    /// The same, where `pool_*` scores look at the uncertainty of other rows than the pool's.
+    /// As [`Bayesian::new`], with another target than the pool for the scores `PoolVariance` and `PoolStd`.
     ///
     /// # Errors
     /// As [`Bayesian::new`].
@@ -60,7 +60,7 @@ impl Bayesian {
         if matches!(score, BayesianScore::PoolVariance | BayesianScore::PoolStd { .. }) {
             mean_square(&[("the pool", pool.structures()), ("the target", target)])?;
         }
-        // With several rows a pick, products with them are no longer what most time goes to.
+        // With several rows in a pick, the products with directions no longer dominate the time.
         let estimated = engine == Engine::Lazy && !pool.has_groups() && pool.len() * pool.dim() >= estimated;
         let mut report: fn(f64, f64) -> f64 = |score, _| score;
         let informative: Box<dyn Informative> = match *score {
@@ -86,7 +86,7 @@ impl Bayesian {
 pub struct Uncertainty {
     posterior: RunningPosterior,
     score: Box<dyn Informative>,
-    /// Turns the score that is maximised into the one that was asked for, given the noise precision.
+    /// Converts the maximised score to the reported score, given the noise precision.
     report: fn(f64, f64) -> f64,
     /// The rows of the last pick.
     rows: Vec<f64>,

@@ -1,8 +1,8 @@
-//! CUR: leverage, the share of a row in the directions that the features mostly vary in, and picks by it.
+//! CUR: the leverage of rows in the leading right singular directions of the features, and picks by leverage.
 //!
 //! The leverage of a row x in the span of the first k right singular vectors V_k of all rows X = U S V^T is the squared
-//! length of its row of U_k, `|S_k^-1 V_k^T x|^2` (Mahoney and Drineas 2009). Only the smaller Gram matrix of the two
-//! that X has is ever made: from `X^T X` follow the directions `V_k S_k^-1`, from `X X^T` the rows of U_k themselves.
+//! length of its row of U_k, `|S_k^-1 V_k^T x|^2` (Mahoney and Drineas 2009). Only the smaller of the two Gram matrices
+//! of X is computed: `X^T X` gives the directions `V_k S_k^-1`, `X X^T` gives the rows of U_k.
 
 use std::collections::BTreeSet;
 
@@ -17,28 +17,28 @@ use crate::greedy::tie_limit;
 use crate::linalg::spectrum::Spectrum;
 use crate::linalg::{Panels, gram, quadratic_forms, single_gram, single_quadratic_forms};
 
-/// Share of the variance that the directions of the effective rank hold at least.
+/// Smallest share of the sum of squares that the directions of the effective rank hold.
 const EFFECTIVE: f64 = 0.999;
-/// Squared singular values that are needed must be this large relative to the largest to be taken from a Gram matrix,
-/// whose rounding errors are near 1e-16 on the same scale.
+/// The smallest squared singular value, relative to the largest, that is taken from a Gram matrix, whose rounding
+/// errors are near 1e-16 on the same scale.
 const RESOLVED: f64 = 1e-8;
 /// The same for a Gram matrix of products in float32, whose rounding errors are near 1e-9.
 const RESOLVED_SINGLE: f64 = 3e-6;
-/// Numbers beyond which float32 features are multiplied in float32: with many rows, rounding errors average out.
+/// Number of elements above which float32 features are multiplied in float32: with many rows, rounding averages out.
 const LARGE: usize = 1 << 22;
 /// Mean squares of the features for which products in float32 neither overflow nor vanish.
 const RANGE_SINGLE: std::ops::Range<f64> = 1e-20..1e20;
-/// By what fraction the sum of the leverages may be off if they are computed in float32.
+/// Largest relative error of the sum of the leverages if they are computed in float32.
 const AGREED_SINGLE: f64 = 1e-5;
 
-/// Which directions of the features count.
+/// The directions of the features that count.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Leverage {
-    /// As many as hold 99.9 % of the sum of squares.
+    /// The fewest leading directions that hold 99.9 % of the sum of squares.
     EffectiveRank,
-    /// As many as given, those that the features are largest in.
+    /// The given number of leading directions.
     Rank(usize),
-    /// All of them, the less the smaller the features are in them: `x^T (X^T X + lambda I)^-1 x`, where lambda is the
+    /// All directions, damped if the features are small in them: `x^T (X^T X + lambda I)^-1 x`, where lambda is the
     /// given number times the mean square of the features.
     Ridge(f64),
 }
@@ -46,22 +46,22 @@ pub enum Leverage {
 /// The leverage of every row, or of every group of rows.
 #[derive(Clone, Debug)]
 pub struct LeverageScores {
-    /// One for each row, or the sum over each group.
+    /// The leverage of each row, or its sum over each group.
     pub values: Vec<f64>,
-    /// Directions that count: with a ridge all, the smaller of the numbers of rows and features.
+    /// Number of directions that count; with a ridge, the smaller of the numbers of rows and features.
     pub rank: usize,
     /// Their share of the sum of the squares of all features.
     pub explained: f64,
 }
 
-/// The leverage of every row of a pool, in the directions that the features of pool and core together vary in.
+/// The leverage of every row of a pool, in the directions of the features of pool and core together.
 ///
-/// With groups, leverages of rows are summed up for each group. Columns are divided by their standard deviations before,
-/// if the scale says so.
+/// With groups, leverages are summed over the rows of each group. With [`Scale::Standard`], columns are first divided
+/// by their standard deviations.
 ///
 /// # Errors
-/// [`Error::EmptyPool`], [`Error::Dimension`] if the core is not as wide as the pool, [`Error::NotFinite`] (which names
-/// the group, where there are groups), [`Error::Shape`] if the groups do not fit, [`Error::Parameter`] for a rank
+/// [`Error::EmptyPool`], [`Error::Dimension`] if core and pool differ in width, [`Error::NotFinite`] (which names the
+/// group, if there are groups), [`Error::Shape`] if the groups do not match the rows, [`Error::Parameter`] for a rank
 /// outside 1 to the number of rows or features or a ridge that is not positive, [`Error::Rank`] if the features have no
 /// such rank.
 pub fn leverage(
@@ -152,7 +152,7 @@ fn many_rows(
     Ok(weighted.scores(values))
 }
 
-/// The leverages from products in float32, unless these are not good enough.
+/// The leverages from products in float32; `None` if these are not accurate enough.
 fn in_float32(matrices: &[Vec<View<'_, f32>>], count: usize, kind: Leverage) -> Option<LeverageScores> {
     let dim = matrices.iter().flatten().next()?.dim();
     let gram = single_gram(matrices);
@@ -169,15 +169,15 @@ fn in_float32(matrices: &[Vec<View<'_, f32>>], count: usize, kind: Leverage) -> 
         parts.iter().flat_map(|rows| single_quadratic_forms(*rows, &directions)).collect()
     };
     let mut values: Vec<Vec<f64>> = matrices.iter().map(of_matrix).collect();
-    // What the leverages of all rows must add up to tells how far the sums in float32 are off.
+    // The sum of all leverages is known exactly, which shows the error of the sums in float32.
     let sum: f64 = values.iter().flatten().sum();
     let expected =
         weighted.spectrum.values.iter().zip(&weighted.squares).map(|(s, square)| s * s / square).sum::<f64>();
     ((sum - expected).abs() <= AGREED_SINGLE * expected).then(|| weighted.scores(values.swap_remove(0)))
 }
 
-/// Where there are more features than rows, the columns of X take the part of its rows: its left singular vectors are
-/// the right ones of the transpose.
+/// The leverages if there are more features than rows, from the transpose of X, whose right singular vectors are the
+/// left ones of X.
 fn few_rows(
     pool: usize,
     count: usize,
@@ -201,12 +201,12 @@ fn few_rows(
     let weighted = Weighted::new(&[("the features", &columns)], kind, dim, count)?;
     let Spectrum { vectors, values } = &weighted.spectrum;
     let share = |row: usize, j: usize| vectors[(row, j)].powi(2) * (values[j].powi(2) / weighted.squares[j]);
-    // What rounding leaves of a row of zeros is not leverage.
+    // A row of zeros has no leverage, in spite of rounding errors.
     let leverage = |row: usize| if zero[row] { 0.0 } else { (0..weighted.rank()).map(|j| share(row, j)).sum() };
     Ok(weighted.scores((0..pool).map(leverage).collect()))
 }
 
-/// The directions that count, and what the squared product of a row with each of them is divided by.
+/// The directions that count, with the divisors of the squared products of a row with them.
 struct Weighted {
     spectrum: Spectrum,
     squares: Vec<f64>,
@@ -214,7 +214,7 @@ struct Weighted {
 }
 
 impl Weighted {
-    /// For `count` rows of `dim` features, not more than there are rows.
+    /// For `count` rows of at most as many features, `dim`.
     fn new(matrices: &[(&'static str, &dyn Rows)], kind: Leverage, count: usize, dim: usize) -> Result<Self> {
         let gram = gram(matrices)?;
         let weighted = Self::weigh(Spectrum::of_gram(&gram)?, kind, count, dim);
@@ -231,7 +231,7 @@ impl Weighted {
     fn weigh(spectrum: Spectrum, kind: Leverage, count: usize, dim: usize) -> Self {
         let squares: Vec<f64> = spectrum.values.iter().map(|s| s * s).collect();
         let total: f64 = squares.iter().sum();
-        // Smaller values than that are rounding errors of the features.
+        // Smaller singular values are rounding errors of the features.
         let noise = count as f64 * f64::EPSILON * spectrum.values[0];
         let numerical = spectrum.values.iter().take_while(|&&s| s > noise).count();
         let (rank, lambda) = match kind {
@@ -243,19 +243,19 @@ impl Weighted {
         Self { spectrum, squares, kind }
     }
 
-    /// How many of the directions are above rounding errors.
+    /// Number of directions that count.
     fn rank(&self) -> usize {
         self.squares.len()
     }
 
-    /// Whether all directions that were asked for are there, with squares above a fraction of the largest.
+    /// Whether no requested direction is missing and all divisors are at least a fraction of the largest square.
     fn is_resolved(&self, fraction: f64) -> bool {
         let largest = self.spectrum.values[0].powi(2);
         let cut = matches!(self.kind, Leverage::Rank(asked) if asked > self.rank());
         !cut && self.squares.last().is_none_or(|&smallest| smallest >= fraction * largest)
     }
 
-    /// Directions whose squared products with a row add up to its leverage, if there are any.
+    /// Directions whose squared products with a row sum to its leverage; `None` if there are none.
     fn directions(&self) -> Option<Panels> {
         let vectors = self.spectrum.vectors.as_ref();
         let matrix = Mat::from_fn(vectors.nrows(), self.rank(), |i, j| vectors[(i, j)] / self.squares[j].sqrt());
@@ -278,15 +278,15 @@ fn effective_rank(squares: &[f64], total: f64) -> usize {
         *held += square;
         Some(*held)
     });
-    // One more than those that hold too little, where there is anything to hold.
+    // One direction more than the largest number that holds too little, unless all features are zero.
     held.take_while(|&held| held < EFFECTIVE * total).count() + usize::from(total > 0.0)
 }
 
 /// The candidates in the order of their values, largest first, where candidate `i` has value `values[i]`. Values within
-/// 1e-12 of the largest that is left count as tied with it: of those, the lowest index is next.
+/// a relative 1e-12 of the largest that is left tie with it; of these, the lowest index is next.
 ///
 /// # Errors
-/// [`Error::Shape`] if a candidate has no value given.
+/// [`Error::Shape`] if a candidate has no value.
 pub fn largest_first(candidates: &[usize], values: &[f64]) -> Result<Vec<usize>> {
     if let Some(index) = candidates.iter().find(|&&index| index >= values.len()) {
         return Err(Error::Shape(format!("candidate {index} has none of the {} values", values.len())));
@@ -294,11 +294,11 @@ pub fn largest_first(candidates: &[usize], values: &[f64]) -> Result<Vec<usize>>
     let mut sorted = candidates.to_vec();
     sorted.sort_unstable_by(|&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
     let (mut order, mut taken) = (Vec::with_capacity(sorted.len()), vec![false; sorted.len()]);
-    // Those that tie with the largest value left, as candidates and their places among the sorted ones.
+    // Candidates that tie with the largest value left, with their places in `sorted`.
     let mut tied = BTreeSet::new();
     let mut next = 0;
     for top in 0..sorted.len() {
-        // Until the largest value is taken, those that tie with it are.
+        // Take candidates that tie with the largest value until it is taken itself.
         while !taken[top] {
             let limit = tie_limit(values[sorted[top]]);
             let joining = sorted[next..].iter().take_while(|&&index| values[index] >= limit).count();

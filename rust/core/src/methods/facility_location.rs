@@ -1,7 +1,7 @@
-//! Facility location: the pick that lowers most the sum, over the pool, of the distance to the nearest of core and picks.
+//! Facility location: pick what most lowers the sum over the pool of the distance to the nearest of core and picks.
 //!
-//! Greedy k-medoids, but nested, and aware of a core. By how much picks lower the sum is a monotone submodular function
-//! of them, so greedy picks reach at least `1 - 1/e` of what the best ones would.
+//! The picks are nested, unlike those of k-medoids. The decrease of the sum is a monotone submodular function of the
+//! picks, so greedy picks reach at least `1 - 1/e` of the largest possible decrease.
 
 use crate::data::rows::{Pool, in_blocks};
 use crate::data::scratch::Place;
@@ -10,11 +10,11 @@ use crate::distance::{Coverage, Distance, Nearest, Rounded, Space, mean};
 use crate::error::{Error, Result};
 use crate::greedy::{Engine, Greedy, Objective, Score};
 
-/// A facility location under way.
+/// A facility location.
 ///
-/// The score of a pick is by how much it lowered the loss: infinite for the first one if there is no core. Scores never
-/// increase. The [loss](crate::Selection::loss) is the sum over the pool of the distance to the nearest of core and picks,
-/// infinite if there is neither; excluded candidates are part of that sum. No matrix of distances is kept.
+/// The score of a pick is the decrease of the loss, infinite for the first pick without a core. Scores never rise. The
+/// [loss](crate::Selection::loss) is the sum over the pool of the distance to the nearest of core and picks, infinite
+/// if there is neither; excluded candidates count in that sum. No matrix of distances is kept.
 ///
 /// ```
 /// use mlipselect_core::{Distance, Engine, FacilityLocation, Metric, Pool, Scale, Selection, View};
@@ -30,24 +30,24 @@ use crate::greedy::{Engine, Greedy, Objective, Score};
 pub type FacilityLocation = Greedy<Gains>;
 
 impl FacilityLocation {
-    /// Bytes that are taken for `pool` and `core` rows of `dim` features, at most.
+    /// Largest number of bytes for `pool` and `core` rows of `dim` features.
     pub fn bytes(pool: usize, core: usize, dim: usize) -> usize {
         Coverage::bytes(pool, dim) + Rounded::bytes(core, dim) + Nearest::bytes(pool, core)
     }
 
-    /// Bytes of memory, at most, that are taken where [`FacilityLocation::bytes`] are too many: rounded points are then in a
-    /// temporary file that is mapped into memory.
+    /// Largest number of bytes in memory if [`FacilityLocation::bytes`] is above the limit: rounded points are then
+    /// kept in a mapped temporary file.
     pub fn bytes_beside_file(pool: usize, core: usize, dim: usize) -> usize {
         let working = 2 * spans::bytes(pool, dim);
         Coverage::bytes_beside_file(pool, dim) + Rounded::bytes(core, dim) + Nearest::bytes(pool, core) + working
     }
 
-    /// Measure what the core of the pool, where there is one, leaves to gain.
+    /// Measure the distances to the core of the pool, if there is one, and bound every gain.
     ///
     /// # Errors
-    /// [`Error::EmptyPool`], [`Error::NotFinite`], [`Error::Row`] for a row that is zero where angles are asked for,
+    /// [`Error::EmptyPool`], [`Error::NotFinite`], [`Error::Row`] for a zero row if the metric is the cosine,
     /// [`Error::Memory`] if both [`FacilityLocation::bytes`] and [`FacilityLocation::bytes_beside_file`] are more than
-    /// `max_memory`, [`Error::File`] if there is no room for a file.
+    /// `max_memory`, [`Error::File`] if there is no room for the file.
     pub fn new(pool: &Pool<'_>, distance: Distance, engine: Engine, max_memory: usize) -> Result<Self> {
         let count = |bytes: fn(usize, usize, usize) -> usize| bytes(pool.len(), pool.core().len(), pool.dim());
         let (whole, beside_file) = (count(Self::bytes), count(Self::bytes_beside_file));
@@ -83,7 +83,7 @@ impl FacilityLocation {
     }
 }
 
-/// The objective of facility location: by how much a candidate lowers the loss.
+/// The objective of facility location: the decrease of the loss by a candidate.
 pub struct Gains(Coverage);
 
 impl Score for Gains {

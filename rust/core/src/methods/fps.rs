@@ -1,14 +1,14 @@
-//! Farthest point sampling: the pick that is farthest from everything that is there already, then the next one.
+//! Farthest point sampling: pick the candidate that is farthest from core and picks, and repeat.
 
 use crate::data::rows::{NoRows, Pool, Rows};
 use crate::distance::{Distance, Metric, Nearest, Rounded, Space, mean};
 use crate::error::{Error, Result};
 use crate::greedy::{Engine, Greedy, Objective, Score};
 
-/// A farthest point sampling under way.
+/// A farthest point sampling.
 ///
-/// The score of a pick is its distance, when it was picked, from the core and the picks before it: infinite for the first
-/// one if there is no core. Scores never increase.
+/// The score of a pick is its distance to the nearest of the core and the earlier picks, infinite for the first pick
+/// without a core. Scores never rise.
 ///
 /// ```
 /// use mlipselect_core::{Distance, Engine, Fps, Metric, Pool, Scale, Selection, View};
@@ -24,12 +24,12 @@ use crate::greedy::{Engine, Greedy, Objective, Score};
 pub type Fps = Greedy<Distances>;
 
 impl Fps {
-    /// Begin with the core of the pool or, without any, with the candidate `initialize` or, without that, with the one
-    /// that is farthest from the mean of the pool.
+    /// Measure the distances from the core of the pool. Without a core, the first pick is the candidate `initialize`
+    /// or, by default, the one farthest from the mean of the pool.
     ///
     /// # Errors
-    /// [`Error::EmptyPool`], [`Error::NotFinite`], [`Error::Row`] for a row that is zero where angles are asked for,
-    /// [`Error::Shape`] if `initialize` is not in the pool or there is a core as well.
+    /// [`Error::EmptyPool`], [`Error::NotFinite`], [`Error::Row`] for a zero row if the metric is the cosine,
+    /// [`Error::Shape`] if `initialize` is not in the pool or is given beside a core.
     pub fn new(pool: &Pool<'_>, distance: Distance, initialize: Option<usize>, engine: Engine) -> Result<Self> {
         let (rows, core) = (pool.structures(), pool.core());
         if let Some(start) = initialize {
@@ -56,10 +56,10 @@ impl Fps {
         Ok(Self::begin(Distances { nearest, start }, engine, pool.len()))
     }
 
-    /// Begin with a pool whose Euclidean distances, as points of the metric, to what is there already are known. The pool
-    /// has no core of its own.
+    /// Begin with the known distance of each candidate to its nearest centre, as a Euclidean distance between points of
+    /// the metric. The pool has no core.
     ///
-    /// Columns are multiplied by `factors`, where there are any.
+    /// Columns are multiplied by `factors`, if given.
     ///
     /// # Errors
     /// As [`Fps::new`], and [`Error::Shape`] unless there is one length for each candidate.
@@ -86,15 +86,15 @@ impl Fps {
 /// The objective of farthest point sampling: the distance of a candidate to the nearest centre.
 pub struct Distances {
     nearest: Nearest,
-    /// How the first pick is found while there is no centre.
+    /// The choice of the first pick, while there is no centre.
     start: Option<Start>,
 }
 
-/// The choice of a first pick where there is nothing to be far from.
+/// The choice of the first pick without a core.
 struct Start {
-    /// The candidate with the largest of these is the first pick.
+    /// The first pick is the candidate with the largest rank.
     ranks: Vec<f64>,
-    /// The candidate that was asked for.
+    /// The candidate `initialize`, if given.
     candidate: Option<usize>,
 }
 
@@ -151,11 +151,11 @@ impl Objective for Distances {
     }
 }
 
-/// The Euclidean distance of every row, as a point of the metric, to the nearest of some centres. Those below `threshold`
-/// may be too large, but not beyond it.
+/// The Euclidean distance of every row to its nearest centre, as points of the metric. A distance below `threshold` may
+/// be returned too large, but below `threshold`.
 ///
-/// Columns are multiplied by `factors`, where there are any. For the metric [`Metric::Cosine`] points lie on the unit
-/// sphere, and a distance of `1 - cos` is half the square of what is returned.
+/// Columns are multiplied by `factors`, if given. For [`Metric::Cosine`] points lie on the unit sphere, and the
+/// distance `1 - cos` is half the square of the returned value.
 ///
 /// # Errors
 /// As [`Fps::new`].

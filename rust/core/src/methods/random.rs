@@ -1,23 +1,23 @@
-//! Random orders, from a seed: all alike, by weight, or each stratum in proportion.
+//! Random orders from a seed: uniform, by weight, or with strata in proportion.
 //!
-//! Every row has a random key that depends on the seed and its index alone, and the lowest key comes first. The first n of
-//! an order are a sample without replacement, and rows that are left out or come in move no others.
+//! Every row has a random key that depends only on the seed and its index, and the lowest key comes first. The first n
+//! of an order are a sample without replacement. Rows that are added or removed do not reorder the others.
 
 use crate::data::splitmix::nth;
 use crate::error::{Error, Result};
 
-/// The candidates in an order that is as likely as any other.
+/// The candidates in a uniformly random order.
 pub fn shuffled(candidates: &[usize], seed: u64) -> Vec<usize> {
     by_key(candidates, |index| waiting_time(seed, index))
 }
 
-/// The candidates as they are drawn one after the other, each time with probabilities in proportion to the weights of
-/// those that are left. Candidates without weight come last, in an order that is as likely as any other.
+/// The candidates in the order of draws without replacement, with probabilities proportional to the weights of the
+/// candidates left. Candidates of weight 0 come last, in a uniformly random order.
 ///
 /// Candidate `i` has weight `weights[i]`.
 ///
 /// # Errors
-/// [`Error::Shape`] if a candidate has no weight given, [`Error::Parameter`] if one is negative or not finite.
+/// [`Error::Shape`] if a candidate has no weight, [`Error::Parameter`] if a weight is negative or not finite.
 pub fn shuffled_by_weight(candidates: &[usize], weights: &[f64], seed: u64) -> Result<Vec<usize>> {
     for &index in candidates {
         match weights.get(index) {
@@ -36,14 +36,14 @@ pub fn shuffled_by_weight(candidates: &[usize], weights: &[f64], seed: u64) -> R
     Ok(order)
 }
 
-/// The candidates in an order any beginning of which holds each stratum in proportion to its size: the strata take turns
-/// as Webster's method gives out seats (Sainte-Laguë), and of one stratum the members come in random order.
+/// The candidates in an order whose every beginning holds the strata in proportion to their sizes. The strata take
+/// turns as parties get seats by Webster's method (Sainte-Laguë); members of a stratum come in random order.
 ///
-/// Candidate `i` belongs to stratum `strata[i]`, any number. Where it is equally the turn of several strata, chance
-/// decides.
+/// Candidate `i` belongs to stratum `strata[i]`, any number. If several strata have the same turn, their order is
+/// random.
 ///
 /// # Errors
-/// [`Error::Shape`] if a candidate has no stratum given.
+/// [`Error::Shape`] if a candidate has no stratum.
 pub fn shuffled_by_stratum(candidates: &[usize], strata: &[usize], seed: u64) -> Result<Vec<usize>> {
     if let Some(index) = candidates.iter().find(|&&index| index >= strata.len()) {
         return Err(Error::Shape(format!("candidate {index} has none of the {} strata", strata.len())));
@@ -70,12 +70,12 @@ fn by_key(candidates: &[usize], key: impl Fn(usize) -> f64) -> Vec<usize> {
     keyed.into_iter().map(|(_, index)| index).collect()
 }
 
-/// The logarithm of an exponential variate, one for each row: the row with weight w that waits `exp(this) / w` is first
-/// with a probability proportional to w, and so on among the others (Efraimidis and Spirakis 2006).
+/// The logarithm of an exponential variate for each row. If a row of weight w waits `exp(variate) / w`, it is first
+/// with a probability proportional to w, and likewise among the rows left (Efraimidis and Spirakis 2006).
 fn waiting_time(seed: u64, index: usize) -> f64 {
-    // Where the generator starts is scattered, so that no two seeds share a part of their sequences.
+    // The seed is scrambled, so that seeds that differ by the increment do not give one shifted sequence.
     let bits = nth(nth(seed, 0), index as u64);
-    // With 52 bits the half is exact, and the number neither 0 nor 1.
+    // With 52 bits the added half is exact, and the number is neither 0 nor 1.
     let uniform = ((bits >> 12) as f64 + 0.5) / (1_u64 << 52) as f64;
     (-uniform.ln()).ln()
 }
