@@ -1,9 +1,8 @@
-//! The rows of a pool, or of a part of it, with an upper bound of the score of each: what greedy selection need not have
-//! in memory.
+//! Upper bounds of the scores of the rows of a pool, or of a part of it, which stay outside memory.
 //!
-//! Scores only fall as picks are added, so what a score was is an upper bound of what it is. Those of all rows are found
-//! in one pass. Later the bounds of a block of rows are lowered only if the largest of them says that the block may hold
-//! one of the best candidates.
+//! Scores never rise as picks are added, so earlier scores are upper bounds. One pass, the survey, computes the scores
+//! of all rows. Later the bounds of a block of rows are lowered only if the largest of them shows that the block may
+//! hold one of the best candidates.
 
 use super::candidates::{Candidates, largest};
 use super::distances::DistanceBounds;
@@ -13,23 +12,23 @@ use crate::data::rows::Rows;
 use crate::distance::Metric;
 use crate::error::{Error, Result};
 
-/// How bounds of one kind of score are found and lowered.
+/// Bounds of one kind of score: how they are found and lowered.
 pub(super) trait Bounds: Send + Sync {
-    /// Get ready for a pass over all rows, given what is known.
+    /// Prepare a survey, given the posterior or the centres.
     fn begin(&mut self, candidates: &Candidates, known: &Known) -> Result<()>;
 
-    /// Learn of picks.
+    /// Record picks, which lower bounds later.
     fn observe(&mut self, news: &News) -> Result<()>;
 
-    /// The scores of a block, given what is known; what lowering them takes is kept.
+    /// Compute the scores of a block, and keep what is needed to lower them later.
     fn scores(&mut self, candidates: &Candidates, rows: &dyn Rows, block: usize) -> Result<Vec<f64>>;
 
-    /// Guess a bound that about `size` rows are not below, before all blocks are looked at. Rows below it are not followed
-    /// to the end. A wrong guess costs time and changes no pick.
+    /// Guess a limit that the bounds of about `size` rows will reach, before all blocks are lowered. Bounds below the
+    /// limit are not lowered further. A wrong guess costs time and changes no pick.
     fn guess(&mut self, candidates: &mut Candidates, rows: &dyn Rows, size: usize, sharp: bool) -> Result<f64>;
 
-    /// Lower those bounds of a block that are not below the limit, by the picks that they do not know of. With `sharp`
-    /// none stays in doubt.
+    /// Lower the bounds of a block that are not below the limit, by the picks that they do not account for. With
+    /// `sharp`, the rows themselves are read if rounded rows leave bounds too high.
     fn lower(
         &mut self,
         candidates: &mut Candidates,
@@ -40,8 +39,8 @@ pub(super) trait Bounds: Send + Sync {
     ) -> Result<()>;
 }
 
-/// Rows with bounds of their scores, which are read when they are needed: the source of windows for a pool on this machine,
-/// or for the part of a pool that a worker holds.
+/// Rows with bounds of their scores: the source of windows for a pool on this machine, or for the part of a pool that a
+/// worker holds. Rows are read when they are needed.
 pub struct BoundedRows {
     candidates: Candidates,
     kind: Box<dyn Bounds>,
@@ -60,8 +59,8 @@ impl BoundedRows {
         Self::new(rows, block, VarianceBoundsOfBlocks::new(guess))
     }
 
-    /// Rows with bounds of their distances, read in blocks of `block` rows. Columns are multiplied by `factors`, where
-    /// there are any.
+    /// Rows with bounds of their distances, read in blocks of `block` rows. Columns are multiplied by `factors`, if
+    /// given.
     pub fn distances(rows: &dyn Rows, block: usize, metric: Metric, factors: Option<Vec<f64>>) -> Self {
         Self::new(rows, block, DistanceBounds::new(metric, factors))
     }
@@ -71,7 +70,7 @@ impl BoundedRows {
         Self { next: candidates.blocks(), candidates, kind: Box::new(kind) }
     }
 
-    /// The candidates with the largest bounds, lowered, and the largest bound of all others.
+    /// The candidates with the largest bounds after lowering, and the largest bound of all others.
     fn contenders(&mut self, rows: &dyn Rows, size: usize, sharp: bool) -> Result<(Vec<usize>, f64)> {
         let limit = match self.candidates.open() <= size {
             true => f64::NEG_INFINITY,
@@ -87,7 +86,7 @@ impl BoundedRows {
     /// The candidates with the largest bounds that are not below a limit, and the largest bound of all others.
     fn above(&mut self, rows: &dyn Rows, mut limit: f64, size: usize, sharp: bool) -> Result<(Vec<usize>, f64)> {
         let mut bounds = self.candidates.open_bounds();
-        // The largest bounds of the blocks that were looked at: a bound must be as large to be among them.
+        // The `size` largest bounds of the blocks so far: the smallest of them becomes the limit.
         let mut best = Vec::new();
         for (top, block) in self.candidates.ranked() {
             if top < limit {

@@ -18,20 +18,20 @@ pub(super) struct ByDistance {
     start: Start,
 }
 
-/// Where a selection begins.
+/// How the next pick is found while there is none, and afterwards.
 enum Start {
-    /// At the candidates farthest from the core.
+    /// By the distance to core and picks.
     Core,
-    /// At a given candidate.
+    /// It is a given candidate.
     Candidate(usize),
-    /// At the candidate farthest from the mean of the pool, with the distances from it once they are known.
+    /// It is the candidate farthest from the mean of the pool; the distances are kept once they are known.
     Mean(Option<Vec<f64>>),
 }
 
 impl ByDistance {
     /// # Errors
     /// [`Error::Dimension`] unless there is one factor for each feature, [`Error::Shape`] if `initialize` is not in the
-    /// pool or there is a core as well.
+    /// pool or is given beside a core.
     pub(super) fn new(
         pool: &Pool<'_>,
         metric: Metric,
@@ -91,7 +91,7 @@ impl Criterion for ByDistance {
     }
 
     fn begin(&self, window: &Pool<'_>, bounds: &[f64]) -> Result<Box<dyn Selection>> {
-        // Bounds of distances are distances: whatever is in a window was followed to the end.
+        // Bounds of members of a window account for all centres, so they are distances.
         let lengths = bounds.to_vec();
         Ok(Box::new(Fps::with_lengths(window, self.metric, self.factors.as_deref(), lengths, Engine::Lazy)?))
     }

@@ -18,7 +18,7 @@ pub(super) struct ByVariance {
 
 impl ByVariance {
     /// # Errors
-    /// [`Error::Parameter`] unless the score is one that never rises and follows from the variance.
+    /// [`Error::Parameter`] unless the score is `Energy` or `LogDet`, which never rise.
     pub(super) fn new(posterior: Posterior, score: BayesianScore) -> Result<Self> {
         match score {
             BayesianScore::Energy | BayesianScore::LogDet => {

@@ -11,12 +11,12 @@ pub(super) struct Candidates {
     /// Whether a candidate is picked or excluded.
     taken: Vec<bool>,
     pub(super) bounds: Vec<f64>,
-    /// Rows that were read after the survey, or came back from the file of rounded rows.
+    /// Number of rows read after the survey, from the pool or from the file of rounded rows.
     pub(super) rows_read: usize,
 }
 
 impl Candidates {
-    /// So many candidates, in blocks of a size.
+    /// `len` candidates, in blocks of `block` rows.
     pub(super) fn new(len: usize, block: usize) -> Self {
         let starts = (0..len).step_by(block.max(1)).chain([len]).collect();
         Self { starts, taken: vec![false; len], bounds: vec![f64::INFINITY; len], rows_read: 0 }
@@ -36,7 +36,7 @@ impl Candidates {
         self.starts[block]..self.starts[block + 1]
     }
 
-    /// Pick or exclude candidates; those that are not there are left out already.
+    /// Mark candidates as picked or excluded; indices beyond the last candidate are ignored.
     pub(super) fn take(&mut self, candidates: &[usize]) {
         for &candidate in candidates {
             if let Some(taken) = self.taken.get_mut(candidate) {
@@ -64,7 +64,7 @@ impl Candidates {
         (0..self.len()).map(|candidate| self.open_bound(candidate)).collect()
     }
 
-    /// The blocks with the largest of their bounds, the highest first.
+    /// The blocks with their largest open bounds, the highest first.
     pub(super) fn ranked(&self) -> Vec<(f64, usize)> {
         let top = |block| self.range(block).map(|i| self.open_bound(i)).fold(f64::NEG_INFINITY, f64::max);
         let mut ranked: Vec<(f64, usize)> = (0..self.blocks()).map(|block| (top(block), block)).collect();
@@ -72,7 +72,7 @@ impl Candidates {
         ranked
     }
 
-    /// Copies of some rows, in ascending order; of those on disk no more than a block is in memory.
+    /// Copies of rows, given in ascending order. Of rows on disk, only one block is in memory at a time.
     pub(super) fn read(&self, rows: &dyn Rows, mut candidates: &[usize]) -> OwnedRows {
         let mut out = OwnedRows::none_of(rows);
         while let Some(&first) = candidates.first() {
@@ -86,13 +86,13 @@ impl Candidates {
         out
     }
 
-    /// Replace bounds by lower ones.
+    /// Lower the bounds of candidates from `first` on to their scores.
     pub(super) fn lower(&mut self, first: usize, scores: &[f64]) {
         self.bounds[first..].iter_mut().zip(scores).for_each(|(bound, score)| *bound = bound.min(*score));
     }
 }
 
-/// Where the `count` largest values are, ascending; of equal ones at the limit the first.
+/// The indices of the `count` largest values, ascending; of equal values at the limit, the first.
 pub(super) fn largest(values: &[f64], count: usize) -> Vec<usize> {
     if count >= values.len() {
         return (0..values.len()).collect();

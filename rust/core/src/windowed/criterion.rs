@@ -1,4 +1,4 @@
-//! What a selection with windows maximises, and what it knows of its picks beside their rows.
+//! The criterion of a selection with windows: its score, and the state that depends on the picks.
 
 use crate::bayes::posterior::Posterior;
 use crate::data::owned_rows::OwnedRows;
@@ -17,35 +17,35 @@ pub(super) struct Candidate {
 }
 
 pub(super) trait Criterion: Send + Sync {
-    /// The first pick, if it is none with the largest score: among the candidates that are open.
+    /// The first pick among the open candidates, if it is not the one with the largest score.
     fn first(&mut self, _pool: &Pool<'_>, _is_open: &dyn Fn(usize) -> bool) -> Result<Option<usize>> {
         Ok(None)
     }
 
-    /// The candidate that must be the first pick.
+    /// The candidate that must be the first pick, if any.
     fn given_start(&self) -> Option<usize> {
         None
     }
 
-    /// Begin a selection among the rows of a window, given all picks and what their scores are not above.
+    /// Begin a selection among the rows of a window, after all picks so far, with upper bounds of their scores.
     fn begin(&self, window: &Pool<'_>, bounds: &[f64]) -> Result<Box<dyn Selection>>;
 
-    /// What rows have bounds of, from a score that a selection reports.
+    /// Convert a reported score to the unit of the bounds.
     fn bound(&self, score: f64) -> f64;
 
-    /// The score of a candidate as one run in memory reports it, which does not depend on where windows end.
+    /// The score of a candidate as a selection in memory reports it. It does not depend on the windows.
     ///
     /// # Errors
     /// [`NotFinite`](crate::Error::NotFinite) or [`Row`](crate::Error::Row) if its row has no score.
     fn score(&self, pool: &Pool<'_>, picked: &OwnedRows, candidate: &Candidate) -> Result<f64>;
 
-    /// Account for a pick.
+    /// Update for a pick.
     fn observe(&mut self, row: &[f64]);
 
-    /// What rows elsewhere have to know before their survey, given the rows of all picks.
+    /// The state that the source of windows needs for a survey, given the rows of all picks.
     fn known(&self, pool: &Pool<'_>, picked: &OwnedRows) -> Known;
 
-    /// What rows elsewhere have to know of the picks in a window, the last ones of `picked`.
+    /// The message to the source of windows about the picks in a window, which are the last rows of `picked`.
     fn news(&self, window: &dyn Selection, picked: &OwnedRows) -> News;
 
     /// The last element of [`Selection::information`].

@@ -1,4 +1,4 @@
-//! Bounds of the distances of rows in blocks, as lengths between points of the metric, to the nearest of some centres.
+//! Bounds of the distance of each row to its nearest centre, as lengths between points of the metric.
 
 use super::bounded::Bounds;
 use super::candidates::{Candidates, largest};
@@ -10,15 +10,15 @@ use crate::distance::Metric;
 use crate::error::{Error, Result};
 use crate::methods::fps::nearest_lengths;
 
-/// Centres that every row is compared with in the pass over all of them: distances to a few of many rule most rows out.
+/// Approximate number of centres with which the survey compares every row: few of many rule most rows out.
 const FIRST_CENTRES: usize = 64;
 
 pub(super) struct DistanceBounds {
     metric: Metric,
     factors: Option<Vec<f64>>,
-    /// The centres, in the order in which they came.
+    /// The centres in batches, in the order in which these came.
     centres: Vec<OwnedRows>,
-    /// How many of the entries of `centres` each bound knows of.
+    /// Number of batches that each bound accounts for.
     applied: Vec<u32>,
 }
 
@@ -42,7 +42,7 @@ impl DistanceBounds {
         let lengths = self.lengths(&candidates.read(rows, which), &self.centres[first..], limit)?;
         for (&i, length) in which.iter().zip(lengths) {
             candidates.bounds[i] = candidates.bounds[i].min(length);
-            // What is below the limit was not followed to the end.
+            // A bound below the limit need not account for all centres.
             if length >= limit {
                 self.applied[i] = self.centres.len() as u32;
             }
@@ -82,7 +82,7 @@ impl Bounds for DistanceBounds {
     }
 
     fn guess(&mut self, candidates: &mut Candidates, rows: &dyn Rows, size: usize, _sharp: bool) -> Result<f64> {
-        // With what the largest bounds turn out to be, nearly all others are seen to be too low soon.
+        // The rows with the largest bounds, measured exactly, give a limit that soon rules out nearly all others.
         let which = largest(&candidates.open_bounds(), size);
         let stale: Vec<usize> = which.iter().copied().filter(|&i| self.is_stale(i)).collect();
         self.lower_rows(candidates, rows, &stale, f64::NEG_INFINITY)?;

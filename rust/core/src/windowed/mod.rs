@@ -1,8 +1,8 @@
-//! Greedy selection from rows that are not in memory: the picks of the selection in memory, with few rows in memory.
+//! Greedy selection from rows outside memory, with the picks of the selection in memory.
 //!
-//! Scores only fall, so those of earlier are upper bounds. The rows with the largest bounds are the window, in which a
-//! selection in memory runs until its best score is no more above the largest bound outside. Then the rows outside learn
-//! what was picked, and the next window is asked for.
+//! Scores never rise, so earlier scores are upper bounds. The window holds the rows with the largest bounds. A
+//! selection in memory picks from the window until its best score is no longer above the largest bound outside. Then
+//! the picks lower the bounds outside, and the next window is filled.
 
 mod bounded;
 mod by_distance;
@@ -34,13 +34,13 @@ use crate::error::{Error, Result};
 use crate::greedy::{Open, Reading, Selection, near_tie_limit};
 use crate::scores::BayesianScore;
 
-/// A window that gave fewer picks than one for so many rows is followed by a larger one.
+/// A window with fewer picks than one for this number of rows is followed by a larger window.
 const ROWS_PER_PICK: usize = 400;
 
-/// A greedy selection under way from a pool that need not fit into memory; see [`Selection`] for what it can do.
+/// A greedy selection from a pool that need not fit into memory; its methods are those of [`Selection`].
 ///
-/// Rows on disk are those of a [`View`](crate::View) that says so with [`in_file`](crate::View::in_file), or
-/// [`Parts`](crate::Parts) of several.
+/// Rows on disk are a [`View`](crate::View) after [`in_file`](crate::View::in_file), or [`Parts`](crate::Parts) of
+/// several such views.
 ///
 /// ```
 /// use mlipselect_core::{BayesianScore, Pool, Posterior, Selection, View, Windowed};
@@ -57,11 +57,11 @@ pub struct Windowed {
     criterion: Box<dyn Criterion>,
     windows: Box<dyn Windows>,
     survey: Survey,
-    /// Rows of a window, and of the largest one there is memory for.
+    /// Number of rows of the next window, and of the largest window that fits into memory.
     size: usize,
     largest: usize,
     window: Option<OpenWindow>,
-    /// A number that no score outside the window is above.
+    /// An upper bound of the scores outside the window.
     outside: f64,
     open: Open,
     /// Rows of the picks, in order.
@@ -72,21 +72,21 @@ pub struct Windowed {
     count: usize,
 }
 
-/// What is known of the bounds of all rows.
+/// The state of the pass that finds the bounds of all rows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Survey {
-    /// Nothing, or what picks from elsewhere made void.
+    /// There are no bounds, or a pick outside a window made them void.
     Due,
-    /// Some of them.
+    /// Some rows have bounds.
     Begun,
-    /// Those of all rows, but for the picks in the window.
+    /// All rows have bounds, which do not account for the picks in the window.
     Done,
 }
 
 /// A window in which a selection runs.
 struct OpenWindow {
     selection: Box<dyn Selection>,
-    /// Which candidates are in it, ascending, and their rows.
+    /// The indices of its candidates, ascending, and their rows.
     members: Vec<usize>,
     rows: OwnedRows,
 }
@@ -104,19 +104,19 @@ impl OpenWindow {
 }
 
 impl Windowed {
-    /// Bayesian selection with the score `Energy` or `LogDet`, given the posterior that the training set leaves, in about
+    /// Bayesian selection with the score `Energy` or `LogDet`, given the posterior after the training set, in about
     /// `max_memory` bytes.
     ///
     /// # Errors
-    /// [`Error::EmptyPool`], [`Error::Dimension`], [`Error::Parameter`] for another score, [`Error::Memory`] if `max_memory`
-    /// is too little.
+    /// [`Error::EmptyPool`], [`Error::Dimension`], [`Error::Parameter`] for another score, [`Error::Memory`] if
+    /// `max_memory` is too small.
     pub fn bayesian(pool: &Pool<'_>, posterior: Posterior, score: BayesianScore, max_memory: usize) -> Result<Self> {
         let sizes = Sizes::of_variances(pool.structures(), max_memory)?;
         let windows = BoundedRows::variances(pool.structures(), sizes.block);
         Self::bayesian_with(pool, posterior, score, Box::new(windows), sizes)
     }
 
-    /// The same with windows from elsewhere, which bound variances.
+    /// As [`Windowed::bayesian`], with another source of windows, whose bounds are those of variances.
     ///
     /// # Errors
     /// As [`Windowed::bayesian`].
@@ -130,12 +130,12 @@ impl Windowed {
         Self::new(pool, posterior.dim(), Box::new(ByVariance::new(posterior, score)?), windows, sizes)
     }
 
-    /// Farthest point sampling: with the core of the pool or, without any, with the candidate `initialize` or the one
-    /// farthest from the mean, in about `max_memory` bytes.
+    /// Farthest point sampling, in about `max_memory` bytes. Without a core, the first pick is the candidate
+    /// `initialize` or, by default, the one farthest from the mean.
     ///
     /// # Errors
-    /// [`Error::EmptyPool`], [`Error::NotFinite`] with the first row that has no standard deviation, [`Error::Memory`] if
-    /// `max_memory` is too little, [`Error::Shape`] if `initialize` is not in the pool or there is a core as well.
+    /// [`Error::EmptyPool`], [`Error::NotFinite`] with the first row that is not finite, [`Error::Memory`] if
+    /// `max_memory` is too small, [`Error::Shape`] if `initialize` is not in the pool or is given beside a core.
     pub fn fps(pool: &Pool<'_>, distance: Distance, initialize: Option<usize>, max_memory: usize) -> Result<Self> {
         let sizes = Sizes::of_distances(pool.structures(), max_memory)?;
         let factors = match distance.scale {
@@ -150,8 +150,8 @@ impl Windowed {
         Self::fps_with(pool, distance.metric, factors, initialize, Box::new(windows), sizes)
     }
 
-    /// The same with windows from elsewhere, which bound distances between rows whose columns are multiplied by `factors`,
-    /// where there are any.
+    /// As [`Windowed::fps`], with another source of windows, whose bounds are those of distances between rows. Columns
+    /// are multiplied by `factors`, if given.
     ///
     /// # Errors
     /// As [`Windowed::fps`], and [`Error::Dimension`] unless there is one factor for each feature.
@@ -192,7 +192,7 @@ impl Windowed {
         })
     }
 
-    /// The first pick, while there is none and it is one without a score.
+    /// The first pick, if nothing is picked yet and it is not chosen by its score.
     fn first(&mut self, pool: &Pool<'_>) -> Result<Option<usize>> {
         match self.indices.is_empty() {
             true => self.criterion.first(pool, &|candidate| !self.open.taken()[candidate]),
@@ -200,7 +200,7 @@ impl Windowed {
         }
     }
 
-    /// The best candidate of all that are open.
+    /// The best of the open candidates.
     fn best(&mut self, pool: &Pool<'_>) -> Result<Option<Candidate>> {
         if let Some(first) = self.first(pool)? {
             return Ok(Some(from_pool(pool, first)));
@@ -216,14 +216,14 @@ impl Windowed {
             if self.outside == f64::NEG_INFINITY || score.is_some_and(is_above) {
                 return Ok(found);
             }
-            // More rows are nearly as good as the best than the window has places for.
+            // More rows nearly tie with the best than fit into the window.
             if tries > 1 {
                 if self.size >= self.largest {
                     return Err(Error::Ties { rows: self.size });
                 }
                 self.size = self.largest.min(2 * self.size);
             }
-            // If bounds outside are too high for all that is in the window, they may be so by rounding only.
+            // If bounds outside are above all scores in the window, rounding may have raised them.
             self.next_window(pool, tries > 0)?;
             tries += 1;
         }
@@ -232,13 +232,13 @@ impl Windowed {
     fn next_window(&mut self, pool: &Pool<'_>, sharp: bool) -> Result<()> {
         while self.prepare(pool)? {}
         if let Some(window) = self.window.take().filter(|window| !window.selection.indices().is_empty()) {
-            // What comes before each window is worth some picks.
+            // The cost of a new window is worth several picks.
             if window.selection.indices().len() < window.members.len() / ROWS_PER_PICK {
                 self.size = self.largest.min(2 * self.size);
             }
             self.windows.observe(&self.criterion.news(&*window.selection, &self.picked))?;
         }
-        // Nothing is known of scores outside until there is a window again.
+        // Scores outside have no bound until the next window is there.
         self.outside = f64::INFINITY;
         let Window { members, rows, bounds, outside } = self.windows.window(pool.structures(), self.size, sharp)?;
         self.count += 1;
@@ -250,7 +250,7 @@ impl Windowed {
         Ok(())
     }
 
-    /// Account for a pick with its score.
+    /// Record a pick with its score.
     fn take(&mut self, pick: &Candidate, score: f64) {
         self.picked.push(&pick.row);
         self.criterion.observe(&pick.row);
@@ -261,7 +261,7 @@ impl Windowed {
         self.information.extend(self.criterion.information());
     }
 
-    /// Forget what a pick from elsewhere makes void: rows know of picks in windows only.
+    /// Discard window and bounds after a pick outside a window: the source of windows only learns of picks in windows.
     fn begin_anew(&mut self) {
         self.window = None;
         self.outside = f64::INFINITY;

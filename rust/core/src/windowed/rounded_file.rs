@@ -15,24 +15,23 @@ use crate::error::{Error, Result};
 /// Bytes of the scale and the error of a row.
 const ROUNDING: usize = size_of::<[f32; 2]>();
 
-/// A file without a name, which is gone when nobody has it open any more. Rows are written while the next ones are
-/// computed.
+/// A nameless file, which is deleted when it is closed. Rows are written while the next ones are computed.
 pub(super) struct RoundedFile {
     file: Arc<File>,
-    /// Integers of a row.
+    /// Number of integers of a row.
     width: usize,
-    /// The first byte of the roundings.
+    /// Offset of the roundings, in bytes.
     roundings: usize,
     writing: Option<JoinHandle<io::Result<()>>>,
-    /// Made when rows are read for the first time.
+    /// The mapping, made when rows are first read.
     map: Option<Mmap>,
 }
 
 impl RoundedFile {
-    /// Room for so many rows, in the folder of the system for temporary files.
+    /// Make a file for `len` rows, in the folder of the system for temporary files.
     ///
     /// # Errors
-    /// [`Error::File`] if there is not as much room.
+    /// [`Error::File`] if there is not enough room.
     pub(super) fn new(len: usize, width: usize) -> Result<Self> {
         let roundings = size_of::<i16>() * width * len;
         let size = roundings + ROUNDING * len;
@@ -40,10 +39,10 @@ impl RoundedFile {
         Ok(Self { file: Arc::new(file), width, roundings, writing: None, map: None })
     }
 
-    /// Begin to write rows, when those before are written.
+    /// Begin to write rows, once the previous ones are written.
     ///
     /// # Errors
-    /// [`Error::File`] if those could not be written.
+    /// [`Error::File`] if the previous rows could not be written.
     pub(super) fn write(&mut self, first: usize, integers: Vec<i16>, roundings: Vec<[f32; 2]>) -> Result<()> {
         self.wait()?;
         let file = self.file.clone();
@@ -62,7 +61,7 @@ impl RoundedFile {
     pub(super) fn read<T>(&mut self, rows: &Range<usize>, work: impl FnOnce(&[i16], &[[f32; 2]]) -> T) -> Result<T> {
         self.wait()?;
         if self.map.is_none() {
-            // SAFETY: nobody else knows the file, and nothing is written while rows of it are borrowed.
+            // SAFETY: no other process knows the file, and nothing is written while rows of it are borrowed.
             self.map = Some(unsafe { Mmap::map(&*self.file) }.map_err(broken)?);
         }
         let map = self.map.as_deref().unwrap_or_default();
@@ -72,7 +71,7 @@ impl RoundedFile {
             elements::<[f32; 2]>(&map[self.roundings + ROUNDING * rows.start..self.roundings + ROUNDING * rows.end]);
         pages::expect(integers);
         let done = work(integers, roundings);
-        // SAFETY: they lie in the file.
+        // SAFETY: the integers lie in the file.
         unsafe { pages::release(integers) };
         Ok(done)
     }
@@ -96,19 +95,19 @@ fn write_at(mut file: &File, at: usize, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)
 }
 
-/// Types that any bits are a value of, and whose bytes are all part of it.
+/// Types without padding for which every bit pattern is a value.
 trait Plain {}
 impl Plain for i16 {}
 impl Plain for [f32; 2] {}
 
 fn bytes<T: Plain>(elements: &[T]) -> &[u8] {
-    // SAFETY: bytes are what the elements consist of.
+    // SAFETY: the elements have no padding.
     unsafe { std::slice::from_raw_parts(elements.as_ptr().cast(), size_of_val(elements)) }
 }
 
-/// What [`bytes`] was called with; empty unless the bytes are aligned, as those of whole rows in the file are.
+/// The inverse of [`bytes`], for aligned bytes, as those of whole rows in the file are.
 fn elements<T: Plain>(bytes: &[u8]) -> &[T] {
-    // SAFETY: any bits are a value.
+    // SAFETY: every bit pattern is a value.
     let (_, elements, _) = unsafe { bytes.align_to() };
     elements
 }

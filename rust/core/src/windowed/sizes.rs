@@ -1,58 +1,58 @@
-//! How much memory a selection from rows on disk takes, and how many rows its windows get of what is allowed.
+//! The memory of a selection from rows on disk, and the sizes of blocks and windows for a given limit.
 
 use crate::data::rows::Rows;
 use crate::error::{Error, Result};
 
-/// Rows of a window, where there are as many.
+/// Smallest number of rows of a window, if the pool has as many.
 const SMALLEST: usize = 1024;
-/// Bytes of features that are read at a time, at least.
+/// Smallest number of bytes of a block of rows.
 const SMALLEST_BLOCK: usize = 1 << 20;
-/// Of memory beyond the least, one part in so many goes to what is read at a time.
+/// One part in this number of the memory beyond the minimum goes to the block.
 const BLOCKS: usize = 20;
 /// Bytes that do not depend on the pool.
 const CONSTANT: usize = 32 << 20;
 
-/// Bytes that a kind of selection takes.
+/// The memory of a kind of selection.
 #[derive(Clone, Copy, Debug)]
 struct Footprint {
-    /// For each row of the pool.
+    /// Bytes for each row of the pool.
     row: usize,
-    /// Features that are read at a time, where there is memory.
+    /// Largest number of bytes of a block of rows.
     block_bytes: usize,
-    /// For each feature of a row that is being worked on, beside the feature itself.
+    /// Bytes for each feature in a block, beside the feature and its copy.
     feature: usize,
-    /// Matrices of the width of the features, in float64.
+    /// Number of square matrices of the width of the features, in float64.
     matrices: usize,
-    /// A window begins with this part of the pool.
+    /// The first window holds one part in this number of the pool.
     share: usize,
 }
 
 const VARIANCES: Footprint = Footprint { row: 58, block_bytes: 48 << 20, feature: 14, matrices: 16, share: 40 };
 const DISTANCES: Footprint = Footprint { row: 42, block_bytes: 64 << 20, feature: 4, matrices: 0, share: 100 };
 
-/// What a selection from disk takes at a time.
+/// The sizes of blocks and windows of a selection from disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
-    /// Rows that are read at a time.
+    /// Number of rows that are read at a time.
     pub block: usize,
-    /// Rows of a window.
+    /// Number of rows of the first window.
     pub window: usize,
-    /// Rows of a window, at most.
+    /// Largest number of rows of a window.
     pub largest: usize,
-    /// Bytes in all, about, while windows are as they begin.
+    /// Approximate number of bytes in all, with windows as large as the first.
     pub bytes: usize,
 }
 
 impl Sizes {
-    /// Those of a selection by variances.
+    /// The sizes for a selection by variances.
     ///
     /// # Errors
-    /// [`Error::Memory`] if `max_memory` bytes are too little; the error says what is needed.
+    /// [`Error::Memory`] if `max_memory` is too small; the error says how many bytes are needed.
     pub fn of_variances(rows: &dyn Rows, max_memory: usize) -> Result<Self> {
         VARIANCES.sizes(rows, max_memory)
     }
 
-    /// Those of a selection by distances.
+    /// The sizes for a selection by distances.
     ///
     /// # Errors
     /// As [`Sizes::of_variances`].
@@ -65,7 +65,7 @@ impl Footprint {
     fn sizes(&self, rows: &dyn Rows, max_memory: usize) -> Result<Sizes> {
         let (n, d) = (rows.len(), rows.dim().max(1));
         let element = if rows.singles().is_some() { size_of::<f32>() } else { size_of::<f64>() };
-        // A row of a window takes itself, its copy in integers, and what is known of it.
+        // A row of a window, its rounded copy, and the numbers that are kept for it.
         let row = d * (element + size_of::<i16>()) + 256;
         let needed = self.fixed(n, d, element, SMALLEST_BLOCK) + n.min(SMALLEST) * row;
         if max_memory < needed {
@@ -83,7 +83,7 @@ impl Footprint {
         Ok(Sizes { block: (block_bytes / (d * element)).max(1), window, largest, bytes: fixed + window * row })
     }
 
-    /// Bytes that are taken beside the rows of a window.
+    /// Bytes beside the rows of a window.
     fn fixed(&self, n: usize, d: usize, element: usize, block_bytes: usize) -> usize {
         let block = (block_bytes / (d * element)).clamp(1, n.max(1)) * d;
         n * self.row + block * (2 * element + self.feature) + self.matrices * d * d * size_of::<f64>() + CONSTANT

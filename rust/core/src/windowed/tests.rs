@@ -1,4 +1,4 @@
-//! Picks are those of the selection in memory, whatever is guessed and however small windows and blocks are.
+//! Picks are those of the selection in memory, for any guess and any sizes of windows and blocks.
 
 use proptest::prelude::*;
 
@@ -26,7 +26,7 @@ fn rows(len: usize, dim: usize, seed: u32) -> Vec<f32> {
     out
 }
 
-/// Sizes of blocks and windows, and guesses of which too many or too few rows are expected to be left.
+/// Sizes of blocks and windows, and guesses that expect too many or too few rows to reach the limit.
 fn small() -> impl Strategy<Value = (Sizes, Guess)> {
     let sizes = (1_usize..80, 1_usize..40).prop_map(|(block, window)| Sizes {
         block,
@@ -63,7 +63,7 @@ proptest! {
         let score = if logdet { BayesianScore::LogDet } else { BayesianScore::Energy };
         let mut memory = Bayesian::new(prior.clone(), &score, &pool, Engine::Lazy).unwrap();
         let mut disk = bayesian(&pool, &prior, score, small);
-        // Some are excluded before the first pick, one of them on the way.
+        // Some candidates are excluded before the first pick, and one after each step.
         let excluded: Vec<usize> = (0..len).filter(|i| i % 11 == 5).collect();
         memory.exclude(&excluded).unwrap();
         disk.exclude(&excluded).unwrap();
@@ -92,7 +92,7 @@ proptest! {
         len in 1_usize..200, dim in 1_usize..20, seed in 0_u32..1000, small in small(), cosine in any::<bool>(),
         scaled in any::<bool>(), start in 0_usize..4, picks in 1_usize..60,
     ) {
-        // Angles are measured from rows that are not zero.
+        // The cosine is defined for nonzero rows only.
         let data: Vec<f32> = rows(len, dim, seed).iter().map(|x| x + if cosine { 3.0 } else { 0.0 }).collect();
         let (metric, scale) = (
             if cosine { Metric::Cosine } else { Metric::Euclidean },
@@ -122,7 +122,7 @@ proptest! {
         disk.advance(&pool, picks - picks / 2).unwrap();
         prop_assert_eq!(disk.indices(), memory.indices());
         prop_assert_eq!(disk.scores(), memory.scores());
-        // Again, from picks that are known.
+        // Again, with the first picks given.
         let mut again = Windowed::fps(&pool, distance, initialize, 1 << 30).unwrap();
         memory.indices()[..picks / 2].iter().for_each(|&pick| again.accept(&pool, pick).unwrap());
         again.advance(&pool, picks - picks / 2).unwrap();
@@ -188,7 +188,7 @@ fn bounds_are_sharpened_where_they_are_too_coarse() {
     let mut prior = Posterior::isotropic(dim, 1e-4, 1.0).unwrap();
     prior.update(&View::new(&data[..200 * dim], 200, dim).unwrap()).unwrap();
     let sizes = Sizes { block: 400, window: 40, largest: 40, bytes: 0 };
-    // Duplicates, of which more than a window holds may tie, do not come up in as few picks.
+    // Duplicates, of which more than a window holds may tie, do not appear in so few picks.
     let mut disk = bayesian(&pool, &prior, BayesianScore::Energy, (sizes, Guess::default()));
     let mut memory = Bayesian::new(prior, &BayesianScore::Energy, &pool, Engine::Lazy).unwrap();
     disk.advance(&pool, 60).unwrap();

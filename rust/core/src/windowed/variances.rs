@@ -1,7 +1,7 @@
-//! Bounds of the variances of rows in blocks, from rows rounded to 16-bit integers that are kept in a temporary file.
+//! Bounds of the variances of rows, from rows rounded to 16-bit integers that are kept in a temporary file.
 //!
-//! What picks take off a variance is bounded from the rounded rows, in the coordinates of the posterior that they were
-//! rounded by. A block for which they are too coarse is read and rounded anew.
+//! The decrease of a variance by picks is bounded from the rounded rows, in the coordinates of the posterior at
+//! rounding, the base. If rounding leaves the bounds of a block too high, the block is rounded again with a new base.
 
 use std::collections::BTreeMap;
 
@@ -15,19 +15,19 @@ use crate::data::spans::Span;
 use crate::error::{Error, Result};
 use crate::scores::variance_bounds::{Progress, RoundedRows, VarianceBounds};
 
-/// A bound that may be too high by more than this part of itself, because of rounding, is computed anew.
+/// If rounding may have raised a bound by more than this fraction of it, the block is rounded again.
 const DOUBT: f64 = 0.1;
-/// Kinds of rows, by what their bounds were, among which a guess tells them.
+/// Number of strata in a guess: rows with similar bounds are in one stratum.
 const STRATA: usize = 32;
 
-/// How it is guessed how large the bounds of the best rows will be.
+/// How the limit that the bounds of the best rows will reach is guessed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Guess {
-    /// Rows whose bounds are lowered for it, at least: they stand for all others.
+    /// Smallest number of rows in the sample, whose bounds are lowered for the guess.
     pub(super) sample: usize,
-    /// Rows by which it is counted how many rows each of the sample stands for, about.
+    /// Approximate size of the strided sample that gives the population of each stratum.
     pub(super) census: usize,
-    /// How many rows it should leave, for each one wanted.
+    /// Number of rows that should reach the limit, for each row wanted.
     pub(super) margin: f64,
 }
 
@@ -40,15 +40,15 @@ impl Default for Guess {
 pub(super) struct VarianceBoundsOfBlocks {
     guess: Guess,
     posterior: Option<Posterior>,
-    /// The posteriors that blocks are rounded by, in the order in which they came.
+    /// The bases of blocks, numbered in the order in which they came.
     bases: BTreeMap<usize, VarianceBounds>,
-    /// Whether the last of them is that of the posterior as it is.
+    /// Whether the last base belongs to the present posterior.
     is_fresh: bool,
-    /// Which of them a block is rounded by, if it is.
+    /// The base of each block, if it has rounded rows.
     base_of: Vec<Option<usize>>,
     /// The variance of each row when it was rounded.
     at_rounding: Vec<f64>,
-    /// Sum of the squared products of each row with the directions since then, and how many these are.
+    /// Sum of the squared products of each row with the directions since then, and the number of these.
     sums: Vec<f64>,
     applied: Vec<u32>,
     file: Option<RoundedFile>,
@@ -69,7 +69,7 @@ impl VarianceBoundsOfBlocks {
         }
     }
 
-    /// The posterior as it is, to round rows by.
+    /// The number of the base of the present posterior.
     fn fresh_base(&mut self) -> Result<usize> {
         let last = self.bases.last_key_value().map(|(&key, _)| key);
         match (last, &self.posterior) {
@@ -86,7 +86,7 @@ impl VarianceBoundsOfBlocks {
         }
     }
 
-    /// Lower bounds of a block by its rounded rows, and say whether that is enough.
+    /// Lower the bounds of a block from its rounded rows. Returns false if rounding leaves the largest too high.
     fn follow(&mut self, candidates: &mut Candidates, block: usize, base: usize, limit: f64) -> Result<bool> {
         let (Some(base), Some(file)) = (self.bases.get(&base), &mut self.file) else { return Ok(false) };
         let (range, count) = (candidates.range(block), base.count());
@@ -114,7 +114,7 @@ impl VarianceBoundsOfBlocks {
                 top = i;
             }
         }
-        // Without what rounding may have taken, which the bound allows for.
+        // The part of the bound that allows for rounding.
         let bound = candidates.bounds[top];
         let doubt = bound - (self.at_rounding[top] - self.sums[top]).max(0.0);
         Ok(bound < limit || doubt <= DOUBT * bound)
@@ -180,7 +180,7 @@ impl Bounds for VarianceBoundsOfBlocks {
                 break;
             }
         }
-        // A row stands for those whose bounds were like its own: blocks need not be like each other.
+        // A sampled row represents the rows of its stratum, since blocks need not be alike.
         let edges = quantiles(sample.iter().map(|&i| before[i]).collect(), STRATA);
         let stratum = |i: usize| edges.partition_point(|&edge| edge < before[i]);
         let step = 1 + before.len() / self.guess.census;
@@ -220,7 +220,7 @@ impl Bounds for VarianceBoundsOfBlocks {
     }
 }
 
-/// Values that divide others into so many parts of the same size.
+/// The values that divide sorted values into parts of equal size.
 fn quantiles(mut values: Vec<f64>, parts: usize) -> Vec<f64> {
     values.sort_by(f64::total_cmp);
     (1..parts).map(|part| values[(values.len() - 1) * part / parts]).collect()

@@ -1,11 +1,11 @@
-//! Where the windows of a selection come from: what the rows of a pool, wherever they are, are told and answer.
+//! The source of the windows of a selection: the messages between the selection and the rows of its pool.
 
 use crate::bayes::posterior::Posterior;
 use crate::data::owned_rows::OwnedRows;
 use crate::data::rows::Rows;
 use crate::error::Result;
 
-/// Everything that the scores of rows follow from.
+/// The state that determines the scores of rows.
 #[derive(Clone, Debug)]
 pub enum Known {
     /// For variances: the posterior.
@@ -14,13 +14,13 @@ pub enum Known {
     Centres(OwnedRows),
 }
 
-/// What rows learn of the picks of a window.
+/// The picks of a window, as a message to the rows.
 #[derive(Clone, Debug)]
 pub enum News {
     /// For variances.
     Picks {
-        /// Directions `w`, one after the other, such that the picks took `sum (w.x)^2` off the variance of any row `x`;
-        /// nothing if not all are known.
+        /// Directions `w`, one after the other, such that the picks lowered the variance of any row `x` by
+        /// `sum (w.x)^2`; `None` if not all are known.
         directions: Option<Vec<f64>>,
         /// The posterior after the picks.
         posterior: Posterior,
@@ -29,53 +29,53 @@ pub enum News {
     Centres(OwnedRows),
 }
 
-/// The candidates that may have the largest scores, and how large that of any other may be.
+/// The candidates with the largest bounds, and an upper bound of the scores of all others.
 #[derive(Clone, Debug)]
 pub struct Window {
     /// Their indices, ascending.
     pub members: Vec<usize>,
     /// Their rows.
     pub rows: OwnedRows,
-    /// For each a number that its score is not above.
+    /// An upper bound of the score of each.
     pub bounds: Vec<f64>,
-    /// A number that no score outside is above: minus infinity if no candidate is left outside.
+    /// An upper bound of the scores outside: minus infinity if no candidate is left outside.
     pub outside: f64,
 }
 
-/// The rows of a pool, each with an upper bound of its score, here or elsewhere.
+/// The rows of a pool, each with an upper bound of its score, on this machine or on others.
 ///
 /// Bounds of variances are variances `x^T Sigma x`; bounds of distances are lengths between points of the metric.
 pub trait Windows: Send + Sync {
-    /// Begin anew: forget all bounds, and find them given what is known.
+    /// Begin a survey: discard all bounds and find them again.
     ///
     /// # Errors
-    /// [`Shape`](crate::Error::Shape) if bounds do not follow from what is known; rows elsewhere may fail otherwise.
+    /// [`Shape`](crate::Error::Shape) if `known` is of the wrong kind; rows on other machines may fail otherwise.
     fn survey(&mut self, known: &Known) -> Result<()>;
 
-    /// Go through the next rows of the survey, and say whether there are more. Rows elsewhere may do so when they are
-    /// asked for a window.
+    /// Survey the next rows. Returns whether more are left. Rows on other machines may be surveyed only for the next
+    /// window.
     ///
     /// # Errors
     /// [`NotFinite`](crate::Error::NotFinite) or [`Row`](crate::Error::Row) with the first row that has no score,
     /// [`File`](crate::Error::File) if there is no room for a temporary file.
     fn go_on(&mut self, rows: &dyn Rows) -> Result<bool>;
 
-    /// Learn of picks.
+    /// Record picks, which lower the bounds.
     ///
     /// # Errors
     /// As [`Windows::survey`].
     fn observe(&mut self, news: &News) -> Result<()>;
 
-    /// Leave candidates out of all windows that follow.
+    /// Leave candidates out of all later windows.
     fn exclude(&mut self, candidates: &[usize]);
 
-    /// A window of at most `size` candidates. Those that bounds leave in doubt are read again if it is to be `sharp`.
+    /// A window of at most `size` candidates. With `sharp`, rows are read again if rounded rows leave bounds too high.
     ///
     /// # Errors
     /// As [`Windows::go_on`].
     fn window(&mut self, rows: &dyn Rows, size: usize, sharp: bool) -> Result<Window>;
 
-    /// Rows that were read after the survey, or came back from the file of rounded rows.
+    /// Number of rows read after the survey, from the pool or from the file of rounded rows.
     fn rows_read(&self) -> usize {
         0
     }
