@@ -164,7 +164,7 @@ impl AceBasis {
         ))
     }
 
-    /// Rows of features for energy, forces and virial of each structure, one structure after the other.
+    /// Design rows of the energy, the forces and the virial of each structure, structure after structure.
     #[pyo3(signature = (positions, atomic_numbers, cells, pbc, offsets, n_threads=None))]
     #[expect(clippy::too_many_arguments, reason = "flat arrays of one batch")]
     fn designs<'py>(
@@ -182,7 +182,7 @@ impl AceBasis {
         self.filled(py, n_threads, n_rows, |rows| self.inner.designs_into(&batch.structures(), rows))
     }
 
-    /// Bytes that the design of a structure and the making of it take.
+    /// Bytes of the design of a structure and of its computation.
     fn design_bytes(&self, py: Python<'_>, n_atoms: usize) -> PyResult<usize> {
         enter_ok(py, None, || self.inner.design_bytes(n_atoms))
     }
@@ -194,7 +194,7 @@ impl AceBasis {
 }
 
 impl AceBasis {
-    /// A new matrix with a row of features in each row, all of which `fill` writes.
+    /// A new matrix of `n_rows` rows of features, all of which `fill` writes.
     fn filled<'py>(
         &self,
         py: Python<'py>,
@@ -202,8 +202,8 @@ impl AceBasis {
         n_rows: usize,
         fill: impl FnOnce(&mut [f64]) -> Result<(), ace::Error> + Send,
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        // numpy has its memory in huge pages, which saves more time than the calculation takes.
-        // SAFETY: no element is read before all are written, and on an error the array is dropped.
+        // numpy allocates huge pages, which saves more time than the calculation takes. SAFETY: no element is read
+        // before all are written, and on an error the array is dropped.
         let rows = unsafe { PyArray2::<f64>::new(py, [n_rows, self.inner.n_features()], false) };
         {
             let mut rows = rows.readwrite();
@@ -214,7 +214,7 @@ impl AceBasis {
     }
 }
 
-/// Number of features of a basis, without making it.
+/// Number of features of a basis, without computing the basis.
 #[pyfunction]
 pub(crate) fn ace_length(n_elements: usize, order: usize, totaldegree: PyReadonlyArray1<'_, f64>) -> PyResult<usize> {
     let degrees = ace::Degrees::new(order, &totaldegree.as_array().to_vec()).map_err(Refusal::exception)?;

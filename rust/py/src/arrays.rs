@@ -11,18 +11,18 @@ use pyo3::prelude::*;
 
 use crate::errors::{Refusal, invalid, named};
 
-/// A float32 or float64 matrix that is borrowed from Python.
+/// A float32 or float64 matrix borrowed from Python.
 pub(crate) enum Matrix<'py> {
     F32(Array<'py, f32>),
     F64(Array<'py, f64>),
-    /// Matrices one after the other, which Python hands out as `parts`, and their width.
+    /// Consecutive matrices, from the attribute `parts` of a Python object, and their width.
     Parts(Vec<Matrix<'py>>, usize),
 }
 
 /// A borrowed array.
 pub(crate) struct Array<'py, T: NumpyElement> {
     elements: PyReadonlyArray2<'py, T>,
-    /// Whether they lie in a file that is mapped into memory to be read.
+    /// Whether the elements lie in a file that is mapped for reading.
     in_file: bool,
 }
 
@@ -32,14 +32,14 @@ impl<'py, T: NumpyElement> Array<'py, T> {
     }
 }
 
-/// Whether an array is a `numpy.memmap` that nobody can write to. Copies of such an array have no mode.
+/// Whether an array is a read-only `numpy.memmap`. A copy of one in memory has no mode.
 fn is_mapped(array: &Bound<'_, PyAny>) -> PyResult<bool> {
     let memmap = array.py().import("numpy")?.getattr("memmap")?;
     Ok(array.is_instance(&memmap)? && array.getattr("mode")?.extract::<&str>()? == "r")
 }
 
 impl<'py> Matrix<'py> {
-    /// Borrow an array; `name` is what messages call it.
+    /// Borrow an array; messages call it `name`.
     pub(crate) fn extract(array: &Bound<'py, PyAny>, name: &str) -> PyResult<Self> {
         if let Some(matrix) = Array::extract(array) {
             return Ok(Self::F64(matrix));
@@ -62,7 +62,7 @@ impl<'py> Matrix<'py> {
         }))
     }
 
-    /// The rows, which stay where they are.
+    /// The rows, without a copy.
     pub(crate) fn rows(&self, name: &str) -> PyResult<MatrixRows<'_>> {
         Ok(match self {
             Self::F32(matrix) => MatrixRows::F32(view(matrix, name)?),
@@ -77,7 +77,7 @@ impl<'py> Matrix<'py> {
 
 fn view<'a, T: Element + NumpyElement>(matrix: &'a Array<'_, T>, name: &str) -> PyResult<View<'a, T>> {
     let view = view_in_memory(&matrix.elements, name)?;
-    // SAFETY: the rows lie in a file that is mapped to be read only.
+    // SAFETY: the rows lie in a file that is mapped read-only.
     Ok(if matrix.in_file { unsafe { view.in_file() } } else { view })
 }
 
@@ -103,7 +103,7 @@ fn view_in_memory<'a, T: Element + NumpyElement>(
     View::strided(data, len, dim, stride).map_err(Refusal::exception)
 }
 
-/// Rows of either element type.
+/// Rows of either element type, or of several matrices.
 pub(crate) enum MatrixRows<'a> {
     F32(View<'a, f32>),
     F64(View<'a, f64>),
@@ -160,10 +160,10 @@ impl Rows for MatrixRows<'_> {
     }
 }
 
-/// The arrays of a pool and its core, which belong to Python and are kept alive here.
+/// The Python arrays of a pool and its core, which this keeps alive.
 pub(crate) struct Candidates {
     pub(crate) pool: Py<PyAny>,
-    /// The rows that candidates add when picked, where those are not the rows of the pool.
+    /// The rows that candidates add when picked, if they are not the rows of the pool.
     pub(crate) observed: Option<(Py<PyAny>, Groups)>,
     pub(crate) core: Option<Py<PyAny>>,
 }
@@ -190,7 +190,7 @@ impl Candidates {
     }
 }
 
-/// Call `work` with the pool and, where there is one, the core, under the names that messages have for them.
+/// Call `work` with the pool and the core, if there is one, each with its name in messages.
 pub(crate) fn with_pool_and_core<T>(
     pool: &Bound<'_, PyAny>,
     core: Option<&Bound<'_, PyAny>>,
@@ -205,18 +205,18 @@ pub(crate) fn with_pool_and_core<T>(
     work(&matrices)
 }
 
-/// Indices that Python counts in int64; `name` is what messages call them.
+/// Indices from an int64 array; messages call them `name`.
 pub(crate) fn indices(array: &PyReadonlyArray1<'_, i64>, name: &str) -> PyResult<Vec<usize>> {
     let indices: Result<Vec<usize>, _> = array.as_array().iter().map(|&i| usize::try_from(i)).collect();
     indices.map_err(|_| invalid(format!("{name} must not be negative")))
 }
 
-/// Groups of rows from the offsets of the first row of each, and the number of rows.
+/// Groups of rows from offsets: the first row of each group, then the number of rows.
 pub(crate) fn groups(offsets: &PyReadonlyArray1<'_, i64>) -> PyResult<Groups> {
     Groups::new(indices(offsets, "offsets")?).map_err(Refusal::exception)
 }
 
-/// Indices as Python counts them.
+/// Indices as an int64 array.
 pub(crate) fn index_array<'py>(py: Python<'py>, indices: &[usize]) -> Bound<'py, PyArray1<i64>> {
     let indices: Vec<i64> = indices.iter().map(|&i| i as i64).collect();
     indices.to_pyarray(py)

@@ -1,4 +1,4 @@
-//! Names of alternatives in Python as the core's enums.
+//! Names in Python, converted to enums of the core.
 
 use mlipselect_core::{BayesianScore, Distance, Engine, Metric, Scale};
 use pyo3::PyResult;
@@ -13,7 +13,7 @@ pub(crate) fn engine(name: &str) -> PyResult<Engine> {
     }
 }
 
-/// A score of Bayesian selection; `max_memory` is for the one that needs much.
+/// A score of Bayesian selection; `max_memory` applies to `pool_std`.
 pub(crate) fn score(name: &str, max_memory: usize) -> PyResult<BayesianScore> {
     match name {
         "energy" => Ok(BayesianScore::Energy),

@@ -1,4 +1,4 @@
-//! Leverage scores, and the rows that they are largest for.
+//! Leverage scores, and the order of rows by their values.
 
 use mlipselect_core::{self as mcore, Leverage, Rows};
 use numpy::{PyArray1, PyReadonlyArray1, ToPyArray};
@@ -10,7 +10,7 @@ use crate::door::enter;
 use crate::errors::{Refusal, invalid};
 
 /// Leverage of every row of the pool, or of every group of rows, with the number of directions that count and their
-/// share of the squares.
+/// share of the sum of squares.
 #[pyfunction]
 #[pyo3(signature = (pool, core, *, offsets=None, rank=None, ridge=None, scale="none", n_threads=None))]
 #[expect(clippy::too_many_arguments, reason = "one for each parameter of the Python selector")]

@@ -1,5 +1,5 @@
-//! The one door between Python and the crates: every long call goes through it, without the GIL, on as many threads as
-//! asked for, and what the crates refuse leaves it as a Python exception.
+//! The one door between Python and the crates. It runs every long call without the GIL, on the number of threads asked
+//! for, and converts errors of the crates to Python exceptions.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use crate::errors::{Refusal, invalid};
 
 static POOLS: LazyLock<Mutex<HashMap<usize, Arc<ThreadPool>>>> = LazyLock::new(Mutex::default);
 
-/// Run `work`, which may be refused, without the GIL, on `n_threads` threads or, by default, on all processors.
+/// Run `work`, which may fail, without the GIL, on `n_threads` threads or, by default, on all processors.
 pub(crate) fn enter<T: Send, E: Refusal + Send>(
     py: Python<'_>,
     n_threads: Option<usize>,
@@ -20,7 +20,7 @@ pub(crate) fn enter<T: Send, E: Refusal + Send>(
     enter_ok(py, n_threads, work)?.map_err(Refusal::exception)
 }
 
-/// The same for work that cannot be refused.
+/// As [`enter`], for work that cannot fail.
 pub(crate) fn enter_ok<T: Send>(
     py: Python<'_>,
     n_threads: Option<usize>,

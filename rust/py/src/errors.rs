@@ -12,12 +12,12 @@ mod python {
     pyo3::import_exception!(mlipselect.exceptions, StructureError);
 }
 
-/// A bad value, in the words of `problem`.
+/// The exception for a bad value, with the message `problem`.
 pub(crate) fn invalid(problem: impl Into<String>) -> PyErr {
     python::InvalidInputError::new_err(problem.into())
 }
 
-/// An error of a crate, as the exception that a caller can catch by what went wrong.
+/// An error of a crate, converted to a Python exception of the matching class.
 pub(crate) trait Refusal {
     fn exception(self) -> PyErr;
 }
@@ -30,7 +30,7 @@ impl Refusal for core::Error {
             }
             Self::Row { what, row, problem } => python::StructureError::new_err((format!("{what}: {problem}"), row)),
             Self::Memory { .. } | Self::Ties { .. } => python::MemoryLimitError::new_err(self.to_string()),
-            // What Python raised where it was asked goes on as it is.
+            // An exception that Python code raised is passed on unchanged.
             Self::Elsewhere(error) => match error.downcast::<PyErr>() {
                 Ok(error) => *error,
                 Err(error) => invalid(error.to_string()),
@@ -40,7 +40,7 @@ impl Refusal for core::Error {
     }
 }
 
-/// The same exception, with a structure named instead of counted where the rows say which one it was, as those on disk do.
+/// The same exception, with file and frame in place of an index if `rows` has a method `where`, as stores do.
 pub(crate) fn named(rows: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
     let py = rows.py();
     let name = || -> PyResult<PyErr> {
@@ -57,7 +57,7 @@ pub(crate) fn named(rows: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
     }
 }
 
-/// Where a structure was refused, its index is data of the exception.
+/// The exception for a refused structure has its index as an attribute.
 impl Refusal for ace::Error {
     fn exception(self) -> PyErr {
         match self {
@@ -73,7 +73,7 @@ impl Refusal for io::Error {
     }
 }
 
-/// What was wrong with the one structure there was.
+/// The exception for the only structure of a call, which needs no index.
 pub(crate) fn from_structure(problem: &ace::StructureProblem) -> PyErr {
     python::StructureError::new_err(problem.to_string())
 }

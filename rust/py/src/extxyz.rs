@@ -12,11 +12,11 @@ use crate::arrays::{index_array, indices};
 use crate::door::{enter, enter_ok};
 use crate::errors::invalid;
 
-/// Where frames begin, the last one ends, and their numbers of atoms.
+/// Offsets of the frames with the end of the last one, and their numbers of atoms.
 type Places<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>);
 
-/// Where each frame of a file begins and the last one ends, and the number of atoms of each; None if the file is not a
-/// plain sequence of whole frames.
+/// The offset of each frame of a file, followed by the end of the last one, and the number of atoms of each; None if
+/// the file is not a plain sequence of whole frames.
 #[pyfunction]
 pub(crate) fn frame_index(py: Python<'_>, path: PathBuf) -> PyResult<Option<Places<'_>>> {
     let Some(index) = enter(py, None, || File::open(path).and_then(FrameIndex::read))? else { return Ok(None) };
@@ -24,8 +24,8 @@ pub(crate) fn frame_index(py: Python<'_>, path: PathBuf) -> PyResult<Option<Plac
     Ok(Some((array(index.starts()), array(index.atoms()))))
 }
 
-/// Read frames that begin and end at these places of some bytes. Each is None, if there is something rare in it, or its
-/// keys with their values, and its properties: name, width and entries of all atoms.
+/// Parse the frames between consecutive offsets `starts` into `data`. Each gives None if it has a rare construction, or
+/// its number of atoms, keys with values, and columns: name, width and entries.
 #[pyfunction]
 #[pyo3(signature = (data, starts, *, n_threads=None))]
 pub(crate) fn parse_frames<'py>(

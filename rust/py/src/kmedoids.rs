@@ -12,7 +12,7 @@ use crate::errors::invalid;
 /// Medoids, the sizes of their clusters, the label of every row and the loss.
 type Found<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<i64>>, f64);
 
-/// First medoids, and swaps that `advance` makes.
+/// A k-medoids clustering: first medoids, then swaps, both in steps of `advance`.
 #[pyclass(module = "mlipselect._core")]
 pub(crate) struct MedoidSwaps {
     inner: KMedoids,
@@ -53,31 +53,31 @@ impl MedoidSwaps {
         Ok(Self { inner, candidates, n_threads })
     }
 
-    /// Bytes that are taken for the rows and medoids, before any list of neighbours.
+    /// Bytes of the rows and medoids, without lists of neighbours.
     #[staticmethod]
     fn row_bytes(pool: usize, core: usize, dim: usize, n_to_select: usize) -> usize {
         KMedoids::row_bytes(pool, core, dim, n_to_select)
     }
 
-    /// Bytes that the lists of neighbours are expected to take; none before all first medoids are chosen.
+    /// Expected bytes of the lists of neighbours; None before all first medoids are chosen.
     #[getter]
     fn list_bytes(&self) -> Option<usize> {
         self.inner.list_bytes()
     }
 
-    /// Candidates whose lists are expected to fit into memory at a time.
+    /// Number of candidates whose lists are expected to fit into memory together.
     #[getter]
     fn window(&self) -> usize {
         self.inner.window()
     }
 
-    /// Go on with the first medoids, or visit up to `count` candidates more.
+    /// Continue the choice of first medoids, or visit up to `count` further candidates.
     fn advance(&mut self, py: Python<'_>, count: usize) -> PyResult<()> {
         let (inner, n_threads) = (&mut self.inner, self.n_threads);
         enter(py, n_threads, || inner.advance(count))
     }
 
-    /// First medoids chosen so far.
+    /// Number of first medoids chosen so far.
     #[getter]
     fn started(&self) -> usize {
         self.inner.started()
@@ -89,13 +89,13 @@ impl MedoidSwaps {
         self.inner.is_done()
     }
 
-    /// Candidates visited so far, each as often as it was its turn.
+    /// Number of visits of candidates so far; a candidate counts at each visit.
     #[getter]
     fn visited(&self) -> usize {
         self.inner.visited()
     }
 
-    /// Swaps so far.
+    /// Number of swaps so far.
     #[getter]
     fn swaps(&self) -> usize {
         self.inner.swaps()

@@ -8,7 +8,7 @@ use crate::arrays::Matrix;
 use crate::door::{enter, enter_ok};
 use crate::errors::{Refusal, invalid};
 
-/// What a linear fit needs of any number of rows and targets: a triangle.
+/// Linear least squares over any number of rows and targets, in the memory of one triangular matrix.
 ///
 /// Parameters
 /// ----------
@@ -26,7 +26,7 @@ impl LeastSquares {
         Ok(Self { inner: mcore::LeastSquares::new(dim).map_err(Refusal::exception)? })
     }
 
-    /// One from its `triangle` and the number of rows that it stands for.
+    /// From a `triangle` and the number of rows in it.
     #[staticmethod]
     fn from_triangle(triangle: PyReadonlyArray2<'_, f64>, n_rows: usize) -> PyResult<Self> {
         if triangle.shape()[0] != triangle.shape()[1] {
@@ -48,7 +48,7 @@ impl LeastSquares {
         self.inner.count()
     }
 
-    /// Take in rows and their targets, each multiplied by its weight.
+    /// Add rows and their targets, each multiplied by its weight.
     ///
     /// Parameters
     /// ----------
@@ -74,7 +74,7 @@ impl LeastSquares {
         enter(py, n_threads, || self.inner.add(&rows, &targets, &weights))
     }
 
-    /// Take in what another one has seen.
+    /// Add the rows of another instance.
     #[pyo3(signature = (other, *, n_threads=None))]
     fn merge(&mut self, py: Python<'_>, other: &Self, n_threads: Option<usize>) -> PyResult<()> {
         enter(py, n_threads, || self.inner.merge(&other.inner))
@@ -87,13 +87,13 @@ impl LeastSquares {
         enter_ok(py, n_threads, || self.inner.triangle())?.to_pyarray(py).reshape([width, width])
     }
 
-    /// Sum of the squares of what a model with these weights misses of the targets.
+    /// Sum of squared residuals of a model with these weights.
     fn squared_error(&mut self, weights: PyReadonlyArray1<'_, f64>) -> PyResult<f64> {
         let weights: Vec<f64> = weights.as_array().iter().copied().collect();
         self.inner.squared_error(&weights).map_err(Refusal::exception)
     }
 
-    /// One of its own with the same state.
+    /// An independent copy.
     fn copy(&self) -> Self {
         Self { inner: self.inner.clone() }
     }

@@ -1,4 +1,4 @@
-//! Python bindings of mlipselect: they convert, release the GIL and call.
+//! Python bindings of mlipselect: they convert arguments, release the GIL and call the crates.
 
 mod ace;
 mod arrays;

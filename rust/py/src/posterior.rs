@@ -13,7 +13,7 @@ use crate::errors::{Refusal, invalid};
 
 /// Posterior of Bayesian linear regression, which depends on the observed rows but not on their labels.
 ///
-/// ``Sigma^-1 = Sigma_0^-1 + beta Psi^T Psi`` with ``Psi`` the rows observed so far.
+/// ``Sigma^-1 = Sigma_0^-1 + beta Psi^T Psi`` is the precision of the weights, with ``Psi`` the rows observed so far.
 ///
 /// Parameters
 /// ----------
@@ -112,12 +112,12 @@ impl Posterior {
         self.inner.information()
     }
 
-    /// How many weights the observations determine rather than the prior: ``tr(Sigma beta Psi^T Psi)``.
+    /// ``tr(Sigma beta Psi^T Psi)``: the number of directions that observations determine, not the prior.
     fn effective_dimension(&self, py: Python<'_>) -> PyResult<f64> {
         enter_ok(py, None, || self.inner.effective_dimension())
     }
 
-    /// A posterior of its own with the same state.
+    /// An independent copy.
     fn copy(&self) -> Self {
         Self { inner: self.inner.clone() }
     }
@@ -145,13 +145,13 @@ impl Posterior {
         Ok(Self { inner: enter(py, None, || mcore::Posterior::load(&path))? })
     }
 
-    /// Make a posterior of what `__reduce__` gave.
+    /// Make a posterior from the bytes of `__reduce__`.
     #[staticmethod]
     fn _from_bytes(data: &[u8]) -> PyResult<Self> {
         Ok(Self { inner: mcore::Posterior::from_bytes(data).map_err(invalid)? })
     }
 
-    /// Posteriors can be pickled, as sending them to other processes takes.
+    /// Pickle support, for sending posteriors to other processes.
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
         let bytes = slf.borrow().inner.to_bytes().map_err(invalid)?;
         Ok((slf.getattr("_from_bytes")?, (PyBytes::new(slf.py(), &bytes),)))

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use crate::arrays::{index_array, indices};
 use crate::errors::Refusal;
 
-/// The candidates in an order that is as likely as any other.
+/// The candidates in a uniformly random order.
 #[pyfunction]
 pub(crate) fn shuffled<'py>(
     py: Python<'py>,
@@ -17,7 +17,7 @@ pub(crate) fn shuffled<'py>(
     Ok(index_array(py, &mcore::shuffled(&indices(&candidates, "candidates")?, seed)))
 }
 
-/// The candidates as they are drawn one after the other, in proportion to the weights of those that are left.
+/// The candidates in the order of draws without replacement, with probabilities proportional to their weights.
 #[pyfunction]
 pub(crate) fn shuffled_by_weight<'py>(
     py: Python<'py>,
@@ -31,7 +31,7 @@ pub(crate) fn shuffled_by_weight<'py>(
     Ok(index_array(py, &order))
 }
 
-/// The candidates in an order any beginning of which holds each stratum in proportion to its size.
+/// The candidates in an order whose every beginning holds the strata in proportion to their sizes.
 #[pyfunction]
 pub(crate) fn shuffled_by_stratum<'py>(
     py: Python<'py>,

@@ -1,4 +1,4 @@
-//! What columns are divided by, for methods that measure distances.
+//! Standard deviations of columns, for methods that measure distances.
 
 use mlipselect_core as mcore;
 use numpy::{PyArray1, PyReadonlyArray1, ToPyArray};
@@ -8,8 +8,8 @@ use crate::arrays::{Matrix, with_pool_and_core};
 use crate::door::enter;
 use crate::errors::named;
 
-/// One over the standard deviation of each column of two matrices together, and 1 for columns that are constant; the
-/// second matrix may be None.
+/// The inverse standard deviation of each column over the rows of both matrices, or 1 for a constant column; the second
+/// matrix may be None.
 #[pyfunction]
 #[pyo3(signature = (pool, core=None, n_threads=None))]
 pub(crate) fn standard_scales<'py>(
@@ -25,8 +25,8 @@ pub(crate) fn standard_scales<'py>(
 /// Sums and sums of squares, for each column.
 type Sums<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>);
 
-/// Sums over the rows of what each column differs from the origin by, and of the squares of that; `is_core` says what
-/// messages call the rows.
+/// The sum over the rows of the deviation of each column from the origin, and the sum of its square. With `is_core`,
+/// messages call the rows "the core", else "the pool".
 #[pyfunction]
 #[pyo3(signature = (rows, origin, *, is_core=false, n_threads=None))]
 pub(crate) fn column_sums<'py>(
@@ -44,8 +44,7 @@ pub(crate) fn column_sums<'py>(
     Ok((sums.to_pyarray(py), squares.to_pyarray(py)))
 }
 
-/// One over the standard deviation of each column, and 1 for columns that are constant, from what `column_sums` gave for
-/// the parts of so many rows.
+/// The result of `standard_scales` for `count` rows in parts, from the `column_sums` of each part with the same origin.
 #[pyfunction]
 pub(crate) fn scales_of_sums<'py>(
     py: Python<'py>,

@@ -1,4 +1,4 @@
-//! Greedy selection in steps that Python drives, whatever the method.
+//! Greedy selection by any method, in steps that Python drives.
 
 use mlipselect_core::{self as mcore, Bayesian, FacilityLocation, Fps, Pool};
 use numpy::{PyArray1, PyReadonlyArray1, ToPyArray};
@@ -11,7 +11,7 @@ use crate::door::{enter, enter_ok};
 use crate::errors::{Refusal, invalid};
 use crate::posterior::Posterior;
 
-/// A selection under way; `advance` picks more.
+/// A greedy selection; `advance` picks more candidates.
 #[pyclass(module = "mlipselect._core")]
 pub(crate) struct Selection {
     inner: Box<dyn mcore::Selection>,
@@ -31,7 +31,7 @@ impl Selection {
         Ok(Self { inner: Box::new(inner), candidates, n_threads })
     }
 
-    /// Go on with the pool that the selection began with.
+    /// Call `step` with the pool that the selection began with.
     fn step<T: Send>(
         &mut self,
         py: Python<'_>,
@@ -44,7 +44,7 @@ impl Selection {
 
 #[pymethods]
 impl Selection {
-    /// Bayesian selection, given what is known before the first pick.
+    /// Bayesian selection, given the posterior before the first pick.
     #[staticmethod]
     #[pyo3(signature = (posterior, score, pool, *, atoms=None, offsets=None, target=None, engine="lazy", max_memory=usize::MAX, n_threads=None))]
     #[expect(clippy::too_many_arguments, reason = "one for each parameter of the Python selector")]
@@ -117,7 +117,7 @@ impl Selection {
         Self::begin(py, candidates, n_threads, |pool| FacilityLocation::new(pool, distance, engine, max_memory))
     }
 
-    /// Do what has to be done before the next pick, which picking would do otherwise.
+    /// Do the work before the next pick now. Otherwise the next pick does it.
     fn prepare(&mut self, py: Python<'_>) -> PyResult<()> {
         while self.step(py, |selection, pool| selection.prepare(pool))? {
             py.check_signals()?;
@@ -137,17 +137,17 @@ impl Selection {
         self.step(py, |selection, pool| selection.advance(pool, count))
     }
 
-    /// Pick a candidate, the best or not.
+    /// Pick a candidate, whether or not it is the best.
     fn accept(&mut self, py: Python<'_>, candidate: usize) -> PyResult<()> {
         self.step(py, |selection, pool| selection.accept(pool, candidate))
     }
 
-    /// Never pick these.
+    /// Never pick these candidates.
     fn exclude(&mut self, candidates: Vec<usize>) -> PyResult<()> {
         self.inner.exclude(&candidates).map_err(Refusal::exception)
     }
 
-    /// Candidates that are neither picked nor excluded.
+    /// Number of candidates that are neither picked nor excluded.
     #[getter]
     fn remaining(&self) -> usize {
         self.inner.remaining()
@@ -165,20 +165,19 @@ impl Selection {
         self.inner.scores().to_pyarray(py)
     }
 
-    /// Information of the picks up to each one, in nat.
+    /// Cumulative information after each pick, in nat.
     #[getter]
     fn information<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<f64>>> {
         Ok(self.inner.information().ok_or_else(|| absent("information"))?.to_pyarray(py))
     }
 
-    /// The posterior that knows every pick so far.
+    /// The posterior after all picks so far.
     fn posterior(&self, py: Python<'_>) -> PyResult<Posterior> {
         let posterior = enter_ok(py, self.n_threads, || self.inner.posterior())?;
         Ok(Posterior { inner: posterior.ok_or_else(|| absent("posterior"))? })
     }
 
-    /// How many windows a selection from rows that are not in memory took so far, and how many rows were read after the
-    /// survey of all.
+    /// For rows outside memory, the number of windows so far, and the number of rows read after the survey of all rows.
     #[getter]
     fn reading(&self) -> PyResult<(usize, usize)> {
         let reading = self.inner.reading().ok_or_else(|| absent("reading"))?;
@@ -192,19 +191,19 @@ impl Selection {
     }
 }
 
-/// An attribute that not every method has.
+/// The error for an attribute that the method does not have.
 fn absent(name: &str) -> PyErr {
     PyAttributeError::new_err(format!("this method of selection has no {name}"))
 }
 
-/// Bytes that a score that looks at a target takes for so many candidates and target rows, at most.
+/// Largest number of bytes of a score with a target, for so many candidates and target rows.
 #[pyfunction]
 pub(crate) fn pool_score_bytes(score: &str, candidates: usize, target: usize, dim: usize) -> PyResult<usize> {
     Ok(choices::score(score, usize::MAX)?.pool_bytes(candidates, target, dim))
 }
 
-/// Bytes that facility location takes for so many rows of pool and core, at most, and those of memory if rounded rows are
-/// in a file.
+/// Largest number of bytes of facility location for so many rows of pool and core, and the same if rounded rows are in
+/// a file.
 #[pyfunction]
 pub(crate) fn facility_location_bytes(pool: usize, core: usize, dim: usize) -> (usize, usize) {
     (FacilityLocation::bytes(pool, core, dim), FacilityLocation::bytes_beside_file(pool, core, dim))

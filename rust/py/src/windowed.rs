@@ -1,4 +1,4 @@
-//! Selections from rows that are not in memory, here or with windows that Python gets from elsewhere.
+//! Selections from rows outside memory, with windows from a store or from a Python object.
 
 use mlipselect_core as mcore;
 use mlipselect_core::{Elements, Known, Metric, News, OwnedRows, Pool, Rows, Sizes, Window, Windowed, Windows};
@@ -13,15 +13,15 @@ use crate::errors::invalid;
 use crate::posterior::Posterior;
 use crate::selection::Selection;
 
-/// Rows that are read at a time, rows of a window as it begins, and rows of a window at most.
+/// Numbers of rows: of a block, of the first window and of the largest window.
 type Shape = (usize, usize, usize);
 
 fn sizes((block, window, largest): Shape) -> Sizes {
     Sizes { block, window, largest, bytes: 0 }
 }
 
-/// What a selection from rows on disk takes at a time, for bounds of "variances" or "distances": rows that are read, rows
-/// of a window as it begins, rows of a window at most; and the bytes that this takes in all.
+/// Sizes of a selection from rows on disk, for bounds of "variances" or "distances": rows of a block, of the first
+/// window and of the largest window, and the bytes in all.
 #[pyfunction]
 pub(crate) fn window_sizes(
     py: Python<'_>,
@@ -44,7 +44,7 @@ fn unknown(kind: &str) -> PyErr {
     invalid(format!("bounds must be of 'variances' or 'distances', given '{kind}'"))
 }
 
-/// Bayesian selection with the score "energy" or "logdet", given what is known before the first pick.
+/// Bayesian selection with the score "energy" or "logdet", given the posterior before the first pick.
 #[pyfunction]
 #[pyo3(signature = (posterior, score, pool, sizes, *, elsewhere=None, n_threads=None))]
 pub(crate) fn windowed_bayesian(
@@ -64,7 +64,7 @@ pub(crate) fn windowed_bayesian(
     })
 }
 
-/// Farthest point sampling; columns are multiplied by the factors, where there are any.
+/// Farthest point sampling; columns are multiplied by the factors, if given.
 #[pyfunction]
 #[pyo3(signature = (pool, core, sizes, *, metric="euclidean", factors=None, initialize=None, elsewhere=None, n_threads=None))]
 #[expect(clippy::too_many_arguments, reason = "one for each parameter of the Python selector")]
@@ -91,7 +91,7 @@ pub(crate) fn windowed_fps(
     })
 }
 
-/// Rows with bounds of their variances or distances, as a worker holds them; see `mlipselect_core::Windows`.
+/// The rows of a worker, with bounds of their variances or distances; see `mlipselect_core::Windows`.
 #[pyclass(module = "mlipselect._core")]
 pub(crate) struct BoundedRows {
     inner: mcore::BoundedRows,
@@ -112,7 +112,7 @@ impl BoundedRows {
 
 #[pymethods]
 impl BoundedRows {
-    /// Rows that are read so many at a time; `metric` and `factors` matter to distances.
+    /// Rows that are read in blocks of `block`; `metric` and `factors` apply to distances.
     #[new]
     #[pyo3(signature = (kind, pool, block, *, metric="euclidean", factors=None, n_threads=None))]
     fn new(
@@ -145,13 +145,13 @@ impl BoundedRows {
         Ok(())
     }
 
-    /// Learn of picks: of their directions, or None, and the posterior after them; or of their rows.
+    /// Record picks: their directions, or None, with the posterior after them; or, for distances, their rows.
     fn observe(&mut self, py: Python<'_>, news: &Bound<'_, PyAny>) -> PyResult<()> {
         let news = read_news(news)?;
         self.step(py, |bounded, _| bounded.observe(&news))
     }
 
-    /// Never name these again.
+    /// Leave these candidates out of all later windows.
     fn exclude(&mut self, py: Python<'_>, candidates: PyReadonlyArray1<'_, i64>) -> PyResult<()> {
         let candidates = indices(&candidates, "candidates")?;
         self.step(py, |bounded, _| {
@@ -172,10 +172,10 @@ impl BoundedRows {
 /// A window: indices, rows and bounds of its members, and the largest bound outside.
 type Found<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyAny>, Bound<'py, PyArray1<f64>>, f64);
 
-/// Windows that a Python object gives which has the methods of [`BoundedRows`].
+/// Windows from a Python object with the methods of [`BoundedRows`].
 struct Elsewhere {
     rows: Py<PyAny>,
-    /// Candidates that it was not told to leave out yet.
+    /// Excluded candidates that the object has not been told yet.
     excluded: Vec<usize>,
 }
 
@@ -184,7 +184,7 @@ impl Elsewhere {
         Box::new(Self { rows, excluded: Vec::new() })
     }
 
-    /// Call Python; an exception comes out of the selection as it is.
+    /// Call Python; an exception leaves the selection unchanged in class and message.
     fn ask<T>(&self, question: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T>) -> mcore::Result<T> {
         Python::attach(|py| question(self.rows.bind(py))).map_err(|error| mcore::Error::Elsewhere(Box::new(error)))
     }
@@ -273,7 +273,7 @@ fn owned(array: &Bound<'_, PyAny>) -> PyResult<OwnedRows> {
     Ok(OwnedRows::copied(&rows, &(0..rows.len()).collect::<Vec<usize>>()))
 }
 
-/// Rows as an array of their type.
+/// Rows as an array of their element type.
 fn matrix<'py>(py: Python<'py>, rows: OwnedRows) -> PyResult<Bound<'py, PyAny>> {
     let shape = [rows.len(), rows.dim()];
     Ok(match rows.into_elements() {
