@@ -1,4 +1,4 @@
-"""Selectors: which rows of a pool are worth having."""
+"""Selectors, which pick rows of a pool."""
 
 from mlipselect.selectors.base import Selector
 from mlipselect.selectors.bayesian import BayesianSelector

@@ -1,4 +1,4 @@
-"""What all selectors share: the call, and how to ask for the result."""
+"""The base of all selectors, with checks of their arguments and protocols of pools."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ class HasStructureRows(Protocol):
 
     @property
     def per_structure(self) -> FloatMatrix:
-        """One row a structure."""
+        """One row per structure."""
 
     @property
     def per_atom(self) -> FloatMatrix | None:
-        """One row an atom, where they were asked for."""
+        """One row per atom, or None if they were not computed."""
 
     @property
     def offsets(self) -> NDArray[np.int64] | None:
-        """First atomic row of each structure, and their number at the end."""
+        """The first atomic row of each structure, followed by the number of atomic rows."""
 
 
 @runtime_checkable
 class StoredRows(Protocol):
-    """Rows on disk, read when they are asked for, such as `mlipselect.FeatureStore`."""
+    """Rows on disk that are read on demand, such as `mlipselect.FeatureStore`."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -46,25 +46,25 @@ class StoredRows(Protocol):
 
     @property
     def squares(self) -> tuple[float, int]:
-        """Sum of the squares of all features, and how many they are."""
+        """Sum of the squares of all features, and the number of features in all."""
 
     def __len__(self) -> int: ...
 
     def take(self, indices: Any) -> FloatMatrix:
-        """Read some rows, in the order asked for."""
+        """Read rows, in the order of `indices`."""
 
     def blocks(self, rows: int | None = None) -> Iterator[tuple[int, FloatMatrix]]:
-        """Go through all rows in order: the index of the first row of each block, and its rows."""
+        """Yield all rows in order, in blocks: the index of the first row of a block, and its rows."""
 
     def parts(self) -> Sequence[FloatMatrix]:
-        """Give all rows as matrices, one after the other, that are read from the disk as they are used."""
+        """Return all rows as consecutive matrices that are read from disk as they are used."""
 
     def where(self, row: int) -> str:
-        """Say which structure a row describes."""
+        """Return the file and the frame of the structure that a row describes."""
 
 
 class MappedRows:
-    """Rows on disk as one matrix, which the compiled parts read where it lies.
+    """Rows on disk as one matrix, which compiled code reads from the mapped files.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class MappedRows:
         return self.shape[0]
 
     def where(self, row: int) -> str:
-        """Say which structure a row describes."""
+        """Return the file and the frame of the structure that a row describes."""
         return self._rows.where(row)
 
     def __getitem__(self, index: Any) -> Any:
@@ -96,7 +96,7 @@ class MappedRows:
 
 
 def pool_shape(X: Any) -> tuple[int, int]:
-    """Return the numbers of rows and of features of what a selector was given, in memory or on disk."""
+    """Return the numbers of rows and of features of a pool, in memory or on disk."""
     n, d = X.shape if isinstance(X, StoredRows) else structure_rows(X).shape
     return n, d
 
@@ -108,7 +108,7 @@ def refuse_sparse(X: Any) -> None:
 
 
 def structure_rows(X: Any) -> FloatMatrix:
-    """Return the matrix of structure rows of what a selector was given, without a copy."""
+    """Return the structure rows of a pool or a core as a matrix, without a copy."""
     if isinstance(X, StoredRows):
         return cast("FloatMatrix", MappedRows(X))
     if isinstance(X, MappedRows):
@@ -126,7 +126,7 @@ def structure_rows(X: Any) -> FloatMatrix:
 
 
 def core_rows(core: Any, pool: FloatMatrix | StoredRows) -> FloatMatrix | None:
-    """Return the structure rows of a core, where there is one, which must be as wide as the pool."""
+    """Return the structure rows of a core, or None without one. Refuse a core that differs from the pool in width."""
     if core is None:
         return None
     rows = structure_rows(core)
@@ -139,7 +139,7 @@ def core_rows(core: Any, pool: FloatMatrix | StoredRows) -> FloatMatrix | None:
 
 
 def meant(given: Any, names: Iterable[str]) -> str:
-    """Say which name of a choice was meant: the one that is spelled with a hyphen or a capital, or else any."""
+    """Say what a choice expects: the name that differs from `given` in hyphens or capitals only, or else all names."""
     names = list(names)
     spelled = given.lower().replace("-", "_").replace(" ", "_") if isinstance(given, str) else given
     close = [name for name in names if name == spelled]
@@ -147,12 +147,12 @@ def meant(given: Any, names: Iterable[str]) -> str:
 
 
 def check_labels(y: Any, n_pool: int) -> None:
-    """Refuse anything but labels, which no selector looks at, where scikit-learn passes labels.
+    """Refuse a `y` that cannot be labels. No selector uses labels, but scikit-learn passes them.
 
     Raises
     ------
     InvalidInputError
-        `y` is neither None nor one label a structure, such as a core that was given by position.
+        `y` is neither None nor one label per structure; for instance, it is a core that was given by position.
     """
     if y is None:
         return
@@ -174,17 +174,17 @@ def integer(name: str, value: Any, lowest: int) -> int:
 
 
 def distance_note(loss: float) -> str:
-    """Say how far a pool is from its picks together."""
+    """Return a sentence with the sum of the distances of a pool to core and picks."""
     return f"sum of distances to the nearest pick or core: {loss:.6g}"
 
 
 def number_to_select(n_to_select: Any, n_pool: int) -> int:
-    """Return how many structures to select: of None half of the pool, of a fraction that part of it, at least one.
+    """Return the number of structures to select. None means half of the pool; a fraction means that part, at least one.
 
     Raises
     ------
     InvalidInputError
-        More structures than there are, or neither None, an integer from 1 on nor a fraction between 0 and 1.
+        `n_to_select` is above `n_pool`, or is not None, an integer from 1 on or a fraction between 0 and 1.
     """
     if n_to_select is None:
         n_to_select = 0.5
@@ -203,7 +203,7 @@ def number_to_select(n_to_select: Any, n_pool: int) -> int:
 
 
 def check_left(missing: int, left: int) -> None:
-    """Refuse to pick more structures than are neither picked nor excluded."""
+    """Refuse `missing` further picks if only `left` candidates are neither picked nor excluded."""
     if missing > left:
         raise InvalidInputError(f"cannot pick {missing} more structures: the pool has {left} left to pick from")
 
@@ -218,16 +218,16 @@ class Selector(Parametrised, ABC):
     scores_ : ndarray of float64
         Score of each pick when it was picked.
     n_features_in_ : int
-        Features of a structure in the pool; not set by a pool that is no matrix.
+        Number of features of the pool; not set if the pool is not a matrix.
 
     Notes
     -----
     Class attributes tell `mlipselect.select` what a selector can do:
 
     - `supports_store`: `fit` takes rows on disk, ``StoredRows``, as the pool.
-    - `supports_constraints`: `fit` takes `constraints`, because picks are made one after the other.
+    - `supports_constraints`: `fit` takes `constraints`, since picks are made one after the other.
     - `supports_strata`: `fit` takes `groups`, the stratum of each structure.
-    - `is_checkpointable`: `fit` takes a `checkpoint`, from which a run that was stopped goes on.
+    - `is_checkpointable`: `fit` takes a `checkpoint`, from which a stopped run continues.
     - `keeps_posterior`: the parameters include those of the prior, and `fit` sets `posterior_` and `information_`.
     """
 
@@ -245,7 +245,7 @@ class Selector(Parametrised, ABC):
 
     @abstractmethod
     def fit(self, X: Any, y: Any = None, *, core: Any = None, warm_start: bool = False) -> Selector:
-        """Select `n_to_select` rows of `X`, given that those of `core` are there already; `y` is ignored."""
+        """Select `n_to_select` rows of `X`, given that `core` is in the training set already; `y` is ignored."""
 
     @property
     def needs_atomic_rows(self) -> bool:
@@ -259,11 +259,11 @@ class Selector(Parametrised, ABC):
 
     @property
     def is_mergeable(self) -> bool:
-        """Whether selections from shares of a pool can be merged, so that `next_score` bounds all that is left."""
+        """Whether selections from shares of a pool can be merged: `next_score` bounds all scores that are left."""
         return False
 
     def notes(self) -> list[str]:
-        """Say in sentences what the last call of `fit` settled by itself."""
+        """Return sentences about what the last call of `fit` decided and found."""
         return []
 
     def get_support(self, indices: bool = False, ordered: bool = False) -> NDArray[Any]:
@@ -274,7 +274,7 @@ class Selector(Parametrised, ABC):
         indices : bool, default=False
             Return indices instead of a mask.
         ordered : bool, default=False
-            Return the indices in the order of the picks rather than that of the pool.
+            Return the indices in the order of the picks, not of the pool.
 
         Returns
         -------
@@ -289,7 +289,7 @@ class Selector(Parametrised, ABC):
         return mask
 
     def _picks_so_far(self, n: int, n_pool: int, core: Any, *, constrained: bool) -> int:
-        """Return how many picks a warm start up to `n` goes on from, if the last selection can be continued."""
+        """Return the number of picks from which a warm start up to `n` continues. Refuse one that is not possible."""
         if not hasattr(self, "selected_idx_"):
             raise NotFittedError("there is no selection to continue: call fit without warm_start first")
         if core is not None:

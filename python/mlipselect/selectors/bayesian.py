@@ -1,4 +1,4 @@
-"""Bayesian selection: pick what the posterior is most uncertain about, account for it, pick again."""
+"""Bayesian selection: pick the candidate with the largest score, observe it, and repeat."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ Score: TypeAlias = Literal["energy", "logdet", "pool_variance", "pool_std", "for
 SCORES: tuple[str, ...] = get_args(get_args(Score)[0])
 #: Scores that need no rows of forces or stresses.
 ENERGY_SCORES = ("energy", "logdet", "pool_variance", "pool_std")
-#: Target rows that `pool_std` draws from a larger pool.
+#: Number of target rows that `pool_std` draws from a larger pool.
 POOL_STD_TARGETS = 2048
 
 
 class BayesianSelector(GreedySelector):
-    r"""Greedy selection by what Bayesian linear regression on the features does not know yet.
+    r"""Greedy selection by the uncertainty of Bayesian linear regression on the features.
 
     Parameters
     ----------
     n_to_select : int or float, optional
-        Structures to pick: how many, or as a fraction of the pool between 0 and 1; by default half of the pool.
+        Number of structures to pick, or a fraction of the pool between 0 and 1; by default half of the pool.
     score : {"energy", "logdet", "pool_variance", "pool_std", "force", "stress"} or mapping, default="energy"
-        What a candidate is worth: the variance of its energy, by how much the rows it adds lower the log determinant of
-        the covariance (twice their information), by how much it lowers the mean variance or the mean standard deviation
-        over the target, or the largest variance of one of its force or stress components. A mapping of ``"energy"``,
-        ``"force"`` and ``"stress"`` to weights is their weighted sum, each divided by its largest value over the pool.
+        Score of a candidate: variance of its energy per atom; decrease of the log determinant of the covariance, twice
+        the information of its rows; decrease of the mean variance or the mean standard deviation of the target; or
+        largest variance of a force or stress component. A mapping of ``"energy"``, ``"force"`` and ``"stress"`` to
+        weights is their weighted sum, each divided by its largest value over the pool.
     update : {"structure", "atoms", "forces", "stress"}, default="structure"
-        What a pick adds to the posterior: its structure row, the rows of its atoms, or its structure row with those of
-        its forces or its stress. Scores and updates of forces and stress need the `designs` of `fit`.
+        Rows that a pick adds to the posterior: its structure row, the rows of its atoms, or its structure row with
+        those of its forces or its stress. Scores and updates of forces and stress need the `designs` of `fit`.
     ridge : float, default=1e-5
         Prior precision over noise precision, in units of the mean square of the features (of core and pool).
     prior_precision : float or ndarray of shape (d,) or (d, d), optional
@@ -55,22 +55,22 @@ class BayesianSelector(GreedySelector):
     noise_precision : float, default=1.0
         Inverse noise variance of the observation that a row stands for.
     posterior : Posterior, optional
-        Where to start from, instead of a prior: for instance the `posterior_` of an earlier selection.
+        Posterior to start from, instead of a prior: for instance the `posterior_` of an earlier selection.
     target : ndarray of shape (t, d), optional
         Rows whose uncertainty the scores ``pool_*`` are to lower; by default the pool, of which
         ``pool_std`` draws 2048 rows.
     max_memory : int, default=4 GiB
-        Bytes that ``pool_std`` and, from a pool on disk, every score may take. The memory for a pool on disk is logged
-        before it is taken, at the level INFO.
+        Largest number of bytes for ``pool_std`` and, for a pool on disk, for every score. The memory for a pool on disk
+        is logged at the level INFO before it is allocated.
     random_state : int, numpy.random.Generator or None, default=0
-        Seed of that draw, the only random part, a generator that gives one, or None for fresh entropy.
+        Seed of that draw, the only random part; a generator from which one is drawn; or None for fresh entropy.
     stop_gain : float, optional
-        Stop before a pick whose score is less than this fraction of the first one's.
+        Stop before a pick whose score is less than this fraction of the first score.
     engine : {"lazy", "naive"}, default="lazy"
-        How the best candidate is found. Both return the same picks; the second one evaluates every score
-        from its definition before every pick.
+        Search for the best candidate. Both engines return the same picks; the second evaluates every score from its
+        definition before every pick.
     progress : bool or None, default=False
-        Show progress on standard error; None where that is a terminal.
+        Show progress on standard error; None shows it if that is a terminal.
     n_threads : int, optional
         Threads to use, by default one for each processor. The result does not depend on it.
 
@@ -81,27 +81,27 @@ class BayesianSelector(GreedySelector):
     scores_ : ndarray of float64
         Score of each pick when it was picked.
     information_ : ndarray of float64
-        :math:`\tfrac12 (\ln\det\Sigma_\mathrm{start} - \ln\det\Sigma)` after each pick, in nat: what Gaussian
-        observations of the picks tell about the weights.
+        :math:`\tfrac12 (\ln\det\Sigma_\mathrm{start} - \ln\det\Sigma)` after each pick, in nat: the information of
+        Gaussian observations of the picks about the weights.
     posterior_ : Posterior
-        Knows the core and the picks.
+        The posterior after core and picks.
     seed_ : int
-        Seed of the draw: `random_state`, or what came of it where that is no integer.
+        Seed of the draw: `random_state`, or the seed drawn for it if it is not an integer.
 
     Notes
     -----
-    The posterior covariance obeys :math:`\Sigma^{-1} = \Sigma_0^{-1} + \beta\Psi^T\Psi`, where the rows of
-    :math:`\Psi` are those of the core and of the picks: no label enters [1]_. Scores `energy` and `logdet` never
-    increase as picks are added, so old values bound new ones and few have to be brought up to date. With one row
-    a structure, both give the same order, and the picks are within :math:`1 - 1/e` of the most informative set.
+    The posterior covariance obeys :math:`\Sigma^{-1} = \Sigma_0^{-1} + \beta\Psi^T\Psi`, where the rows of :math:`\Psi`
+    are those of the core and of the picks: no label enters [1]_. Scores `energy` and `logdet` never rise as picks are
+    added, so old values bound new ones and few must be recomputed. With one row per structure, both rank candidates
+    alike, and the picks carry at least :math:`1 - 1/e` of the information of the best set.
 
-    Scores `pool_variance` and `pool_std` may rise, so every row is looked at before every pick: one pass over the pool,
-    and one or two more where rounding errors make it necessary to begin anew, or bounds have become too high. For
-    `pool_variance` a pass takes two products a row. For `pool_std` some thirty products give an upper bound of the
-    score, and the products with all target rows are only computed for the few rows whose bounds reach the best score.
+    Scores `pool_variance` and `pool_std` may rise, so every pick takes one pass over the pool, and one or two more if
+    rounding errors require a new start or bounds have become too high. For `pool_variance` a pass takes two dot
+    products per row. For `pool_std` about thirty dot products per row give an upper bound of the score; the products
+    with all target rows are computed only for the few rows whose bounds reach the best score.
 
-    For a pool of more than four million numbers, `energy` and `logdet` keep a copy of it that is rounded to 16-bit
-    integers: two bytes a number, a quarter of a float64 pool. It bounds scores; no pick depends on it.
+    For a pool of more than four million numbers, `energy` and `logdet` keep a copy rounded to 16-bit integers: two
+    bytes per number, a quarter of a float64 pool. The copy bounds scores; no pick depends on it.
 
     References
     ----------
@@ -176,25 +176,25 @@ class BayesianSelector(GreedySelector):
         Parameters
         ----------
         X : ndarray of shape (n, d), Features or FeatureStore
-            The pool, one row a structure, float32 or float64. It is neither copied nor converted. Of a store, no more
-            than fits into `max_memory` is in memory; the picks are the same.
+            The pool, one row per structure, float32 or float64. It is neither copied nor converted. A store is read in
+            parts that fit into `max_memory`; the picks are the same.
         y : optional
             Labels, which are ignored: scikit-learn passes them.
         core : ndarray of shape (m, d), or Features, optional
-            Structures that are in the training set already. What is observed of them is what a pick adds.
+            Structures that are in the training set already. Their rows are observed as those of picks are.
         designs, core_designs : Designs, optional
             Rows of forces and stresses of the pool, and of the core, for scores and updates that need them.
         exclude : sequence of int, default=()
             Indices of structures of the pool that must not be picked.
         constraints : sequence of Constraint, default=()
-            What the picks must obey together, such as a `Quota`, a `Budget` or a `MinDistance`: the best candidate that
-            fits is picked.
+            Limits on the picks, such as a `Quota`, a `Budget` or a `MinDistance`: the best candidate that fits is
+            picked.
         warm_start : bool, default=False
             Continue the selection of the last call, on the same pool, up to a larger `n_to_select`. The result is that
-            of one selection of as many. Posterior and core are those of that call. A selection with constraints,
-            some of which depend on how many are to be picked, cannot be continued.
+            of one larger selection. Posterior and core are those of the last call. A selection with constraints cannot
+            be continued, since some of them depend on the number of picks.
         checkpoint : Checkpoint, optional
-            Keeps the picks in a file while they are made. Those that it has already are made first, without a search.
+            Keeps the picks in a file while they are made. Picks in the file are repeated first, without a search.
 
         Returns
         -------
@@ -226,17 +226,17 @@ class BayesianSelector(GreedySelector):
 
     @property
     def needs_atomic_rows(self) -> bool:
-        """Whether picks are observed with the rows of their atoms."""
+        """Whether picks add the rows of their atoms to the posterior."""
         return self.update == "atoms"
 
     @property
     def needs_designs(self) -> bool:
-        """Whether scores or updates are of forces or stress."""
+        """Whether the score or the update needs rows of forces or stress."""
         return self.update in ("forces", "stress") or self.score not in ENERGY_SCORES
 
     @property
     def is_mergeable(self) -> bool:
-        """Whether scores never increase, whatever else is picked, and no pick was left out."""
+        """Whether scores never rise, whatever else is picked, and no pick was left out."""
         return self.score in ("energy", "logdet") and self.stop_gain is None
 
     def _ended(self) -> None:
@@ -244,12 +244,12 @@ class BayesianSelector(GreedySelector):
 
     @property
     def posterior_(self) -> Posterior:
-        """The posterior that knows the core and the picks, a new one each time."""
+        """The posterior after core and picks, a new copy each time."""
         self._check_fitted()
         return self._selection.posterior() if hasattr(self, "_selection") else self._posterior.copy()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Keep the posterior in place of the selection under way, which knows it."""
+        """Keep the posterior in place of the compiled selection."""
         state = super().__getstate__()
         return state | {"_posterior": self.posterior_} if hasattr(self, "selected_idx_") else state
 
@@ -302,7 +302,7 @@ class BayesianSelector(GreedySelector):
         )
 
     def _check_memory(self, shape: tuple[int, int], n_targets: int) -> None:
-        """Say what a score that looks at a target takes for a pool on disk, and refuse more than is allowed."""
+        """Log the memory of a score with a target for a pool on disk, and refuse more than is allowed."""
         needed = pool_score_bytes(str(self.score), shape[0], n_targets, shape[1])
         if needed > self.max_memory:
             raise MemoryLimitError(
@@ -315,7 +315,7 @@ class BayesianSelector(GreedySelector):
         )  # fmt: skip
 
     def _terms(self) -> Mapping[str, float] | None:
-        """Return the weights of a score that needs derivatives, if it is one."""
+        """Return the weights of the terms if the score needs derivatives, else None."""
         if isinstance(self.score, str):
             return {self.score: 1.0} if self.score in ("force", "stress") else None
         unknown = set(self.score) - set(TERMS)
@@ -352,7 +352,7 @@ class BayesianSelector(GreedySelector):
 
 
 def needed(designs: Designs | None, name: str) -> Designs:
-    """Return designs that must have been given."""
+    """Return designs, or refuse their absence."""
     if designs is None:
         raise InvalidInputError(f"scores and updates of forces and stress need {name}=Designs(structures, descriptor)")
     return designs

@@ -1,7 +1,7 @@
-"""What a selection may contain: quotas for groups, a budget, a distance to keep.
+"""Constraints of a selection: quotas of groups, a budget, a distance to keep.
 
-Greedy selection takes the best candidate that still fits. A candidate that no longer fits never fits again, so each
-constraint only has to name those that a pick rules out.
+Greedy selection takes the best candidate that still fits. A candidate that does not fit after a pick never fits later,
+so a constraint only names the candidates that a pick rules out.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from mlipselect._core import standard_scales
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.selectors.base import FloatMatrix, core_rows, structure_rows
 
-#: Rows that a candidate is compared with at a time.
+#: Number of rows that a candidate is compared with at a time.
 _BLOCK = 512
 
 
 class Constraint:
-    """Rules candidates out as picks are made. This one rules out none: inherit and say what differs."""
+    """Base of constraints, which rule candidates out as picks are made. It rules out none: override what differs."""
 
     def begin(
         self,
@@ -29,44 +29,44 @@ class Constraint:
         core: Any,  # noqa: ARG002
         n_to_select: int,  # noqa: ARG002
     ) -> Iterable[int]:
-        """Forget earlier picks; return the candidates of a pool that do not fit at all.
+        """Forget earlier picks; return the candidates of a pool that do not fit even as the first pick.
 
-        Pool and core are what `fit` was given.
+        `pool` and `core` are the arguments of `fit`.
         """
         return ()
 
     def fits(self, index: int) -> bool:  # noqa: ARG002
-        """Tell whether a candidate that was not ruled out may be picked next; if not, it never will be."""
+        """Tell whether a candidate that is not ruled out may be picked next; if not, it is never picked."""
         return True
 
     def picked(self, index: int) -> Iterable[int]:  # noqa: ARG002
-        """Account for a pick; return the candidates that do not fit any more, named before or not."""
+        """Record a pick; return the candidates that no longer fit. Candidates may be named repeatedly."""
         return ()
 
     def ended(self) -> None:
-        """Raise `InvalidInputError` if what was asked for could not be kept."""
+        """Raise `InvalidInputError` if the selection does not meet the constraint."""
 
     def notes(self) -> list[str]:
-        """Say in sentences what became of the constraint in the last selection."""
+        """Return sentences about the effect of the constraint on the last selection."""
         return []
 
 
 class Quota(Constraint):
-    """So many of each group, at least and at most.
+    """Smallest and largest number of picks from each group.
 
     Parameters
     ----------
     groups : sequence of length n
         Group of each candidate of the pool: a ``config_type``, a composition, a number.
     minimum : int, default=0
-        Picks that each group gets at least, or all of its candidates where it has fewer.
+        Smallest number of picks from each group; a group with fewer candidates is picked whole.
     maximum : int, optional
-        Picks that each group gets at most.
+        Largest number of picks from each group.
 
     Notes
     -----
-    Minima are met by leaving out every group that has enough as soon as the picks that are left are needed for the
-    others; until then the best candidate wins whatever its group.
+    As soon as all remaining picks are needed for minima, only groups below their minimum are picked from. Until then
+    the best candidate of any group is picked.
 
     Examples
     --------
@@ -137,19 +137,19 @@ class Quota(Constraint):
 
 
 class Budget(Constraint):
-    """A limit to what the picks cost together.
+    """A limit of the total cost of the picks.
 
     Parameters
     ----------
     costs : array_like of shape (n,)
         Cost of each candidate, not negative: its number of atoms, or a power of it.
     limit : float
-        What the picks may cost together.
+        Largest total cost of the picks.
 
     Notes
     -----
-    The best candidate that still fits is taken, so cheap ones fill up what is left. Where nothing fits any more the
-    selection ends with fewer picks than asked for.
+    The best candidate that fits into the remaining budget is picked. If none fits, the selection ends with fewer picks
+    than asked for.
 
     Examples
     --------
@@ -169,7 +169,7 @@ class Budget(Constraint):
         self.limit = float(limit)
 
     def begin(self, pool: Any, core: Any, n_to_select: int) -> Iterable[int]:  # noqa: ARG002
-        """Leave out what costs more than the limit by itself."""
+        """Rule out candidates that cost more than the limit."""
         if len(self.costs) != len(pool):
             raise InvalidInputError(
                 f"a budget needs one cost a candidate: expected {len(pool)}, given {len(self.costs)}"
@@ -180,7 +180,7 @@ class Budget(Constraint):
         return self._beyond()
 
     def picked(self, index: int) -> Iterable[int]:
-        """Leave out what costs more than what is left."""
+        """Rule out candidates that cost more than the remaining budget."""
         self.spent += float(self.costs[index])
         return self._beyond()
 
@@ -189,7 +189,7 @@ class Budget(Constraint):
         return [f"cost {self.spent:.6g} of at most {self.limit:.6g}"]
 
     def _beyond(self) -> NDArray[np.int64]:
-        # Sums of costs that meet the limit exactly must not fail by rounding.
+        # Costs that add up to the limit must not exceed it by rounding.
         left = (self.limit - self.spent) + 1e-12 * self.limit
         first = self._ruled_out
         self._ruled_out = int(np.searchsorted(-self.costs[self._by_cost], -left, side="left"))
@@ -197,18 +197,18 @@ class Budget(Constraint):
 
 
 class MinDistance(Constraint):
-    """A guard against near-duplicates: a distance that picks keep from each other and from the core.
+    """A guard against near-duplicates: the smallest distance of picks from each other and from the core.
 
     Parameters
     ----------
     distance : float
-        Root mean square, over the features, of their differences between two structures, each in units of the standard
-        deviation of that feature over core and pool. 0.01 means a hundredth of what structures differ by at large.
+        Root mean square, over the features, of the differences between two structures, each in units of the standard
+        deviation of that feature over core and pool. 0.01 means a hundredth of a typical difference.
 
     Attributes
     ----------
     rejected : list of int
-        Candidates that would have been picked and were too near, in the order of their turn.
+        Candidates that were best but too near, in the order in which they were refused.
 
     Examples
     --------
@@ -226,7 +226,7 @@ class MinDistance(Constraint):
         self.distance = float(distance)
 
     def begin(self, pool: Any, core: Any, n_to_select: int) -> Iterable[int]:  # noqa: ARG002
-        """Take note of what is there already."""
+        """Begin with the core and no picks."""
         self._pool = structure_rows(pool)
         self._core = core_rows(core, self._pool)
         self._scales = standard_scales(self._pool, self._core)
@@ -243,12 +243,12 @@ class MinDistance(Constraint):
         return not near
 
     def picked(self, index: int) -> Iterable[int]:
-        """Keep the distance from a pick."""
+        """Record a pick."""
         self._picks.append(index)
         return ()
 
     def notes(self) -> list[str]:
-        """Say how many candidates were too near."""
+        """Say how many candidates were refused as too near."""
         return [f"{len(self.rejected)} candidates passed over as near-duplicates"]
 
     def _present(self) -> Iterator[FloatMatrix]:

@@ -1,4 +1,4 @@
-"""CUR: draw structures by their leverage, the share they have in the directions that features mostly vary in."""
+"""CUR: draw structures by their leverage in the leading right singular directions of the features."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ logger = logging.getLogger("mlipselect")
 
 
 class CUR(DrawnSelector):
-    r"""Structures drawn by leverage, or those of the largest leverage.
+    r"""Structures drawn in proportion to their leverage, or those of the largest leverage.
 
     Parameters
     ----------
     n_to_select : int or float, optional
-        Structures to pick: how many, or as a fraction of the pool between 0 and 1; by default half of the pool.
+        Number of structures to pick, or a fraction of the pool between 0 and 1; by default half of the pool.
     rank : int, optional
-        How many directions count, of those that the features are largest in. By default as many as hold 99.9 % of the
-        sum of the squares of all features.
+        Number of leading right singular directions that count. By default as many as hold 99.9 % of the sum of the
+        squares of all features.
     ridge : float, optional
-        Instead of `rank`: all directions count, the less the smaller the features are in them. In units of the mean
-        square of the features (of core and pool), as in `BayesianSelector`.
+        Instead of `rank`: all directions count, but less if the features are small in them. In units of the mean square
+        of the features (of core and pool), as in `BayesianSelector`.
     rows : {"structure", "atoms"}, default="structure"
-        Rows that leverage is computed of: one for each structure, or those of its atoms, summed up over them. The
-        latter needs features made with ``featurize(..., rows="atoms")``.
+        Leverage of a structure: that of its structure row, or the sum of the leverages of its atomic rows. The latter
+        needs features made with ``featurize(..., rows="atoms")``.
     scale : {"none", "standard"}, default="none"
         Leave every feature as it is, or divide it by its standard deviation over core and pool.
     deterministic : bool, default=False
-        Take the structures of the largest leverage instead of drawing: of those that agree to one part in
-        :math:`10^{12}`, the one with the lowest index.
+        Take the structures of the largest leverage instead of drawing; of leverages that agree to one part in
+        :math:`10^{12}`, the lowest index first.
     random_state : int, numpy.random.Generator or None, default=0
-        Seed of the draw, a generator that gives one, or None for fresh entropy.
+        Seed of the draw, a generator from which one is drawn, or None for fresh entropy.
     n_threads : int, optional
         Threads to use, by default one for each processor. The result does not depend on it.
 
@@ -53,39 +53,39 @@ class CUR(DrawnSelector):
     scores_ : ndarray of float64
         Leverage of each pick.
     leverage_ : ndarray of float64, shape (n,)
-        Leverage of every structure of the pool, excluded ones too. Without a core the sum is `rank_`, or with `ridge`
-        the effective number of directions.
+        Leverage of every structure of the pool, including excluded ones. Without a core the sum is `rank_` or, with
+        `ridge`, the effective number of directions.
     rank_ : int
-        How many directions count; with `ridge` all, as many as there are rows or features.
+        Number of directions that count; with `ridge`, the smaller of the numbers of rows and features.
     explained_ : float
         Their share of the sum of the squares of all features.
     seed_ : int
-        Seed of the draw: `random_state`, or what came of it where that is no integer.
+        Seed of the draw: `random_state`, or the seed drawn for it if it is not an integer.
 
     Notes
     -----
     With the singular value decomposition :math:`X = U S V^T` of all rows, the leverage of row `i` is the squared length
     of row `i` of the first `rank_` columns of :math:`U` [1]_, or with `ridge`
-    :math:`x_i^T (X^T X + \lambda I)^{-1} x_i`. A core adds its rows to :math:`X`: directions that it has much of are
-    shared with it, and structures of the pool that resemble it have little leverage. It is not drawn from.
+    :math:`x_i^T (X^T X + \lambda I)^{-1} x_i`. A core adds its rows to :math:`X` but is not drawn from. It has a share
+    of the leverage in its directions, so structures of the pool that resemble it have little leverage.
 
-    Structures are drawn one after the other without replacement, each time with probabilities in proportion to the
-    leverage of those that are left. Those without any come last. Unlike greedy picks, picks do not know of each other:
-    all of many alike may be picked.
+    Structures are drawn one after the other without replacement, with probabilities proportional to the leverages of
+    those that are left. Structures without leverage come last. Unlike greedy picks, a draw does not depend on the picks
+    before, so many similar structures may be picked.
 
-    Of :math:`X`, only the Gram matrix is formed, in one pass over the rows (that of the columns or that of the rows,
-    whichever is smaller); a second pass gives the leverages. A Gram matrix holds squares, so where a direction counts
-    in which the features are more than :math:`10^4` times smaller than in the largest, it is replaced by a triangular
-    factor of the rows, which takes longer. So leverages agree with those of a singular value decomposition in float64
-    to about :math:`10^{-8}`, unless the last direction that counts is as large as the next.
+    One pass over the rows forms the Gram matrix of the columns or that of the rows, whichever is smaller; a second pass
+    gives the leverages. A Gram matrix holds squares. If a direction counts whose singular value is more than
+    :math:`10^4` times smaller than the largest, a triangular factor of the rows is used instead, which takes longer. So
+    leverages agree with those of a singular value decomposition in float64 to about :math:`10^{-8}`, unless the last
+    direction that counts has the singular value of the next.
 
     A float32 pool of more than four million numbers is multiplied in float32, and blocks of rows are summed in float64:
-    its leverages agree to about :math:`10^{-5}`, rarely :math:`10^{-4}`. Where that is not good enough, all is done in
-    float64: if directions count in which the features are more than 500 times smaller than in the largest, or if the
-    leverages do not add up to what they must, to one part in :math:`10^5`.
+    its leverages agree to about :math:`10^{-5}`, rarely :math:`10^{-4}`. All is done in float64 if a direction counts
+    whose singular value is more than 500 times smaller than the largest, or if the sum of the leverages is wrong by
+    more than one part in :math:`10^5`.
 
-    Directions whose singular values are below the rounding errors of the features are none: a `rank` that needs them is
-    refused, and `ridge` passes over them.
+    Directions whose singular values are below the rounding errors of the features do not count: a `rank` that needs
+    them is refused, and `ridge` leaves them out.
 
     References
     ----------
@@ -141,7 +141,7 @@ class CUR(DrawnSelector):
         Parameters
         ----------
         X : ndarray of shape (n, d), or Features
-            The pool, one row a structure, float32 or float64. It is neither copied nor converted.
+            The pool, one row per structure, float32 or float64. It is neither copied nor converted.
         y : optional
             Labels, which are ignored: scikit-learn passes them.
         core : ndarray of shape (m, d), or Features, optional
@@ -149,11 +149,11 @@ class CUR(DrawnSelector):
         exclude : sequence of int, default=()
             Indices of structures of the pool that must not be picked. They count in the leverage of the others.
         constraints : sequence of Constraint, default=()
-            What the picks must obey together, such as a `Quota`, a `Budget` or a `MinDistance`: the next that fits is
+            Limits on the picks, such as a `Quota`, a `Budget` or a `MinDistance`: the next candidate that fits is
             picked.
         warm_start : bool, default=False
             Continue the selection of the last call, on the same pool, up to a larger `n_to_select`. The result is that
-            of one selection of as many. Core and leverages are those of that call.
+            of one larger selection. Core and leverages are those of the last call.
 
         Returns
         -------
@@ -163,8 +163,8 @@ class CUR(DrawnSelector):
         Raises
         ------
         InvalidInputError
-            If the pool is empty, smaller than `n_to_select`, not finite or not as wide as the core, if `rank` is larger
-            than that of the features, or a parameter out of its range.
+            If the pool is empty, smaller than `n_to_select`, not finite or not as wide as the core, if `rank` is above
+            the rank of the features, or a parameter is out of its range.
         """
         pool = structure_rows(X)
         check_labels(y, len(pool))
@@ -184,11 +184,11 @@ class CUR(DrawnSelector):
 
     @property
     def needs_atomic_rows(self) -> bool:
-        """Whether leverage is computed of the rows of atoms."""
+        """Whether leverage is computed from the rows of atoms."""
         return self.rows == "atoms"
 
     def notes(self) -> list[str]:
-        """Say how much of the features the directions that count hold."""
+        """Return a sentence with the number of directions that count and their share of the squares."""
         return [f"{self.rank_} directions hold {100 * self.explained_:.2f} % of the squares of all features"]
 
     def _set_leverage(self, X: Any, pool: FloatMatrix, core: Any) -> None:

@@ -1,4 +1,4 @@
-"""Greedy selection by the uncertainty of forces and stresses, row block by row block."""
+"""Greedy selection by the uncertainty of forces and stresses, with their rows computed on demand."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from mlipselect.selectors.base import FloatMatrix
 
 #: Scores within this fraction of the best count as tied with it, and the tie goes to the lowest index.
 TIE = 1e-12
-#: Candidates whose rows are made together.
+#: Number of candidates whose rows are computed together.
 BATCH = 16
 
 TERMS = ("energy", "force", "stress")
 
 
 class DerivativeSelection:
-    """A selection under way by `energy`, `force` and `stress`, or a weighted sum of them.
+    """A greedy selection by `energy`, `force` or `stress`, or by a weighted sum of them.
 
-    None of them ever increases, so scores of earlier bound those of now: a candidate is evaluated anew only when its
-    bound is the largest of all. Rows of forces are made for a few candidates at a time.
+    These scores never rise, so earlier scores are upper bounds: a candidate is evaluated again only if its bound may be
+    the largest score. Rows of forces are computed for a few candidates at a time.
 
     Parameters
     ----------
     posterior : Posterior
-        What is known before the first pick; changed by the picks.
+        The posterior before the first pick; picks update it.
     weights : mapping of str to float
-        Weight of each term; of several, each is first divided by its largest value over the pool.
+        Weight of each term. With several terms, each is first divided by its largest value over the pool.
     update : {"structure", "forces", "stress"}
-        What a pick adds to the posterior.
+        Rows that a pick adds to the posterior.
     pool : ndarray of shape (n, d)
         Structure rows.
     designs : Designs
-        Of the same structures.
+        Designs of the same structures.
     engine : {"lazy", "naive"}
-        Whether bounds are used, or every score is evaluated before every pick.
+        Use bounds, or evaluate every score before every pick.
     n_threads : int, optional
         Threads to use.
     """
@@ -69,14 +69,14 @@ class DerivativeSelection:
         terms = {name: weight for name, weight in weights.items() if weight > 0.0}
         first = self._terms(range(len(pool)), terms)
         several = len(terms) > 1
-        # With one term the score is its value; the largest of several is one.
+        # With one term the score is its value. With several, the largest value of each is scaled to its weight.
         self._weights = {k: terms[k] / (v.max() or 1.0) if several else 1.0 for k, v in first.items()}
         self._bounds = self._sum(first)
         self._exact = np.zeros(len(pool), dtype=np.int64)
 
     @property
     def remaining(self) -> int:
-        """Candidates that are neither picked nor excluded."""
+        """Number of candidates that are neither picked nor excluded."""
         return int(self._open.sum())
 
     @property
@@ -91,15 +91,15 @@ class DerivativeSelection:
 
     @property
     def information(self) -> NDArray[np.float64]:
-        """Information of the picks up to each one, in nat."""
+        """Cumulative information after each pick, in nat."""
         return np.array(self._information)
 
     def posterior(self) -> Posterior:
-        """Give the posterior that knows every pick so far."""
+        """Return the posterior after all picks so far."""
         return self._posterior.copy()
 
     def exclude(self, candidates: Iterable[int]) -> None:
-        """Never pick these."""
+        """Never pick these candidates."""
         for candidate in candidates:
             if not 0 <= candidate < len(self._open):
                 raise InvalidInputError(
@@ -108,7 +108,7 @@ class DerivativeSelection:
             self._open[candidate] = False
 
     def propose(self) -> tuple[int, float] | None:
-        """Return what would be picked next and its score, or None if none is left."""
+        """Return the candidate that would be picked next and its score, or None if no candidate is left."""
         if not self._open.any():
             return None
         stale = self._open & (self._exact != len(self._indices))
@@ -128,7 +128,7 @@ class DerivativeSelection:
         return index, float(self._bounds[index])
 
     def advance(self, count: int) -> None:
-        """Pick `count` more."""
+        """Pick `count` further candidates."""
         for _ in range(count):
             proposed = self.propose()
             if proposed is None:
@@ -136,7 +136,7 @@ class DerivativeSelection:
             self._take(*proposed)
 
     def accept(self, candidate: int) -> None:
-        """Pick a candidate, the best or not."""
+        """Pick a candidate, whether or not it is the best."""
         if not (0 <= candidate < len(self._open) and self._open[candidate]):
             raise InvalidInputError(f"candidate {candidate} cannot be picked: it is picked, excluded or not there")
         if self._exact[candidate] != len(self._indices):
@@ -176,14 +176,14 @@ class DerivativeSelection:
 
 
 def padded(rows: NDArray[Any], width: int) -> NDArray[Any]:
-    """Give derivatives a column of zeros for each element fraction, which no displacement or strain changes."""
+    """Append columns of zeros to derivatives, since element fractions do not change with displacement or strain."""
     return np.ascontiguousarray(np.pad(rows, ((0, 0), (0, width - rows.shape[1]))))
 
 
 def picked_rows(
     pool: FloatMatrix, designs: Designs, update: Literal["structure", "forces", "stress"], index: int
 ) -> NDArray[Any]:
-    """Give the rows that a pick adds to the posterior: its structure row, and those of its forces or its stress."""
+    """Return the rows that a pick adds to the posterior: its structure row, and those of its forces or its stress."""
     own = pool[index : index + 1]
     if update == "structure":
         return own

@@ -1,4 +1,4 @@
-"""What the selectors share whose picks do not depend on each other: an order of all candidates, and the first of it."""
+"""The base of selectors whose picks do not depend on each other: an order of all candidates, of which the first fit."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from mlipselect.exceptions import InvalidInputError
 from mlipselect.selectors.base import Selector, check_left, number_to_select
 from mlipselect.selectors.constraints import Constraint
 
-#: Puts candidates, given by their indices, in the order in which they are picked.
+#: A function that puts candidates, given by their indices, in the order in which they are picked.
 Order: TypeAlias = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 
 
 class DrawnSelector(Selector):
     """Base of the selectors that put all candidates in an order and take the first ones.
 
-    A selection of few is the beginning of one of more.
+    A smaller selection is the beginning of a larger one.
     """
 
     supports_store: ClassVar[bool] = True
@@ -40,7 +40,7 @@ class DrawnSelector(Selector):
         constraints: Sequence[Constraint],
         warm_start: bool,
     ) -> None:
-        """Set `selected_idx_`; nothing changes if that is refused."""
+        """Set `selected_idx_`; an error leaves everything unchanged."""
         n_pool = len(X)
         n = number_to_select(self.n_to_select, n_pool)
         if warm_start:
@@ -67,7 +67,7 @@ class DrawnSelector(Selector):
 def first_that_fit(
     order: NDArray[np.int64], n: int, constraints: Sequence[Constraint], X: Any, core: Any
 ) -> NDArray[np.int64]:
-    """Return the first candidates of an order that constraints allow together, up to `n` of them."""
+    """Return the first `n` candidates of an order that together meet all constraints, or fewer if no more do."""
     ruled_out = np.zeros(len(X), dtype=bool)
     for constraint in constraints:
         ruled_out[list(constraint.begin(X, core, n))] = True

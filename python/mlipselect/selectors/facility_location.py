@@ -1,4 +1,4 @@
-"""Facility location: pick what brings the pool nearest to the picks, again and again."""
+"""Facility location: pick what most lowers the sum of distances of the pool to core and picks, and repeat."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ memory_logger = logging.getLogger("mlipselect.memory")
 
 
 class FacilityLocation(GreedySelector):
-    r"""Greedy k-medoids: each pick lowers most the sum, over the pool, of the distance to the nearest pick or core.
+    r"""Greedy k-medoids: each pick most lowers the sum over the pool of the distance to the nearest of core and picks.
 
-    Unlike the medoids of `KMedoids` the picks have an order, and those for `n` are the first of those for `m > n`.
+    Unlike the medoids of `KMedoids`, the picks have an order, and the picks for `n` are the first of those for `m > n`.
 
     Parameters
     ----------
     n_to_select : int or float, optional
-        Structures to pick: how many, or as a fraction of the pool between 0 and 1; by default half of the pool.
+        Number of structures to pick, or a fraction of the pool between 0 and 1; by default half of the pool.
     metric : {"euclidean", "cosine"}, default="euclidean"
-        What distance is: the length of the difference of two rows, or one minus the cosine of the angle between them.
-        Rows of zeros have no angle and are refused by the latter.
+        Distance of two rows: the length of their difference, or one minus the cosine of the angle between them. The
+        cosine refuses rows of zeros, which have no angle.
     scale : {"standard", "none"}, default="standard"
         Divide every feature by its standard deviation over core and pool, or leave it as it is.
     max_memory : int, default=4 GiB
-        Bytes to take beside the pool. Where they are too few for rounded rows, these go to a temporary file in the
-        folder that ``TMPDIR`` names. What is needed is logged before it is taken, at the level INFO.
+        Largest number of bytes beside the pool. If it is too small for rounded rows, these go to a temporary file in
+        the folder ``TMPDIR``. The memory needed is logged at the level INFO before it is allocated.
     stop_gain : float, optional
-        Stop before a pick whose score is less than this fraction of the first one's.
+        Stop before a pick whose score is less than this fraction of the first finite score.
     engine : {"lazy", "naive"}, default="lazy"
-        How the best candidate is found. Both return the same picks; the second one computes every distance between two
-        structures of the pool before every pick.
+        Search for the best candidate. Both engines return the same picks; the second computes every distance between
+        two structures of the pool before every pick.
     progress : bool or None, default=False
-        Show progress on standard error; None where that is a terminal.
+        Show progress on standard error; None shows it if that is a terminal.
     n_threads : int, optional
         Threads to use, by default one for each processor. The result does not depend on it.
 
@@ -46,7 +46,7 @@ class FacilityLocation(GreedySelector):
     selected_idx_ : ndarray of int64
         Picks, in order.
     scores_ : ndarray of float64
-        By how much each pick lowered the loss. The first one is infinite where there is no core. They never increase.
+        Decrease of the loss by each pick; the first is infinite without a core. Scores never rise.
     loss_ : float
         Sum over the pool of the distance to the nearest of core and picks.
 
@@ -56,16 +56,16 @@ class FacilityLocation(GreedySelector):
 
     .. math:: \sum_{y} \max\left(0, \min_{s \in S} d(y, s) - d(y, x)\right).
 
-    Without a core the first pick is the medoid of the pool, the structure with the smallest sum of distances.
-    Structures that are excluded cannot be picked but still count in the sum. The loss is what `KMedoids` lowers; its
-    swaps reach a lower one, typically by a few per cent. The picks are within :math:`1 - 1/e` of the best possible
-    fall of the loss [1]_.
+    Without a core the first pick is the medoid of the pool, the structure with the smallest sum of distances. Excluded
+    structures cannot be picked but count in the sum. `KMedoids` lowers the same loss; its swaps reach a lower value,
+    typically by a few per cent. The picks lower the loss by at least :math:`1 - 1/e` of the largest possible decrease
+    [1]_.
 
-    Gains only ever fall, so those of earlier bound those of now, and few are computed anew for a pick. No matrix of
-    distances is kept: bounds from a few leading directions rule most pairs out, bounds from a copy of the pool that is
-    rounded to 16-bit integers most others, and the rest is computed in float64 from the features as they are. So the
-    picks are those of the definition in float64, where candidates that agree to one part in :math:`10^{12}` go in the
-    order of the pool.
+    Gains never rise, so earlier gains are upper bounds, and few are recomputed for a pick. No matrix of distances is
+    kept: bounds from a few leading directions rule out most pairs, bounds from a copy of the pool rounded to 16-bit
+    integers rule out most others, and the rest is computed in float64 from the features. So the picks are those of the
+    definition in float64; candidates that agree to one part in :math:`10^{12}` tie, and the first in the pool is
+    picked.
 
     The time grows with the square of the number of structures: 10 picks from 100,000 rows of 64 features, given a core
     of 2,000, took 17 s on one core of a server, nearly all of it before the first pick; a million takes half an hour.
@@ -111,7 +111,7 @@ class FacilityLocation(GreedySelector):
         self.n_threads = n_threads
 
     def notes(self) -> list[str]:
-        """Say how far the pool is from the picks."""
+        """Return a sentence with the sum of the distances of the pool to core and picks."""
         return [distance_note(self.loss_)]
 
     def _ended(self) -> None:

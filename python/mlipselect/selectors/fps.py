@@ -1,4 +1,4 @@
-"""Farthest point sampling: pick what is farthest from everything that is there, again and again."""
+"""Farthest point sampling: pick the structure that is farthest from core and picks, and repeat."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from mlipselect.selectors.greedy import GreedySelector
 
 
 class FPS(GreedySelector):
-    r"""Greedy selection of the structure that is farthest from the core and from the picks before it.
+    r"""Greedy selection of the structure that is farthest from the core and the earlier picks.
 
     Parameters
     ----------
     n_to_select : int or float, optional
-        Structures to pick: how many, or as a fraction of the pool between 0 and 1; by default half of the pool.
+        Number of structures to pick, or a fraction of the pool between 0 and 1; by default half of the pool.
     metric : {"euclidean", "cosine"}, default="euclidean"
-        What distance is: the length of the difference of two rows, or one minus the cosine of the angle between them.
-        Rows of zeros have no angle and are refused by the latter.
+        Distance of two rows: the length of their difference, or one minus the cosine of the angle between them. The
+        cosine refuses rows of zeros, which have no angle.
     scale : {"standard", "none"}, default="standard"
         Divide every feature by its standard deviation over core and pool, or leave it as it is. Features of atomic
-        descriptors differ in size by orders of magnitude, and distances see a handful of large ones otherwise.
+        descriptors differ in size by orders of magnitude; without a scale, a few large ones dominate distances.
     initialize : int, optional
-        Index of the first pick where there is no core. By default that is the structure farthest from the mean.
+        Index of the first pick, without a core only. By default it is the structure farthest from the mean.
     max_memory : int, default=4 GiB
-        Bytes to take for a pool on disk.
+        Largest number of bytes for a pool on disk.
     stop_gain : float, optional
-        Stop before a pick whose score is less than this fraction of the first one's.
+        Stop before a pick whose score is less than this fraction of the first finite score.
     engine : {"lazy", "naive"}, default="lazy"
-        How the farthest candidate is found. Both return the same picks; the second one computes every distance before
+        Search for the farthest candidate. Both engines return the same picks; the second computes every distance before
         every pick.
     progress : bool or None, default=False
-        Show progress on standard error; None where that is a terminal.
+        Show progress on standard error; None shows it if that is a terminal.
     n_threads : int, optional
         Threads to use, by default one for each processor. The result does not depend on it.
 
@@ -43,20 +43,19 @@ class FPS(GreedySelector):
     selected_idx_ : ndarray of int64
         Picks, in order.
     scores_ : ndarray of float64
-        Distance of each pick, when it was picked, from the nearest of the core and the picks before it. The first one
-        is infinite where there is no core. They never increase, and no structure of the pool is farther from core and
-        picks than the last of them.
+        Distance of each pick to the nearest of the core and the earlier picks; the first is infinite without a core.
+        Scores never rise, and no structure of the pool is farther from core and picks than the last score.
 
     Notes
     -----
-    Every pool is covered within twice the radius that the best choice of as many structures would reach [1]_.
+    The picks cover the pool within twice the smallest radius that any choice of as many structures reaches [1]_.
 
-    Distances to the nearest pick only ever fall, so those of earlier bound those of now, and few candidates have to be
-    brought up to date. The triangle inequality rules out most of the picks that such a candidate has missed: with
-    ``c`` its nearest pick so far, at a distance ``d``, another pick is no nearer if it is ``2 d`` or more from ``c``.
-    Distances to the others are bounded with a copy of the pool that is rounded to 16-bit integers, two bytes a number,
-    and what is still in doubt is computed in float64 from the features as they are. So the picks are those of the
-    definition in float64, where candidates that agree to one part in :math:`10^{12}` go in the order of the pool.
+    Distances to the nearest pick never rise, so earlier distances are upper bounds, and few candidates must be measured
+    again. For such a candidate the triangle inequality rules out most new picks: with ``c`` its nearest pick so far, at
+    a distance ``d``, another pick is no nearer if it is ``2 d`` or more from ``c``. Distances to the other picks are
+    bounded with a copy of the pool rounded to 16-bit integers, two bytes per number, and if necessary computed in
+    float64 from the features. So the picks are those of the definition in float64; candidates that agree to one part in
+    :math:`10^{12}` tie, and the first of them in the pool is picked.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""What the greedy selectors share: one pick after the other, in steps, from where the last call stopped."""
+"""The base of greedy selectors: one pick after the other, in steps, continued from the last call if asked for."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _Greedy = TypeVar("_Greedy", bound="GreedySelector")
 
 
 class GreedySelection(Protocol):
-    """A selection under way, as the compiled part gives it."""
+    """The state of a greedy selection, as in `_core.Selection`."""
 
     def propose(self) -> tuple[int, float] | None:
-        """Return what would be picked next and its score, or None if none is left."""
+        """Return the candidate that would be picked next and its score, or None if no candidate is left."""
 
     def advance(self, count: int) -> None:
-        """Pick `count` more."""
+        """Pick `count` further candidates."""
 
     def accept(self, candidate: int) -> None:
-        """Pick a candidate, the best or not, with the score that it would have as the best."""
+        """Pick a candidate, whether or not it is the best."""
 
     def exclude(self, candidates: Any) -> None:
-        """Never pick these."""
+        """Never pick these candidates."""
 
     @property
     def remaining(self) -> int:
-        """Candidates that are neither picked nor excluded."""
+        """Number of candidates that are neither picked nor excluded."""
 
     @property
     def indices(self) -> NDArray[np.int64]:
@@ -48,9 +48,9 @@ class GreedySelection(Protocol):
 
 
 class GreedySelector(Selector):
-    """Base of the selectors that pick the best candidate, account for it, and pick again.
+    """Base of the selectors that pick the best candidate, update all scores, and repeat.
 
-    A selection of few is the beginning of one of more.
+    A smaller selection is the beginning of a larger one.
 
     Attributes
     ----------
@@ -59,8 +59,8 @@ class GreedySelector(Selector):
     scores_ : ndarray of float64
         Score of each pick when it was picked.
     stop_reason_ : str or None
-        Why there are fewer picks than asked for: ``"stop_gain"``, or ``"constraints"`` that no candidate meets any
-        more. None if there are as many.
+        Reason why there are fewer picks than asked for: ``"stop_gain"``, or ``"constraints"`` if no candidate meets
+        them any more. None if there are as many as asked for.
     """
 
     supports_constraints: ClassVar[bool] = True
@@ -93,7 +93,7 @@ class GreedySelector(Selector):
         Parameters
         ----------
         X : ndarray of shape (n, d), or Features
-            The pool, one row a structure, float32 or float64. It is neither copied nor converted.
+            The pool, one row per structure, float32 or float64. It is neither copied nor converted.
         y : optional
             Labels, which are ignored: scikit-learn passes them.
         core : ndarray of shape (m, d), or Features, optional
@@ -101,14 +101,14 @@ class GreedySelector(Selector):
         exclude : sequence of int, default=()
             Indices of structures of the pool that must not be picked.
         constraints : sequence of Constraint, default=()
-            What the picks must obey together, such as a `Quota`, a `Budget` or a `MinDistance`: the best candidate that
-            fits is picked.
+            Limits on the picks, such as a `Quota`, a `Budget` or a `MinDistance`: the best candidate that fits is
+            picked.
         warm_start : bool, default=False
             Continue the selection of the last call, on the same pool, up to a larger `n_to_select`. The result is that
-            of one selection of as many. The core is that of that call. A selection with constraints, some of which
-            depend on how many are to be picked, cannot be continued.
+            of one larger selection. The core is that of the last call. A selection with constraints cannot be
+            continued, since some of them depend on the number of picks.
         checkpoint : Checkpoint, optional
-            Keeps the picks in a file while they are made. Those that it has already are made first, without a search.
+            Keeps the picks in a file while they are made. Picks in the file are repeated first, without a search.
 
         Returns
         -------
@@ -121,7 +121,7 @@ class GreedySelector(Selector):
             If the pool is empty, smaller than `n_to_select`, not finite or not as wide as the core, if constraints
             cannot be met, or a parameter is out of its range.
         MemoryLimitError
-            If more than `max_memory` is needed, for those selectors that have such a limit.
+            If more than `max_memory` is needed, for selectors with this parameter.
         """
         n_pool, n_features = pool_shape(X)
         check_labels(y, n_pool)
@@ -171,13 +171,13 @@ class GreedySelector(Selector):
 
     @abstractmethod
     def _begin(self, X: Any, core: Any) -> GreedySelection:
-        """Begin a selection from what `fit` was given."""
+        """Begin a selection from the pool and the core of `fit`."""
 
     def _ended(self) -> None:
-        """Set the attributes that not all selectors have."""
+        """Set the attributes that only some selectors have."""
 
     def next_score(self) -> float:
-        """Return the largest score of all that are left after the last pick, 0 if there are none."""
+        """Return the largest score of the candidates left after the last pick, 0 if there are none."""
         self._check_fitted()
         if not self._is_under_way():
             raise NotFittedError(
@@ -188,21 +188,21 @@ class GreedySelector(Selector):
         return 0.0 if proposed is None else float(proposed[1])
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what only a selection under way needs: the compiled part, and constraints, which know the pool."""
+        """Leave out what refers to the pool: the compiled selection, the constraints and the checkpoint."""
         dropped = {"_selection", "_constraints", "_checkpoint"}
         return {name: value for name, value in self.__dict__.items() if name not in dropped}
 
     def _is_under_way(self) -> bool:
-        """Tell whether the selection under way is where the last call ended."""
+        """Tell whether the compiled selection is there and ends with the picks of the last call."""
         return hasattr(self, "_selection") and np.array_equal(self._selection.indices, self.selected_idx_)
 
     def _begin_again(self, X: Any) -> GreedySelection:
-        """Repeat the picks, where the selection under way did not come along with a copy, or was interrupted.
+        """Begin with the picks so far, after a copy, which has no compiled selection, or an interruption.
 
         Raises
         ------
         InvalidInputError
-            The picks do not have the scores that they had.
+            The scores of the picks differ from those of the last call.
         """
         selection = self._begin(X, self._core)
         for index in self.selected_idx_.tolist():
@@ -216,13 +216,13 @@ class GreedySelector(Selector):
         return selection
 
     def _repeat(self, checkpoint: Checkpoint) -> int:
-        """Decide again what another run decided, and return how many picks that were."""
+        """Repeat the decisions in a checkpoint, and return the number of picks among them."""
         picks = 0
         try:
             for decision in checkpoint.decisions:
                 if decision < 0:
                     passed = -1 - decision
-                    # Constraints take note of whom they turn away.
+                    # Constraints record the candidates that they refuse.
                     all(constraint.fits(passed) for constraint in self._constraints)
                     self._selection.exclude([passed])
                 else:
@@ -234,7 +234,7 @@ class GreedySelector(Selector):
         return picks
 
     def _advance(self, count: int) -> str | None:
-        """Pick `count` more, or as many as there are reasons for; say why they are fewer."""
+        """Pick up to `count` further candidates; return the reason if there are fewer."""
         with progress_bar(self.progress, total=count, desc="selecting", unit="structure") as bar:
             if self.stop_gain is None and not self._constraints:
                 # Steps of about a tenth of a second let Ctrl-C through and move the bar.
@@ -257,7 +257,7 @@ class GreedySelector(Selector):
         return None
 
     def _pick_one(self) -> str | None:
-        """Pick the best candidate that fits, or say why not."""
+        """Pick the best candidate that fits, or return the reason why none is picked."""
         selection = self._selection
         while True:
             proposed = selection.propose()
@@ -276,19 +276,19 @@ class GreedySelector(Selector):
         return None
 
     def _is_too_little(self, score: float, stop_gain: float) -> bool:
-        """Compare a score with the first that is finite: where there is nothing to be far from, it is infinite."""
+        """Compare a score with the first finite one: without a core, the score of the first pick may be infinite."""
         if self._first_score is None:
             known = self._selection.scores
             self._first_score = next((float(first) for first in known[np.isfinite(known)]), None)
         return self._first_score is not None and score < stop_gain * self._first_score
 
     def _account_for(self, index: int) -> None:
-        """Leave out what does not fit beside a pick any more."""
+        """Exclude the candidates that a pick rules out by the constraints."""
         for constraint in self._constraints:
             self._selection.exclude(list(constraint.picked(index)))
 
     def _keep(self, decisions: list[int]) -> None:
-        """Take note of what was decided, and write it down from time to time."""
+        """Add decisions to the checkpoint, and write it if it is due."""
         if self._checkpoint is not None:
             self._checkpoint.decisions += decisions
             if self._checkpoint.is_due():

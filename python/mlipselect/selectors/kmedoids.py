@@ -1,4 +1,4 @@
-"""k-medoids: the structures that stand for the pool best, each for those that are nearest to it."""
+"""k-medoids: the structures that best represent the pool, each its own cluster of nearest structures."""
 
 from __future__ import annotations
 
@@ -29,67 +29,67 @@ from mlipselect.selectors.base import (
 logger = logging.getLogger("mlipselect")
 
 
-#: Ways to find the first medoids, and what the compiled part calls them.
+#: Ways to find the first medoids, with their names in `_core`.
 STARTS = {"build": "build", "lab": "lab", "k_medoids++": "k-medoids++"}
 
 
 class KMedoids(Selector):
-    r"""Rows that minimise the sum, over the pool, of the distance to the nearest of them.
+    r"""A set of rows, the medoids, that minimises the sum over the pool of the distance to the nearest medoid.
 
     Parameters
     ----------
     n_to_select : int or float, optional
-        Structures to pick, those of a core not counted: how many, or as a fraction of the pool between 0 and 1; by
-        default half of the pool.
+        Number of structures to pick, without those of a core, or a fraction of the pool between 0 and 1; by default
+        half of the pool.
     initialize : {"build", "lab", "k_medoids++"}, default="lab"
-        First medoids: each the best of all rows [1]_, the best of a few random rows [2]_, or drawn with a probability
-        proportional to the distance to the nearest one so far.
+        First medoids, one after the other: the best of all rows [1]_, the best of a few random rows [2]_, or a row
+        drawn with a probability proportional to its distance to the nearest medoid so far.
     metric : {"euclidean"}, default="euclidean"
-        What distance is.
+        Distance of two rows.
     scale : {"standard", "none"}, default="standard"
         Divide every feature by its standard deviation over core and pool, or leave it as it is.
     max_iter : int, default=100
-        Rounds over the pool at most. It takes few; if these are too few, a warning says so.
+        Largest number of rounds over the pool. Few are needed; if these are too few, a warning says so.
     max_memory : int, default=4 GiB
-        Bytes to take beside the pool. What is needed is logged before it is taken, at the level INFO. Where it is
-        too little to remember the neighbours of all rows, they are found again in every round, which is slow.
+        Largest number of bytes beside the pool. The memory needed is logged at the level INFO before it is allocated.
+        If it is too small for the neighbours of all rows, they are found again in every round, which is slow.
     random_state : int, numpy.random.Generator or None, default=0
-        Seed of the first medoids ``"lab"`` and ``"k_medoids++"``, a generator that gives one, or None for fresh
-        entropy. Nothing else is random.
+        Seed of the first medoids ``"lab"`` and ``"k_medoids++"``, a generator from which one is drawn, or None for
+        fresh entropy. Nothing else is random.
     progress : bool or None, default=False
-        Show progress on standard error; None where that is a terminal.
+        Show progress on standard error; None shows it if that is a terminal.
     n_threads : int, optional
         Threads to use, by default one for each processor. The result does not depend on it.
 
     Attributes
     ----------
     selected_idx_ : ndarray of int64
-        Medoids, those that stand for more rows first, of equal ones the lower index first.
+        Medoids, those with larger clusters first; of equal clusters, the lower index first.
     scores_ : ndarray of float64
-        Rows of the pool that each medoid stands for, itself among them.
+        Number of rows of the pool in the cluster of each medoid, including itself.
     labels_ : ndarray of int64
-        For every row of the pool the position in `selected_idx_` of its nearest medoid, -1 where a row of the core is
+        For every row of the pool, the position in `selected_idx_` of its nearest medoid, or -1 if a row of the core is
         as near or nearer.
     loss_ : float
         Sum over the pool of the distance to the nearest medoid or row of the core, in float64.
     n_iter_ : int
-        Rounds over the pool, the last of which found nothing to swap.
+        Rounds over the pool; the last one found no swap, unless `max_iter` stopped it.
     n_swaps_ : int
         Swaps of a medoid for another row.
     seed_ : int
-        Seed of the draw: `random_state`, or what came of it where that is no integer.
+        Seed of the draw: `random_state`, or the seed drawn for it if it is not an integer.
 
     Notes
     -----
-    FasterPAM [2]_ visits the rows in the order of the pool, round and round, and swaps a row for a medoid as soon as
-    that lowers the loss, until no swap does. The core, where there is one, acts as medoids that cannot be swapped, so
-    picks go where it is far away. Picks for `n` are no part of picks for `m > n`.
+    FasterPAM [2]_ visits the rows in the order of the pool, round after round, and swaps a row for a medoid as soon as
+    that lowers the loss, until no swap does. The rows of a core act as medoids that cannot be swapped, so picks go
+    where the core is far away. The picks for `n` are not among those for `m > n`.
 
-    Distances are computed from float32 rows, relative to the mean of the pool, so that a loss is a local minimum to
-    about one part in :math:`10^6`. No matrix of them is formed. The components of a row along a few leading directions,
-    with the length of the rest, give a lower bound on every distance; and whether a swap helps depends only on pairs
-    that are nearer than the second nearest medoid is, about two in every `n_to_select`. Those are remembered, eight
-    bytes each.
+    Distances are computed from float32 rows, relative to the mean of the pool, so the loss is a local minimum to about
+    one part in :math:`10^6`. No matrix of distances is formed. The components of rows along a few leading directions,
+    with the length of the rest, give a lower bound of every distance. Whether a swap lowers the loss depends only on
+    pairs nearer than the second nearest medoid, about two in every `n_to_select`. These are kept, with eight bytes
+    each.
 
     References
     ----------
@@ -142,15 +142,15 @@ class KMedoids(Selector):
         Parameters
         ----------
         X : ndarray of shape (n, d), or Features
-            The pool, one row a structure, float32 or float64.
+            The pool, one row per structure, float32 or float64.
         y : optional
             Labels, which are ignored: scikit-learn passes them.
         core : ndarray of shape (m, d), or Features, optional
-            Structures that are in the training set already: medoids that stay.
+            Structures that are in the training set already; they act as medoids that stay.
         exclude : sequence of int, default=()
             Indices of structures of the pool that must not become medoids. They still count in the loss.
         warm_start : bool, default=False
-            Refused: medoids are chosen together, and those of a smaller selection are no part of a larger one.
+            Refused: medoids are chosen together, and those of a smaller selection are not among those of a larger one.
 
         Returns
         -------
@@ -163,7 +163,7 @@ class KMedoids(Selector):
             If the pool is empty, smaller than `n_to_select`, not finite or not as wide as the core, or a parameter
             out of its range.
         MemoryLimitError
-            If `max_memory` is too little for the rows and the neighbours of a few.
+            If `max_memory` is too small for the rows and the neighbours of a few of them.
         """
         if warm_start:
             raise InvalidInputError(
@@ -182,7 +182,7 @@ class KMedoids(Selector):
         return self
 
     def notes(self) -> list[str]:
-        """Say how far the pool is from the picks."""
+        """Return a sentence with the sum of the distances of the pool to core and picks."""
         return [distance_note(self.loss_)]
 
     def _begin(self, pool: FloatMatrix, core: FloatMatrix | None, exclude: Any) -> MedoidSwaps:

@@ -22,26 +22,25 @@ class RandomSelector(DrawnSelector):
     Parameters
     ----------
     n_to_select : int or float, optional
-        Structures to pick: how many, or as a fraction of the pool between 0 and 1; by default half of the pool.
+        Number of structures to pick, or a fraction of the pool between 0 and 1; by default half of the pool.
     random_state : int, numpy.random.Generator or None, default=0
-        Seed of the draw, a generator that gives one, or None for fresh entropy.
+        Seed of the draw, a generator from which one is drawn, or None for fresh entropy.
 
     Attributes
     ----------
     selected_idx_ : ndarray of int64
         Picks, in order.
     scores_ : ndarray of float64
-        Share of the candidates, or of those of its stratum, that is picked: for each pick, how likely that was.
+        Probability of each pick: the share of the candidates, or of its stratum, that is picked.
     seed_ : int
-        Seed of the draw: `random_state`, or what came of it where that is no integer.
+        Seed of the draw: `random_state`, or the seed drawn for it if it is not an integer.
 
     Notes
     -----
-    Every set of `n_to_select` candidates is as likely as any other or, with strata, every such set that holds as many
-    of each. How many that are follows from Webster's method [1]_: the next pick is one of the stratum with the most
-    candidates for each :math:`2 k + 1`, with `k` its picks so far. So every beginning of the picks is in proportion, up
-    to rounding, and a stratum too small for its share to reach one half has none. Where several are equal, chance
-    decides.
+    Every set of `n_to_select` candidates is equally likely or, with strata, every set with the same number from each
+    stratum. Webster's method [1]_ gives these numbers: the next pick is from the stratum with the largest number of
+    candidates divided by :math:`2 k + 1`, with `k` its picks so far. Ties are broken at random. So every beginning of
+    the picks is in proportion, up to rounding, and a stratum whose share is below one half has no pick.
 
     References
     ----------
@@ -78,21 +77,21 @@ class RandomSelector(DrawnSelector):
         Parameters
         ----------
         X : anything with a length
-            The pool: a matrix of features, `Features`, or a list of structures. Features are not looked at.
+            The pool: a matrix of features, `Features`, or a list of structures. Features are not used.
         y : optional
             Labels, which are ignored: scikit-learn passes them.
         core : optional
-            Of influence only on a `MinDistance`: taken so that all selectors can be called alike.
+            Used by a `MinDistance` only; accepted since all selectors have the same call.
         groups : sequence of shape (n,), optional
             Stratum of each structure: names, numbers or anything else that can be compared for equality.
         exclude : sequence of int, default=()
             Indices of structures of the pool that must not be picked. They do not count in the size of their stratum.
         constraints : sequence of Constraint, default=()
-            What the picks must obey together, such as a `Quota`, a `Budget` or a `MinDistance`: the next that fits is
+            Limits on the picks, such as a `Quota`, a `Budget` or a `MinDistance`: the next candidate that fits is
             picked.
         warm_start : bool, default=False
             Continue the selection of the last call, on the same pool, up to a larger `n_to_select`. The result is that
-            of one selection of as many. Strata are those of that call.
+            of one larger selection. Strata are those of the last call.
 
         Returns
         -------
@@ -132,7 +131,7 @@ class RandomSelector(DrawnSelector):
     _counted: NDArray[np.int64]
 
     def _strata(self, X: Any, groups: Any) -> NDArray[np.int64] | None:
-        """Give the stratum of every structure as a number, where there are strata."""
+        """Return the stratum of every structure as a number, or None without strata."""
         if groups is None:
             return None
         if len(groups) != len(X):

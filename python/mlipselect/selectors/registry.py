@@ -1,4 +1,4 @@
-"""Selectors by the names that `select` and the command line know them by."""
+"""The registry of selectors: their names in `select` and on the command line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ METHODS: dict[str, type[Selector]] = {
     "cur": CUR,
     "random": RandomSelector,
 }
-"""The selector of each method; a line makes another one known to `select` and the command line."""
+"""The selector of each method; one line adds a selector to `select` and the command line."""
 
 #: Parameters that change no pick.
 _HOW = {"progress", "n_threads"}
@@ -38,8 +38,8 @@ def make_selector(method: str, n: int, **parameters: Any) -> Selector:
     n : int
         Structures to select.
     **parameters
-        Parameters of the selector. `progress`, `n_threads` and `random_state` go to the selectors that have them;
-        any other must be one of the selector's.
+        Parameters of the selector. `progress`, `n_threads` and `random_state` are ignored if the selector does not have
+        them; any other parameter must be one of the selector.
 
     Raises
     ------
@@ -67,5 +67,5 @@ def parameter_names(kind: type[Selector]) -> list[str]:
 
 
 def selector_parameters(selector: Selector) -> dict[str, Any]:
-    """Return the parameters of a selector that its picks depend on."""
+    """Return the parameters of a selector on which its picks depend."""
     return {name: value for name, value in selector.get_params().items() if name not in {*_HOW, "n_to_select"}}

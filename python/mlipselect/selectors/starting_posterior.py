@@ -1,4 +1,4 @@
-"""What is known before the first pick: a prior, and the core."""
+"""The posterior before the first pick, from a prior and the core."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def starting_posterior(
     posterior: Posterior | None = None,
     n_threads: int | None = None,
 ) -> Posterior:
-    """Make the posterior that a core leaves.
+    """Make the posterior after the observation of a core.
 
     Parameters
     ----------
     X : ndarray of shape (n, d), Features or FeatureStore
-        The pool. It settles the size of the prior, and is not observed.
+        The pool. It determines the scale of the prior, and is not observed.
     core : ndarray of shape (m, d), or Features, optional
         Structures that are in the training set already.
     update : {"structure", "atoms"}, default="structure"
-        Whether the structure rows of the core are observed, or those of its atoms.
+        Rows of the core to observe: its structure rows or its atomic rows.
     ridge : float, default=1e-5
         Prior precision over noise precision, in units of the mean square of the features (of core and pool).
     prior_precision : float or ndarray of shape (d,) or (d, d), optional
@@ -41,7 +41,7 @@ def starting_posterior(
     noise_precision : float, default=1.0
         Inverse noise variance of the observation that a row stands for.
     posterior : Posterior, optional
-        What is known before the core, instead of a prior; it stays as it is.
+        The posterior before the core, instead of a prior; it is not changed.
     n_threads : int, optional
         Threads to use, by default one for each processor.
 
@@ -66,7 +66,7 @@ def starting_posterior(
 
 
 def atomic_rows(features: Any, what: str, asked: str = "update='atoms'") -> FloatMatrix:
-    """Return the atomic rows, which a parameter asked for, of features that have them."""
+    """Return the atomic rows of features, or refuse features without them; `asked` is the parameter that needs them."""
     atoms = features.per_atom if isinstance(features, HasStructureRows) else None
     if atoms is None:
         raise InvalidInputError(
@@ -83,20 +83,20 @@ def learned(
     Parameters
     ----------
     start : Posterior
-        What is known before; it stays as it is.
+        The posterior before the picks; it is not changed.
     X : ndarray of shape (n, d), or Features
         The pool.
     picks : ndarray of int64
         Indices of the picks, in order.
     update : {"structure", "atoms"}, default="structure"
-        Whether the structure row of a pick is observed, or those of its atoms.
+        Rows of a pick to observe: its structure row or its atomic rows.
 
     Returns
     -------
     Posterior
-        What is known after the last pick.
+        The posterior after the last pick.
     ndarray of float64
-        Information of the picks up to each one: half the fall of the log determinant of the covariance, in nat.
+        Cumulative information after each pick: half the decrease of the log determinant of the covariance, in nat.
     """
     posterior, before = start.copy(), start.information()
     information = np.empty(len(picks))
@@ -117,7 +117,7 @@ def prior_from_ridge(
     core: FloatMatrix | None,
     n_threads: int | None = None,
 ) -> float:
-    """Give the precision of the prior that a ridge stands for.
+    """Return the prior precision for a ridge.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def prior_from_ridge(
             "with the longest features; values from 1e-3 to 1e-9 serve",
             stacklevel=7,
         )
-    # With no feature anywhere every ridge is the same: nothing can be learned.
+    # If all features are zero, nothing can be learned, and any ridge will do.
     return ridge * noise_precision * (_mean_square(pool, core, n_threads) or 1.0)
 
 

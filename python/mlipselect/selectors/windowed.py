@@ -1,4 +1,4 @@
-"""Selections from rows on disk: how much is read at a time, and what is known of all rows before the first pick."""
+"""Selections from rows on disk: sizes of blocks and windows, rows on other machines, and scales of columns."""
 
 from __future__ import annotations
 
@@ -15,46 +15,46 @@ logger = logging.getLogger("mlipselect.memory")
 
 Kind: TypeAlias = Literal["variances", "distances"]
 Sizes: TypeAlias = tuple[int, int, int]
-"""Rows that are read at a time, rows of a window as it begins, rows of a window at most."""
+"""Numbers of rows: of a block, of the first window and of the largest window."""
 Sums: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 class Windows(Protocol):
-    """Rows with bounds of their scores on other machines, which are asked for windows; see `_core.BoundedRows`."""
+    """Rows on other machines, with bounds of their scores: a source of windows, as `_core.BoundedRows`."""
 
     def survey(self, known: Any) -> None:
-        """Begin anew: find the bounds of all rows, given a posterior or the rows of centres."""
+        """Find the bounds of all rows, given a posterior or the rows of centres."""
 
     def observe(self, news: Any) -> None:
-        """Learn of picks: of their directions, or None, and the posterior after them; or of their rows."""
+        """Record picks: their directions, or None, with the posterior after them; or, for distances, their rows."""
 
     def exclude(self, candidates: NDArray[np.int64]) -> None:
-        """Never name these again."""
+        """Leave these candidates out of all later windows."""
 
     def window(
         self, size: int, *, sharp: bool = False
     ) -> tuple[NDArray[np.int64], FloatMatrix, NDArray[np.float64], float]:
-        """Give the rows with the largest bounds (indices, ascending; rows; bounds) and the largest bound outside."""
+        """Return the rows with the largest bounds (indices, ascending; rows; bounds) and the largest bound outside."""
 
 
 @runtime_checkable
 class RowsElsewhere(Protocol):
-    """Rows that other machines go through."""
+    """Rows that are held and read by other machines."""
 
     def bounded(self, kind: Kind, **options: Any) -> Windows:
-        """Hold the rows there, with bounds; options are those of `_core.BoundedRows`."""
+        """Make the source of windows on these machines; options are those of `_core.BoundedRows`."""
 
     def column_sums(self, origin: NDArray[np.float64]) -> list[Sums]:
-        """Give `_core.column_sums` of each store."""
+        """Return `_core.column_sums` of each store."""
 
 
 def window_sizes(rows: StoredRows, kind: Kind, max_memory: int) -> Sizes:
-    """Settle how much is read at a time, and how many rows a window has.
+    """Return the sizes of blocks and windows for a limit of memory, and log them.
 
     Raises
     ------
     MemoryLimitError
-        `max_memory` is too little; the message says what is needed.
+        `max_memory` is too small; the message says how many bytes are needed.
     """
     block, window, largest, in_all = _core.window_sizes(kind, MappedRows(rows), max_memory)
     n, d = rows.shape
@@ -66,24 +66,24 @@ def window_sizes(rows: StoredRows, kind: Kind, max_memory: int) -> Sizes:
 
 
 def windows_elsewhere(rows: StoredRows, kind: Kind, **options: Any) -> Windows | None:
-    """Hold rows with bounds where they are, if that is not here."""
+    """Return the source of windows for rows on other machines, or None for rows on this one."""
     return rows.bounded(kind, **options) if isinstance(rows, RowsElsewhere) else None
 
 
 def stored_scales(rows: StoredRows, core: FloatMatrix | None, n_threads: int | None = None) -> NDArray[np.float64]:
-    """One over the standard deviation of each column of pool and core together, and 1 for columns that are constant.
+    """Return the inverse standard deviation of each column over pool and core, or 1 for a constant column.
 
     Raises
     ------
     StructureError
         A row that is not finite.
     """
-    # Deviations from some row lose less to rounding than the values themselves, whose mean may be large.
+    # Sums of deviations from the first row round less than sums of the values, whose mean may be large.
     origin = rows.take([0])[0].astype(np.float64)
     if isinstance(rows, RowsElsewhere):
         sums = rows.column_sums(origin)
     else:
-        # Store by store, so that sums have the same bits wherever the stores are.
+        # Store by store, so that sums have the same bits on one machine and on many.
         stores = getattr(rows, "stores", [rows])
         sums = [_core.column_sums(MappedRows(store), origin, n_threads=n_threads) for store in stores]
     count = len(rows)
