@@ -1,10 +1,10 @@
 """Features and selections on a Dask cluster, with the picks of one machine.
 
-Every worker holds a part of the rows, with bounds of their scores (see `mlipselect._core.BoundedRows`). It returns its
-best candidates with their rows, and an upper bound for all others. The driver picks among the candidates of all workers
-until its best is no more above the largest of these bounds, tells the workers what was picked, and asks again. So there
-is one round trip a window rather than one a pick. Bounds are bounds whoever computed them: the part of a worker that is
-lost goes to another one, which begins from what is known by then.
+Every worker holds a part of the rows, with bounds of their scores (see `mlipselect._core.BoundedRows`). It returns the
+rows with the largest bounds, and the largest bound of its other rows. The driver picks among the rows of all workers
+until its best score is no longer above the largest of these bounds. Then it sends the picks to the workers and asks
+again. So there is one round trip per window, not per pick. If a worker is lost, another one surveys its part again,
+given the posterior or the centres at that time; the bounds hold all the same.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ try:
 except ImportError as error:  # pragma: no cover - depends on what is installed
     raise MissingExtraError("a Dask cluster needs distributed: pip install 'mlipselect[dask]'") from error
 
-#: What is held of rows in this process, if it is a worker, by the selection and the part.
+#: The rows with bounds that this process holds as a worker, by selection and part.
 _held: dict[tuple[str, int], _Held] = {}
-#: How often the part of a lost worker is given to another one before a selection gives up.
+#: Largest number of losses of workers, per part, in one round trip.
 ATTEMPTS = 5
-#: Seconds after which it is looked whether workers are still there.
+#: Seconds between checks for lost workers.
 POLL = 0.5
 
 
 class ClusterStore(JoinedStores):
-    """Stores of features whose rows are gone through by the workers of a Dask cluster.
+    """Stores of features whose rows are read by the workers of a Dask cluster.
 
-    It serves as the pool of `mlipselect.select`, `BayesianSelector` and `FPS`, which then make the picks that they make
-    from the stores themselves. Workers read the shards from the folders, so these must be where all machines see them.
-    The scores ``pool_variance`` and ``pool_std``, and the other methods, read the rows in this process.
+    It is a pool for `mlipselect.select`, `BayesianSelector` and `FPS`. The picks are those from the stores without a
+    cluster. Workers read the shards from the folders, so all machines must see the folders. The scores
+    ``pool_variance`` and ``pool_std``, and the other methods, read the rows in this process.
 
     Parameters
     ----------
@@ -62,11 +62,11 @@ class ClusterStore(JoinedStores):
     Attributes
     ----------
     round_trips : int
-        How often all workers were asked in the selections so far.
+        Number of round trips to all workers in the selections so far.
     bytes_sent, bytes_received : int
-        Size of what went to the workers and came back.
+        Bytes of the messages to the workers and of their answers.
     lost : int
-        How often a part had to be begun anew, because its worker was lost.
+        Number of times that a part was surveyed again because its worker was lost.
 
     Examples
     --------
@@ -85,11 +85,11 @@ class ClusterStore(JoinedStores):
         self.round_trips = self.bytes_sent = self.bytes_received = self.lost = 0
 
     def bounded(self, kind: Kind, **options: Any) -> RemoteRows:
-        """Hold the rows on the workers, with bounds of what is maximised."""
+        """Return the source of windows that holds the rows on the workers, with bounds."""
         return RemoteRows(self, kind, options)
 
     def column_sums(self, origin: NDArray[np.float64]) -> list[Sums]:
-        """Sum what columns differ from an origin by, and the squares of that, over the rows of each store."""
+        """Return the sums of the deviations of columns from an origin, and of their squares, for each store."""
         futures = [self.client.submit(_column_sums, store.absolute(), origin, pure=False) for store in self.stores]
         return [future.result() for future in futures]
 
@@ -102,7 +102,7 @@ class RemoteRows:
     pool : ClusterStore
         The rows.
     kind : {"variances", "distances"}
-        What bounds are bounds of.
+        The quantity that is bounded.
     options : dict
         Parameters of `mlipselect._core.BoundedRows`.
     """
@@ -110,32 +110,32 @@ class RemoteRows:
     def __init__(self, pool: ClusterStore, kind: Kind, options: dict[str, Any]):
         self._pool, self._kind, self._options = pool, kind, options
         self._key = uuid.uuid4().hex
-        # Workers may be at home in other folders.
+        # Workers may run in other folders.
         here = JoinedStores([store.absolute() for store in pool.stores])
         self._parts = split(here, len(_workers(pool.client)))
         self._starts = np.concatenate([[0], np.cumsum([len(part) for part in self._parts])]).astype(np.int64)
         self._taken = np.zeros(len(pool), dtype=bool)
         self._known: Any = None
         self._version = 0
-        #: What the workers were not told yet.
+        #: Picks and exclusions that the workers have not received yet.
         self._news: list[Any] = []
         self._excluded: list[int] = []
         self._homes: list[str | None] = [None] * len(self._parts)
 
     def exclude(self, candidates: NDArray[np.int64]) -> None:
-        """Never name these again."""
+        """Leave these candidates out of all later windows."""
         self._taken[candidates] = True
         self._excluded += candidates.tolist()
 
     def survey(self, known: Any) -> None:
-        """Begin anew with what is known; the workers go through their rows when they are asked next."""
+        """Begin again, given a posterior or centres; the workers survey their rows at the next window."""
         self._known, self._news = known, []
         self._key = uuid.uuid4().hex
         self._version = 0
         self._homes = [None] * len(self._parts)
 
     def observe(self, news: Any) -> None:
-        """Learn of picks."""
+        """Record picks, which the workers receive with the next window."""
         self._known = _learned(self._kind, self._known, news)
         self._version += 1
         self._news.append(news)
@@ -143,7 +143,7 @@ class RemoteRows:
     def window(
         self, size: int, *, sharp: bool = False
     ) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[np.float64], float]:
-        """Ask every worker for its best rows, and for the largest bound of its others."""
+        """Ask every worker for the rows with the largest bounds, and for the largest bound of its other rows."""
         each = -(-size // len(self._parts))
         found = self._ask({"size": each, "sharp": sharp})
         self._news, self._excluded = [], []
@@ -153,7 +153,7 @@ class RemoteRows:
         return members, rows, bounds, max(outside for *_, outside in found)
 
     def _ask(self, wanted: dict[str, Any]) -> list[Any]:
-        """Bring every part up to date, wherever it is, and return the window of each."""
+        """Update every part on its worker, and return the window of each."""
         answers: dict[int, Any] = {}
         pending = {part: self._send(part, wanted) for part in range(len(self._parts))}
         losses = 0
@@ -171,7 +171,7 @@ class RemoteRows:
                         continue
                 elif self._homes[part] in workers:
                     continue
-                # The worker is lost, or is another one than before at the same address.
+                # The worker is lost, or a new one has its address.
                 future.cancel()
                 losses += 1
                 self._pool.lost += 1
@@ -183,7 +183,7 @@ class RemoteRows:
         return [answers[part] for part in range(len(self._parts))]
 
     def _send(self, part: int, wanted: dict[str, Any]) -> Future:
-        """Ask the worker of a part or, where it has none, another one that is told everything."""
+        """Ask the worker of a part for its window. A part without a worker goes to one with its complete state."""
         if self._homes[part] is None:
             workers = _workers(self._pool.client)
             self._homes[part] = workers[part % len(workers)]
@@ -204,7 +204,7 @@ class RemoteRows:
             return None
 
     def _everything(self, part: int) -> dict[str, Any]:
-        """Say all that a worker has to know which knows nothing."""
+        """Return the message with the complete state of a part."""
         own = slice(self._starts[part], self._starts[part + 1])
         return {
             "rows": self._parts[part],
@@ -216,14 +216,14 @@ class RemoteRows:
         }
 
     def _since_then(self, part: int) -> dict[str, Any]:
-        """Say what is new since a worker was asked last."""
+        """Return the message with the changes since the last window."""
         first, last = self._starts[part], self._starts[part + 1]
         excluded = np.array([row - first for row in self._excluded if first <= row < last], dtype=np.int64)
         return {"news": self._news, "excluded": excluded, "version": self._version}
 
 
 class _Held:
-    """What a worker holds of a part."""
+    """The rows of a part with bounds, on a worker, and the version of its state."""
 
     def __init__(self, message: dict[str, Any], n_threads: int | None):
         rows = MappedRows(message["rows"])
@@ -233,13 +233,13 @@ class _Held:
 
 
 def _answer(key: tuple[str, int], data: bytes, wanted: dict[str, Any]) -> Any:
-    """Bring a part up to date on a worker, and give its window; None if the part is not known here."""
+    """Update a part on a worker, and return its window; None if this worker does not hold the part."""
     from distributed import get_worker
 
     worker: Any = get_worker()
     message = pickle.loads(data)
     if "rows" in message:
-        # Parts of selections that are over make room.
+        # Drop the parts of earlier selections.
         for other in [other for other in _held if other[0] != key[0]]:
             del _held[other]
         _held[key] = _Held(message, worker.state.nthreads)
@@ -247,7 +247,7 @@ def _answer(key: tuple[str, int], data: bytes, wanted: dict[str, Any]) -> Any:
     if held is None:
         return None
     held.rows.exclude(message["excluded"])
-    # A task may be run twice; what it brings is learned once.
+    # A task may run twice, but its picks are recorded once.
     for news in (
         message.get("news", [])[held.version - message["version"] :] if held.version < message["version"] else []
     ):
@@ -257,7 +257,7 @@ def _answer(key: tuple[str, int], data: bytes, wanted: dict[str, Any]) -> Any:
 
 
 def _column_sums(store: FeatureStore, origin: NDArray[np.float64]) -> Sums:
-    """Sum up on a worker, on as many threads as it has."""
+    """Compute the sums on a worker, with all its threads."""
     from distributed import get_worker
 
     worker: Any = get_worker()
@@ -265,7 +265,7 @@ def _column_sums(store: FeatureStore, origin: NDArray[np.float64]) -> Sums:
 
 
 def _learned(kind: Kind, known: Any, news: Any) -> Any:
-    """Add news to what is known: the last posterior, or the rows of all centres."""
+    """Add picks to the state: the last posterior, or the rows of all centres."""
     return news[1] if kind == "variances" else np.concatenate([known, news])
 
 
@@ -285,16 +285,16 @@ def featurize(
 ) -> ClusterStore:
     """Compute the features of structures on a cluster, a store for each file.
 
-    A file whose worker is lost is gone on with by another one. The same call again goes on where one was stopped.
+    If a worker is lost, another one continues its file. After an interruption, the same call continues.
 
     Parameters
     ----------
     files : sequence of path
-        Files with structures, where all machines see them.
+        Files with structures, which all machines must see.
     descriptor : object or callable
-        What describes the structures; not one that settles its elements by itself, which would differ between files.
+        The descriptor. An `ACE` needs its elements, since those of the structures differ between files.
     folder : path
-        Where the stores go, where all machines see it.
+        Folder of the stores, which all machines must see.
     client : distributed.Client, optional
         The cluster; by default the current client.
     **options
@@ -308,7 +308,7 @@ def featurize(
     Raises
     ------
     StructureError
-        A structure that cannot be read or described; what was finished stays.
+        A structure that cannot be read or described; finished stores are kept.
     InvalidInputError
         No files, or elements that are not given.
     """
