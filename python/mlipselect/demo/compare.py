@@ -15,7 +15,7 @@ from mlipselect.selectors.starting_posterior import starting_posterior
 
 @dataclass(frozen=True)
 class Worth:
-    """What a linear model gains by observing a set of structures.
+    """Information and remaining standard deviations of a linear model after it has observed a set of structures.
 
     Standard deviations are those of the predicted energy per atom over the whole pool, in units of the noise.
 
@@ -37,7 +37,7 @@ class Worth:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Worth of chosen sets, and of random sets of the same size.
+    """Information and deviations after chosen sets, and after random sets of the same size.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ def compare_with_random(
     Returns
     -------
     Comparison
-        The worth of all sets.
+        Information and deviations after each set.
     """
     start = starting_posterior(X, core, ridge=ridge)
 

@@ -1,4 +1,4 @@
-"""Descriptors: what turns a structure into one row of features per atom."""
+"""Descriptors, which turn a structure into one row of features per atom."""
 
 from mlipselect.descriptors.ace import ACE
 from mlipselect.descriptors.base import (

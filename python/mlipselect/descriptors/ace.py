@@ -75,9 +75,9 @@ class ACE(NamedDescriptor):
 
     Notes
     -----
-    With one element and the defaults, total degrees 12, 16 and 19 give 211, 668 and 1429 features: the
-    descriptors ACE (S), (M) and (L) of [1]_ up to the sign of single columns, which no selector sees. Only
-    silicon is meant to reproduce the paper; for other elements ``r0`` is a choice of this package.
+    With one element and the defaults, total degrees 12, 16 and 19 give 211, 668 and 1429 features: the descriptors ACE
+    (S), (M) and (L) of [1]_ up to the sign of single columns, which changes no selection. Only silicon is meant to
+    reproduce the paper; for other elements ``r0`` is a choice of this package.
 
     The features are invariant under rotations, reflections and permutations of like atoms, continuous with
     continuous first derivatives at the cutoff, and the same, bit for bit, for any number of threads.

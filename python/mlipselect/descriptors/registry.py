@@ -39,7 +39,7 @@ def make_descriptor(given: Mapping[str, Any], dtype: str = "float64") -> Any:
     Parameters
     ----------
     given : mapping
-        The options that were given: ``"descriptor"``, by default ``"ace"``, those of that, and wrappers.
+        The options that were given: ``"descriptor"``, by default ``"ace"``, its own options, and those of wrappers.
     dtype : str, default="float64"
         Type of the features, for descriptors that compute in it.
 

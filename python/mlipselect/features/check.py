@@ -1,4 +1,4 @@
-"""The check that every structure passes before a descriptor sees it."""
+"""The check of every structure before it is described."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ Rows: TypeAlias = Literal["structure", "atoms"]
 class Features:
     """Structure features, with atomic features if asked for.
 
-    Where an array is taken, an instance is the matrix of structure features, without a copy.
+    Functions that take an array accept an instance as the matrix of structure features, without a copy.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class Features:
         return self.per_structure.copy() if copy else self.per_structure
 
     def where(self, row: int) -> str:
-        """Say which structure a row describes."""
+        """Return the file and the frame of the structure that a row describes."""
         source, index = self.sources[row] if self.sources else (None, row)
         return f"{source}, frame {index}" if source else f"structure {index}"
 

@@ -52,7 +52,7 @@ class SymmetricContraction(torch.nn.Module):  # type: ignore[misc] # torch is no
             weights = [block.weights_max, *block.weights][::-1]
             for degree, coupling, weight in zip(self._degrees, own_couplings, weights, strict=True):
                 own = torch.tensor(monomials[degree - 1])
-                # A monomial stands for all its orderings.
+                # A monomial represents all its orderings, so its coupling is multiplied by their number.
                 times = torch.tensor([_orderings(monomial) for monomial in monomials[degree - 1]])
                 chosen = coupling[(slice(None), *own.T)] * times[:, None]
                 self._keep("coupling", b, degree, value=chosen.to(weight.dtype))

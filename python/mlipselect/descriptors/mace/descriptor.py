@@ -68,7 +68,7 @@ class MACE(NamedDescriptor):
     Structures are described in batches that `max_memory` bounds, without a pass for forces. On a CPU, modules of this
     package compute the messages and the symmetric contraction; they agree with those of mace up to rounding.
 
-    Derivatives are taken by reverse-mode automatic differentiation. Rows of `design` take a second reverse pass where
+    Derivatives are taken by reverse-mode automatic differentiation. Rows of `design` take a second reverse pass if
     there are fewer components than features. Forward-mode differentiation is not used: in compiled parts of MACE torch
     can drop a part of the derivative without an error.
 
