@@ -163,12 +163,12 @@ def test_a_warm_start_of_a_copy_needs_the_pool_and_the_parameters_of_before():
     ):
         made.next_score()
     made.n_to_select = 9
-    with pytest.raises(ms.InvalidInputError, match="the picks so far do not have the scores that they had"):
+    with pytest.raises(ms.InvalidInputError, match="the scores of the picks so far have changed"):
         made.fit(X[::-1].copy(), warm_start=True)
     with pytest.raises(ms.InvalidInputError, match="the selection began with 60 candidates, given 59"):
         made.fit(X[1:].copy(), warm_start=True)
     made.scale = "none"
-    with pytest.raises(ms.InvalidInputError, match="the picks so far do not have the scores that they had"):
+    with pytest.raises(ms.InvalidInputError, match="the scores of the picks so far have changed"):
         made.fit(X, warm_start=True)
     made.scale = "standard"
     assert made.fit(X, warm_start=True).next_score() == ms.FPS(9).fit(X, core=CORE).next_score()

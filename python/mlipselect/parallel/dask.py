@@ -319,7 +319,7 @@ def featurize(
             _ = descriptor.elements
         except NotFittedError:
             raise InvalidInputError(
-                "expected a descriptor with its elements, such as ACE(['Si']): files may differ in what they hold"
+                "expected a descriptor with its elements, such as ACE(['Si']): the elements of files may differ"
             ) from None
     client = get_client() if client is None else client
     place = Path(folder).resolve()

@@ -159,8 +159,8 @@ def check_labels(y: Any, n_pool: int) -> None:
     shape = tuple(y.shape) if hasattr(y, "shape") else np.shape(y)
     if shape != (n_pool,):
         raise InvalidInputError(
-            f"y: expected None or {n_pool} labels, which are not looked at, got shape {shape}; "
-            "structures that are in the training set already: give it as core="
+            f"y: expected None or {n_pool} labels, which are ignored, got shape {shape}; "
+            "a training set: give it as core="
         )
 
 

@@ -126,7 +126,7 @@ class Quota(Constraint):
             if count < wanted:
                 raise InvalidInputError(
                     f"group {name!r} got {count} of at least {wanted} picks before others ran out: lower its minimum, "
-                    "or loosen what else the picks must obey"
+                    "or loosen the other constraints"
                 )
 
     def _reserve(self) -> NDArray[np.int64]:

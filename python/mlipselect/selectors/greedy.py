@@ -209,8 +209,7 @@ class GreedySelector(Selector):
             selection.accept(index)
         if not np.allclose(selection.scores, self.scores_, rtol=1e-6, atol=0.0):
             raise InvalidInputError(
-                "the picks so far do not have the scores that they had: expected the pool and the parameters that the "
-                "selection began with"
+                "the scores of the picks so far have changed: expected the pool and the parameters of the last call"
             )
         selection.exclude(list(self._excluded))
         return selection

@@ -40,7 +40,7 @@ class RandomSelector(DrawnSelector):
     Every set of `n_to_select` candidates is equally likely or, with strata, every set with the same number from each
     stratum. Webster's method [1]_ gives these numbers: the next pick is from the stratum with the largest number of
     candidates divided by :math:`2 k + 1`, with `k` its picks so far. Ties are broken at random. So every beginning of
-    the picks is in proportion, up to rounding, and a stratum whose share is below one half has no pick.
+    the picks is in proportion, up to rounding; a small stratum may have no pick.
 
     References
     ----------

@@ -196,14 +196,13 @@ fn absent(name: &str) -> PyErr {
     PyAttributeError::new_err(format!("this method of selection has no {name}"))
 }
 
-/// Largest number of bytes of a score with a target, for so many candidates and target rows.
+/// Largest number of bytes of a score with a target, for given numbers of candidates and target rows.
 #[pyfunction]
 pub(crate) fn pool_score_bytes(score: &str, candidates: usize, target: usize, dim: usize) -> PyResult<usize> {
     Ok(choices::score(score, usize::MAX)?.pool_bytes(candidates, target, dim))
 }
 
-/// Largest number of bytes of facility location for so many rows of pool and core, and the same if rounded rows are in
-/// a file.
+/// Largest number of bytes of facility location for given numbers of rows, and the same if rounded rows are in a file.
 #[pyfunction]
 pub(crate) fn facility_location_bytes(pool: usize, core: usize, dim: usize) -> (usize, usize) {
     (FacilityLocation::bytes(pool, core, dim), FacilityLocation::bytes_beside_file(pool, core, dim))

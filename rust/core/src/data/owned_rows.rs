@@ -36,7 +36,7 @@ impl OwnedRows {
         };
         match dim > 0 && count.is_multiple_of(dim) {
             true => Ok(Self { elements, dim }),
-            false => Err(Error::Shape(format!("{count} elements are no rows of {dim} features"))),
+            false => Err(Error::Shape(format!("{count} elements do not make whole rows of {dim} features"))),
         }
     }
 

@@ -423,7 +423,7 @@ mod tests {
         // A header of a few bytes, as array files have, so that rows do not begin at the beginning of a page.
         let bytes = [0; 128].into_iter().chain(data.iter().flat_map(|x| x.to_le_bytes())).collect::<Vec<u8>>();
         fs::write(&path, bytes).unwrap();
-        // SAFETY: nobody else knows the file.
+        // SAFETY: no other process knows the file.
         let map = unsafe { memmap2::Mmap::map(&fs::File::open(&path).unwrap()).unwrap() };
         fs::remove_file(&path).unwrap();
         // SAFETY: any bits are a float, and pages are aligned.

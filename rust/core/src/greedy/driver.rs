@@ -69,7 +69,7 @@ pub struct Greedy<O> {
 }
 
 impl<O: Objective> Greedy<O> {
-    /// Begin with so many candidates and no pick.
+    /// Begin with the given number of candidates and no pick.
     pub(crate) fn begin(objective: O, engine: Engine, candidates: usize) -> Self {
         Self { objective, picks: Picks::new(engine, candidates), scores: Vec::new(), information: Vec::new() }
     }

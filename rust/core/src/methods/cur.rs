@@ -289,7 +289,7 @@ fn effective_rank(squares: &[f64], total: f64) -> usize {
 /// [`Error::Shape`] if a candidate has no value.
 pub fn largest_first(candidates: &[usize], values: &[f64]) -> Result<Vec<usize>> {
     if let Some(index) = candidates.iter().find(|&&index| index >= values.len()) {
-        return Err(Error::Shape(format!("candidate {index} has none of the {} values", values.len())));
+        return Err(Error::Shape(format!("candidate {index} has no value: {} are given", values.len())));
     }
     let mut sorted = candidates.to_vec();
     sorted.sort_unstable_by(|&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));

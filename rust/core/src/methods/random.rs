@@ -21,7 +21,7 @@ pub fn shuffled(candidates: &[usize], seed: u64) -> Vec<usize> {
 pub fn shuffled_by_weight(candidates: &[usize], weights: &[f64], seed: u64) -> Result<Vec<usize>> {
     for &index in candidates {
         match weights.get(index) {
-            None => return Err(Error::Shape(format!("candidate {index} has none of the {} weights", weights.len()))),
+            None => return Err(Error::Shape(format!("candidate {index} has no weight: {} are given", weights.len()))),
             Some(&weight) if !(weight >= 0.0 && weight.is_finite()) => {
                 let given = format!("{weight} for candidate {index}");
                 return Err(Error::Parameter { name: "weights", expected: "0 or positive numbers", given });
@@ -46,7 +46,7 @@ pub fn shuffled_by_weight(candidates: &[usize], weights: &[f64], seed: u64) -> R
 /// [`Error::Shape`] if a candidate has no stratum.
 pub fn shuffled_by_stratum(candidates: &[usize], strata: &[usize], seed: u64) -> Result<Vec<usize>> {
     if let Some(index) = candidates.iter().find(|&&index| index >= strata.len()) {
-        return Err(Error::Shape(format!("candidate {index} has none of the {} strata", strata.len())));
+        return Err(Error::Shape(format!("candidate {index} has no stratum: {} are given", strata.len())));
     }
     let shuffled = shuffled(candidates, seed);
     let mut by_stratum: Vec<usize> = (0..shuffled.len()).collect();

@@ -42,8 +42,8 @@ pub enum BayesianScore {
 }
 
 impl BayesianScore {
-    /// Largest number of bytes of a score with a target, for so many candidates and target rows, with the blocks of
-    /// rows in memory; 0 for the other scores.
+    /// Largest number of bytes of a score with a target, for given numbers of candidates and target rows, with the
+    /// blocks of rows in memory; 0 for the other scores.
     pub fn pool_bytes(self, candidates: usize, target: usize, dim: usize) -> usize {
         let own = match self {
             Self::Energy | Self::LogDet => return 0,

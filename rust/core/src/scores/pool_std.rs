@@ -99,7 +99,7 @@ impl PoolStd {
         out
     }
 
-    /// Largest number of bytes for so many candidates and target rows.
+    /// Largest number of bytes for given numbers of candidates and target rows.
     pub(crate) fn bytes(candidates: usize, target: usize, dim: usize) -> usize {
         let each = 3 * size_of::<f64>() + size_of::<Known>() + 4 * size_of::<usize>();
         let matrices = 6 * size_of::<f64>() * dim * dim;

@@ -45,7 +45,7 @@ impl PoolVariance {
         Ok(out)
     }
 
-    /// Largest number of bytes for so many candidates.
+    /// Largest number of bytes for a number of candidates.
     pub(crate) fn bytes(candidates: usize, dim: usize) -> usize {
         size_of::<f64>() * (5 * candidates + 12 * dim * dim)
     }

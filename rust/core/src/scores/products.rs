@@ -40,8 +40,8 @@ pub(crate) fn update_rows<const N: usize>(
     );
 }
 
-/// Update `x^T Sigma x` and `x^T Sigma M Sigma x` for a direction `w` with `Sigma_before = Sigma + w w^T`, given `a =
-/// w.x`, `b = x^T Sigma M w` and `w^T M w`, with `Sigma` after the observation.
+/// Update `x^T Sigma x` and `x^T Sigma M Sigma x` for a direction `w` with `Sigma_before = Sigma + w w^T`, given
+/// `a = w.x`, `b = x^T Sigma M w` and `w^T M w`, with `Sigma` after the observation.
 #[inline]
 pub(crate) fn account_for(a: f64, b: f64, wmw: f64, variance: &mut f64, numerator: &mut f64) {
     *variance -= a * a;

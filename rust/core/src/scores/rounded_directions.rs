@@ -1,8 +1,8 @@
 //! Directions rounded to 16-bit integers, and lower bounds of the decrease of variances along them.
 //!
-//! In the coordinates of a factor `Sigma_0 = S S^T`, a row `x` is `y = S^T x`, and a direction is `w = S zeta`. So `x.w
-//! = y.zeta`, and the variance of `x` falls by `sum (y.zeta)^2`. Both are rounded, `y = y' + delta` and `zeta = zeta' +
-//! eta`. The remaining covariance is positive semidefinite, so `sum zeta zeta^T <= I`, and by the triangle inequality
+//! In the coordinates of a factor `Sigma_0 = S S^T`, a row `x` is `y = S^T x`, and a direction is `w = S zeta`. So the
+//! variance of `x` falls by `sum (y.zeta)^2`. Both are rounded, `y = y' + delta` and `zeta = zeta' + eta`. The
+//! remaining covariance is positive semidefinite, so `sum zeta zeta^T <= I`, and by the triangle inequality
 //!
 //! `sqrt(sum (y.zeta)^2) >= sqrt(sum (y'.zeta')^2) - |delta| - |y'| sqrt(sum |eta|^2)`.
 
