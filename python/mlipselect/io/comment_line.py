@@ -61,6 +61,9 @@ def items(line: str) -> Iterator[Item]:
         begin = re.compile(r"[ \t]*").match(line, equals.end()).end()  # type: ignore[union-attr]
         found = _VALUE.match(line, begin)
         is_tight = equals.end() == key.end() + 1
+        if found is None and begin < len(line):  # quotes that do not close: left to ASE
+            place = begin + 1
+            continue
         if found is None or (is_tight and begin > equals.end() and _NEXT_KEY.match(line, begin)):
             text, end = "", equals.end()
         else:
@@ -102,7 +105,9 @@ def _usual_value(key: str, item: Item, notes: Notes) -> str | None:
     if key in _MATRICES:
         return _matrix(key, item, notes)
     if not item.value.strip():
-        return _EMPTY
+        return None if key in GEOMETRY_KEYS.values() else _EMPTY
+    if key == "Properties":
+        return _properties(item)
     if key == "Lattice":
         numbers = _numbers(item.value)
         if numbers is None or (len(numbers) == 9 and "[[" not in item.text.replace(" ", "")):
@@ -114,6 +119,17 @@ def _usual_value(key: str, item: Item, notes: Notes) -> str | None:
     if key == "pbc" and set(item.value.lower().replace(",", " ").split()) <= {"t", "f"}:
         return f'"{item.value.upper()}"'
     return _without_fortran(item)
+
+
+def _properties(item: Item) -> str:
+    """Return the columns of the atoms with the usual names and kinds."""
+    fields = item.value.split(":")
+    usual_names = {"species": "species", "pos": "pos", "z": "Z"}
+    names = {name: usual_names.get(name.lower(), name) for name in fields[::3]}
+    fields[::3] = [name if names[name] in fields[::3] else names[name] for name in fields[::3]]
+    fields[1::3] = [kind.upper() for kind in fields[1::3]]
+    usual_text = ":".join(fields)
+    return item.text if usual_text == item.value else f'"{usual_text}"'
 
 
 def _matrix(key: str, item: Item, notes: Notes) -> str | None:

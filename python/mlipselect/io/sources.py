@@ -145,7 +145,7 @@ def _in_folder(folder: str, reading: Reading) -> list[Source]:
         known = ", ".join(["extended XYZ", *FORMATS])
         problem = f"the folder holds no file of structures (of {known} and what ASE recognises){advice}"
         raise StructureError(problem, source=folder)
-    passed = [entry.name for entry in entries if entry not in found]
+    passed = [entry.name for entry in entries if entry not in found and not entry.name.endswith("lock")]
     if passed:
         _LOGGER.warning("%s: %s", folder, _listed("passed over, as no files of structures", passed))
     return [Source(os.fspath(path), os.fspath(path)) for path in found]

@@ -68,7 +68,19 @@ def no_element(word: str) -> str:
             f"holds a ghost atom {word!r}, which is no chemical element: drop such atoms with --species-map {word}=, "
             f"or name their element, such as --species-map {word}=H"
         )
-    return f"{word!r} is no chemical element: name the element with --species-map, such as --species-map {word}=Fe"
+    return (
+        f"{word!r} is no chemical element: name the element with --species-map, such as --species-map "
+        f"{word}={_likely(word)}"
+    )
+
+
+def _likely(word: str) -> str:
+    """Return the element that a name most likely stands for, as an example for a message."""
+    if word.upper() in ("D", "T"):
+        return "H"
+    letters = "".join(character for character in word if character.isalpha())
+    candidates = (letters[:2].capitalize(), letters[:1].upper())
+    return next((symbol for symbol in candidates if atomic_numbers.get(symbol, 0) > 0), "Si")
 
 
 def without_dropped(atoms: Atoms, dropped: Sequence[bool]) -> Atoms:

@@ -9,6 +9,7 @@ import ase.io
 from ase import Atoms
 from ase.data import atomic_numbers
 
+from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.comment_line import FORTRAN, FORTRAN_SOMEWHERE, items, usual
 from mlipselect.io.reading import Reading
 from mlipselect.io.species import symbol_of
@@ -34,18 +35,22 @@ def parse_tolerant(text: str, reading: Reading) -> Atoms:
     InvalidInputError
         An atom that is no chemical element.
     """
-    header, comment, *body = text.splitlines(keepends=True)
+    header, comment, *body = [line.rstrip("\r") for line in text.split("\n")]
     n_atoms = int(header)
-    ending = comment[len(comment.rstrip("\r\n")) :]
-    spelt = usual(comment.rstrip("\r\n"), reading.notes)
+    spelt = usual(comment, reading.notes)
     known = {item.key: item.value for item in items(spelt)}
-    columns = _columns(known.get("Properties", "species:S:1:pos:R:3"))
-    atoms, rest = _usual_atoms(body[:n_atoms], columns, reading), body[n_atoms:]
     if "Lattice" in known and "pbc" not in known:
         reading.notes.add(NO_PBC)
-    return parse_extxyz("".join([f"{len(atoms)}\n", spelt + ending, *atoms, *rest]))
+    columns = _columns(known.get("Properties", "species:S:1:pos:R:3"))
+    is_lammps = _LAMMPS.match(comment) is not None and reading.species is None
+    lines, rest = body[:n_atoms], body[n_atoms:]
+    atoms = _usual_atoms(lines, columns, reading, is_lammps)
+    n_dropped = len(lines) - len(atoms)
+    return parse_extxyz("\n".join([str(n_atoms - n_dropped), spelt, *atoms, *rest]))
 
 
+_LAMMPS = re.compile(r"\s*Atoms\b")
+"""How the comment of a frame begins that LAMMPS dumped as XYZ."""
 NO_PBC = "Lattice without pbc: taken as periodic in all directions"
 """What is noted of a frame that does not say in which directions it is periodic."""
 
@@ -57,7 +62,7 @@ def _columns(properties: str) -> list[tuple[str, str]]:
     return [(name, kind) for name, kind, width in triples if width.isdecimal() for _ in range(int(width))]
 
 
-def _usual_atoms(lines: list[str], columns: list[tuple[str, str]], reading: Reading) -> list[str]:
+def _usual_atoms(lines: list[str], columns: list[tuple[str, str]], reading: Reading, is_lammps: bool) -> list[str]:
     """Return the lines of the atoms with chemical symbols and usual numbers, without atoms to drop."""
     names = [name for name, _ in columns]
     reals = [place for place, (_, kind) in enumerate(columns) if kind == "R"]
@@ -67,6 +72,11 @@ def _usual_atoms(lines: list[str], columns: list[tuple[str, str]], reading: Read
         return lines
     place = names.index("species")
     words = [line.split()[place] if len(line.split()) > place else "" for line in lines]
+    if is_lammps and all(map(str.isdecimal, words)):
+        raise InvalidInputError(
+            "a dump of LAMMPS, which numbers the types of its atoms: name the element of each type with --species, "
+            "such as --species Si O"
+        )
     symbols = {word: _symbol(word, reading) for word in dict.fromkeys(words)}
     if all(word == symbol for word, symbol in symbols.items()):
         return lines
@@ -77,7 +87,7 @@ def _usual_atoms(lines: list[str], columns: list[tuple[str, str]], reading: Read
             out.append(line)
         elif symbol:
             parts = line.split()
-            out.append(" ".join([*parts[:place], symbol, *parts[place + 1 :]]) + "\n")
+            out.append(" ".join([*parts[:place], symbol, *parts[place + 1 :]]))
     return out
 
 
@@ -85,6 +95,12 @@ def _symbol(word: str, reading: Reading) -> str:
     """Return the symbol that ASE is given; ghost atoms and broken lines are left to later checks."""
     if word not in reading.elements and (word in ("", "X") or atomic_numbers.get(word.capitalize(), 0) > 0):
         return word
+    if word.isdecimal() and word not in reading.elements:
+        if reading.species is not None:
+            if not 0 < int(word) <= len(reading.species):
+                raise InvalidInputError(f"has atoms of type {word}, --species names {len(reading.species)} types")
+            return reading.species[int(word) - 1]
+        reading.notes.add("species are numbers: taken as atomic numbers; --species would name elements of types")
     return symbol_of(word, reading)
 
 
@@ -93,4 +109,4 @@ def _usual_reals(line: str, places: list[int]) -> str:
     for place in places:
         if place < len(parts) and FORTRAN.fullmatch(parts[place]):
             parts[place] = re.sub("[dD]", "e", parts[place])
-    return " ".join(parts) + "\n"
+    return " ".join(parts)

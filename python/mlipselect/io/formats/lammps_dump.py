@@ -81,18 +81,19 @@ def _timestep(lines: Sequence[str]) -> int:
 
 def _symbols(columns: Sequence[str], rows: Sequence[Sequence[str]], reading: Reading) -> list[str]:
     """Return the chemical symbol of each row, empty for an atom to drop."""
-    if reading.species is not None and "type" in columns:
+    names = next((name for name in ("element", "typelabel") if name in columns), None)
+    if names is None and reading.species is not None and "type" in columns:
         kinds = [int(row[columns.index("type")]) for row in rows]
         if max(kinds, default=0) > len(reading.species):
             raise InvalidInputError(
                 f"has atoms of type {max(kinds)}, --species names the elements of {len(reading.species)} types"
             )
         return [reading.species[kind - 1] for kind in kinds]
-    for name in ("element", "mass"):
-        if name in columns:
-            words = [row[columns.index(name)] for row in rows]
-            known = {word: _element(word, name, reading) for word in dict.fromkeys(words)}
-            return [known[word] for word in words]
+    names = names or ("mass" if "mass" in columns else None)
+    if names is not None:
+        words = [row[columns.index(names)] for row in rows]
+        known = {word: _element(word, names, reading) for word in dict.fromkeys(words)}
+        return [known[word] for word in words]
     types = sorted({int(row[columns.index("type")]) for row in rows}) if "type" in columns else []
     raise InvalidInputError(
         f"it numbers the types of its atoms ({', '.join(map(str, types)) or 'none'}) and names no elements: name the "
@@ -101,7 +102,7 @@ def _symbols(columns: Sequence[str], rows: Sequence[Sequence[str]], reading: Rea
 
 
 def _element(word: str, column: str, reading: Reading) -> str:
-    if column == "element":
+    if column != "mass":
         return symbol_of(word, reading)
     reading.notes.add("elements were found from the masses of the atoms")
     return element_of_mass(float(word))
