@@ -26,7 +26,7 @@ from reference.structures import rattled
 
 @pytest.fixture
 def pool(tmp_path, monkeypatch):
-    """A file of 6 frames whose lattice constants are 5.0, 5.1, ..."""
+    """Write a file of 6 frames whose lattice constants are 5.0, 5.1, ..."""
     monkeypatch.chdir(tmp_path)
     write_exact("pool.xyz", [ase.build.bulk("Si", cubic=True, a=5 + 0.1 * k) for k in range(6)])
     return tmp_path / "pool.xyz"
