@@ -25,9 +25,9 @@ def recognises(path: str, head: bytes) -> bool:  # noqa: ARG001
 
 def read(path: str, reading: Reading) -> Iterator[Atoms]:
     """Yield the frames. They have no energy: LAMMPS does not dump it."""
-    with open_with_compression(path, "rb") as stream:
+    with io.TextIOWrapper(open_with_compression(path, "rb"), encoding="utf-8") as stream:
         units = "metal"
-        for lines in _frames(io.TextIOWrapper(stream, encoding="utf-8")):
+        for lines in _frames(stream):
             if "ITEM: UNITS\n" in lines:
                 units = lines[lines.index("ITEM: UNITS\n") + 1].strip()
             yield _build(lines, units, reading)
