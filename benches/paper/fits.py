@@ -10,11 +10,11 @@ from benches.paper.silicon import REFERENCE_ENERGIES, Silicon
 
 import mlipselect as ms
 from mlipselect._core import LeastSquares
-from mlipselect.models.labels import LabelKeys
+from mlipselect.labels import LabelOptions, read_labels
 from mlipselect.progress import progress_bar
 
-KEYS = LabelKeys("dft_energy", "dft_force", "dft_virial")
-ONLY_FORCES = LabelKeys("none", "dft_force", "none")
+KEYS = LabelOptions("dft_energy", "dft_force", "dft_virial", "none")
+ONLY_FORCES = LabelOptions("none", "dft_force", "none", "none")
 
 
 def paper_potential() -> ms.LinearPotential:
@@ -52,12 +52,16 @@ class Laboratory:
     def build(cls, data: Silicon) -> Laboratory:
         """Differentiate every structure once."""
         potential, total = paper_potential(), data.core + data.pool
+        core_labels, pool_labels = read_labels(data.core, KEYS), read_labels(data.pool, KEYS)
         pool = progress_bar(None, iterable=iter(data.pool), total=len(data.pool), desc="pool", unit="structure")
         return cls(
-            core=potential.rows(data.core, KEYS, REFERENCE_ENERGIES),
-            pool=[potential.rows([atoms], KEYS, REFERENCE_ENERGIES) for atoms in pool],
+            core=potential.rows(data.core, core_labels, REFERENCE_ENERGIES),
+            pool=[
+                potential.rows([atoms], [labels], REFERENCE_ENERGIES)
+                for atoms, labels in zip(pool, pool_labels, strict=True)
+            ],
             energies=_energies_per_atom(potential, total),
-            forces=potential.rows(total, ONLY_FORCES, REFERENCE_ENERGIES),
+            forces=potential.rows(total, read_labels(total, ONLY_FORCES), REFERENCE_ENERGIES),
         )
 
     def fit(self, picks: tuple[int, ...]) -> ms.LinearPotential:

@@ -27,15 +27,18 @@ from scipy.linalg import cho_factor, cho_solve, lstsq
 import mlipselect as ms
 from mlipselect._core import LeastSquares
 from mlipselect.features.design import iter_designs
-from mlipselect.models.labels import labels_of
+from mlipselect.labels import read_labels
 
 
 def weighted_rows(potential: ms.LinearPotential, structures: list) -> tuple[np.ndarray, np.ndarray]:
     """All weighted, scaled rows and targets, one below the other."""
     inverse = 1.0 / potential.descriptor.smoothness_prior(potential.prior_power)
     rows, targets = [], []
-    for atoms, design in zip(structures, iter_designs(structures, potential.descriptor), strict=True):
-        labels, root = labels_of(atoms, KEYS), len(atoms) ** 0.5
+    designs = iter_designs(structures, potential.descriptor)
+    for atoms, labels, design in zip(structures, read_labels(structures, KEYS), designs, strict=True):
+        if labels.is_free_atom:
+            continue
+        root = len(atoms) ** 0.5
         energy = labels.energy - REFERENCE_ENERGIES["Si"] * len(atoms)
         parts = [(design.energy[None], [energy], potential.energy_weight / root)]
         if labels.forces is not None:

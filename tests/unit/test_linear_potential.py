@@ -16,7 +16,7 @@ from ase.optimize import BFGS
 
 import mlipselect as ms
 from mlipselect.exceptions import InvalidInputError, NotFittedError, StructureError
-from mlipselect.models.labels import LabelKeys, labels_of
+from mlipselect.labels import LabelOptions, read_labels
 from reference import ridge
 from reference.pairs import Pairs
 
@@ -101,10 +101,10 @@ def test_a_model_that_can_be_met_is_found_exactly():
 
 def test_parts_of_a_training_set_can_be_kept_and_merged():
     structures = labelled()
-    keys, references = LabelKeys("calculator", "calculator", "calculator"), {"Cu": -3.0}
+    labels, references = read_labels(structures), {"Cu": -3.0}
     whole = potential().fit(structures)
-    rows = potential().rows(structures[:5], keys, references)
-    rows.merge(potential().rows(structures[5:], keys, references))
+    rows = potential().rows(structures[:5], labels[:5], references)
+    rows.merge(potential().rows(structures[5:], labels[5:], references))
     parts = potential().fit_rows(rows, references)
     np.testing.assert_allclose(parts.weights_, whole.weights_, rtol=1e-9)
     assert parts.n_rows_ == whole.n_rows_
@@ -118,7 +118,7 @@ def test_each_structure_is_used_for_what_it_has(caplog):
         atoms.calc = SinglePointCalculator(atoms, **results)
     with caplog.at_level(logging.INFO, logger="mlipselect"):
         fitted = potential().fit(structures)
-    assert "labels of 12 structures: energy of 8 (calculator), forces of 8 (calculator), virial of 4" in caplog.text
+    assert "labels of 12 structures: energy 8 (energy), forces 8 (forces), virial 4 (stress)" in caplog.text
     A, y = dense(structures)
     mean = ridge.posterior(A, y, fitted.prior_variance_, fitted.noise_variance_)[0]
     np.testing.assert_allclose(fitted.weights_, mean / SCALES, rtol=1e-8)
@@ -190,17 +190,20 @@ def test_bad_input_is_named():
     with pytest.raises(InvalidInputError, match="energy_key: none of 3 structures has 'dft_energy'"):
         potential().fit(structures, energy_key="dft_energy")
     structures[0].info["dft_energy"] = 1.0
-    with pytest.raises(InvalidInputError, match=r"several may be meant: calculator \(3 structures\), dft_energy \(1"):
+    with pytest.raises(InvalidInputError, match=r"energy_key: dft_energy \(1 structures\), energy \(1"):
         potential().fit(structures)
     bare = [atoms.copy() for atoms in labelled(2)]
     with pytest.raises(InvalidInputError, match="expected energies, forces or virials, but 2 structures have none"):
         potential().fit(bare)
     bare[1].arrays["forces"] = np.full((4, 3), np.nan)
+    with pytest.raises(InvalidInputError, match="expected energies, forces or virials, but 2 structures have none"):
+        potential().fit(bare)
+    bare[1].arrays["forces"][0] = 0.0
     with pytest.raises(StructureError, match="structure 1: forces: expected finite numbers"):
         potential().fit(bare)
     bare[1].info["virial"] = "none"
     with pytest.raises(StructureError, match="virial: expected numbers, got 'none'"):
-        labels_of(bare[1], LabelKeys("none", "none", "virial"))
+        read_labels(bare, LabelOptions("none", "none", "virial"))
     with pytest.raises(InvalidInputError, match="must not be negative"):
         potential(energy_weight=-1.0).fit(labelled(2))
     with pytest.raises(InvalidInputError, match="at least one label with a weight above 0"):
@@ -216,4 +219,4 @@ def test_virials_in_any_layout(shape):
     full = np.array([[1.0, 6.0, 5.0], [6.0, 2.0, 4.0], [5.0, 4.0, 3.0]])
     atoms = ase.build.bulk("Cu")
     atoms.info["virial"] = np.arange(1.0, 7.0) if shape == (6,) else full.reshape(shape)
-    np.testing.assert_array_equal(labels_of(atoms, LabelKeys("none", "none", "virial")).virial, np.arange(1.0, 7.0))
+    np.testing.assert_array_equal(read_labels([atoms])[0].virial, np.arange(1.0, 7.0))

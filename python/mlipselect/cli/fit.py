@@ -16,13 +16,15 @@ from mlipselect.cli.common import (
     progress_from,
     reading_from,
 )
+from mlipselect.cli.options import add_options
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.io.collection import Structures
 from mlipselect.io.frames import Frame
 from mlipselect.io.output import Output
+from mlipselect.labels import LabelOptions, LabelSet, read_labels
 from mlipselect.models import LinearPotential
 from mlipselect.models.errors import Errors, prediction_errors
-from mlipselect.models.labels import LabelKeys
+from mlipselect.utils.option import options_of
 
 SUMMARY = """\
 Fit a linear potential to energies, forces and virials, with the uncertainty that is left.
@@ -35,6 +37,7 @@ EXAMPLES = """\
   mlipselect fit train.xyz --totaldegree 16 -o silicon.npz
   mlipselect fit train.xyz --energy-key dft_energy --virial-key none --reference-energy Si=-158.5 --test test.xyz \\
       -o silicon.npz
+  mlipselect fit OUTCAR old.xyz --energy-key free_energy REF_energy --stress-key stress REF_stress -o silicon.npz
   mlipselect select pool.xyz --potential silicon.npz -n 20 -o selected.xyz
 """
 
@@ -45,18 +48,16 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("structures", nargs="+", metavar="STRUCTURES", help="files with labelled structures")
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="archive to write, such as silicon.npz")
     parser.add_argument("--test", nargs="+", metavar="FILE", help="labelled structures to tell the errors of, too")
-    labels = parser.add_argument_group("labels ('none': not used; default: found where only one key can be meant)")
-    labels.add_argument("--energy-key", metavar="KEY", help="key of energies in eV, or 'calculator'")
-    labels.add_argument("--forces-key", metavar="KEY", help="key of forces in eV/Å, or 'calculator'")
-    labels.add_argument(
-        "--virial-key", metavar="KEY", help="key of virials in eV, or 'calculator' for the stress that ASE read"
+    labels = parser.add_argument_group(
+        "labels (a KEY of the file, 'calculator' for what ASE recognises, or 'none': not used; default: guessed)"
     )
+    add_options(labels, LabelOptions)
     labels.add_argument(
         "--reference-energy",
         nargs="+",
         metavar="SYMBOL=ENERGY",
         default=[],
-        help="energy of a free atom in eV (default: that of single atoms in the files, else an average)",
+        help="energy of a free atom in eV (default: that of isolated atoms in the files, else an average)",
     )
     model = parser.add_argument_group("regression")
     for name, default in (("energy", 30.0), ("forces", 1.0), ("virial", 30.0)):
@@ -76,7 +77,7 @@ def run(options: argparse.Namespace) -> None:
     """Fit, write, and show how good the fit is."""
     reading = reading_from(options)
     training, test = Structures(options.structures, reading=reading), Structures(options.test or [], reading=reading)
-    references = dict(_reference(text) for text in options.reference_energy)
+    given = LabelOptions(**{name: getattr(options, name) for name in options_of(LabelOptions)})
     with Output(options.output, inputs=[*training.paths, *test.paths]) as output:
         descriptor = descriptor_from(options).bind(training.survey(progress_from(options)).examples)
         potential = LinearPotential(
@@ -85,30 +86,27 @@ def run(options: argparse.Namespace) -> None:
             forces_weight=options.forces_weight,
             virial_weight=options.virial_weight,
             prior_power=options.prior_power,
-            reference_energies=references,
+            reference_energies=_references(options.reference_energy),
             n_threads=options.n_threads,
         )
         frames, test_frames = list(training), list(test.survey(progress_from(options)))
-        atoms = [frame.atoms for frame in frames]
+        labels = read_labels(frames, given)
+        test_labels = _labels_of_test(test_frames, given, labels)
         with _named(frames):
-            keys = LabelKeys.guess(atoms, options.energy_key, options.forces_key, options.virial_key)
-            references = potential.references(atoms, keys)
-            rows = potential.rows(atoms, keys, references, progress=progress_from(options))
-            errors = [("training", frames, prediction_errors(potential.fit_rows(rows, references), atoms, keys))]
+            atoms = [frame.atoms for frame in frames]
+            references = potential.references(frames, labels)
+            potential.fit_rows(potential.rows(atoms, labels, references, progress=progress_from(options)), references)
+            errors = [("training", frames, prediction_errors(potential, atoms, labels))]
         if test_frames:
             with _named(test_frames):
-                found = prediction_errors(potential, [frame.atoms for frame in test_frames], keys)
+                found = prediction_errors(potential, [frame.atoms for frame in test_frames], test_labels)
                 errors.append(("test", test_frames, found))
         potential.write_to(output.temporary[0])
         output.publish()
     if options.quiet:
         return
     print(f"{descriptor!r}")
-    numbers = keys.count(atoms)
-    print(
-        f"{len(atoms)} structures, of which have labels: "
-        + ", ".join(f"{name} {number} ({getattr(keys, name)})" for name, number in numbers.items())
-    )
+    print(f"{len(frames)} structures, of which have labels: {labels.summary()}")
     print("reference energies: " + ", ".join(f"{key} {value:.6f} eV" for key, value in references.items()))
     print(f"log evidence {potential.log_evidence_:.1f} of {potential.n_rows_} rows")
     for name, members, error in errors:
@@ -116,19 +114,50 @@ def run(options: argparse.Namespace) -> None:
     print(f"wrote {options.output}")
 
 
-def _reference(text: str) -> tuple[str, float]:
-    symbol, _, energy = text.partition("=")
-    try:
-        return symbol, float(energy)
-    except ValueError:
-        raise InvalidInputError(f"reference-energy: expected SYMBOL=ENERGY such as Si=-158.5, got {text!r}") from None
+def _labels_of_test(frames: list[Frame], given: LabelOptions, training: LabelSet) -> LabelSet | None:
+    """Read the labels of the test set, whose keys are guessed for itself.
+
+    Raises
+    ------
+    InvalidInputError
+        Labels that the training set has are missing.
+    """
+    if not frames:
+        return None
+    labels = read_labels(frames, given, "test")
+    lacking = [kind for kind, number in training.counts().items() if number and not labels.found[kind]]
+    if lacking:
+        raise InvalidInputError(
+            f"test: expected the labels of the training set, got none of {' and '.join(lacking)} in {len(frames)} "
+            f"structures: name their keys, or leave them out of both with --{lacking[0]}-key none"
+        )
+    return labels
+
+
+def _references(texts: list[str]) -> dict[str, float]:
+    references: dict[str, float] = {}
+    for text in texts:
+        symbol, _, energy = text.partition("=")
+        try:
+            value = float(energy)
+        except ValueError:
+            problem = f"reference-energy: expected SYMBOL=ENERGY such as Si=-158.5, got {text!r}"
+            raise InvalidInputError(problem) from None
+        if references.setdefault(symbol, value) != value:
+            raise InvalidInputError(
+                f"reference-energy: expected one energy of {symbol}, got {references[symbol]} and {value}"
+            )
+    return references
 
 
 def _told(errors: Errors) -> str:
-    return (
-        f"root mean square errors {1000 * errors.energy:.3g} meV an atom in energies, {errors.forces:.3g} eV/Å in "
-        f"forces, {1000 * errors.virial:.3g} meV an atom in virials"
-    )
+    parts = [
+        (1000 * errors.energy, "meV an atom in energies"),
+        (errors.forces, "eV/Å in forces"),
+        (1000 * errors.virial, "meV an atom in virials"),
+    ]
+    told = ", ".join(f"{value:.3g} {unit}" for value, unit in parts if value == value)
+    return f"root mean square errors {told}" if told else "no labels to compare"
 
 
 @contextmanager

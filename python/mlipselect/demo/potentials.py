@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from mlipselect.demo.surfaces import surface_energy
 from mlipselect.demo.tersoff import silicon_tersoff
 from mlipselect.descriptors import ACE
-from mlipselect.models import LabelKeys, LinearPotential, prediction_errors
+from mlipselect.labels import LabelOptions
+from mlipselect.models import LinearPotential, prediction_errors
 
 #: Total degree of the ACE, small enough for fits of a second.
 TOTALDEGREE = 12
@@ -81,7 +82,7 @@ def potential_quality(core: Sequence[Atoms], pool: Sequence[Atoms], picks: NDArr
     training = [*core, *(pool[pick] for pick in picks)]
     # Tersoff's energy of a free atom is zero.
     potential = LinearPotential(descriptor, reference_energies={"Si": 0.0}).fit(training, energy_key="calculator")
-    errors = prediction_errors(potential, pool, LabelKeys("calculator", "calculator", "none"))
+    errors = prediction_errors(potential, pool, LabelOptions("calculator", "calculator", "none", "none"))
     return Quality(1000.0 * errors.energy, errors.forces, surface_energy("100", potential.calculator()))
 
 

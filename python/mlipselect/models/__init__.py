@@ -2,7 +2,6 @@
 
 from mlipselect.models.errors import Errors, prediction_errors
 from mlipselect.models.force_variance import force_variance
-from mlipselect.models.labels import LabelKeys
 from mlipselect.models.linear import LinearPotential
 
-__all__ = ["Errors", "LabelKeys", "LinearPotential", "force_variance", "prediction_errors"]
+__all__ = ["Errors", "LinearPotential", "force_variance", "prediction_errors"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 
-from mlipselect.models.labels import LabelKeys, labels_of
+from mlipselect.labels import LabelOptions, Labels, read_labels
 from mlipselect.models.linear import LinearPotential
 
 
@@ -31,7 +31,9 @@ class Errors:
     virial: float
 
 
-def prediction_errors(potential: LinearPotential, structures: Sequence[Atoms], keys: LabelKeys) -> Errors:
+def prediction_errors(
+    potential: LinearPotential, structures: Sequence[Atoms], labels: Sequence[Labels] | LabelOptions | None = None
+) -> Errors:
     """Compare a potential with the labels of structures.
 
     Parameters
@@ -39,22 +41,30 @@ def prediction_errors(potential: LinearPotential, structures: Sequence[Atoms], k
     potential : LinearPotential
         The fitted potential.
     structures : sequence of ase.Atoms
-        Structures; each is compared in the quantities that it has labels for.
-    keys : LabelKeys
-        Keys of the labels.
+        Structures; each is compared in the quantities that it has labels for. Those marked as isolated atoms are passed
+        over.
+    labels : sequence of Labels or LabelOptions, optional
+        The labels, as `mlipselect.labels.read_labels` returns them, or the keys to read them under. By default keys are
+        guessed.
 
     Raises
     ------
+    InvalidInputError
+        No labels, or missing or ambiguous keys.
     StructureError
-        A structure that cannot be described, or a label that is not finite or of the wrong shape.
+        A structure that cannot be described, or a label that cannot be used.
     """
+    if labels is None or isinstance(labels, LabelOptions):
+        labels = read_labels(structures, labels)
     energies, forces, virials = [], [np.empty(0)], [np.empty(0)]
-    for index, (atoms, found) in enumerate(zip(structures, potential.predictions(structures), strict=True)):
-        known = labels_of(atoms, keys, index)
+    for atoms, known, found in zip(structures, labels, potential.predictions(structures), strict=True):
+        if known.is_free_atom:
+            continue
         if known.energy is not None:
             energies.append((found.energy - known.energy) / len(atoms))
         if known.forces is not None:
-            forces.append((found.forces - known.forces).ravel())
+            counted = slice(None) if known.forces_count is None else known.forces_count
+            forces.append((found.forces - known.forces)[counted].ravel())
         if known.virial is not None:
             virials.append((found.virial - known.virial) / len(atoms))
     return Errors(*(_rms(values) for values in (np.array(energies), np.concatenate(forces), np.concatenate(virials))))

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from ase import Atoms
-from ase.data import chemical_symbols
 from numpy.typing import ArrayLike, NDArray
 
 from mlipselect._core import LeastSquares, Posterior
-from mlipselect.descriptors.base import DesignDescriptor, HasPredictions, HasSmoothnessPrior, Prediction
+from mlipselect.descriptors.base import Design, DesignDescriptor, HasPredictions, HasSmoothnessPrior, Prediction
 from mlipselect.descriptors.record import describe_descriptor
 from mlipselect.descriptors.registry import from_record
 from mlipselect.exceptions import InvalidInputError, NotFittedError, StructureError
 from mlipselect.features.design import iter_designs
+from mlipselect.io.frames import Frame
 from mlipselect.io.output import Output
+from mlipselect.labels.free_atoms import reference_energies
+from mlipselect.labels.labels import Labels
+from mlipselect.labels.options import Keys, LabelOptions
+from mlipselect.labels.read import read_labels
 from mlipselect.models.calculator import LinearCalculator
 from mlipselect.models.evidence import Spectrum, log_evidence, maximise_evidence
-from mlipselect.models.labels import LabelKeys, labels_of
 from mlipselect.parameters import Parametrised
 from mlipselect.progress import progress_bar
-
-_LOGGER = logging.getLogger("mlipselect")
 
 
 class LinearPotential(Parametrised):
@@ -46,8 +46,8 @@ class LinearPotential(Parametrised):
         Inverse relative prior standard deviation of each weight, instead of the smoothness prior.
     reference_energies : mapping of str to float, optional
         Energy of a free atom of each element, in eV. The model predicts the difference to their sum. By default it is
-        the energy of a structure of one isolated atom or, for an element without one, a least-squares fit to the
-        energies.
+        the energy of an isolated atom among the structures or, for an element without one, a least-squares fit to the
+        energies; see `references`.
     n_threads : int, optional
         Threads to use, by default one for each processor. The result does not depend on it.
 
@@ -128,9 +128,12 @@ class LinearPotential(Parametrised):
         self,
         structures: Iterable[Atoms],
         *,
-        energy_key: str | None = None,
-        forces_key: str | None = None,
-        virial_key: str | None = None,
+        energy_key: Keys = None,
+        forces_key: Keys = None,
+        virial_key: Keys = None,
+        stress_key: Keys = None,
+        isolated: Keys = None,
+        unconverged: Literal["drop", "keep"] = "drop",
         progress: bool | None = False,
     ) -> LinearPotential:
         """Fit the potential to the labels of structures.
@@ -138,14 +141,20 @@ class LinearPotential(Parametrised):
         Parameters
         ----------
         structures : iterable of ase.Atoms
-            Structures with energies, forces or virials; each contributes the labels that it has.
-        energy_key, virial_key : str, optional
-            Keys of `Atoms.info`, ``"calculator"`` for the results of a calculator, or ``"none"``. By default the one
-            key that ends in ``energy``, or in ``virial``. A virial is minus the derivative of the energy by strain, in
-            eV; from a calculator it is computed from the stress.
-        forces_key : str, optional
-            Key of `Atoms.arrays`, ``"calculator"`` or ``"none"``. By default the one key that ends in ``forces`` or
-            ``force``.
+            Structures with energies, forces, virials or stresses; each contributes the labels that it has.
+        energy_key, virial_key, stress_key : str or sequence of str, optional
+            Keys of `Atoms.info`, or names of results of a calculator (``"energy"``, ``"free_energy"``, ``"stress"``).
+            ``"calculator"`` stands for the results alone, ``"none"`` for labels that are not used. Of several keys each
+            structure is read under the first that it has. A virial is minus the derivative of the energy by strain, in
+            eV; a stress is minus the virial over the volume, in eV/Å^3, as in ASE. By default keys are guessed, see
+            `mlipselect.labels.read_labels`.
+        forces_key : str or sequence of str, optional
+            Keys of `Atoms.arrays`, ``"calculator"`` or ``"none"``.
+        isolated : str or sequence of str, optional
+            ``"KEY=VALUE"`` that mark isolated atoms, whose energies are reference energies. The mark
+            ``config_type=isolated_atom`` and its spellings are known without.
+        unconverged : "drop" or "keep", default="drop"
+            What becomes of the labels of structures whose electronic steps did not converge.
         progress : bool or None, default=False
             Show a progress bar; None shows it where the standard error is a terminal.
 
@@ -159,59 +168,63 @@ class LinearPotential(Parametrised):
         InvalidInputError
             No labels, missing or ambiguous keys, negative weights, or nothing to fit.
         StructureError
-            A structure that cannot be described, or a label that is not finite or of the wrong shape.
+            A structure that cannot be described, or a label that cannot be used.
         """
         structures = list(structures)
-        keys = LabelKeys.guess(structures, energy_key, forces_key, virial_key)
-        references = self.references(structures, keys)
-        return self.fit_rows(self.rows(structures, keys, references, progress=progress), references)
+        labels = read_labels(
+            structures, LabelOptions(energy_key, forces_key, virial_key, stress_key, isolated, unconverged)
+        )
+        references = self.references(structures, labels)
+        return self.fit_rows(self.rows(structures, labels, references, progress=progress), references)
 
-    def references(self, structures: Sequence[Atoms], keys: LabelKeys) -> dict[str, float]:
+    def references(self, structures: Sequence[Atoms | Frame], labels: Sequence[Labels]) -> dict[str, float]:
         """Find the energy of a free atom of each element.
 
         Parameters
         ----------
-        structures : sequence of ase.Atoms
-            Structures with labels.
-        keys : LabelKeys
-            Keys of the labels.
+        structures : sequence of ase.Atoms or Frame
+            Structures.
+        labels : sequence of Labels
+            Their labels, as `mlipselect.labels.read_labels` returns them.
 
         Returns
         -------
         dict of float
-            Energies from `reference_energies`; for other elements from structures of one isolated atom; for the rest
-            from a least-squares fit to the energies per atom of all structures.
+            Energies from `reference_energies`; for other elements from structures that are marked as isolated atoms,
+            then from single atoms without neighbours whose images are 10 Å away or more; for the rest from a
+            least-squares fit to the energies per atom of all structures.
+
+        Raises
+        ------
+        InvalidInputError
+            `reference_energies` has what is no element of the structures.
+        StructureError
+            Two marked atoms of one element have different energies.
         """
-        given = dict(self.reference_energies or {})
-        elements = sorted({symbol for atoms in structures for symbol in atoms.symbols}, key=chemical_symbols.index)
-        for index, atoms in enumerate(structures):
-            energy = labels_of(atoms, keys, index).energy
-            if energy is not None and atoms.symbols[0] not in given and self._is_isolated(atoms):
-                given[atoms.symbols[0]] = energy
-        missing = [symbol for symbol in elements if symbol not in given]
-        if missing:
-            given |= _average_energies(structures, keys, given, missing)
-            _LOGGER.info("reference energies of %s: an average over all structures", ", ".join(missing))
-        return {symbol: float(given[symbol]) for symbol in elements}
+        elements = getattr(self.descriptor, "elements", None) or ()
+        return reference_energies(
+            structures, labels, self.reference_energies or {}, lambda atoms: not self._site_rows(atoms).any(), elements
+        )
 
     def rows(
         self,
         structures: Sequence[Atoms],
-        keys: LabelKeys,
+        labels: Sequence[Labels],
         references: Mapping[str, float],
         *,
         progress: bool | None = False,
     ) -> LeastSquares:
         """Reduce the weighted rows of structures and their targets to a triangular factor, the input of `fit_rows`.
 
-        Factors of parts of a training set can be kept and merged.
+        Factors of parts of a training set can be kept and merged. Structures without neighbours, such as isolated
+        atoms, have no rows, as their rows would be zero.
 
         Parameters
         ----------
         structures : sequence of ase.Atoms
-            Structures with labels.
-        keys : LabelKeys
-            Keys of the labels.
+            Structures.
+        labels : sequence of Labels
+            Their labels, as `mlipselect.labels.read_labels` returns them.
         references : mapping of str to float
             Energy of a free atom of each element.
         progress : bool or None, default=False
@@ -230,21 +243,28 @@ class LinearPotential(Parametrised):
         bar = progress_bar(progress, total=len(structures), desc="fitting", unit="structure")
         with bar:
             designs = iter_designs(structures, self.descriptor, self.n_threads)
-            for index, (atoms, design) in enumerate(zip(structures, designs, strict=True)):
-                labels = labels_of(atoms, keys, index)
-                blocks: list[tuple[NDArray[Any], NDArray[np.float64], float]] = []
-                if labels.energy is not None:
-                    energy = labels.energy - sum(references[symbol] for symbol in atoms.symbols)
-                    blocks.append((design.energy[None], np.array([energy]), self.energy_weight / len(atoms) ** 0.5))
-                if labels.forces is not None:
-                    blocks.append((design.forces, labels.forces.ravel(), self.forces_weight))
-                if labels.virial is not None:
-                    blocks.append((design.virial, labels.virial, self.virial_weight / len(atoms) ** 0.5))
-                for block, targets, weight in blocks:
+            for atoms, known, design in zip(structures, labels, designs, strict=True):
+                for block, targets, weight in self._blocks(atoms, known, design, references):
                     if weight > 0.0:
                         sums.add(block * inverse, targets, np.full(len(targets), weight), n_threads=self.n_threads)
                 bar.update(1)
         return sums
+
+    def _blocks(
+        self, atoms: Atoms, known: Labels, design: Design, references: Mapping[str, float]
+    ) -> Iterator[tuple[NDArray[Any], NDArray[np.float64], float]]:
+        """Yield the rows, the targets and the weight of each label of a structure."""
+        if known.is_free_atom or not design.energy.any():
+            return
+        root = len(atoms) ** 0.5
+        if known.energy is not None:
+            energy = known.energy - sum(references[symbol] for symbol in atoms.symbols)
+            yield design.energy[None], np.array([energy]), self.energy_weight / root
+        if known.forces is not None:
+            counted = slice(None) if known.forces_count is None else known.forces_count.ravel()
+            yield design.forces[counted], known.forces.ravel()[counted], self.forces_weight
+        if known.virial is not None:
+            yield design.virial, known.virial, self.virial_weight / root
 
     def fit_rows(self, rows: LeastSquares, references: Mapping[str, float]) -> LinearPotential:
         """Fit the potential to the triangular factor of weighted rows that `rows` returns.
@@ -435,9 +455,6 @@ class LinearPotential(Parametrised):
     def _site_rows(self, atoms: Atoms) -> NDArray[np.floating[Any]]:
         return np.asarray(self.descriptor.features(atoms))
 
-    def _is_isolated(self, atoms: Atoms) -> bool:
-        return len(atoms) == 1 and not self._site_rows(atoms).any()
-
     def _bare_predictions(self, structures: Sequence[Atoms]) -> list[Prediction]:
         if isinstance(self.descriptor, HasPredictions):
             return self.descriptor.predictions(structures, self.weights_, n_threads=self.n_threads)
@@ -470,21 +487,3 @@ class LinearPotential(Parametrised):
 
 
 _PARAMETERS = ("energy_weight", "forces_weight", "virial_weight", "prior_power")
-
-
-def _average_energies(
-    structures: Sequence[Atoms], keys: LabelKeys, given: Mapping[str, float], missing: Sequence[str]
-) -> dict[str, float]:
-    """Fit the energies of the missing elements to the energies per atom of structures."""
-    rows, targets = [], []
-    for index, atoms in enumerate(structures):
-        energy = labels_of(atoms, keys, index).energy
-        if energy is not None:
-            symbols = list(atoms.symbols)
-            known = sum(given[symbol] for symbol in symbols if symbol in given)
-            rows.append([symbols.count(symbol) / len(atoms) for symbol in missing])
-            targets.append((energy - known) / len(atoms))
-    if not rows:
-        return dict.fromkeys(missing, 0.0)
-    solution = np.linalg.lstsq(np.array(rows), np.array(targets), rcond=None)[0]
-    return dict(zip(missing, solution.tolist(), strict=True))
