@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import fnmatch
+import io
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,9 +11,12 @@ from xml.etree import ElementTree
 
 from ase.io.formats import open_with_compression
 
-from mlipselect.io.frames import Frame, open_text
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.io.frames import Frame
+from mlipselect.io.notes import Notes
+from mlipselect.io.reading import Reading
+from mlipselect.io.recognise import recognise
 from mlipselect.labels.names import words_of
-from mlipselect.labels.notes import Notes
 
 _NO = ("f", "false", "no", "n", "0", "none")
 
@@ -39,12 +42,12 @@ def unconverged(frames: Sequence[Frame], notes: Notes) -> list[bool]:
         if steps is not None:
             converged = steps[frame.index] if frame.index < len(steps) else None
         if converged is None:
-            notes.add("it cannot be told whether the electronic steps converged", frame)
+            notes.place = (frame.source or "", frame.index)
+            notes.add("it cannot be told whether the electronic steps converged")
         is_out = converged is False or _is_marked(frame)
         if is_out:
-            notes.add(
-                "labels were left out, as the electronic steps did not converge (--unconverged keep uses them)", frame
-            )
+            notes.place = (frame.source or "", frame.index)
+            notes.add("labels were left out, as the electronic steps did not converge (--unconverged keep uses them)")
         out.append(is_out)
     return out
 
@@ -63,17 +66,20 @@ def _is_marked(frame: Frame) -> bool:
 
 def _steps_of_file(source: str) -> list[bool | None] | None:
     """Return for each ionic step of an output of VASP whether it converged; None for any other file."""
-    name = re.sub(r"\.(gz|bz2|xz)$", "", Path(source).name)
+    if not Path(source).is_file():
+        return None
     try:
-        if fnmatch.fnmatch(name, "*OUTCAR*") and not name.lower().endswith(("xyz", ".traj", ".db", ".json")):
-            with open_text(source) as stream:
-                return list(outcar_steps(stream))
-        if fnmatch.fnmatch(name, "*vasp*.xml"):
-            with open_with_compression(source, "rb") as stream:
+        format_name = recognise(source, Reading())
+        if format_name not in ("vasp-out", "vasp-xml"):
+            return None
+        with open_with_compression(source, "rb") as stream:
+            if format_name == "vasp-xml":
                 return list(vasprun_steps(stream))
-    except (OSError, UnicodeDecodeError):
+            return list(outcar_steps(io.TextIOWrapper(stream, encoding="utf-8", errors="replace")))
+    except InvalidInputError:  # a format that only the user knows
+        return None
+    except OSError:
         return []
-    return None
 
 
 def outcar_steps(lines: IO[str]) -> Iterator[bool | None]:

@@ -15,7 +15,6 @@ from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.io.collection import Isolated
 from mlipselect.io.frames import Frame, as_frames
 from mlipselect.labels.labels import Labels
-from mlipselect.labels.notes import place_of
 
 _LOGGER = logging.getLogger("mlipselect")
 
@@ -104,7 +103,7 @@ def reference_energies(
         if symbol in given and abs(energy - given[symbol]) > CONTRADICTION:
             _LOGGER.warning(
                 "%s: the isolated atom of %s has %.10g eV, the given reference energy %.10g eV is taken",
-                *(place_of(frames[place]), symbol, energy, given[symbol]),
+                *(_place(frames[place]), symbol, energy, given[symbol]),
             )
         found.setdefault(symbol, energy)
     for symbol, energy in _in_large_boxes(frames, labels, set(found), has_no_neighbours).items():
@@ -134,12 +133,12 @@ def _marked(frames: Sequence[Frame], labels: Sequence[Labels]) -> dict[str, tupl
             continue
         symbol = frame.atoms.symbols[0]
         if known.energy is None:
-            _LOGGER.warning("%s: the isolated atom of %s has no energy", place_of(frame), symbol)
+            _LOGGER.warning("%s: the isolated atom of %s has no energy", _place(frame), symbol)
             continue
         first, energy = found.setdefault(symbol, (place, known.energy))
         if abs(energy - known.energy) > CONTRADICTION:
             raise StructureError(
-                f"it is an isolated atom of {symbol} of {known.energy:.10g} eV, that of {place_of(frames[first])} has "
+                f"it is an isolated atom of {symbol} of {known.energy:.10g} eV, that of {_place(frames[first])} has "
                 f"{energy:.10g} eV: leave one out, or give the reference energy of {symbol}",
                 frame.index,
                 frame.source,
@@ -166,7 +165,7 @@ def _in_large_boxes(
         _LOGGER.warning(
             "%d single atoms without neighbours are closer than %g Å to their images, such as %s: they are not taken "
             "for free atoms; --isolated KEY=VALUE marks those that are",
-            *(len(expanded), LARGE_BOX, place_of(frames[expanded[0]])),
+            *(len(expanded), LARGE_BOX, _place(frames[expanded[0]])),
         )
     for symbol, found in atoms.items():
         energies = [energy for _, _, energy in found]
@@ -175,7 +174,7 @@ def _in_large_boxes(
             _LOGGER.warning(
                 "%d single atoms of %s have energies from %.10g to %.10g eV: that in the largest box is the reference "
                 "energy, %.10g eV of %s",
-                *(len(found), symbol, min(energies), max(energies), taken[2], place_of(frames[-taken[1]])),
+                *(len(found), symbol, min(energies), max(energies), taken[2], _place(frames[-taken[1]])),
             )
     return {symbol: max(found)[2] for symbol, found in atoms.items()}
 
@@ -187,6 +186,11 @@ def distance_of_images(atoms: Atoms) -> float:
         return float("inf")
     reduced = minkowski_reduce(np.asarray(atoms.cell), repeated)[0][repeated]  # type: ignore[no-untyped-call]
     return float(np.linalg.norm(reduced, axis=1).min())
+
+
+def _place(frame: Frame) -> str:
+    """Name the file and the frame, or the index of a structure in memory."""
+    return f"structure {frame.index}" if frame.source is None else f"{frame.source}, frame {frame.index}"
 
 
 def _averages(

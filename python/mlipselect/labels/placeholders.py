@@ -11,8 +11,8 @@ from ase.constraints import FixAtoms, FixCartesian, FixedLine, FixedPlane, FixSc
 from numpy.typing import NDArray
 
 from mlipselect.io.frames import Frame
+from mlipselect.io.notes import Notes
 from mlipselect.labels.labels import Labels
-from mlipselect.labels.notes import Notes
 
 _HOLDING = (FixAtoms, FixCartesian, FixedLine, FixedPlane, FixScaled)
 
@@ -53,12 +53,14 @@ def _zero_energies(frames: Sequence[Frame], labels: list[Labels], notes: Notes) 
     if energies[0] == 0.0 and any(_is_nonzero(known.forces) for known in labels):
         for frame, known in zip(frames, labels, strict=True):
             if known.energy is not None:
-                notes.add("the energy was left out, as it is exactly 0 beside forces in all of the file", frame)
+                _note(notes, frame, "the energy was left out, as it is exactly 0 beside forces in all of the file")
         return [replace(known, energy=None) for known in labels]
     if len(energies) > 1 and any(_differ(frames[0].atoms, frame.atoms) for frame in frames[1:]):
         for frame in frames:
-            notes.add(
-                f"the energy is exactly {energies[0]:.10g} in all of the file, as if nobody had computed it", frame
+            _note(
+                notes,
+                frame,
+                f"the energy is exactly {energies[0]:.10g} in all of the file, as if nobody had computed it",
             )
     return labels
 
@@ -72,7 +74,7 @@ def _zero_virials(frames: Sequence[Frame], labels: list[Labels], notes: Notes) -
     for frame, known in zip(frames, labels, strict=True):
         is_zero = known.virial is not None and not known.virial.any()
         if is_zero and (all_are_out or _is_nonzero(known.forces)):
-            notes.add("a virial or stress was left out, as it is exactly 0", frame)
+            _note(notes, frame, "a virial or stress was left out, as it is exactly 0")
             known = replace(known, virial=None)
         out.append(known)
     return out
@@ -90,7 +92,7 @@ def _forces_of_held_atoms(frames: Sequence[Frame], labels: list[Labels], notes: 
     out = []
     for frame, known, fixed in zip(frames, labels, held, strict=True):
         if fixed is not None and fixed.any():
-            notes.add("forces of atoms held by constraints were left out, as they are exactly 0", frame)
+            _note(notes, frame, "forces of atoms held by constraints were left out, as they are exactly 0")
             known = replace(known, forces_count=~fixed)
         out.append(known)
     return out
@@ -103,7 +105,7 @@ def _zero_forces(frames: Sequence[Frame], labels: list[Labels], notes: Notes) ->
     if len(forces) > 1 and not any(one.any() for one in forces):
         for frame, known in several:
             if known.forces is not None:
-                notes.add("all forces of the file are exactly 0, as if nobody had computed them", frame)
+                _note(notes, frame, "all forces of the file are exactly 0, as if nobody had computed them")
     return labels
 
 
@@ -114,6 +116,11 @@ def held_components(atoms: Atoms) -> NDArray[np.bool_]:
         if isinstance(constraint, _HOLDING):
             constraint.adjust_forces(atoms, forces)
     return np.abs(forces) < 1e-12
+
+
+def _note(notes: Notes, frame: Frame, remark: str) -> None:
+    notes.place = (frame.source or "", frame.index)
+    notes.add(remark)
 
 
 def _is_nonzero(forces: NDArray[np.float64] | None) -> bool:

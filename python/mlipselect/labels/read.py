@@ -11,12 +11,12 @@ from ase import Atoms
 
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.frames import Frame, as_frames
+from mlipselect.io.notes import Notes
 from mlipselect.labels.choice import Choice, Chosen, same_values
 from mlipselect.labels.convergence import unconverged
 from mlipselect.labels.free_atoms import mark_free_atoms
 from mlipselect.labels.labels import COUNTED, Labels, LabelSet
 from mlipselect.labels.names import Kind
-from mlipselect.labels.notes import Notes
 from mlipselect.labels.options import LabelOptions
 from mlipselect.labels.placeholders import leave_out_placeholders
 from mlipselect.labels.values import Array, Candidate, Labelled, has_volume
@@ -89,6 +89,7 @@ def read_labels(structures: Iterable[Atoms | Frame], options: LabelOptions | Non
 
 def _labels(structure: Labelled, chosen: Chosen, notes: Notes) -> Labels:
     """Read the labels of one structure."""
+    notes.place = (structure.frame.source or "", structure.frame.index)
     values: dict[Kind, Array] = {}
     for kind, candidates in chosen.items():
         read = [(candidate, structure.read(candidate)) for candidate in candidates]
@@ -97,11 +98,11 @@ def _labels(structure: Labelled, chosen: Chosen, notes: Notes) -> Labels:
                 both = " and ".join(f"{one.place}[{one.name.key!r}]" for one in (read[0][0], candidate))
                 raise structure.error(f"{both} are two different values of its {kind}: give {kind}_key (--{kind}-key)")
         if read[0][1] is None:
-            notes.add(f"{read[0][0].name.key} is NaN and was left out", structure.frame)
+            notes.add(f"{read[0][0].name.key} is NaN and was left out")
         else:
             values[kind] = read[0][1]
     if {"virial", "stress"} & values.keys() and not has_volume(structure.frame):
-        notes.add("a virial or stress was left out, as they are not periodic in three directions", structure.frame)
+        notes.add("a virial or stress was left out, as the structure is not periodic in three directions")
         del values["virial" if "virial" in values else "stress"]
         values.pop("stress", None)
     if "stress" in values:
@@ -161,7 +162,7 @@ def _other_energy(structure: Labelled, taken: Candidate) -> Candidate | None:
 
 def _say(labelled: LabelSet, choice: Choice, notes: Notes, data: str) -> None:
     """Log what was found, what was left out and what was not used; refuse a set without labels."""
-    notes.log(data)
+    notes.tell()
     prefix = f"{data}: " if data else ""
     unused = ", ".join(f"{key} ({count} structures)" for key, count in choice.unused.items())
     if unused and any(labelled.counts().values()):

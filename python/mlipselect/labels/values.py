@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlipselect.exceptions import StructureError
-from mlipselect.io.exact import results
+from mlipselect.io.exact import is_stale
 from mlipselect.io.frames import Frame
 from mlipselect.labels.named_units import NamedUnits, named_units
 from mlipselect.labels.names import PLACES, RESULTS, Kind, Name, Place, understand
@@ -49,7 +49,7 @@ class Labelled:
         self.results = {
             key: value for kind in RESULTS.values() for key in kind if (value := known.get(key)) is not None
         }
-        self._are_stale = bool(self.results) and not results(atoms)
+        self._are_stale = bool(self.results) and is_stale(atoms)
         self.candidates = _candidates(tuple(atoms.info), tuple(atoms.arrays), tuple(self.results))
 
     @functools.cached_property
