@@ -9,10 +9,10 @@ from typing import IO, Any
 import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.io.formats import open_with_compression
 from ase.io.lammpsrun import read_lammps_dump_text
 
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.io.extxyz_text import open_text
 from mlipselect.io.formats.format import Format
 from mlipselect.io.reading import Reading
 from mlipselect.io.species import element_of_mass, symbol_of, without_dropped
@@ -25,7 +25,7 @@ def recognises(path: str, head: bytes) -> bool:  # noqa: ARG001
 
 def read(path: str, reading: Reading) -> Iterator[Atoms]:
     """Yield the frames. They have no energy: LAMMPS does not dump it."""
-    with io.TextIOWrapper(open_with_compression(path, "rb"), encoding="utf-8") as stream:
+    with open_text(path) as stream:
         units = "metal"
         for lines in _frames(stream):
             if "ITEM: UNITS\n" in lines:

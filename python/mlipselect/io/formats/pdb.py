@@ -32,10 +32,10 @@ def read(path: str, reading: Reading) -> Iterator[Atoms]:
     geometry: list[str] = []
     for lines in _models(path):
         own = [line for line in lines if line.startswith(_GEOMETRY)]
-        if not own and any(line.startswith("CRYST1") for line in geometry):
+        atoms = [line for line in lines if line.startswith(_ATOMS)]
+        if atoms and not own and any(line.startswith("CRYST1") for line in geometry):
             reading.notes.add("models without a cell of their own are given that of the model before")
         geometry = own or geometry
-        atoms = [line for line in lines if line.startswith(_ATOMS)]
         if atoms:
             yield _build(geometry, atoms, reading)
 
