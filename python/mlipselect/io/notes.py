@@ -71,4 +71,4 @@ def _line(remark: str, places: list[tuple[str, int, int]]) -> str:
             else (f"{remark} ({len(places)} files, the first is {source})")
         )
     frames = f" ({count} frames, the first is frame {first})" if count > 1 else f" (frame {first})" if count else ""
-    return f"{source}: {remark}{frames}"
+    return f"{source}: {remark}{frames}" if source else f"{remark}{frames}"
