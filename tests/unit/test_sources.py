@@ -21,7 +21,6 @@ from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.io import Reading, write_exact
 from mlipselect.io.frames import iter_frames
 from mlipselect.io.sources import find_sources
-from reference.structures import rattled
 
 
 @pytest.fixture
@@ -187,9 +186,9 @@ def test_format_is_an_option_of_every_verb(pool):
     assert main(["select", "pool.dat", "-n", "1", "-o", "out.xyz", *options]) == 0
     assert json.loads(Path("out.json").read_text())["parameters"]["reading"] == {"format": "extxyz"}
     assert main(["featurize", "pool.dat", "-o", "out.npz", *options]) == 0
-    labelled = [rattled(seed) for seed in range(3)]
-    for atoms in labelled:
-        atoms.info = {"energy": 1.0 * atoms.positions[0, 0]}
+    labelled = ms.read("pool.xyz")
+    for place, atoms in enumerate(labelled):
+        atoms.info = {"energy": 0.1 * place}
     write_exact("labelled.xyz", labelled)
     Path("labelled.xyz").rename("labelled.dat")
     assert main(["fit", "labelled.dat", "-o", "fit.npz", *options]) == 0
