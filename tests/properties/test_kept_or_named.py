@@ -106,23 +106,50 @@ def structures(draw) -> Atoms:
     return atoms
 
 
+def unnamed(before: Atoms, after: Atoms, told: str) -> list[str]:
+    """Return what differs between two structures and is not named in what was told."""
+    found = []
+    for part in differences(before, after):
+        if part == "constraints":
+            is_named = any(type(constraint).__name__ in told for constraint in before.constraints)
+        elif "[" in part:
+            key = ast.literal_eval(part[part.index("[") + 1 : -1])
+            is_named = (
+                part in told or f" as {key} (" in told or f"the result {key}" in told or "belong to other" in told
+            )
+        else:
+            is_named = part in told
+        found += [] if is_named else [part]
+    return found
+
+
+def written_and_read(path: Path, atoms: Atoms) -> tuple[Atoms, str]:
+    """Write a structure; return what is read back, and what was told."""
+    writer = Writer(path)
+    writer.look(ms.io.Frame(atoms, None, 0))
+    writer.write(path, [atoms])
+    (found,) = ms.read(path)
+    return found, str(writer.told)
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::numpy.exceptions.ComplexWarning")
 @settings(max_examples=100, deadline=None)
 @given(structures())
-def test_all_is_kept_or_named(atoms):
+def test_extended_xyz_keeps_all_or_it_is_named(atoms):
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "out.xyz"
-        writer = Writer(path)
-        writer.look(ms.io.Frame(atoms, None, 0))
-        writer.write(path, [atoms])
-        (found,) = ms.read(path)
-        told = str(writer.told)
-        for part in differences(atoms, found):
-            if part == "constraints":
-                assert any(type(constraint).__name__ in told for constraint in atoms.constraints)
-            else:
-                key = ast.literal_eval(part[part.index("[") + 1 : -1]) if "[" in part else ""
-                assert part in told or f" as {key} (" in told or f"the result {key}" in told, part
+        found, told = written_and_read(path, atoms)
+        assert unnamed(atoms, found, told) == []
         again = Writer(path, strict=True)
         again.look(ms.io.Frame(found, None, 0))
         assert not again.told
+
+
+@pytest.mark.parametrize("name", ["out.traj", "out.json", "out.db"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::numpy.exceptions.ComplexWarning")
+@settings(max_examples=25, deadline=None)
+@given(structures())
+def test_formats_of_ase_keep_all_or_it_is_named(name, atoms):
+    with tempfile.TemporaryDirectory() as directory:
+        found, told = written_and_read(Path(directory) / name, atoms)
+        assert unnamed(atoms, found, told) == []
