@@ -97,3 +97,58 @@ def test_a_potential_goes_with_nothing_that_it_brings(files, options):
     main([*FIT, "-q"])
     with pytest.raises(InvalidInputError, match=f"cannot go with .*{next(iter(options))}"):
         ms.select("pool.xyz", 4, potential="si.npz", **options)
+
+
+def test_keys_of_each_set_are_guessed_for_itself(files, capsys):
+    other = [rattled(seed) for seed in range(3)]
+    for atoms in other:
+        atoms.info["REF_energy"] = atoms.info.pop("dft_energy")
+        atoms.arrays["REF_forces"] = atoms.arrays.pop("dft_force")
+    write_exact("other.xyz", other)
+    assert main([*FIT, "--test", "other.xyz"]) == 0
+    assert re.search(
+        r"test, 3 structures: root mean square errors \S+ meV an atom in energies, \S+ eV/Å in forces\n",
+        capsys.readouterr().out,
+    )
+    both = ["--energy-key", "dft_energy", "REF_energy", "--forces-key", "dft_force", "REF_forces"]
+    assert main(["fit", "core.xyz", "other.xyz", "--totaldegree", "6", "-o", "both.npz", *both]) == 0
+    assert "energy 8 (dft_energy 5, REF_energy 3), forces 7 (dft_force 4, REF_forces 3)" in capsys.readouterr().out
+
+
+def test_a_test_set_has_the_labels_of_the_training_set(files, capsys):
+    other = [rattled(seed) for seed in range(3)]
+    for atoms in other:
+        del atoms.arrays["dft_force"]
+    write_exact("other.xyz", other)
+    assert main([*FIT, "--test", "other.xyz"]) == 1
+    error = capsys.readouterr().err
+    assert "test: expected the labels of the training set, got none of forces in 3 structures" in error
+    assert "--forces-key none" in error
+    assert main([*FIT, "--test", "other.xyz", "--forces-key", "none"]) == 0
+
+
+def test_errors_of_labels_come_before_features(files, monkeypatch):
+    def described(*args, **kwargs):
+        raise AssertionError("features were computed")
+
+    monkeypatch.setattr(ms.ACE, "features", described)
+    monkeypatch.setattr(ms.ACE, "designs", described)
+    odd = [rattled(seed) for seed in range(3)]
+    odd[2].arrays["dft_force"][0, 0] = np.inf
+    write_exact("odd.xyz", odd)
+    assert main([*FIT, "--test", "odd.xyz"]) == 1
+    assert main([*FIT, "--reference-energy", "SI=1"]) == 1
+    assert main([*FIT, "--energy-key", "energy"]) == 1
+    assert not (files / "si.npz").exists()
+
+
+def test_marks_of_isolated_atoms_may_be_given_several_times(files, capsys):
+    free = rattled(0)[:1]
+    free.info = {"kind": "free", "dft_energy": -1.25}
+    write_exact("free.xyz", [free])
+    marks = ["--isolated", "kind=free", "--isolated", "config_type=isolated_atom"]
+    assert main([*FIT, "-q", *marks]) == 0
+    assert main(["fit", "core.xyz", "free.xyz", "--totaldegree", "6", "-o", "si.npz", *marks]) == 1
+    assert "free.xyz, frame 0: it is an isolated atom of Si of -1.25 eV, that of core.xyz, frame 0 has -1.5 eV" in (
+        capsys.readouterr().err
+    )

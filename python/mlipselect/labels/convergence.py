@@ -75,7 +75,8 @@ def _steps_of_file(source: str) -> list[bool | None] | None:
         with open_with_compression(source, "rb") as stream:
             if format_name == "vasp-xml":
                 return list(vasprun_steps(stream))
-            return list(outcar_steps(io.TextIOWrapper(stream, encoding="utf-8", errors="replace")))
+            with io.TextIOWrapper(stream, encoding="utf-8", errors="replace") as text:
+                return list(outcar_steps(text))
     except InvalidInputError:  # a format that only the user knows
         return None
     except OSError:

@@ -64,7 +64,8 @@ _OTHER_QUANTITIES = _words(
     harmonic spring restraint constraint drift net std stddev sigma var variance uncertainty unc err error errors
     mae rmse rms residual diff difference delta max min mean average norm magnitude weight weights shift scale
     offset baseline confidence committee ensemble cutoff tolerance threshold convergence converged id index hash
-    source type kind key deviatoric hydrostatic vonmises mises yield trace gradient gradients grad
+    source type kind key deviatoric hydrostatic vonmises mises yield trace gradient gradients grad unit units method
+    functional theory version path file name date status code comment level step steps time
     """
 )
 """Words that make another quantity of an energy, of forces or of a stress."""
@@ -72,7 +73,7 @@ _OTHER_QUANTITIES = _words(
 _RESEMBLING = frozenset({"e", "e0", "etot", "epot", "toten", "eng"})
 """Names that often stand for an energy but do not say so."""
 
-_LONG_ENOUGH = re.compile(r"(.*?)(energy|forces?|virials?|stress)(.*)")
+_IN_ONE_WORD = re.compile(r"(.*?)(energy|forces?|virials?|stress)(.*)")
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def words_of(key: str) -> list[str]:
     """Split a key into its words, in lower case; ``dftEnergy`` and ``dftenergy`` have two."""
     words: list[str] = []
     for part in re.findall(r"[A-Za-z0-9]+", key):
-        match = _LONG_ENOUGH.fullmatch(part.lower())
+        match = _IN_ONE_WORD.fullmatch(part.lower())
         if match is None or (match[1] and match[3]) or part.lower() in ("stresses", "forcefield"):
             words.append(part.lower())
         else:
