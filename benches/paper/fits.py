@@ -14,6 +14,7 @@ from mlipselect.labels import LabelOptions, read_labels
 from mlipselect.progress import progress_bar
 
 KEYS = LabelOptions("dft_energy", "dft_force", "dft_virial", "none")
+WEIGHTS = {"energy": 30.0, "forces": 1.0, "virial": 30.0}
 ONLY_FORCES = LabelOptions("none", "dft_force", "none", "none")
 
 
@@ -21,9 +22,7 @@ def paper_potential() -> ms.LinearPotential:
     """Make the potential of the paper, not yet fitted."""
     return ms.LinearPotential(
         ms.ACE(["Si"], order=3, totaldegree=16, rcut=5.0),
-        energy_weight=30.0,
-        forces_weight=1.0,
-        virial_weight=30.0,
+        **{f"{kind}_weight": weight for kind, weight in WEIGHTS.items()},
         prior_power=4.0,
         reference_energies=REFERENCE_ENERGIES,
     )
@@ -55,13 +54,13 @@ class Laboratory:
         core_labels, pool_labels = read_labels(data.core, KEYS), read_labels(data.pool, KEYS)
         pool = progress_bar(None, iterable=iter(data.pool), total=len(data.pool), desc="pool", unit="structure")
         return cls(
-            core=potential.rows(data.core, core_labels, REFERENCE_ENERGIES),
+            core=potential.rows(data.core, core_labels, REFERENCE_ENERGIES).weighted(WEIGHTS),
             pool=[
-                potential.rows([atoms], [labels], REFERENCE_ENERGIES)
+                potential.rows([atoms], [labels], REFERENCE_ENERGIES).weighted(WEIGHTS)
                 for atoms, labels in zip(pool, pool_labels, strict=True)
             ],
             energies=_energies_per_atom(potential, total),
-            forces=potential.rows(total, read_labels(total, ONLY_FORCES), REFERENCE_ENERGIES),
+            forces=potential.rows(total, read_labels(total, ONLY_FORCES), REFERENCE_ENERGIES).factors["forces"],
         )
 
     def fit(self, picks: tuple[int, ...]) -> ms.LinearPotential:

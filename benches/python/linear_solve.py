@@ -78,7 +78,8 @@ def main() -> None:
         return potential.fit_rows(rows, REFERENCE_ENERGIES)
 
     time_qr, fitted = seconds(orthogonal)
-    ratio = fitted.noise_variance_ / fitted.prior_variance_
+    # Rows are weighted, so that their noise is that of forces, whose weight is 1.
+    ratio = fitted.noise_["forces"] ** 2 / fitted.prior_variance_
     time_normal, weights = seconds(lambda: by_normal_equations(A, y, ratio))
     dim = A.shape[1]
     exact = lstsq(np.vstack([A, np.sqrt(ratio) * np.eye(dim)]), np.append(y, np.zeros(dim)), lapack_driver="gelsd")[0]

@@ -66,9 +66,11 @@ def test_it_is_the_dense_regression(weights):
     parts = [part for part, weight in zip(("energy", "forces", "stress"), weights, strict=True) if weight]
     A, y = dense(structures, weights, parts)
     assert fitted.n_rows_ == len(y)
-    mean, covariance = ridge.posterior(A, y, fitted.prior_variance_, fitted.noise_variance_)
+    noises = [fitted.noise_[kind] * w for kind, w in zip(("energy", "forces", "virial"), weights, strict=True) if w]
+    assert noises == pytest.approx([noises[0]] * len(noises))
+    mean, covariance = ridge.posterior(A, y, fitted.prior_variance_, noises[0] ** 2)
     np.testing.assert_allclose(fitted.weights_, mean / SCALES, rtol=1e-8)
-    expected = ridge.log_evidence(A, y, fitted.prior_variance_, fitted.noise_variance_)
+    expected = ridge.log_evidence(A, y, fitted.prior_variance_, noises[0] ** 2)
     # The dense one factors a matrix of targets by targets, in which little noise beside the prior loses digits.
     assert fitted.log_evidence_ == pytest.approx(expected, rel=1e-7)
     covariance = covariance / np.outer(SCALES, SCALES)
@@ -119,8 +121,9 @@ def test_each_structure_is_used_for_what_it_has(caplog):
     with caplog.at_level(logging.INFO, logger="mlipselect"):
         fitted = potential().fit(structures)
     assert "labels of 12 structures: energy 8 (energy), forces 8 (forces), virial 4 (stress)" in caplog.text
-    A, y = dense(structures)
-    mean = ridge.posterior(A, y, fitted.prior_variance_, fitted.noise_variance_)[0]
+    # Rows in units of the noise that the evidence found for each kind.
+    A, y = dense(structures, [1.0 / fitted.noise_[kind] for kind in ("energy", "forces", "virial")])
+    mean = ridge.posterior(A, y, fitted.prior_variance_, 1.0)[0]
     np.testing.assert_allclose(fitted.weights_, mean / SCALES, rtol=1e-8)
 
 

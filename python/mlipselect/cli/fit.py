@@ -60,9 +60,12 @@ def add_parser(verbs: Any) -> None:
         help="energy of a free atom in eV (default: that of isolated atoms in the files, else an average)",
     )
     model = parser.add_argument_group("regression")
-    for name, default in (("energy", 30.0), ("forces", 1.0), ("virial", 30.0)):
+    for name, default in (("energy", 30), ("forces", 1), ("virial", 30)):
         model.add_argument(
-            f"--{name}-weight", type=float, default=default, metavar="W", help=f"weight of {name} (default: {default})"
+            f"--{name}-weight",
+            type=float,
+            metavar="W",
+            help=f"weight of {name} (default: the evidence settles all three; {default} if another is given)",
         )
     model.add_argument(
         "--prior-power", type=float, default=4.0, metavar="P", help="power of the smoothness prior (default: 4)"
@@ -108,6 +111,9 @@ def run(options: argparse.Namespace) -> None:
     print(f"{descriptor!r}")
     print(f"{len(frames)} structures, of which have labels: {labels.summary()}")
     print("reference energies: " + ", ".join(f"{key} {value:.6f} eV" for key, value in references.items()))
+    units = {"energy": "eV a root of atoms in energies", "forces": "eV/Å in forces"}
+    units["virial"] = units["energy"].replace("energies", "virials")
+    print("noise: " + ", ".join(f"{noise:.3g} {units[kind]}" for kind, noise in potential.noise_.items()))
     print(f"log evidence {potential.log_evidence_:.1f} of {potential.n_rows_} rows")
     for name, members, error in errors:
         print(f"{name}, {len(members)} structures: {_told(error)}")

@@ -26,6 +26,8 @@ from mlipselect.labels.options import Keys, LabelOptions
 from mlipselect.labels.read import read_labels
 from mlipselect.models.calculator import LinearCalculator
 from mlipselect.models.evidence import Spectrum, log_evidence, maximise_evidence
+from mlipselect.models.noise import Block, maximise_evidence_of_kinds
+from mlipselect.models.rows import KINDS, LabelRows
 from mlipselect.parameters import Parametrised
 from mlipselect.progress import progress_bar
 
@@ -37,8 +39,10 @@ class LinearPotential(Parametrised):
     ----------
     descriptor : DesignDescriptor
         A descriptor with rows for energies, forces and virials, such as `ACE` with its elements given.
-    energy_weight, forces_weight, virial_weight : float, default=30, 1, 30
-        Weights of the rows. Those of energies and virials are divided by the square root of the number of atoms.
+    energy_weight, forces_weight, virial_weight : float, optional
+        Weights of the rows; those of energies and virials are divided by the square root of the number of atoms. By
+        default the evidence settles one noise for each kind of label. Where some are given, the others are 30, 1
+        and 30, as in the paper, and the evidence settles one noise of all weighted rows.
     prior_power : float, default=4
         Exponent of the descriptor's smoothness prior: the prior standard deviation of a weight falls with the roughness
         of its function. A descriptor without `smoothness_prior` needs `prior_scales`.
@@ -55,8 +59,11 @@ class LinearPotential(Parametrised):
     ----------
     weights_ : ndarray of shape (n_features,)
         Mean of the posterior.
-    prior_variance_, noise_variance_ : float
-        Variances of a scaled weight and of a weighted row that maximise the evidence.
+    prior_variance_ : float
+        Variance of a scaled weight that maximises the evidence.
+    noise_ : dict of float
+        Standard deviation of the noise of each kind of label: of energies and virials in eV per root of the number of
+        atoms, of forces in eV/Å.
     log_evidence_ : float
         Logarithm of the largest evidence.
     reference_energies_ : dict of float
@@ -66,12 +73,12 @@ class LinearPotential(Parametrised):
 
     Notes
     -----
-    With rows :math:`A`, targets :math:`y`, row weights :math:`W` and prior scales :math:`P`, the scaled weights
-    :math:`\tilde c = P c` have the prior :math:`N(0, \sigma_0^2)` and each weighted row has the noise
-    :math:`N(0, \sigma_e^2)`; both variances maximise the evidence [1]_. This is the fit of the paper's linear ACE
-    potentials [2]_. Rows are never held together: each batch goes into the triangular factor of
-    :math:`[W A P^{-1}, W y]` by orthogonal transformations, and everything follows from the singular values of that
-    triangle. Normal equations would square the condition number.
+    With rows :math:`A`, targets :math:`y` and prior scales :math:`P`, the scaled weights :math:`\tilde c = P c` have
+    the prior :math:`N(0, \sigma_0^2)`, and each row of kind :math:`k` has the noise :math:`N(0, \sigma_k^2)`; all
+    variances maximise the evidence [1]_. With given row weights :math:`w_k` it is :math:`\sigma_k = \sigma_e / w_k`
+    with one :math:`\sigma_e`: this is the fit of the paper's linear ACE potentials [2]_. Rows are never held together:
+    each batch goes into the triangular factor of :math:`[A P^{-1}, y]` of its kind by orthogonal transformations, and
+    everything follows from these triangles. Normal equations would square the condition number.
 
     References
     ----------
@@ -98,7 +105,7 @@ class LinearPotential(Parametrised):
 
     weights_: NDArray[np.float64]
     prior_variance_: float
-    noise_variance_: float
+    noise_: dict[str, float]
     log_evidence_: float
     reference_energies_: dict[str, float]
     n_rows_: int
@@ -107,9 +114,9 @@ class LinearPotential(Parametrised):
         self,
         descriptor: DesignDescriptor,
         *,
-        energy_weight: float = 30.0,
-        forces_weight: float = 1.0,
-        virial_weight: float = 30.0,
+        energy_weight: float | None = None,
+        forces_weight: float | None = None,
+        virial_weight: float | None = None,
         prior_power: float = 4.0,
         prior_scales: ArrayLike | None = None,
         reference_energies: Mapping[str, float] | None = None,
@@ -213,8 +220,8 @@ class LinearPotential(Parametrised):
         references: Mapping[str, float],
         *,
         progress: bool | None = False,
-    ) -> LeastSquares:
-        """Reduce the weighted rows of structures and their targets to a triangular factor, the input of `fit_rows`.
+    ) -> LabelRows:
+        """Reduce the rows of structures and their targets to triangular factors, the input of `fit_rows`.
 
         Factors of parts of a training set can be kept and merged. Structures without neighbours, such as isolated
         atoms, have no rows, as their rows would be zero.
@@ -232,47 +239,55 @@ class LinearPotential(Parametrised):
 
         Returns
         -------
-        LeastSquares
-            The factor.
+        LabelRows
+            One factor for each kind of label.
         """
-        weights = (self.energy_weight, self.forces_weight, self.virial_weight)
-        if not all(weight >= 0.0 and np.isfinite(weight) for weight in weights) or not any(weights):
-            raise InvalidInputError(f"weights of energies, forces and virials must not be negative, given {weights}")
+        weights = self._row_weights()
         inverse = 1.0 / self._scales()
-        sums = LeastSquares(len(inverse))
-        bar = progress_bar(progress, total=len(structures), desc="fitting", unit="structure")
-        with bar:
+        sums = LabelRows(len(inverse))
+        with progress_bar(progress, total=len(structures), desc="fitting", unit="structure") as bar:
             designs = iter_designs(structures, self.descriptor, self.n_threads)
             for atoms, known, design in zip(structures, labels, designs, strict=True):
-                for block, targets, weight in self._blocks(atoms, known, design, references):
-                    if weight > 0.0:
-                        sums.add(block * inverse, targets, np.full(len(targets), weight), n_threads=self.n_threads)
+                for kind, block, targets in self._blocks(atoms, known, design, references):
+                    if weights is None or weights[kind] > 0.0:
+                        sums.add(kind, block * inverse, targets, self.n_threads)
                 bar.update(1)
         return sums
 
+    def _row_weights(self) -> dict[str, float] | None:
+        """Return the weights of the kinds of labels; None if the evidence is to settle their noises."""
+        given = (self.energy_weight, self.forces_weight, self.virial_weight)
+        if all(weight is None for weight in given):
+            return None
+        defaults = (30.0, 1.0, 30.0)
+        weights = tuple(w if own is None else float(own) for own, w in zip(given, defaults, strict=True))
+        if not all(weight >= 0.0 and np.isfinite(weight) for weight in weights) or not any(weights):
+            raise InvalidInputError(f"weights of energies, forces and virials must not be negative, given {weights}")
+        return dict(zip(KINDS, weights, strict=True))
+
     def _blocks(
         self, atoms: Atoms, known: Labels, design: Design, references: Mapping[str, float]
-    ) -> Iterator[tuple[NDArray[Any], NDArray[np.float64], float]]:
-        """Yield the rows, the targets and the weight of each label of a structure."""
+    ) -> Iterator[tuple[str, NDArray[Any], NDArray[np.float64]]]:
+        """Yield the kind, the rows and the targets of each label of a structure."""
         if known.is_free_atom or not design.energy.any():
             return
         root = len(atoms) ** 0.5
         if known.energy is not None:
             energy = known.energy - sum(references[symbol] for symbol in atoms.symbols)
-            yield design.energy[None], np.array([energy]), self.energy_weight / root
+            yield "energy", design.energy[None] / root, np.array([energy]) / root
         if known.forces is not None:
             counted = slice(None) if known.forces_count is None else known.forces_count.ravel()
-            yield design.forces[counted], known.forces.ravel()[counted], self.forces_weight
+            yield "forces", design.forces[counted], known.forces.ravel()[counted]
         if known.virial is not None:
-            yield design.virial, known.virial, self.virial_weight / root
+            yield "virial", design.virial / root, known.virial / root
 
-    def fit_rows(self, rows: LeastSquares, references: Mapping[str, float]) -> LinearPotential:
-        """Fit the potential to the triangular factor of weighted rows that `rows` returns.
+    def fit_rows(self, rows: LabelRows | LeastSquares, references: Mapping[str, float]) -> LinearPotential:
+        """Fit the potential to the triangular factors of rows that `rows` returns.
 
         Parameters
         ----------
-        rows : LeastSquares
-            The factor.
+        rows : LabelRows or LeastSquares
+            The factors of each kind of label or, where the weights are given, one factor of all weighted rows.
         references : mapping of str to float
             Energy of a free atom of each element.
 
@@ -281,35 +296,67 @@ class LinearPotential(Parametrised):
         LinearPotential
             Itself.
         """
-        if rows.n_rows == 0:
-            raise InvalidInputError("expected at least one label with a weight above 0, got none")
-        scales = self._scales()
-        triangle = rows.triangle(n_threads=self.n_threads)
-        U, s, Vt = np.linalg.svd(triangle[:-1, :-1])
-        spectrum = Spectrum(s, U.T @ triangle[:-1, -1], float(triangle[-1, -1] ** 2), rows.n_rows)
-        self.prior_variance_, self.noise_variance_ = maximise_evidence(spectrum)
-        self.log_evidence_ = log_evidence(spectrum, self.prior_variance_, self.noise_variance_)
-        shrunk = self.prior_variance_ * s / (self.prior_variance_ * s**2 + self.noise_variance_)
-        self.weights_ = (Vt.T @ (shrunk * spectrum.projections)) / scales
+        weights = self._row_weights()
+        if weights is not None:
+            scaled, together = self._fit_weighted(rows, weights)
+        elif isinstance(rows, LabelRows):
+            scaled, together = self._fit_noises(rows)
+        else:
+            raise InvalidInputError("expected the rows of each kind of label, as no weights are given")
+        self.weights_ = scaled / self._scales()
         self.reference_energies_ = dict(references)
-        self.n_rows_ = rows.n_rows
-        self._triangle = triangle
+        self.n_rows_ = together.n_rows
+        self._triangle = together.triangle(n_threads=self.n_threads)
         return self
+
+    def _fit_noises(self, rows: LabelRows) -> tuple[NDArray[np.float64], LeastSquares]:
+        """Fit with one noise for each kind; return the scaled weights, and all rows in units of their noise."""
+        blocks = {
+            kind: Block.from_triangle(factor.triangle(n_threads=self.n_threads), factor.n_rows)
+            for kind, factor in rows.factors.items()
+        }
+        # Labels may be zero by symmetry, such as the forces of a perfect crystal: they tell no noise.
+        told = {kind: block for kind, block in blocks.items() if block.says_something}
+        if not told:
+            raise InvalidInputError("expected at least one label that is not zero, got none")
+        found = maximise_evidence_of_kinds(told)
+        self.prior_variance_, self.log_evidence_ = found.prior, found.log_evidence
+        self.noise_ = {kind: variance**0.5 for kind, variance in found.noise.items()}
+        precisions = {kind: 1.0 / self.noise_[kind] if kind in told else 0.0 for kind in KINDS}
+        return found.weights, rows.weighted(precisions, n_threads=self.n_threads)
+
+    def _fit_weighted(
+        self, rows: LabelRows | LeastSquares, weights: Mapping[str, float]
+    ) -> tuple[NDArray[np.float64], LeastSquares]:
+        """Fit with one noise of all weighted rows; return the scaled weights, and all rows in units of their noise."""
+        together = rows.weighted(weights, n_threads=self.n_threads) if isinstance(rows, LabelRows) else rows
+        if together.n_rows == 0:
+            raise InvalidInputError("expected at least one label with a weight above 0, got none")
+        triangle = together.triangle(n_threads=self.n_threads)
+        U, s, Vt = np.linalg.svd(triangle[:-1, :-1])
+        spectrum = Spectrum(s, U.T @ triangle[:-1, -1], float(triangle[-1, -1] ** 2), together.n_rows)
+        self.prior_variance_, noise = maximise_evidence(spectrum)
+        self.log_evidence_ = log_evidence(spectrum, self.prior_variance_, noise)
+        kinds = rows.factors if isinstance(rows, LabelRows) else KINDS
+        self.noise_ = {kind: noise**0.5 / weights[kind] for kind in kinds if weights[kind] > 0.0}
+        shrunk = self.prior_variance_ * s / (self.prior_variance_ * s**2 + noise)
+        return Vt.T @ (shrunk * spectrum.projections), LeastSquares.from_triangle(
+            triangle / noise**0.5, together.n_rows
+        )
 
     @property
     def posterior_(self) -> Posterior:
         r"""Posterior of the weights for `BayesianSelector`, a new object each time.
 
-        Its noise is that of the energy of a structure of one atom, so that a pick counts like a labelled atom. Features
-        of a selection with it are those of the descriptor, without columns of element fractions.
+        Its noise is that of the energy of a structure of one atom, so that a pick counts like a labelled atom; without
+        energies, that of the first kind of label. Features of a selection with it are those of the descriptor, without
+        columns of element fractions.
         """
         self._check_fitted()
         scales = self._scales()
-        noise_precision = (
-            self.energy_weight**2 / self.noise_variance_ if self.energy_weight else 1 / self.noise_variance_
-        )
+        noise_precision = self.noise_[next(kind for kind in KINDS if kind in self.noise_)] ** -2
         posterior = Posterior(len(scales), scales**2 / self.prior_variance_, noise_precision)
-        rows = self._triangle[:-1, :-1] * (scales / (self.noise_variance_ * noise_precision) ** 0.5)
+        rows = self._triangle[:-1, :-1] * (scales / noise_precision**0.5)
         posterior.update(np.ascontiguousarray(rows), n_threads=self.n_threads)
         return posterior
 
@@ -391,7 +438,7 @@ class LinearPotential(Parametrised):
             "parameters": {name: getattr(self, name) for name in _PARAMETERS},
             "reference_energies": self.reference_energies_,
             "prior_variance": self.prior_variance_,
-            "noise_variance": self.noise_variance_,
+            "noise": self.noise_,
             "log_evidence": self.log_evidence_,
             "n_rows": self.n_rows_,
         }
@@ -426,6 +473,8 @@ class LinearPotential(Parametrised):
                 weights, scales, triangle = archive["weights"], archive["prior_scales"], archive["triangle"]
         except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError) as error:
             raise InvalidInputError(f"{os.fspath(path)}: expected a potential saved by mlipselect: {error}") from error
+        if "noise" not in known:
+            raise InvalidInputError(f"{os.fspath(path)}: written by an earlier version: fit it again")
         if descriptor is None:
             made = from_record(known["descriptor"])
             if not isinstance(made, DesignDescriptor):
@@ -436,7 +485,7 @@ class LinearPotential(Parametrised):
         )
         potential.weights_, potential._triangle = weights, triangle
         potential.reference_energies_ = known["reference_energies"]
-        potential.prior_variance_, potential.noise_variance_ = known["prior_variance"], known["noise_variance"]
+        potential.prior_variance_, potential.noise_ = known["prior_variance"], known["noise"]
         potential.log_evidence_, potential.n_rows_ = known["log_evidence"], known["n_rows"]
         return potential
 
