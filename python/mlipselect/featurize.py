@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mlipselect.descriptors.base import Bindable, DescriptorLike, bound
+from mlipselect.descriptors.record import describe_descriptor
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.blocks import describe
 from mlipselect.features.container import Features, Rows
 from mlipselect.features.describe import Describer
-from mlipselect.io.collection import Structures, StructuresLike, separate
+from mlipselect.io.collection import Isolated, Structures, StructuresLike, separate
 from mlipselect.io.frames import Frame, iter_frames
 from mlipselect.io.reading import Reading
 from mlipselect.progress import progress_bar
@@ -35,6 +36,7 @@ def featurize(
     progress: bool | None = None,
     store: None = None,
     append: bool = False,
+    isolated: str | None = None,
 ) -> Features: ...
 
 
@@ -51,6 +53,7 @@ def featurize(
     progress: bool | None = None,
     store: str | os.PathLike[str],
     append: bool = False,
+    isolated: str | None = None,
 ) -> FeatureStore: ...
 
 
@@ -66,6 +69,7 @@ def featurize(
     progress: bool | None = None,
     store: str | os.PathLike[str] | None = None,
     append: bool = False,
+    isolated: str | None = None,
 ) -> Features | FeatureStore:
     """Compute the features of structures.
 
@@ -95,6 +99,9 @@ def featurize(
         was stopped is continued by a call with the same arguments.
     append : bool, default=False
         Add the files to those that are in `store` already.
+    isolated : str, optional
+        ``"KEY=VALUE"`` that marks isolated atoms, such as ``"config_type=isolated_atom"``. They are not described. A
+        store remembers the mark and where they are; `select` writes them first.
 
     Returns
     -------
@@ -128,9 +135,9 @@ def featurize(
         raise InvalidInputError(f"rows: expected one of {', '.join(get_args(Rows))}, got {rows!r}")
     if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise InvalidInputError(f"dtype: expected float32 or float64, got {np.dtype(dtype)}")
-    if reading is not None:
-        structures = Structures(structures, reading=reading)
-        structures = structures if store is not None else structures.survey()
+    if reading is not None or isolated is not None:
+        mark = None if isolated is None else Isolated.parse(isolated)
+        structures = Structures(structures, mark, reading=reading)
     if store is not None:
         return fill_store(
             structures, descriptor, store, rows=rows, composition=composition, dtype=dtype, append=append,
@@ -139,7 +146,7 @@ def featurize(
     structures, descriptor = _bound(structures, descriptor)
     frames, n_structures, n_atoms = _counted(structures)
     with progress_bar(progress, total=n_structures, unit="structure", desc="features") as bar:
-        return describe(
+        features = describe(
             frames,
             Describer(descriptor, n_threads),
             rows=rows,
@@ -148,19 +155,26 @@ def featurize(
             expected=(n_structures, n_atoms),
             bar=bar,
         )
+    features.descriptor = describe_descriptor(descriptor)
+    features.marks = structures.marks if isinstance(structures, Structures) else ()
+    return features
 
 
 def _bound(structures: StructuresLike, descriptor: DescriptorLike) -> tuple[StructuresLike, DescriptorLike]:
     """Bind the descriptor to the structures, if it has `bind`."""
     if not isinstance(descriptor, Bindable):
         return structures, descriptor
-    structures = structures if isinstance(structures, Structures) else Structures(structures).survey()
+    structures = structures if isinstance(structures, Structures) else Structures(structures)
+    if not structures.is_surveyed:
+        structures.survey()
     return structures, bound(descriptor, structures.examples)
 
 
 def _counted(structures: StructuresLike) -> tuple[Iterable[Frame], int | None, int | None]:
     """Return the frames, and the numbers of structures and atoms; None where only reading would tell."""
     if isinstance(structures, Structures):
+        if not structures.is_surveyed:
+            structures.survey()
         return structures.iter_candidates(), len(structures.candidates), structures.n_atoms
     paths, in_memory = separate(structures)
     if paths:

@@ -5,9 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ase import Atoms
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import mlipselect as ms
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.features.composition import one_hot
+from mlipselect.features.element_counts import ElementCounts, by_number
+from mlipselect.io.collection import Structures, group_of
+from mlipselect.io.frames import Frame
 
 
 def random_rows(atoms):
@@ -70,3 +76,21 @@ def test_offsets_between_known_compositions_bring_no_information():
     selection = ms.select([mixed], 1, core, surroundings, composition=True)
     assert selection.scores[0] < 1.0  # the variance is below that of the noise of one observation
     assert selection.parameters["composition"] == ["O", "Si"]
+
+
+@given(st.lists(st.lists(st.sampled_from(["H", "Si", "O", "Au"]), min_size=1, max_size=9), min_size=1, max_size=8))
+@settings(deadline=None)
+def test_counts_tell_what_structures_tell(symbols):
+    structures = [Atoms(names, positions=np.zeros((len(names), 3))) for names in symbols]
+    counts = ElementCounts.together([ElementCounts.of(structures[:1]), ElementCounts.of(structures)])
+    every = [structures[0], *structures]
+    assert counts.elements == by_number(name for names in symbols for name in names)
+    elements = ("H", "Cu", "O", "Si", "Au")
+    for dtype in (np.float32, np.float64):
+        fractions = counts.fractions(elements, dtype)
+        assert fractions.dtype == dtype
+        wanted = [one_hot(atoms, elements).mean(axis=0).astype(dtype) for atoms in every]
+        np.testing.assert_array_equal(fractions, wanted)
+    assert counts.formulas() == [group_of(Frame(atoms, None, 0), "composition") for atoms in every]
+    several = Structures(every).survey().several_compositions
+    assert counts.differ_from(counts.fractions(counts.elements, np.float64)[0], counts.elements) == several

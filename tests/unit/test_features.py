@@ -154,15 +154,23 @@ def test_archives_of_the_first_version_are_read_and_later_ones_refused(files, ro
     X.save("features.npz")
     with np.load("features.npz") as archive:
         arrays = dict(archive)
-    assert arrays.pop("version") == 2
+    assert arrays.pop("version") == 3
     renamed = {"per_structure": "structure", "per_atom": "atoms"}
     np.savez("old.npz", **{renamed.get(name, name): array for name, array in arrays.items()})
     back = ms.Features.load("old.npz")
     assert np.array_equal(back.per_structure, X.per_structure)
     assert (back.per_atom is None) == (rows == "structure")
     assert rows == "structure" or np.array_equal(back.per_atom, X.per_atom)
-    np.savez("later.npz", version=3, **arrays)
-    with pytest.raises(InvalidInputError, match=r"later\.npz: .*version 3, and this mlipselect reads versions up to 2"):
+    # Version 2 did not know what it was made by, nor of which atoms.
+    known = {name: arrays[name] for name in arrays.keys() - {"descriptor", "elements", "counts", "marks"}}
+    np.savez("earlier.npz", version=2, **known)
+    earlier, now = ms.Features.load("earlier.npz"), ms.Features.load("features.npz")
+    assert (earlier.descriptor, earlier.counts, earlier.marks) == (None, None, ())
+    assert now.descriptor == X.descriptor == {"name": "toy"}
+    assert now.counts.elements == X.counts.elements == ("Si",)
+    assert np.array_equal(now.counts.counts, X.counts.counts)
+    np.savez("later.npz", version=4, **arrays)
+    with pytest.raises(InvalidInputError, match=r"later\.npz: .*version 4, and this mlipselect reads versions up to 3"):
         ms.Features.load("later.npz")
 
 

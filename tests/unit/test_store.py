@@ -167,7 +167,7 @@ def test_nothing_is_added_to_a_damaged_store(files, small_shards, damage, name):
     [
         lambda text: text[:-20],
         lambda text: text.replace('"width": 25', '"width": "25"'),
-        lambda text: text.replace('"mlipselect_features": 2', '"mlipselect_features": 99'),
+        lambda text: text.replace('"mlipselect_features": 3', '"mlipselect_features": 99'),
         lambda text: text.replace('"finished": 1', '"finished": 7'),
         lambda _: "[]",
         lambda text: json.dumps({**json.loads(text), "more": 1}),

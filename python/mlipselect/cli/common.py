@@ -70,6 +70,11 @@ def _given_descriptor_options(options: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(options, name, None)) is not None}
 
 
+def has_descriptor_options(options: argparse.Namespace) -> bool:
+    """Tell whether anything was given for a descriptor."""
+    return bool(_given_descriptor_options(options))
+
+
 def refuse_descriptor(options: argparse.Namespace, owner: str) -> None:
     """Refuse options of a descriptor where one is there already."""
     for name in _given_descriptor_options(options):

@@ -17,7 +17,7 @@ from mlipselect.cli.common import (
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Features
 from mlipselect.featurize import featurize
-from mlipselect.io.collection import Structures
+from mlipselect.io.collection import Isolated, Structures
 from mlipselect.io.output import Output
 from mlipselect.stores import FeatureStore
 
@@ -53,6 +53,11 @@ def add_parser(verbs: Any) -> None:
         help="what to keep: means over structures, or the rows of all atoms too (default: %(default)s)",
     )
     add_reading_options(parser)
+    parser.add_argument(
+        "--isolated",
+        metavar="KEY=VALUE",
+        help="marks isolated atoms, such as config_type=isolated_atom: they are not described; a store remembers them",
+    )
     add_descriptor_options(parser)
     add_general_options(parser)
     parser.set_defaults(run=run)
@@ -60,7 +65,8 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Compute, write, and say what was written."""
-    structures = Structures(options.structures, reading=reading_from(options))
+    mark = None if options.isolated is None else Isolated.parse(options.isolated)
+    structures = Structures(options.structures, mark, reading=reading_from(options))
     dtype = options.dtype or "float64"
     descriptor = descriptor_from(options, dtype)
     how = {

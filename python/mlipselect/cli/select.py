@@ -14,17 +14,19 @@ from mlipselect.cli.common import (
     add_verb,
     descriptor_for,
     descriptor_from,
+    has_descriptor_options,
     progress_from,
     refuse_descriptor,
 )
 from mlipselect.cli.options import add_option, add_options
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.report.table import selection_table
+from mlipselect.selection.core import is_described
+from mlipselect.selection.described import is_store
 from mlipselect.selection.job import run_job
 from mlipselect.selection.limits import Limits
 from mlipselect.selection.options import Candidates, Inputs, Method, Options, Outputs, Prior, SelectorParameters
 from mlipselect.selection.outputs import record_path
-from mlipselect.selection.pools import is_store
 from mlipselect.selectors.registry import METHODS, parameter_names
 from mlipselect.stores.manifest import read_manifest
 from mlipselect.utils.option import options_of
@@ -115,4 +117,6 @@ def _descriptor(options: argparse.Namespace) -> Any:
         return None
     if store is not None:
         return descriptor_for(options, store.descriptor, "a store")
+    if any(map(is_described, options.core or [])) and not has_descriptor_options(options):
+        return None
     return descriptor_from(options, options.dtype or "float64")

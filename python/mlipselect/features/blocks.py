@@ -12,6 +12,7 @@ from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features.composition import one_hot
 from mlipselect.features.container import Features, Rows
 from mlipselect.features.describe import Describer, batches, mean_rows
+from mlipselect.features.element_counts import ElementCounts
 from mlipselect.features.rows import RowBuffer
 from mlipselect.io.frames import Frame
 
@@ -55,7 +56,8 @@ def describe(
     keeps_atoms = rows == "atoms"
     means: RowBuffer | None = None
     sites: RowBuffer | None = None
-    counts: list[int] = []
+    counts: list[ElementCounts] = []
+    n_atoms: list[int] = []
     sources: list[tuple[str | None, int]] = []
     for batch in batches(frames):
         sizes = [len(frame.atoms) for frame in batch]
@@ -69,18 +71,20 @@ def describe(
         _fill(means.extend(len(batch)), mean, None if marks is None else mean_rows(marks, sizes))
         if sites is not None and site_rows is not None:
             _fill(sites.extend(len(site_rows)), site_rows, marks)
-        counts += sizes
+        n_atoms += sizes
+        counts.append(ElementCounts.of([frame.atoms for frame in batch]))
         sources += [(frame.source, frame.index) for frame in batch]
         bar.update(len(batch))
     if means is None:
         raise InvalidInputError("expected at least one structure, got none")
     return Features(
         per_structure=means.finish(),
-        n_atoms=np.array(counts, dtype=np.int64),
+        n_atoms=np.array(n_atoms, dtype=np.int64),
         per_atom=None if sites is None else sites.finish(),
-        offsets=None if sites is None else np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        offsets=None if sites is None else np.concatenate([[0], np.cumsum(n_atoms)]).astype(np.int64),
         sources=sources,
         composition=composition,
+        counts=ElementCounts.together(counts),
     )
 
 

@@ -8,6 +8,7 @@ imitate the offsets, and structures of an unusual composition look informative f
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -91,28 +92,74 @@ def balance_composition(*features: Features) -> float:
         given = "; ".join(", ".join(names) or "none" for names in sorted(elements)) or "none"
         raise InvalidInputError(f"expected features with the same element columns, got {given}")
     width = len(elements.pop())
-    descriptor_sum = fraction_sum = 0.0
-    rows = 0
+    descriptor_sum, fraction_sum = np.sum([composition_sums(item) for item in features], axis=0).tolist()
+    scale = balanced_scale(descriptor_sum, features[0].shape[1] - width, fraction_sum, width)
     for item in features:
-        n_described = item.shape[1] - width
-        rows += len(item)
-        for block in _blocks(item.per_structure):
-            described = block[:, :n_described].astype(np.float64)
-            fractions = block[:, n_described:].astype(np.float64) / item.composition_scale
-            descriptor_sum += float(np.einsum("ij,ij->", described, described))
-            fraction_sum += float(np.einsum("ij,ij->", fractions, fractions))
-    n_described = features[0].shape[1] - width
-    if descriptor_sum == 0.0 or fraction_sum == 0.0:
-        scale = 1.0
-    else:
-        scale = float(np.sqrt((descriptor_sum / n_described) / (fraction_sum / width)))
-    for item in features:
-        item.per_structure[:, n_described:] *= scale / item.composition_scale
-        if item.per_atom is not None:
-            item.per_atom[:, n_described:] *= scale / item.composition_scale
-        item.composition_scale = scale
+        scale_composition(item, scale)
     return scale
 
 
-def _blocks(matrix: np.ndarray[Any, Any]) -> Any:
-    return (matrix[start : start + BLOCK_ROWS] for start in range(0, len(matrix), BLOCK_ROWS))
+def composition_sums(features: Features) -> tuple[float, float]:
+    """Return the sums of the squares of the descriptor's entries, and of the element fractions without their scale."""
+    n_described = features.shape[1] - len(features.composition)
+    descriptor_sum = fraction_sum = 0.0
+    for start in range(0, len(features), BLOCK_ROWS):
+        block = features.per_structure[start : start + BLOCK_ROWS].astype(np.float64)
+        described, fractions = block[:, :n_described], block[:, n_described:] / features.composition_scale
+        descriptor_sum += float(np.einsum("ij,ij->", described, described))
+        fraction_sum += float(np.einsum("ij,ij->", fractions, fractions))
+    return descriptor_sum, fraction_sum
+
+
+def balanced_scale(descriptor_sum: float, n_described: int, fraction_sum: float, n_elements: int) -> float:
+    """Return the scale of element columns; see `balance_composition`.
+
+    Parameters
+    ----------
+    descriptor_sum : float
+        Sum of the squares of the descriptor's entries over all structures.
+    n_described : int
+        Number of the descriptor's columns.
+    fraction_sum : float
+        Sum of the squares of the element fractions over all structures.
+    n_elements : int
+        Number of element columns.
+    """
+    if descriptor_sum == 0.0 or fraction_sum == 0.0:
+        return 1.0
+    return float(np.sqrt((descriptor_sum / n_described) / (fraction_sum / n_elements)))
+
+
+def scale_composition(features: Features, scale: float) -> None:
+    """Multiply the element columns by a scale, in place of an earlier one."""
+    n_described = features.shape[1] - len(features.composition)
+    features.per_structure[:, n_described:] *= scale / features.composition_scale
+    if features.per_atom is not None:
+        features.per_atom[:, n_described:] *= scale / features.composition_scale
+    features.composition_scale = scale
+
+
+def with_composition(features: Features, elements: tuple[str, ...]) -> Features:
+    """Return the structure rows of features with the fractions of some elements, not scaled, as their last columns.
+
+    Raises
+    ------
+    InvalidInputError
+        Elements are asked for, and the features do not know the compositions of their structures.
+    """
+    n_described = features.shape[1] - len(features.composition)
+    described = features.per_structure[:, :n_described]
+    if elements and features.counts is None:
+        raise InvalidInputError(
+            "features that do not know the compositions of their structures cannot have columns of element fractions: "
+            "featurize again, or give composition=False (--no-composition)"
+        )
+    columns = [] if features.counts is None else [features.counts.fractions(elements, features.dtype)]
+    return dataclasses.replace(
+        features,
+        per_structure=np.ascontiguousarray(np.hstack([described, *columns])),
+        per_atom=None,
+        offsets=None,
+        composition=elements,
+        composition_scale=1.0,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,9 +13,11 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.features.element_counts import ElementCounts
 
-#: Version of the archives of `Features.save`. In version 1 the arrays were named ``structure`` and ``atoms``.
-VERSION = 2
+#: Version of the archives of `Features.save`. In version 1 the arrays were named ``structure`` and ``atoms``; version 3
+#: adds the descriptor and the atoms of each element.
+VERSION = 3
 
 Rows: TypeAlias = Literal["structure", "atoms"]
 
@@ -41,6 +44,12 @@ class Features:
         Elements whose fractions are the last columns; empty if there are no such columns.
     composition_scale : float
         Factor of the element fractions; see `balance_composition`.
+    counts : ElementCounts or None
+        Atoms of each element in each structure; None where they are not known.
+    descriptor : dict or None
+        Name and parameters of the descriptor; None where they are not known.
+    marks : tuple of str
+        Marks of isolated atoms, ``"KEY=VALUE"``, which were left out.
 
     Examples
     --------
@@ -58,6 +67,9 @@ class Features:
     sources: list[tuple[str | None, int]] = field(default_factory=list)
     composition: tuple[str, ...] = ()
     composition_scale: float = 1.0
+    counts: ElementCounts | None = None
+    descriptor: dict[str, Any] | None = None
+    marks: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -88,7 +100,9 @@ class Features:
         """Write an ``.npz`` archive that `numpy.load` and `Features.load` read.
 
         Arrays in it: ``version``, ``per_structure``, ``n_atoms``, ``source`` (empty text for structures given in
-        memory), ``index``, ``composition``, ``composition_scale`` and, where they exist, ``per_atom`` and ``offsets``.
+        memory), ``index``, ``composition``, ``composition_scale`` and, where they exist, ``per_atom`` and ``offsets``,
+        ``elements`` and ``counts`` (atoms of each element), ``descriptor`` (its name and parameters, as JSON), and
+        ``marks``.
 
         Parameters
         ----------
@@ -116,9 +130,14 @@ class Features:
             "index": np.array([index for _, index in self.sources], dtype=np.int64),
             "composition": np.array(self.composition, dtype=np.str_),
             "composition_scale": np.float64(self.composition_scale),
+            "marks": np.array(self.marks, dtype=np.str_),
         }
         if self.per_atom is not None and self.offsets is not None:
             arrays |= {"per_atom": self.per_atom, "offsets": self.offsets}
+        if self.counts is not None:
+            arrays |= {"elements": np.array(self.counts.elements, dtype=np.str_), "counts": self.counts.counts}
+        if self.descriptor is not None:
+            arrays["descriptor"] = np.array(json.dumps(self.descriptor))
         with path.open("wb") as stream:
             np.savez(stream, **arrays)
 
@@ -138,6 +157,7 @@ class Features:
                     raise ValueError(f"version {version}, and this mlipselect reads versions up to {VERSION}")
                 per_structure, per_atom = ("structure", "atoms") if version == 1 else ("per_structure", "per_atom")
                 has_atoms = per_atom in archive
+                symbols = tuple(str(symbol) for symbol in archive["elements"]) if "elements" in archive else ()
                 return cls(
                     per_structure=archive[per_structure],
                     n_atoms=archive["n_atoms"],
@@ -146,6 +166,9 @@ class Features:
                     sources=_sources(archive["source"], archive["index"]),
                     composition=tuple(str(symbol) for symbol in archive["composition"]),
                     composition_scale=float(archive["composition_scale"]),
+                    counts=ElementCounts(symbols, archive["counts"]) if symbols else None,
+                    marks=tuple(str(mark) for mark in archive["marks"]) if "marks" in archive else (),
+                    descriptor=json.loads(str(archive["descriptor"])) if "descriptor" in archive else None,
                 )
         except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError) as error:
             raise InvalidInputError(f"{os.fspath(path)}: expected features saved by mlipselect: {error}") from error

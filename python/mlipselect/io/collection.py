@@ -136,6 +136,16 @@ class Structures:
         self.n_atoms = 0
         self.several_compositions = False
 
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Marks of isolated atoms, ``"KEY=VALUE"``."""
+        return () if self.isolated is None else (f"{self.isolated.key}={self.isolated.value}",)
+
+    @property
+    def is_surveyed(self) -> bool:
+        """Whether `survey` was called."""
+        return len(self) > 0
+
     def __len__(self) -> int:
         return len(self.candidates) + len(self.isolated_positions)
 
@@ -257,10 +267,19 @@ def group_of(frame: Frame, key: str) -> Any:
     if key == "composition":
         return str(frame.atoms.symbols.formula.reduce()[0].format("hill"))
     if key not in frame.atoms.info:
-        known = ", ".join(map(str, frame.atoms.info)) or "none"
-        raise StructureError(f"expected a key {key!r} to group by, its keys are: {known}", frame.index, frame.source)
-    value = frame.atoms.info[key]
+        raise lacks_group(key, frame.atoms.info, frame.index, frame.source)
+    return as_group(frame.atoms.info[key])
+
+
+def as_group(value: Any) -> Any:
+    """Return a value of `atoms.info` as the group that it stands for: a number or a text."""
     return value if isinstance(value, (str, int, float, bool)) else str(value)
+
+
+def lacks_group(key: str, known: Iterable[Any], index: int, source: str | None) -> StructureError:
+    """Make the error for a structure without the key that it is to be grouped by."""
+    names = ", ".join(map(str, known)) or "none"
+    return StructureError(f"expected a key {key!r} to group by, its keys are: {names}", index, source)
 
 
 def separate(given: StructuresLike) -> tuple[list[str], Iterable[Frame]]:

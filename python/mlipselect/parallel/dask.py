@@ -14,6 +14,7 @@ import contextlib
 import os
 import pickle
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,28 @@ class ClusterStore(JoinedStores):
         opened = open_stores(stores)
         super().__init__(opened.stores)
         self.client = get_client() if client is None else client
-        self.round_trips = self.bytes_sent = self.bytes_received = self.lost = 0
+        #: What was counted, by this store and those that are made of it.
+        self.counted: Counter[str] = Counter()
+
+    @property
+    def round_trips(self) -> int:
+        """How often all workers were asked."""
+        return self.counted["round_trips"]
+
+    @property
+    def bytes_sent(self) -> int:
+        """Size of what went to the workers."""
+        return self.counted["bytes_sent"]
+
+    @property
+    def bytes_received(self) -> int:
+        """Size of what came back."""
+        return self.counted["bytes_received"]
+
+    @property
+    def lost(self) -> int:
+        """How often a part had to be begun anew, because its worker was lost."""
+        return self.counted["lost"]
 
     def bounded(self, kind: Kind, **options: Any) -> RemoteRows:
         """Return the source of windows that holds the rows on the workers, with bounds."""
@@ -166,7 +188,7 @@ class RemoteRows:
                     answer = self._result(future)
                     if answer is not None:
                         answers[part] = answer
-                        self._pool.bytes_received += sum(array.nbytes for array in answer[:3])
+                        self._pool.counted["bytes_received"] += sum(array.nbytes for array in answer[:3])
                         del pending[part]
                         continue
                 elif self._homes[part] in workers:
@@ -174,12 +196,12 @@ class RemoteRows:
                 # The worker is lost, or a new one has its address.
                 future.cancel()
                 losses += 1
-                self._pool.lost += 1
+                self._pool.counted["lost"] += 1
                 if losses > ATTEMPTS * len(self._parts):
                     raise InvalidInputError(f"workers of the cluster were lost {losses} times in one round")
                 self._homes[part] = None
                 pending[part] = self._send(part, wanted)
-        self._pool.round_trips += 1
+        self._pool.counted["round_trips"] += 1
         return [answers[part] for part in range(len(self._parts))]
 
     def _send(self, part: int, wanted: dict[str, Any]) -> Future:
@@ -191,7 +213,7 @@ class RemoteRows:
         else:
             message = self._since_then(part)
         data = pickle.dumps(message)
-        self._pool.bytes_sent += len(data)
+        self._pool.counted["bytes_sent"] += len(data)
         return self._pool.client.submit(
             _answer, (self._key, part), data, wanted, workers=[self._homes[part]], pure=False
         )
@@ -298,7 +320,7 @@ def featurize(
     client : distributed.Client, optional
         The cluster; by default the current client.
     **options
-        ``rows``, ``dtype`` and ``composition`` of `mlipselect.featurize`.
+        ``rows``, ``dtype``, ``composition`` and ``isolated`` of `mlipselect.featurize`.
 
     Returns
     -------

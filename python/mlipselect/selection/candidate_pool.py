@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from mlipselect.descriptors.base import DescriptorLike
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Designs, Features
-from mlipselect.io.collection import Structures
 from mlipselect.io.frames import Frame
 from mlipselect.io.writer import Writer
+from mlipselect.selection.core import Core
 from mlipselect.selection.options import Options
 from mlipselect.selectors import Selector
 from mlipselect.stores.joined import JoinedStores
@@ -33,7 +33,7 @@ class Outcome:
 class CandidatePool(ABC):
     """The candidates of a selection, however they are kept.
 
-    The job calls `refuse`, `survey` and `featurize` in this order before anything else.
+    The job calls `settled`, `refuse`, `survey` and `featurize` in this order before anything else.
 
     Attributes
     ----------
@@ -49,13 +49,17 @@ class CandidatePool(ABC):
     features: Features | JoinedStores
     descriptor: DescriptorLike
 
+    def settled(self, options: Options) -> Options:
+        """Return the options, with what the pool knows in place of some that were not given."""
+        return options
+
     @abstractmethod
     def refuse(self, selector: Selector, options: Options) -> None:
         """Raise `InvalidInputError` if something is asked for that such a pool cannot do."""
 
     def survey(
         self,
-        core: Structures | None,
+        core: Core | None,
         n: int,  # noqa: ARG002
         progress: bool | None,
         writer: Writer | None = None,  # noqa: ARG002
@@ -64,7 +68,7 @@ class CandidatePool(ABC):
 
         Parameters
         ----------
-        core : Structures, optional
+        core : Core, optional
             The core.
         n : int
             Number of structures that will be selected.
@@ -85,13 +89,13 @@ class CandidatePool(ABC):
 
     @abstractmethod
     def featurize(
-        self, core: Structures | None, descriptor: DescriptorLike | None, rows: str, options: Options
+        self, core: Core | None, descriptor: DescriptorLike | None, rows: str, options: Options
     ) -> Features | None:
         """Describe the candidates, if they are not described yet, and the core.
 
         Parameters
         ----------
-        core : Structures, optional
+        core : Core, optional
             The core, surveyed.
         descriptor : object, optional
             What was given.
@@ -106,7 +110,7 @@ class CandidatePool(ABC):
             Rows of the core.
         """
 
-    def designs(self, core: Structures | None, n_threads: int | None) -> dict[str, Designs]:  # noqa: ARG002
+    def designs(self, core: Core | None, n_threads: int | None) -> dict[str, Designs]:  # noqa: ARG002
         """Prepare the rows of forces and stresses, by the parameters of `Selector.fit`."""
         raise InvalidInputError("scores and updates of forces and stress need structures as pool")
 
@@ -133,7 +137,7 @@ class CandidatePool(ABC):
         return []
 
     @abstractmethod
-    def digests(self, core: Structures | None, core_features: Features | None, options: Options) -> dict[str, Any]:
+    def digests(self, core: Core | None, core_features: Features | None, options: Options) -> dict[str, Any]:
         """Tell pool and core from others, for checkpoints."""
 
     @abstractmethod

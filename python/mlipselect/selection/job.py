@@ -18,12 +18,12 @@ from mlipselect.checkpoint import Checkpoint
 from mlipselect.descriptors.base import DescriptorLike
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Features
-from mlipselect.io.collection import Structures, StructuresLike
 from mlipselect.io.output import Output
 from mlipselect.io.writer import Writer
 from mlipselect.models import LinearPotential
 from mlipselect.random_state import draw_seed
 from mlipselect.selection.candidate_pool import CandidatePool, Outcome
+from mlipselect.selection.core import Core, CoreLike
 from mlipselect.selection.options import Options
 from mlipselect.selection.outputs import open_outputs, structure_writer
 from mlipselect.selection.pools import open_pool
@@ -35,9 +35,7 @@ from mlipselect.selectors.registry import make_selector
 from mlipselect.selectors.starting_posterior import learned, starting_posterior
 
 
-def run_job(
-    pool: Any, n: int, core: StructuresLike | None, descriptor: DescriptorLike | None, options: Options
-) -> Selection:
+def run_job(pool: Any, n: int, core: CoreLike | None, descriptor: DescriptorLike | None, options: Options) -> Selection:
     """Select, and write what the options ask for; see `mlipselect.select`.
 
     Parameters
@@ -46,7 +44,7 @@ def run_job(
         The candidates.
     n : int
         Number of structures to select.
-    core : path, iterable of paths, ase.Atoms or iterable of ase.Atoms, optional
+    core : like `CoreLike`, optional
         Structures that are in the training set already.
     descriptor : object or callable, optional
         What describes structures.
@@ -60,7 +58,6 @@ def run_job(
     InvalidInputError
         Options that do not go together, or that the pool or the method has no use for.
     """
-    isolated = options.candidates.mark
     parameters = options.selector_parameters()
     if options.prior.potential is not None:
         potential = fitted_potential(options.prior.potential, options, core, descriptor)
@@ -68,8 +65,11 @@ def run_job(
         options = dataclasses.replace(options, candidates=dataclasses.replace(options.candidates, composition=False))
     selector = _selector(n, options, parameters)
     candidates = open_pool(pool, options)
+    options = candidates.settled(options)
     candidates.refuse(selector, options)
-    known = None if core is None else Structures(core, isolated, reading=options.reading)
+    known = None if core is None else Core(core, options.candidates.mark, options.reading)
+    if known is not None and known.described and selector.needs_designs:
+        raise InvalidInputError("scores and updates of forces and stress need structures as core: give their files")
     with contextlib.ExitStack() as stack:
         files = open_outputs(options.outputs, _inputs(candidates, known, options), stack)
         times = [time.perf_counter()]
@@ -118,17 +118,17 @@ def _selector(n: int, options: Options, parameters: dict[str, Any]) -> Selector:
     return selector
 
 
-def _inputs(pool: CandidatePool, core: Structures | None, options: Options) -> list[str]:
+def _inputs(pool: CandidatePool, core: Core | None, options: Options) -> list[str]:
     """Return the files that are read, which nothing may replace."""
     potential = options.prior.potential
     named = [] if potential is None or isinstance(potential, LinearPotential) else [os.fspath(potential)]
-    return [*pool.paths, *([] if core is None else core.paths), *named]
+    return [*pool.paths, *([] if core is None else core.files_to_keep), *named]
 
 
 def _fit(
     selector: Selector,
     pool: CandidatePool,
-    core: Structures | None,
+    core: Core | None,
     core_features: Features | None,
     constraints: Sequence[Constraint],
     n: int,
@@ -171,7 +171,7 @@ def _write(result: Selection, files: Output, writer: Writer) -> None:
 
 def _result(
     pool: CandidatePool,
-    core: Structures | None,
+    core: Core | None,
     n: int,
     options: Options,
     outcome: Outcome,

@@ -13,11 +13,12 @@ from mlipselect.descriptors.base import DescriptorLike
 from mlipselect.descriptors.registry import recorded_descriptor
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Features
-from mlipselect.io.collection import Structures, StructuresLike
+from mlipselect.io.frames import Frame
 from mlipselect.io.reading import Reading
 from mlipselect.io.writer import Writer
 from mlipselect.selection.candidate_pool import Outcome
 from mlipselect.selection.certificate import certificate
+from mlipselect.selection.core import Core, CoreLike
 from mlipselect.selection.job import run_job
 from mlipselect.selection.options import Candidates, Execution, Method, Options, Outputs, Prior
 from mlipselect.selection.parts import Part, check_together, read_part
@@ -28,7 +29,7 @@ from mlipselect.selection.structure_pool import StructurePool
 def merge(
     parts: Sequence[str | os.PathLike[str]],
     n: int | None = None,
-    core: StructuresLike | None = None,
+    core: CoreLike | None = None,
     descriptor: DescriptorLike | None = None,
     *,
     isolated: str | None = None,
@@ -54,12 +55,12 @@ def merge(
         The outputs of ``select(..., shard="1/M")`` to ``"M/M"``, their records beside them.
     n : int, optional
         Number of structures to select, by default as many as of each share.
-    core : path, iterable of paths, ase.Atoms or iterable of ase.Atoms, optional
+    core : like that of `select`, optional
         Structures in the training set: those that the shares were selected with.
     descriptor : object or callable, optional
         The descriptor of the pool; needed where that is not an `ACE`.
     isolated : str, optional
-        ``"KEY=VALUE"`` that marks isolated atoms of the core.
+        ``"KEY=VALUE"`` that marks isolated atoms of the core, by default the mark that the shares were selected with.
     n_threads : int, optional
         Number of threads, by default all cores.
     progress : bool, optional
@@ -121,7 +122,11 @@ def merge(
     options = Options(
         method=Method(score=parameters["score"]),
         prior=Prior(prior_precision=parameters["prior_precision"], noise_precision=parameters["noise_precision"]),
-        candidates=Candidates(isolated=isolated, composition=False, dtype=parameters["dtype"]),
+        candidates=Candidates(
+            isolated=parameters.get("isolated") if isolated is None else isolated,
+            composition=False,
+            dtype=parameters["dtype"],
+        ),
         outputs=Outputs(output, save_posterior, strict=strict),
         execution=Execution(n_threads, progress),
         reading=Reading(format, species, species_map, cell, occupancy),
@@ -146,7 +151,7 @@ class PartsPool(StructurePool):
         self._parts = parts
         self._places = [(share, place) for share, part in enumerate(parts) for place in range(len(part.frames))]
 
-    def survey(self, core: Structures | None, n: int, progress: bool | None, writer: Writer | None = None) -> None:
+    def survey(self, core: Core | None, n: int, progress: bool | None, writer: Writer | None = None) -> None:
         """Go through the picks, and refuse another core than that of the shares."""
         super().survey(core, n, progress, writer)
         theirs, ours = self._parts[0].record["inputs"]["core"], None if core is None else core.summary()
@@ -155,12 +160,23 @@ class PartsPool(StructurePool):
             raise InvalidInputError(f"{self.paths[0]}: selected with another core: give that one, unchanged")
 
     def featurize(
-        self, core: Structures | None, descriptor: DescriptorLike | None, rows: str, options: Options
+        self, core: Core | None, descriptor: DescriptorLike | None, rows: str, options: Options
     ) -> Features | None:
         """Describe the picks like the shares, whose descriptor was recorded."""
         record = self._parts[0].record["descriptor"]
         descriptor = recorded_descriptor(record, self.paths[0], descriptor, describes=True)
+        known = self._parts[0].record["parameters"]
+        self._elements, self._scale = tuple(known.get("composition") or ()), known.get("composition_scale")
         return super().featurize(core, descriptor, rows, options)
+
+    @property
+    def isolated(self) -> list[Frame]:
+        """Isolated atoms of the pool, which every share has kept."""
+        return self._parts[0].isolated
+
+    def recorded(self, options: Options) -> dict[str, Any]:
+        """Return element columns, marks, type and limits."""
+        return super().recorded(options) | {"isolated": self._parts[0].record["parameters"].get("isolated")}
 
     def positions(self, indices: Sequence[int]) -> NDArray[np.int64]:
         """Return positions in the pool that the shares are of."""

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.io.collection import Isolated, StructuresLike
+from mlipselect.io.collection import Isolated
 from mlipselect.io.reading import Reading
 from mlipselect.models import LinearPotential
 from mlipselect.random_state import RandomState
+from mlipselect.selection.core import CoreLike
 from mlipselect.selection.limits import Limits
 from mlipselect.selectors.bayesian import SCORES, Score
 from mlipselect.selectors.registry import METHODS, parameter_names
@@ -48,8 +49,12 @@ class Inputs:
     """How many structures to select, given which others."""
 
     n: int = option(20, "number of structures to select (default: %(default)s)", flags=["-n"], type=int, metavar="N")
-    core: StructuresLike | None = option(
-        None, "files with the structures that are calculated already", nargs="+", action="extend", metavar="FILE"
+    core: CoreLike | None = option(
+        None,
+        "files with the structures that are calculated already, or stores or archives of their features",
+        nargs="+",
+        action="extend",
+        metavar="FILE",
     )
 
 

@@ -26,11 +26,14 @@ class Part:
         How they were selected.
     frames : list of Frame
         The picks, in order, with where they came from at first.
+    isolated : list of Frame
+        Isolated atoms of the pool, with where they came from at first.
     """
 
     path: str
     record: dict[str, Any]
     frames: list[Frame]
+    isolated: list[Frame]
 
 
 def read_record(path: str) -> dict[str, Any]:
@@ -62,17 +65,19 @@ def read_part(path: str) -> Part:
     """
     known = read_record(path)
     shard, indices = known["parameters"]["shard"], known["indices"]
-    frames = []
+    frames: list[Frame] = []
+    isolated: list[Frame] = []
     for frame in iter_frames(path):
         info = frame.atoms.info
         if PREFIX + "source" not in info or PREFIX + "index" not in info:
             raise InvalidInputError(f"{path}, frame {frame.index}: does not say where it came from")
-        frames.append(Frame(frame.atoms, str(info[PREFIX + "source"]), int(info[PREFIX + "index"])))
+        kept = isolated if info.get(PREFIX + "isolated") else frames
+        kept.append(Frame(frame.atoms, str(info[PREFIX + "source"]), int(info[PREFIX + "index"])))
     if len(frames) != len(indices):
         raise InvalidInputError(
             f"{path}: share {shard} has {len(indices)} picks in its record, {len(frames)} in the file"
         )
-    return Part(path, known, frames)
+    return Part(path, known, frames, isolated)
 
 
 def check_together(parts: Sequence[Part]) -> None:

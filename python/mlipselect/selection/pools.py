@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any, cast
 
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.features import Features
 from mlipselect.io.collection import StructuresLike
 from mlipselect.selection.candidate_pool import CandidatePool
+from mlipselect.selection.described import is_archive, is_store
 from mlipselect.selection.options import Options
 from mlipselect.selection.store_pool import SharePool, StorePool
 from mlipselect.selection.structure_pool import StructurePool
-from mlipselect.stores import FeatureStore
 from mlipselect.stores.joined import JoinedStores, open_stores
-from mlipselect.stores.manifest import MANIFEST
 
 
 def open_pool(pool: Any, options: Options) -> CandidatePool:
@@ -31,6 +30,13 @@ def open_pool(pool: Any, options: Options) -> CandidatePool:
     shard = options.candidates.shard
     if store is not None:
         return StorePool(store) if shard is None else SharePool(store, shard)
+    for item in pool if isinstance(pool, (list, tuple)) else [pool]:
+        if isinstance(item, Features) or is_archive(item):
+            name = "the pool" if isinstance(item, Features) else os.fspath(item)
+            raise InvalidInputError(
+                f"{name}: features without their structures can be a core, not a pool: give the files, or a store of "
+                "them (featurize --store)"
+            )
     return StructurePool(cast("StructuresLike", pool), options)
 
 
@@ -47,10 +53,3 @@ def as_store(pool: Any) -> JoinedStores | None:
             f"{given[stores.index(True)]}: a store of features, which cannot be a pool together with structures"
         )
     return None
-
-
-def is_store(item: Any) -> bool:
-    """Tell a store, or the folder of one, from anything else."""
-    if isinstance(item, (str, os.PathLike)):
-        return (Path(item) / MANIFEST).is_file()
-    return isinstance(item, FeatureStore)

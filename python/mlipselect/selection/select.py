@@ -13,6 +13,7 @@ from mlipselect.descriptors.base import DescriptorLike
 from mlipselect.io.collection import StructuresLike
 from mlipselect.models import LinearPotential
 from mlipselect.random_state import RandomState
+from mlipselect.selection.core import CoreLike
 from mlipselect.selection.job import run_job
 from mlipselect.selection.limits import CostLike
 from mlipselect.selection.options import Options
@@ -25,7 +26,7 @@ from mlipselect.stores.joined import JoinedStores
 def select(
     pool: StructuresLike | FeatureStore | Sequence[FeatureStore] | JoinedStores,
     n: int = 20,
-    core: StructuresLike | None = None,
+    core: CoreLike | None = None,
     descriptor: DescriptorLike | None = None,
     *,
     method: str = "bayesian",
@@ -68,11 +69,12 @@ def select(
     ----------
     pool : path, iterable of paths, ase.Atoms, iterable of ase.Atoms, or one or several FeatureStore
         Candidates. No labels are used. Of a store, or its folder, only the chosen structures are read; it brings its
-        descriptor, and knows no groups, atomic rows or forces.
+        descriptor and its marks of isolated atoms, and knows no atomic rows or forces.
     n : int, default=20
         Number of structures to select.
-    core : like `pool`, optional
-        Structures that are in the training set already.
+    core : like `pool`, Features, or the path of an archive of features, optional
+        Structures that are in the training set already. Features, stores and archives of them must be those of the
+        descriptor; a list may hold several of these, and files.
     descriptor : object or callable, optional
         See `featurize`; by default ``ACE()``, which adapts itself to the elements of pool and core. A store has its
         own; where that is not an `ACE`, it has to be given to describe a core.
@@ -117,7 +119,7 @@ def select(
     isolated : str, optional
         ``"KEY=VALUE"`` that marks isolated atoms, such as ``"config_type=isolated_atom"``. They are not
         candidates and not part of the core's rows. Those of the pool are kept in the result, before the
-        selected structures.
+        selected structures. By default as a store was made.
     dtype : dtype, optional
         Type of the features, float64 or float32; by default float64, or that of a store.
     random_state : int, numpy.random.Generator or None, default=0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +14,22 @@ from numpy.typing import NDArray
 from mlipselect.checkpoint import identity_of
 from mlipselect.descriptors.base import DescriptorLike
 from mlipselect.descriptors.registry import recorded_descriptor
-from mlipselect.exceptions import InvalidInputError, StructureError
+from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Features
-from mlipselect.featurize import featurize
-from mlipselect.io.collection import Structures
-from mlipselect.io.digest import sha256
-from mlipselect.io.frames import Frame, iter_frames, read_frames
-from mlipselect.io.reading import Reading
-from mlipselect.io.sources import find_sources
+from mlipselect.features.composition import balanced_scale, composition_sums, scale_composition
+from mlipselect.features.element_counts import by_number
+from mlipselect.io.frames import Frame, source_frames
+from mlipselect.io.sources import as_source
 from mlipselect.io.writer import Writer
 from mlipselect.selection.candidate_pool import CandidatePool, Outcome
+from mlipselect.selection.core import Core
+from mlipselect.selection.described import refuse_unmarked
 from mlipselect.selection.options import Options
 from mlipselect.selectors import Selector
 from mlipselect.selectors.starting_posterior import prior_from_ridge
 from mlipselect.stores.joined import JoinedStores, Share
+from mlipselect.stores.reader import FeatureStore
+from mlipselect.stores.sources import read_places, refuse_missing
 
 
 class StorePool(CandidatePool):
@@ -38,25 +42,41 @@ class StorePool(CandidatePool):
     """
 
     features: JoinedStores
-    #: What limits and scores are for structures only.
-    _lacks: ClassVar[str] = "element fractions and groups are not for stores; load() the features"
 
     def __init__(self, store: JoinedStores):
         self.features = store
-        self._sources = {
-            file["path"]: (find_sources(file["path"])[0], Reading(**file.get("reading", {}))) for file in store.files
-        }
-        self.paths = [source.path for source, _ in self._sources.values()]
+        self.paths = [file["path"] for file in store.files]
+
+    def settled(self, options: Options) -> Options:
+        """Take the marks of isolated atoms from the stores, unless they are given.
+
+        Raises
+        ------
+        InvalidInputError
+            Isolated atoms that would be candidates by the marks that are given, but have no rows.
+        """
+        known, given = self.features.marks, options.candidates.isolated
+        if given is None and known:
+            if len(known) > 1:
+                raise InvalidInputError(
+                    f"{self.features.name}: the stores were made with several marks of isolated atoms, "
+                    f"{' and '.join(known)}: make them with one"
+                )
+            candidates = dataclasses.replace(options.candidates, isolated=known[0])
+            return dataclasses.replace(options, candidates=candidates)
+        others = [mark for mark in known if given is not None and mark != given]
+        if others and self.features.isolated:
+            raise InvalidInputError(
+                f"{self.features.name}: structures marked {', '.join(others)} have no features there: name that mark "
+                "too, or featurize without it"
+            )
+        return options
 
     def refuse(self, selector: Selector, options: Options) -> None:
         """Refuse what needs structures, or their features in memory."""
         name = self.features.name
         if options.prior.potential is not None:
             raise InvalidInputError("potential: not for a pool that is a store of features")
-        if options.candidates.composition:
-            raise InvalidInputError("composition: not for a pool that is a store of features, which has its columns")
-        if self.features.composition or options.limits.groups is not None or options.method.stratify_by is not None:
-            raise InvalidInputError(f"{name}: {self._lacks}")
         if selector.needs_designs:
             raise InvalidInputError(f"{name}: scores and updates of forces and stress are not for stores")
         if selector.needs_atomic_rows or options.prior.update == "atoms":
@@ -66,43 +86,62 @@ class StorePool(CandidatePool):
                 f"{name}: {type(selector).__name__} selects from features in memory; load() the features"
             )
 
+    def survey(self, core: Core | None, n: int, progress: bool | None, writer: Writer | None = None) -> None:
+        """Refuse stores whose files are not there; read the structures too if all have to be written exactly."""
+        refuse_missing(self.features.stores)
+        super().survey(core, n, progress, writer)
+        if writer is None or not writer.strict:
+            return
+        for frame in self.isolated:
+            writer.look(frame, frame.source)
+        wanted: dict[tuple[FeatureStore, int], set[int]] = {}
+        for candidate in range(len(self.features)):
+            store, file, index = self.features.place(candidate)
+            wanted.setdefault((store, file), set()).add(index)
+        for (store, file), indices in wanted.items():
+            path = store.files[file]["path"]
+            for frame in source_frames(as_source(path), store.reading(file)):
+                if frame.index in indices:
+                    writer.look(frame, path)
+
     def featurize(
-        self,
-        core: Structures | None,
-        descriptor: DescriptorLike | None,
-        rows: str,  # noqa: ARG002 - a store has rows of structures
-        options: Options,
+        self, core: Core | None, descriptor: DescriptorLike | None, rows: str, options: Options
     ) -> Features | None:
-        """Describe the core like the store, whose descriptor was recorded."""
+        """Describe the core like the store, whose descriptor was recorded, and append element columns to both."""
         store = self.features
-        self.descriptor = recorded_descriptor(store.descriptor, store.name, descriptor, describes=core is not None)
-        if core is None:
-            return None
-        how = options.execution
-        return featurize(core, self.descriptor, dtype=store.dtype, n_threads=how.n_threads, progress=how.progress)
+        if options.candidates.isolated is not None:
+            refuse_unmarked(store, [options.candidates.isolated])
+        describes = core is not None and bool(core.candidates)
+        self.descriptor = recorded_descriptor(store.descriptor, store.name, descriptor, describes=describes)
+        composition = options.candidates.composition
+        elements: tuple[str, ...] = ()
+        if store.several_compositions if composition is None else composition:
+            elements = by_number([*store.elements, *(() if core is None else core.all_elements)])
+        X_core = None
+        if core is not None:
+            how = {"n_threads": options.execution.n_threads, "progress": options.execution.progress}
+            X_core = core.featurize(self.descriptor, elements, rows=rows, dtype=store.dtype, **how)
+        scale = self._scale(elements, X_core) if elements else 1.0
+        self.features = store.widened(elements, scale)
+        if X_core is not None and elements:
+            scale_composition(X_core, scale)
+        return X_core
+
+    def _scale(self, elements: tuple[str, ...], core: Features | None) -> float:
+        """Return the scale of element columns that `balance_composition` finds for pool and core."""
+        sums = np.array(self.features.composition_sums(elements))
+        if core is not None:
+            sums += composition_sums(core)
+        return balanced_scale(sums[0], self.features.n_described, sums[1], len(elements))
 
     @property
     def sizes(self) -> NDArray[np.int64]:
         """Numbers of atoms of the candidates."""
         return self.features.n_atoms
 
-    def groups(self, key: str) -> Sequence[Any]:  # noqa: ARG002
-        """Refuse: a store does not know what structures carry."""
-        raise InvalidInputError(f"{self.features.name}: {self._lacks}")
-
-    def survey(self, core: Structures | None, n: int, progress: bool | None, writer: Writer | None = None) -> None:
-        """Go through the core; read the structures too if none may be selected that cannot be written exactly."""
-        super().survey(core, n, progress, writer)
-        if writer is None or not writer.strict:
-            return
-        wanted: dict[str, set[int]] = {}
-        for candidate in range(len(self.features)):
-            path, index = self.features.source(candidate)
-            wanted.setdefault(path, set()).add(index)
-        for path, indices in wanted.items():
-            for frame in iter_frames([self._sources[path][0]], self._sources[path][1]):
-                if frame.index in indices:
-                    writer.look(frame, path)
+    def groups(self, key: str) -> Sequence[Any]:
+        """Return the group of each candidate by a key that the store keeps, or ``"composition"``."""
+        return self.features.groups(key)
 
     def take(self, indices: Sequence[int]) -> list[Frame]:
         """Read structures from the files that the store was made from.
@@ -112,16 +151,12 @@ class StorePool(CandidatePool):
         StructureError
             A file that is missing, or is not what it was.
         """
-        places = [self.features.source(index) for index in indices]
-        digests = {file["path"]: file["sha256"] for file in self.features.files}
-        found: dict[tuple[str, int], Frame] = {}
-        for path in dict.fromkeys(path for path, _ in places):
-            source, reading = self._sources[path]
-            if sha256(source.path) != digests[path]:
-                raise StructureError("the file has changed since its features were computed", source=source.name)
-            wanted = [frame for name, frame in places if name == path]
-            found |= {(path, index): frame for index, frame in read_frames(source, wanted, reading).items()}
-        return [found[place] for place in places]
+        return read_places([self.features.place(index) for index in indices])
+
+    @property
+    def isolated(self) -> list[Frame]:
+        """Isolated atoms, read from the files."""
+        return read_places(self.features.isolated)
 
     def positions(self, indices: Sequence[int]) -> NDArray[np.int64]:
         """Return positions among the structures of all stores."""
@@ -129,7 +164,7 @@ class StorePool(CandidatePool):
 
     def digests(
         self,
-        core: Structures | None,  # noqa: ARG002 - its features tell it
+        core: Core | None,  # noqa: ARG002 - its features tell it
         core_features: Features | None,
         options: Options,
     ) -> dict[str, Any]:
@@ -137,6 +172,7 @@ class StorePool(CandidatePool):
         isolated = options.candidates.mark
         return {
             "isolated": None if isolated is None else [isolated.key, isolated.value],
+            "composition": self.features.composition,
             "pool": self.features.digests,
             "prior": self.features.squares,
             "core": None if core_features is None else identity_of(core_features.per_structure),
@@ -144,11 +180,23 @@ class StorePool(CandidatePool):
 
     def summary(self) -> dict[str, Any]:
         """Describe the files that the stores were made from, and name the stores."""
-        return {"files": self.features.files, "candidates": len(self.features), "store": self.features.name}
+        return {
+            "files": self.features.files,
+            "candidates": len(self.features),
+            "isolated": len(self.features.isolated),
+            "store": self.features.name,
+        }
 
-    def recorded(self, options: Options) -> dict[str, Any]:  # noqa: ARG002
-        """Return the type of the rows."""
-        return {"dtype": self.features.dtype.name}
+    def recorded(self, options: Options) -> dict[str, Any]:
+        """Return element columns, marks, type and limits."""
+        return {
+            "composition": list(self.features.composition),
+            "composition_scale": self.features.composition_scale if self.features.composition else None,
+            "stratify_by": options.method.stratify_by,
+            "isolated": options.candidates.isolated,
+            "dtype": self.features.dtype.name,
+            **asdict(options.limits),
+        }
 
 
 class SharePool(StorePool):

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import Any, cast
 
 import numpy as np
-from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
 from mlipselect.checkpoint import identity_of
@@ -16,12 +15,15 @@ from mlipselect.descriptors import ACE
 from mlipselect.descriptors.base import DescriptorLike, DesignDescriptor, bound
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features import Designs, Features, balance_composition
+from mlipselect.features.composition import scale_composition
+from mlipselect.features.element_counts import by_number
 from mlipselect.featurize import featurize
 from mlipselect.io.collection import Structures, StructuresLike
 from mlipselect.io.digest import tell_files_of_core
 from mlipselect.io.frames import Frame
 from mlipselect.io.writer import Writer
 from mlipselect.selection.candidate_pool import CandidatePool
+from mlipselect.selection.core import Core
 from mlipselect.selection.options import Options
 from mlipselect.selectors import Selector
 
@@ -44,13 +46,15 @@ class StructurePool(CandidatePool):
         self.structures = Structures(given, options.candidates.mark, group_by=sorted(keys), reading=options.reading)
         self.paths = self.structures.paths
         self._elements: tuple[str, ...] = ()
+        #: Scale of the element columns; None for that which `balance_composition` finds.
+        self._scale: float | None = None
 
     def refuse(self, selector: Selector, options: Options) -> None:  # noqa: ARG002 - structures serve every selector
         """Refuse a share, which only stores have."""
         if options.candidates.shard is not None:
             raise InvalidInputError("shard: expected a store of features as pool, which `featurize` with `store` makes")
 
-    def survey(self, core: Structures | None, n: int, progress: bool | None, writer: Writer | None = None) -> None:
+    def survey(self, core: Core | None, n: int, progress: bool | None, writer: Writer | None = None) -> None:
         """Go through the structures once, and count them."""
         pool = self.structures.survey(progress, None if writer is None else writer.look)
         super().survey(core, n, progress, writer)
@@ -70,42 +74,49 @@ class StructurePool(CandidatePool):
             )
         _LOGGER.info(
             "%d candidates of %d atoms, %d structures in the core, %d isolated atoms",
-            available, pool.n_atoms, 0 if core is None else len(core.candidates), marked,
+            available, pool.n_atoms, 0 if core is None else core.n_structures, marked,
         )  # fmt: skip
 
     def featurize(
-        self, core: Structures | None, descriptor: DescriptorLike | None, rows: str, options: Options
+        self, core: Core | None, descriptor: DescriptorLike | None, rows: str, options: Options
     ) -> Features | None:
         """Describe pool and core with the same descriptor, bound to both."""
         pool = self.structures
         examples = pool.examples + ([] if core is None else core.examples)
+        if descriptor is None and core is not None:
+            descriptor = core.recorded_descriptor()
         self.descriptor = bound(ACE() if descriptor is None else descriptor, examples)
         _LOGGER.info("descriptor: %r", self.descriptor)
         composition = options.candidates.composition
         if pool.several_compositions if composition is None else composition:
-            found = {*pool.elements, *(() if core is None else core.elements)}
-            self._elements = tuple(sorted(found, key=lambda symbol: atomic_numbers[symbol]))
+            self._elements = by_number([*pool.elements, *(() if core is None else core.all_elements)])
         how: dict[str, Any] = {
-            "composition": self._elements,
             "rows": rows,
             "dtype": options.candidates.memory_dtype,
             "n_threads": options.execution.n_threads,
             "progress": options.execution.progress,
         }
-        self.features = X = featurize(pool, self.descriptor, **how)
-        X_core = None
-        if core is not None and core.candidates:
-            X_core = featurize(core, self.descriptor, **how)
-            if X_core.shape[1] != X.shape[1]:
-                problem = f"expected {X.shape[1]} features as for the pool, got {X_core.shape[1]}"
-                source, index = X_core.sources[0]
-                raise StructureError(problem, index, source)
+        # What is there already is compared with the descriptor before the pool is described.
+        X_core = None if core is None else core.featurize(self.descriptor, self._elements, **how)
+        self.features = X = featurize(pool, self.descriptor, composition=self._elements, **how)
+        if X_core is not None and X_core.shape[1] != X.shape[1]:
+            problem = f"expected {X.shape[1]} features as for the pool, got {X_core.shape[1]}"
+            source, index = X_core.sources[0]
+            raise StructureError(problem, index, source)
         if self._elements:
-            scale = balance_composition(*(features for features in (X, X_core) if features is not None))
+            scale = self._scaled([features for features in (X, X_core) if features is not None])
             _LOGGER.info("element fractions of %s, scaled by %.3g", ", ".join(self._elements), scale)
         return X_core
 
-    def designs(self, core: Structures | None, n_threads: int | None) -> dict[str, Designs]:
+    def _scaled(self, sets: Sequence[Features]) -> float:
+        """Scale the element columns, and return by how much."""
+        if self._scale is None:
+            return balance_composition(*sets)
+        for features in sets:
+            scale_composition(features, self._scale)
+        return self._scale
+
+    def designs(self, core: Core | None, n_threads: int | None) -> dict[str, Designs]:
         """Prepare the rows of forces and stresses, which are made when they are asked for."""
         made = {}
         for name, structures in (("designs", self.structures), ("core_designs", core)):
@@ -136,7 +147,7 @@ class StructurePool(CandidatePool):
         """Isolated atoms, as they were read."""
         return self.structures.take(self.structures.isolated_positions)
 
-    def digests(self, core: Structures | None, core_features: Features | None, options: Options) -> dict[str, Any]:
+    def digests(self, core: Core | None, core_features: Features | None, options: Options) -> dict[str, Any]:
         """Tell structures by their files and features."""
         return {
             "composition": self._elements,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -15,7 +16,7 @@ from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.blocks import describe
 from mlipselect.features.container import Rows
 from mlipselect.features.describe import Describer
-from mlipselect.io.collection import Structures, StructuresLike
+from mlipselect.io.collection import Structures, StructuresLike, as_group
 from mlipselect.io.digest import sha256
 from mlipselect.io.frames import Frame, raw_frames
 from mlipselect.progress import progress_bar
@@ -25,6 +26,8 @@ from mlipselect.stores.writer import StoreWriter
 
 SHARD_BYTES = 32 << 20
 """Bytes of rows in a shard: the most that a stop loses."""
+TEXT_LENGTH = 200
+"""Longest text of `Atoms.info` that is kept: groups have names, not descriptions."""
 EXPECTED_ATOMS = 128
 """Assumed atoms per structure in the size of a shard with atomic rows."""
 
@@ -63,8 +66,10 @@ def fill_store(
     digests = [collection.digests.get(source.name) or sha256(source.path) for source in collection.sources]
     elements = tuple(composition)
     describer = Describer(descriptor, n_threads)
-    first = next(_frames(collection, 0))[1]
-    width = describer.means([first]).shape[1] + len(elements)
+    first = next(_frames(collection, 0, None), None)
+    if first is None:
+        raise InvalidInputError("expected at least one structure that is no isolated atom, got none")
+    width = describer.means([first[1]]).shape[1] + len(elements)
     row_bytes = width * np.dtype(dtype).itemsize * (EXPECTED_ATOMS if rows == "atoms" else 1)
     expected = Manifest(
         width=width,
@@ -73,32 +78,38 @@ def fill_store(
         composition=list(elements),
         atomic_rows=rows == "atoms",
         shard_rows=max(1, SHARD_BYTES // row_bytes),
+        marks=list(collection.marks),
     )
-    named = [source.given for source in collection.sources]
-    writer = StoreWriter(path, named, digests, expected, append=append, reading=collection.reading.recorded())
+    writer = StoreWriter(path, collection.sources, digests, expected, append=append, reading=collection.reading)
     if not writer.is_complete:
         total = len(collection) or None
         with progress_bar(progress, total=total, initial=writer.skip, unit="structure", desc="features") as bar:
-            numbered = _frames(collection, writer.skip)
+            numbered = _frames(collection, writer.skip, writer)
             while chunk := _peeked(numbered):
                 files: list[int] = []
-                frames = _noted(itertools.islice(chunk, expected.shard_rows), files)
+                info: list[dict[str, Any]] = []
+                frames = _noted(itertools.islice(chunk, expected.shard_rows), files, info)
                 features = describe(frames, describer, rows=rows, composition=elements, dtype=dtype, bar=bar)
-                origin = np.column_stack([files, [index for _, index in features.sources], features.n_atoms])
-                writer.add(features.per_structure, origin.astype(np.int64), features.per_atom)
+                writer.add(features, files, info)
                 numbered = chunk
         writer.finish()
+        collection.reading.notes.tell()
     return FeatureStore.open(path, verify=False)
 
 
-def _frames(collection: Structures, skip: int) -> Iterator[tuple[int, Frame]]:
-    """Yield the candidates after the first `skip`, which are not parsed, each with the number of its file."""
-    isolated = set(collection.isolated_positions)
+def _frames(collection: Structures, skip: int, writer: StoreWriter | None) -> Iterator[tuple[int, Frame]]:
+    """Yield the structures after the first `skip`, which are not parsed, each with the number of its file.
+
+    Isolated atoms are passed over, and noted by the writer.
+    """
     sources = enumerate(collection.sources)
     raws = ((number, raw) for number, source in sources for raw in raw_frames(source, collection.reading))
-    kept = (numbered for position, numbered in enumerate(raws) if position not in isolated)
-    for number, raw in itertools.islice(kept, skip, None):
-        yield number, Frame.parse(raw)
+    for number, raw in itertools.islice(raws, skip, None):
+        frame = Frame.parse(raw)
+        if collection.isolated is None or not collection.isolated.matches(frame):
+            yield number, frame
+        elif writer is not None:
+            writer.isolate(number, frame.index)
 
 
 def _peeked(frames: Iterator[tuple[int, Frame]]) -> Iterator[tuple[int, Frame]] | None:
@@ -107,7 +118,16 @@ def _peeked(frames: Iterator[tuple[int, Frame]]) -> Iterator[tuple[int, Frame]] 
     return None if first is None else itertools.chain([first], frames)
 
 
-def _noted(frames: Iterator[tuple[int, Frame]], files: list[int]) -> Iterator[Frame]:
+def _noted(frames: Iterator[tuple[int, Frame]], files: list[int], info: list[dict[str, Any]]) -> Iterator[Frame]:
+    """Yield frames, and note the number of the file of each and what a store keeps of its `Atoms.info`."""
     for number, frame in frames:
         files.append(number)
+        info.append(kept_info(frame.atoms.info))
         yield frame
+
+
+def kept_info(info: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the numbers and short texts among the values of `Atoms.info`, as groups have them."""
+    kinds = (str, int, float, np.generic, type(None))
+    scalars = {key: as_group(value) for key, value in info.items() if isinstance(key, str) and isinstance(value, kinds)}
+    return {key: value for key, value in scalars.items() if not isinstance(value, str) or len(value) <= TEXT_LENGTH}

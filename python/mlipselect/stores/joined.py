@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.container import Features
+from mlipselect.features.element_counts import ElementCounts, by_number
+from mlipselect.io.collection import lacks_group
 from mlipselect.stores.reader import FeatureStore
+from mlipselect.stores.sources import Place
+from mlipselect.stores.widened import scaled_fractions, widened
+
+Joined = TypeVar("Joined", bound="JoinedStores")
 
 
 class JoinedStores:
@@ -47,7 +54,7 @@ class JoinedStores:
                 )
         self.stores = list(stores)
         self._starts = np.concatenate([[0], np.cumsum([len(store) for store in stores])]).astype(np.int64)
-        self.shape = (int(self._starts[-1]), first.width)
+        self.shape = (int(self._starts[-1]), stores[0].shape[1])
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -73,9 +80,87 @@ class JoinedStores:
         return self.stores[0].composition
 
     @property
+    def composition_scale(self) -> float:
+        """Factor of the element fractions; see `balance_composition`."""
+        return self.stores[0].composition_scale
+
+    @property
+    def n_described(self) -> int:
+        """Number of features that are the descriptor's; the others are element fractions."""
+        return self.stores[0].n_described
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Elements of the structures, by atomic number."""
+        return by_number(symbol for counts in self._counts() for symbol in counts.elements)
+
+    @property
+    def several_compositions(self) -> bool:
+        """Whether the structures differ in their element fractions."""
+        first = next(self._counts())
+        fractions = first.fractions(first.elements, np.float64)[0]
+        return any(counts.differ_from(fractions, first.elements) for counts in self._counts())
+
+    def composition_sums(self, elements: Sequence[str]) -> tuple[float, float]:
+        """Return the sums of the squares of the descriptor's features, and of the fractions of some elements."""
+        fractions = (
+            scaled_fractions(store, shard, elements).astype(np.float64)
+            for store in self.stores
+            for shard in range(len(store.shards))
+        )
+        return sum(store.described_squares for store in self.stores), sum(
+            float(np.einsum("ij,ij->", own, own)) for own in fractions
+        )
+
+    def widened(self: Joined, elements: Sequence[str], scale: float) -> Joined:
+        """Return these stores with scaled fractions of some elements as their last columns, and no others."""
+        made = copy.copy(self)
+        made.stores = [widened(store, elements, scale) for store in self.stores]
+        made.shape = (len(self), self.n_described + len(elements))
+        return made
+
+    def groups(self, key: str) -> list[Any]:
+        """Return the group of each structure by a key of `Atoms.info`, or ``"composition"``: the reduced formula.
+
+        Raises
+        ------
+        StructureError
+            A structure without that key, or whose value is neither a number nor a short text.
+        """
+        if key == "composition":
+            return [formula for counts in self._counts() for formula in counts.formulas()]
+        found: list[Any] = []
+        for store in self.stores:
+            for shard in range(len(store.shards)):
+                for info in store.info(shard):
+                    if key not in info:
+                        path, frame = self.source(len(found))
+                        raise lacks_group(key, info, frame, path)
+                    found.append(info[key])
+        return found
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Marks of isolated atoms, ``"KEY=VALUE"``, that the stores were made with."""
+        return tuple(dict.fromkeys(mark for store in self.stores for mark in store.manifest.marks))
+
+    @property
+    def isolated(self) -> list[Place]:
+        """Where the isolated atoms are, which have no rows."""
+        return [Place(store, *place) for store in self.stores for place in store.manifest.isolated]
+
+    def place(self, row: int) -> Place:
+        """Return where the structure of a row is."""
+        store, local = self._place(row)
+        return Place(store, *store.origin(local))
+
+    def _counts(self) -> Iterator[ElementCounts]:
+        return (store.counts(shard) for store in self.stores for shard in range(len(store.shards)))
+
+    @property
     def files(self) -> list[dict[str, Any]]:
         """The files that the structures came from, each with its path and digest."""
-        return [file for store in self.stores for file in store.manifest.files]
+        return [file for store in self.stores for file in store.files]
 
     @property
     def digests(self) -> list[str]:
@@ -94,8 +179,14 @@ class JoinedStores:
         return np.concatenate([store.n_atoms for store in self.stores])
 
     def positions(self, rows: ArrayLike) -> NDArray[np.int64]:
-        """Return the positions of rows in the whole pool; they differ from the rows only for a share of a pool."""
-        return np.asarray(rows, dtype=np.int64)
+        """Return the positions of rows among all structures of the whole pool, isolated atoms counted."""
+        rows = np.asarray(rows, dtype=np.int64)
+        isolated = np.cumsum([0, *(len(store.manifest.isolated) for store in self.stores)])
+        stores = np.searchsorted(self._starts, rows, side="right") - 1
+        places = zip(stores, (rows - self._starts[stores]).tolist(), strict=True)
+        own = [self.stores[store].isolated_before(row) for store, row in places]
+        found: NDArray[np.int64] = rows + isolated[stores] + np.array(own, dtype=np.int64)
+        return found
 
     def source(self, row: int) -> tuple[str, int]:
         """Give the file that a structure came from and its 0-based frame in it."""
@@ -128,7 +219,7 @@ class JoinedStores:
             for first, block in store.blocks(rows):
                 yield start + first, block
 
-    def parts(self) -> list[NDArray[Any]]:
+    def parts(self) -> list[Any]:
         """Give the rows of each shard as they lie on disk."""
         return [part for store in self.stores for part in store.parts()]
 
@@ -138,6 +229,7 @@ class JoinedStores:
         counts = np.concatenate([features.n_atoms for features in loaded])
         atoms = [features.per_atom for features in loaded if features.per_atom is not None]
         complete = len(atoms) == len(loaded)
+        counted: list[Any] = [features.counts for features in loaded]
         return Features(
             per_structure=np.concatenate([features.per_structure for features in loaded]),
             n_atoms=counts,
@@ -145,6 +237,10 @@ class JoinedStores:
             offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64) if complete else None,
             sources=[source for features in loaded for source in features.sources],
             composition=self.composition,
+            composition_scale=loaded[0].composition_scale,
+            counts=None if any(c is None for c in counted) else ElementCounts.together(counted),
+            descriptor=self.descriptor,
+            marks=self.marks,
         )
 
     def _place(self, row: int) -> tuple[FeatureStore, int]:
@@ -198,11 +294,35 @@ class Share(JoinedStores):
         return self._pool.files
 
     def positions(self, rows: ArrayLike) -> NDArray[np.int64]:
-        """Return the positions of rows in the whole pool."""
+        """Return the positions of rows among all structures of the whole pool, isolated atoms counted."""
         rows = np.asarray(rows, dtype=np.int64)
         places = np.searchsorted(self._starts, rows, side="right") - 1
-        found: NDArray[np.int64] = self._firsts[places] + rows - self._starts[places]
-        return found
+        return self._pool.positions(self._firsts[places] + rows - self._starts[places])
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Elements of the structures of the whole pool, by atomic number."""
+        return self._pool.elements
+
+    @property
+    def several_compositions(self) -> bool:
+        """Whether the structures of the whole pool differ in their element fractions."""
+        return self._pool.several_compositions
+
+    def composition_sums(self, elements: Sequence[str]) -> tuple[float, float]:
+        """Return sums of squares over the whole pool, so that all shares have the same scale."""
+        return self._pool.composition_sums(elements)
+
+    def widened(self, elements: Sequence[str], scale: float) -> Share:
+        """Return the share, and the whole pool that it is of, with other element columns."""
+        made = super().widened(elements, scale)
+        made._pool = self._pool.widened(elements, scale)
+        return made
+
+    @property
+    def isolated(self) -> list[Place]:
+        """Where the isolated atoms of the whole pool are."""
+        return self._pool.isolated
 
 
 def open_stores(paths: Sequence[Any]) -> JoinedStores:

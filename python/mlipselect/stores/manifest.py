@@ -12,8 +12,11 @@ from mlipselect.descriptors.record import descriptor_identity
 from mlipselect.exceptions import InvalidInputError
 
 MANIFEST = "manifest.json"
-VERSION = 2
-KINDS = ("rows", "origin", "atoms")
+VERSION = 3
+#: Version 2 had no compositions, no keys of `Atoms.info`, no isolated atoms, and no places relative to the store.
+READABLE = (2, VERSION)
+#: The files of a shard, by what they hold, with their endings.
+KINDS = {"rows": "npy", "origin": "npy", "atoms": "npy", "counts": "npy", "info": "json"}
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,15 @@ class Shard:
         Sum of the squares of all features.
     sha256 : dict of str
         Digest of each file of the shard, by kind.
+    elements : list of str
+        Elements whose atoms are counted, by atomic number.
     """
 
     rows: int
     atoms: int
     squares: float
     sha256: dict[str, str]
+    elements: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -56,13 +62,19 @@ class Manifest:
         Whether atomic rows are kept.
     shard_rows : int
         Structures in a shard; the last shard that one call writes may have fewer.
+    marks : list of str
+        Marks of isolated atoms, ``"KEY=VALUE"``.
     files : list of dict
-        Files that the structures came from, each with its ``path``, which may end in ``@`` and the frames that are
-        meant, its ``sha256``, and under ``reading`` the options of reading that were given.
+        Files that the structures came from, each with its ``path`` as given, its ``relative`` path from the store,
+        its ``sha256`` and, if they were given, the ``frames`` that are meant and the options of ``reading``.
     finished : int
         Number of files, from the first, that are featurised completely.
+    isolated : list of (int, int)
+        Isolated atoms, which have no row: number of the file and 0-based frame in it.
     shards : list of Shard
         The shards, in order.
+    version : int
+        Version of the format.
     """
 
     width: int
@@ -71,9 +83,12 @@ class Manifest:
     composition: list[str]
     atomic_rows: bool
     shard_rows: int
+    marks: list[str] = field(default_factory=list)
     files: list[dict[str, Any]] = field(default_factory=list)
     finished: int = 0
+    isolated: list[list[int]] = field(default_factory=list)
     shards: list[Shard] = field(default_factory=list)
+    version: int = VERSION
 
     def difference(self, other: Manifest, names: Sequence[str]) -> str | None:
         """Return the first of some attributes in which another manifest differs."""
@@ -97,16 +112,18 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
         version = known.pop("mlipselect_features")
-        if version != VERSION:
-            raise InvalidInputError(f"{path}: version {version} of the format; this mlipselect reads {VERSION}")
-        manifest = Manifest(**known)
+        if version not in READABLE:
+            names = " and ".join(map(str, READABLE))
+            raise InvalidInputError(f"{path}: version {version} of the format; this mlipselect reads {names}")
+        manifest = Manifest(**known, version=version)
         manifest.shards = [Shard(**shard) for shard in known["shards"]]
         ok = (
             isinstance(manifest.width, int)
             and manifest.width > 0
             and manifest.dtype in ("float32", "float64")
+            and all(0 <= number < len(manifest.files) for number, _ in manifest.isolated)
             and 0 <= manifest.finished <= len(manifest.files)
-            and all(shard.rows > 0 and shard.sha256.keys() <= set(KINDS) for shard in manifest.shards)
+            and all(shard.rows > 0 and shard.sha256.keys() <= KINDS.keys() for shard in manifest.shards)
         )
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInputError(f"{folder}: no store of features: {MANIFEST} cannot be read: {error}") from error
@@ -121,4 +138,4 @@ def read_manifest(folder: Path) -> Manifest:
 
 def shard_file(folder: Path, kind: str, number: int) -> Path:
     """Return the path of a file of a shard."""
-    return folder / f"{kind}-{number:05d}.npy"
+    return folder / f"{kind}-{number:05d}.{KINDS[kind]}"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
+import functools
+import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.container import Features
+from mlipselect.features.element_counts import ElementCounts
 from mlipselect.io.digest import sha256
+from mlipselect.io.reading import Reading
 from mlipselect.stores.manifest import Manifest, Shard, read_manifest, shard_file
+from mlipselect.stores.sources import located
 
 BLOCK_BYTES = 64 << 20
 """Approximate bytes of a block of rows."""
@@ -89,6 +95,11 @@ class FeatureStore:
         return int(self._starts[-1]), self.manifest.width
 
     @property
+    def n_described(self) -> int:
+        """Number of features that are the descriptor's; the others are element fractions."""
+        return self.manifest.width - len(self.manifest.composition)
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the entries."""
         return np.dtype(self.manifest.dtype)
@@ -97,6 +108,11 @@ class FeatureStore:
     def composition(self) -> tuple[str, ...]:
         """Elements whose fractions are the last columns."""
         return tuple(self.manifest.composition)
+
+    @property
+    def composition_scale(self) -> float:
+        """Factor of the element fractions, which a store keeps without one."""
+        return 1.0
 
     @property
     def shards(self) -> list[Shard]:
@@ -108,6 +124,15 @@ class FeatureStore:
         """Number of atoms of each structure."""
         return self._origins()[:, 2]
 
+    @functools.cached_property
+    def files(self) -> list[dict[str, Any]]:
+        """The files of the structures: the ``path`` where each is now, its ``sha256``, and its ``frames`` if given."""
+        told = ("sha256", "frames")
+        return [
+            {"path": located(self.path, file)} | {name: file[name] for name in told if name in file}
+            for file in self.manifest.files
+        ]
+
     def __len__(self) -> int:
         return int(self._starts[-1])
 
@@ -116,24 +141,79 @@ class FeatureStore:
         """Sum of the squares of all features, and the number of features."""
         return sum(shard.squares for shard in self.shards), len(self) * self.manifest.width
 
+    @functools.cached_property
+    def described_squares(self) -> float:
+        """Sum of the squares of the features that are the descriptor's."""
+        stored = sum(shard.squares for shard in self.shards)
+        fractions = (self._mapped(shard)[:, self.n_described :] for shard in range(len(self.shards)))
+        return stored - sum(float(np.einsum("ij,ij->", own, own, dtype=np.float64)) for own in fractions)
+
+    def reading(self, file: int) -> Reading:
+        """Return how a file is read, by its number."""
+        return Reading(**self.manifest.files[file].get("reading", {}))
+
+    def counts(self, shard: int) -> ElementCounts:
+        """Read how many atoms of each element the structures of a shard have.
+
+        Raises
+        ------
+        InvalidInputError
+            An earlier version of mlipselect made the store, which kept no compositions.
+        """
+        self._require("counts", "compositions")
+        return ElementCounts(tuple(self.shards[shard].elements), np.load(self.file(shard, "counts")))
+
+    def info(self, shard: int) -> list[dict[str, Any]]:
+        """Read the numbers and short texts of `Atoms.info` of the structures of a shard.
+
+        Raises
+        ------
+        InvalidInputError
+            An earlier version of mlipselect made the store, which kept no keys.
+        """
+        self._require("info", "keys of Atoms.info")
+        known: list[dict[str, Any]] = json.loads(self.file(shard, "info").read_text(encoding="utf-8"))
+        return known
+
+    def _require(self, kind: str, what: str) -> None:
+        if any(kind not in shard.sha256 for shard in self.shards):
+            raise InvalidInputError(
+                f"{self.path}: a store of version {self.manifest.version}, which knows no {what}: featurize again"
+            )
+
     def file(self, shard: int, kind: str = "rows") -> Path:
-        """Return the path of a file of a shard: its ``"rows"``, ``"origin"`` or ``"atoms"``."""
+        """Return the path of a file of a shard, one of the kinds that `mlipselect.stores` lists."""
         return shard_file(self.path, kind, self._numbers[shard])
 
     def only(self, shards: Sequence[int]) -> FeatureStore:
         """Return a store of some of the shards."""
         manifest = dataclasses.replace(self.manifest, shards=[self.shards[shard] for shard in shards])
-        return FeatureStore(self.path, manifest, [self._numbers[shard] for shard in shards])
+        made = self._like(self.path, manifest, [self._numbers[shard] for shard in shards])
+        made.files = self.files
+        return made
 
     def absolute(self) -> FeatureStore:
         """Return the same store with an absolute path, for processes with another working directory."""
-        return FeatureStore(self.path.resolve(), self.manifest, self._numbers)
+        return self._like(self.path.resolve(), self.manifest, self._numbers)
+
+    def _like(self, path: Path, manifest: Manifest, numbers: Sequence[int]) -> FeatureStore:
+        """Return a store of the same kind."""
+        return FeatureStore(path, manifest, numbers)
+
+    def origin(self, row: int) -> tuple[int, int]:
+        """Return the number of the file of a structure and its 0-based frame in it."""
+        shard = int(np.searchsorted(self._starts, row, side="right") - 1)
+        number, frame, _ = np.load(self.file(shard, "origin"), mmap_mode="r")[row - self._starts[shard]]
+        return int(number), int(frame)
+
+    def isolated_before(self, row: int) -> int:
+        """Return how many isolated atoms are before a structure, in the order of files and frames."""
+        return bisect.bisect(self.manifest.isolated, list(self.origin(row))) if self.manifest.isolated else 0
 
     def source(self, row: int) -> tuple[str, int]:
         """Return the file of a structure and its 0-based frame in it."""
-        shard = int(np.searchsorted(self._starts, row, side="right") - 1)
-        number, frame, _ = np.load(self.file(shard, "origin"), mmap_mode="r")[row - self._starts[shard]]
-        return self.manifest.files[number]["path"], int(frame)
+        number, frame = self.origin(row)
+        return self.files[number]["path"], frame
 
     def where(self, row: int) -> str:
         """Say which structure a row describes."""
@@ -156,19 +236,20 @@ class FeatureStore:
         wanted = np.asarray(indices, dtype=np.int64)
         if wanted.size and not (wanted.min() >= 0 and wanted.max() < len(self)):
             raise InvalidInputError(f"{self.path}: expected indices from 0 to {len(self) - 1}")
-        out = np.empty((len(wanted), self.manifest.width), self.dtype)
+        out = np.empty((len(wanted), self.shape[1]), self.dtype)
         places = np.searchsorted(self._starts, wanted, side="right") - 1
         for shard in np.unique(places):
             own = np.flatnonzero(places == shard)
             local = wanted[own] - self._starts[shard]
-            out[_as_slice(own)] = self._mapped(int(shard))[_as_slice(local)]
+            out[_as_slice(own)] = self._rows(int(shard), _as_slice(local))
         return out
 
     def load(self) -> Features:
         """Read everything into memory."""
         number, frame, n_atoms = self._origins().T
         atoms = [np.load(self.file(k, "atoms")) for k in range(len(self.shards))] if self.manifest.atomic_rows else None
-        paths = [file["path"] for file in self.manifest.files]
+        paths = [file["path"] for file in self.files]
+        knows = all("counts" in shard.sha256 for shard in self.shards)
         return Features(
             per_structure=np.concatenate([np.load(self.file(k)) for k in range(len(self.shards))]),
             n_atoms=n_atoms.copy(),
@@ -176,6 +257,9 @@ class FeatureStore:
             offsets=None if atoms is None else np.concatenate([[0], np.cumsum(n_atoms)]).astype(np.int64),
             sources=[(paths[i], int(j)) for i, j in zip(number, frame, strict=True)],
             composition=self.composition,
+            counts=ElementCounts.together([self.counts(k) for k in range(len(self.shards))]) if knows else None,
+            descriptor=self.manifest.descriptor,
+            marks=tuple(self.manifest.marks),
         )
 
     def blocks(self, rows: int | None = None) -> Iterator[tuple[int, NDArray[Any]]]:
@@ -191,13 +275,12 @@ class FeatureStore:
         int, ndarray
             Index of the first row of the block, and its rows.
         """
-        rows = rows or max(1, BLOCK_BYTES // (self.manifest.width * self.dtype.itemsize))
+        rows = rows or max(1, BLOCK_BYTES // (self.shape[1] * self.dtype.itemsize))
         for shard, start in enumerate(self._starts[:-1]):
-            mapped = self._mapped(shard)
-            for first in range(0, len(mapped), rows):
-                yield int(start) + first, np.array(mapped[first : first + rows])
+            for first in range(0, self.shards[shard].rows, rows):
+                yield int(start) + first, self._rows(shard, slice(first, first + rows))
 
-    def parts(self) -> list[NDArray[Any]]:
+    def parts(self) -> list[Any]:
         """Return the rows of each shard, mapped from disk."""
         return [self._mapped(shard) for shard in range(len(self.shards))]
 
@@ -241,9 +324,14 @@ class FeatureStore:
                 "rows": ((shard.rows, self.manifest.width), self.dtype),
                 "origin": ((shard.rows, 3), np.dtype(np.int64)),
                 "atoms": ((shard.atoms, self.manifest.width), self.dtype),
+                "counts": ((shard.rows, len(shard.elements)), np.dtype(np.int32)),
             }
             for kind in shard.sha256:
                 path = self.file(k, kind)
+                if kind not in expected:
+                    if not path.is_file():
+                        raise InvalidInputError(f"{path}: damaged or missing: there is no such file")
+                    continue
                 try:
                     array = np.load(path, mmap_mode="r", allow_pickle=False)
                 except (OSError, ValueError, EOFError) as error:
@@ -253,6 +341,10 @@ class FeatureStore:
                     raise InvalidInputError(
                         f"{path}: damaged: expected {dtype} of shape {shape}, got {array.dtype} of shape {array.shape}"
                     )
+
+    def _rows(self, shard: int, index: NDArray[np.int64] | slice) -> NDArray[Any]:
+        """Read rows of a shard."""
+        return np.array(self._mapped(shard)[index])
 
     def _mapped(self, shard: int) -> NDArray[Any]:
         return np.load(self.file(shard), mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]

@@ -29,6 +29,7 @@ mod windowed;
 pub use bayes::least_squares::LeastSquares;
 pub use bayes::posterior::Posterior;
 pub use bayes::prior::Prior;
+pub use data::beside::Beside;
 pub use data::groups::Groups;
 pub use data::mean_square::mean_square;
 pub use data::owned_rows::{Elements, OwnedRows};

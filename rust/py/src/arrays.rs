@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use mlipselect_core::{Element, Groups, Parts, Pool, Rows, View};
+use mlipselect_core::{Beside, Element, Groups, Parts, Pool, Rows, View};
 use numpy::{
     Element as NumpyElement, PyArray1, PyArrayDescrMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArray,
     PyUntypedArrayMethods, ToPyArray,
@@ -17,6 +17,8 @@ pub(crate) enum Matrix<'py> {
     F64(Array<'py, f64>),
     /// Consecutive matrices, from the attribute `parts` of a Python object, and their width.
     Parts(Vec<Matrix<'py>>, usize),
+    /// Two matrices side by side, which Python hands out as `beside`.
+    Beside(Box<(Matrix<'py>, Matrix<'py>)>),
 }
 
 /// A borrowed array.
@@ -52,6 +54,10 @@ impl<'py> Matrix<'py> {
             let (_, width): (usize, usize) = array.getattr("shape")?.extract()?;
             return Ok(Self::Parts(parts?, width));
         }
+        if let Ok(beside) = array.getattr("beside") {
+            let (left, right): (Bound<'py, PyAny>, Bound<'py, PyAny>) = beside.extract()?;
+            return Ok(Self::Beside(Box::new((Self::extract(&left, name)?, Self::extract(&right, name)?))));
+        }
         Err(invalid(match array.cast::<PyUntypedArray>() {
             Ok(array) => format!(
                 "{name} must be a matrix of float32 or float64, given {} dimension(s) of {}",
@@ -70,6 +76,10 @@ impl<'py> Matrix<'py> {
             Self::Parts(parts, width) => {
                 let parts: PyResult<Vec<_>> = parts.iter().map(|part| part.rows(name)).collect();
                 MatrixRows::Parts(Parts::new(parts?, *width).map_err(Refusal::exception)?)
+            }
+            Self::Beside(both) => {
+                let rows = Beside::new(both.0.rows(name)?, both.1.rows(name)?).map_err(Refusal::exception)?;
+                MatrixRows::Beside(Box::new(rows))
             }
         })
     }
@@ -108,6 +118,7 @@ pub(crate) enum MatrixRows<'a> {
     F32(View<'a, f32>),
     F64(View<'a, f64>),
     Parts(Parts<MatrixRows<'a>>),
+    Beside(Box<Beside<MatrixRows<'a>, MatrixRows<'a>>>),
 }
 
 impl Rows for MatrixRows<'_> {
@@ -116,6 +127,7 @@ impl Rows for MatrixRows<'_> {
             Self::F32(view) => view.len(),
             Self::F64(view) => view.len(),
             Self::Parts(parts) => parts.len(),
+            Self::Beside(both) => both.len(),
         }
     }
 
@@ -124,6 +136,7 @@ impl Rows for MatrixRows<'_> {
             Self::F32(view) => view.dim(),
             Self::F64(view) => view.dim(),
             Self::Parts(parts) => parts.dim(),
+            Self::Beside(both) => both.dim(),
         }
     }
 
@@ -132,6 +145,7 @@ impl Rows for MatrixRows<'_> {
             Self::F32(view) => view.read(index, out),
             Self::F64(view) => view.read(index, out),
             Self::Parts(parts) => parts.read(index, out),
+            Self::Beside(both) => both.read(index, out),
         }
     }
 
@@ -140,6 +154,16 @@ impl Rows for MatrixRows<'_> {
             Self::F32(view) => view.singles(),
             Self::F64(_) => None,
             Self::Parts(parts) => parts.singles(),
+            Self::Beside(both) => both.singles(),
+        }
+    }
+
+    fn is_single(&self) -> bool {
+        match self {
+            Self::F32(_) => true,
+            Self::F64(_) => false,
+            Self::Parts(parts) => parts.is_single(),
+            Self::Beside(both) => both.is_single(),
         }
     }
 
@@ -148,6 +172,7 @@ impl Rows for MatrixRows<'_> {
             Self::F32(view) => view.expect(rows),
             Self::F64(view) => view.expect(rows),
             Self::Parts(parts) => parts.expect(rows),
+            Self::Beside(both) => both.expect(rows),
         }
     }
 
@@ -156,6 +181,7 @@ impl Rows for MatrixRows<'_> {
             Self::F32(view) => view.release(rows),
             Self::F64(view) => view.release(rows),
             Self::Parts(parts) => parts.release(rows),
+            Self::Beside(both) => both.release(rows),
         }
     }
 }

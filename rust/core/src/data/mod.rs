@@ -1,5 +1,6 @@
 //! Rows of features: groups, scaling, and storage in memory, in mapped files and in temporary files.
 
+pub(crate) mod beside;
 pub(crate) mod groups;
 pub(crate) mod mean_square;
 pub(crate) mod owned_rows;

@@ -18,7 +18,7 @@ pub struct OwnedRows {
 /// The elements, row after row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Elements {
-    /// Rows from a source that is stored as float32.
+    /// Rows whose elements float32 holds.
     F32(Vec<f32>),
     /// All other rows.
     F64(Vec<f64>),
@@ -42,9 +42,9 @@ impl OwnedRows {
 
     /// No rows yet, with the width and the element type of a matrix.
     pub fn none_of(rows: &dyn Rows) -> Self {
-        let elements = match rows.singles() {
-            Some(_) => Elements::F32(Vec::new()),
-            None => Elements::F64(Vec::new()),
+        let elements = match rows.is_single() {
+            true => Elements::F32(Vec::new()),
+            false => Elements::F64(Vec::new()),
         };
         Self { elements, dim: rows.dim() }
     }

@@ -31,6 +31,11 @@ pub trait Rows: Sync {
         None
     }
 
+    /// Whether float32 holds every element.
+    fn is_single(&self) -> bool {
+        self.singles().is_some()
+    }
+
     /// Announce that rows will be read soon, so that rows on disk can be fetched in advance.
     fn expect(&self, _rows: Range<usize>) {}
 
@@ -53,6 +58,10 @@ impl<R: Rows + ?Sized> Rows for &R {
 
     fn singles(&self) -> Option<Vec<View<'_, f32>>> {
         (**self).singles()
+    }
+
+    fn is_single(&self) -> bool {
+        (**self).is_single()
     }
 
     fn expect(&self, rows: Range<usize>) {
@@ -273,6 +282,10 @@ impl<R: Rows> Rows for Parts<R> {
     fn singles(&self) -> Option<Vec<View<'_, f32>>> {
         let parts: Option<Vec<_>> = self.parts.iter().map(Rows::singles).collect();
         parts.map(|parts| parts.into_iter().flatten().collect())
+    }
+
+    fn is_single(&self) -> bool {
+        self.parts.iter().all(Rows::is_single)
     }
 
     fn expect(&self, rows: Range<usize>) {

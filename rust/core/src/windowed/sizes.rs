@@ -64,7 +64,7 @@ impl Sizes {
 impl Footprint {
     fn sizes(&self, rows: &dyn Rows, max_memory: usize) -> Result<Sizes> {
         let (n, d) = (rows.len(), rows.dim().max(1));
-        let element = if rows.singles().is_some() { size_of::<f32>() } else { size_of::<f64>() };
+        let element = if rows.is_single() { size_of::<f32>() } else { size_of::<f64>() };
         // A row of a window, its rounded copy, and the numbers that are kept for it.
         let row = d * (element + size_of::<i16>()) + 256;
         let needed = self.fixed(n, d, element, SMALLEST_BLOCK) + n.min(SMALLEST) * row;
