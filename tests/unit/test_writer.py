@@ -204,6 +204,7 @@ def test_one_structure_is_selected_to_poscar(tmp_path, caplog):
     ms.select(structures, 1, descriptor=ms.ACE(["Cu"], totaldegree=3), output="POSCAR_selected")
     assert len(ms.read("POSCAR_selected")) == 1
     assert "info['config_type'] (3" in caplog.text
+    assert caplog.text.count("mlipselect_") == 1
     assert json.loads((tmp_path / "POSCAR_selected.json").read_text())["indices"]
     with pytest.raises(InvalidInputError, match="POSCAR: the format vasp holds one structure, expected 2"):
         ms.select(structures, 2, descriptor=Counting(["Cu"], totaldegree=3), output="POSCAR")

@@ -188,7 +188,7 @@ class Writer:
         found = self._format.write(os.fspath(path), fitted, self.name)
         for index, (atoms, read_back) in enumerate(zip(fitted, found, strict=True)):
             try:
-                made = self._format.changes(atoms, read_back)
+                made = self._joined(self._format.changes(atoms, read_back))
             except InvalidInputError as error:
                 raise InvalidInputError(f"{self.name}: the format {self.format} {error} of frame {index}") from error
             if unexpected := [change for change in made if change not in expected[index] and change.what != ROUNDED]:
@@ -217,8 +217,16 @@ class Writer:
                 known += self._examine(written() if callable(written) else written, kind)
             except (InvalidInputError, ValueError) as error:
                 raise InvalidInputError(f"{self.name}: {place}: the format {self.format} {error}") from error
-            self._known[kind] = list({change.part: change for change in known}.values())
+            self._known[kind] = list({change.part: change for change in self._joined(known)}.values())
         return self._known[kind]
+
+    def _joined(self, changes: Sequence[Change]) -> list[Change]:
+        """Call all keys that `prepare` adds by one name."""
+        start = None if self._ignore is None else f"info['{self._ignore}"
+        return [
+            Change(f"{start}...']", change.what) if start is not None and change.part.startswith(start) else change
+            for change in changes
+        ]
 
     def _kind(self, atoms: Atoms) -> Hashable:
         return kinds(atoms, self._ignore), None if self._format.is_exact else geometry_kind(atoms)
