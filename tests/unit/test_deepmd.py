@@ -87,6 +87,7 @@ def test_several_systems_of_a_folder(tmp_path):
     assert [frame.atoms.get_potential_energy() for frame in frames] == [-1.0, -2.0]
     assert [str(frame.atoms.symbols) for frame in frames] == ["Si3", "OSiO"]
     assert [frame.index for frame in frames] == [0, 1]
+    assert [frame.atoms.info["deepmd_system"] for frame in frames] == ["a/deep", "b"]
 
 
 def test_systems_beside_other_files(tmp_path, caplog):

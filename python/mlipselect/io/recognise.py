@@ -132,7 +132,7 @@ def _by_ase(path: str, head: bytes) -> str:
     )
 
 
-#: What ASE recognises in a folder beside structures: inputs, pictures, programs, and Markdown as CASTEP's ``.md``.
+#: What ASE recognises in a folder beside structures: inputs, pictures, programs, and Markdown (as CASTEP's).
 _BESIDE = frozenset({"py", "castep-md", "png", "eps", "gif", "mp4", "pov", "html", "x3d", "json", "vti", "vtu"})
 
 

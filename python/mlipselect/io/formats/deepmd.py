@@ -18,6 +18,9 @@ from mlipselect.io.formats.text import as_floats
 from mlipselect.io.reading import Reading
 from mlipselect.io.species import symbol_of, without_dropped
 
+SYSTEM = "deepmd_system"
+"""Key of `Atoms.info` with the path of a system, where a folder has several."""
+
 #: Files of one row a frame, without their endings; the others are properties of the system.
 _ROWS = {"box", "coord", "energy", "force", "virial", "real_atom_types"}
 _SYSTEM = {"type", "type_map"}
@@ -43,12 +46,17 @@ def read(path: str, reading: Reading) -> Iterator[Atoms]:
     """Yield the frames of all systems in a folder, system after system by name, with atoms in the order of their types.
 
     They are periodic in three directions; in a system with a file ``nopbc`` they have no cell. The virial is in eV and
-    -volume * stress. ``reading.species`` has the elements of types 0, 1, ... of systems without ``type_map.raw``.
+    -volume * stress. ``reading.species`` has the elements of types 0, 1, ... of systems without ``type_map.raw``. Where
+    there are several systems, the path of each within the folder is in `info`.
     """
-    for folder in sorted(found.parent for found in Path(path).rglob("type.raw")):
+    folders = sorted(found.parent for found in Path(path).rglob("type.raw"))
+    for folder in folders:
         system = _System(folder, reading)
         for part in sorted(found for found in folder.glob("set.*") if found.is_dir()) or [folder]:
-            yield from _Part(system, part).structures()
+            for atoms in _Part(system, part).structures():
+                if len(folders) > 1:
+                    atoms.info[SYSTEM] = folder.relative_to(path).as_posix()
+                yield atoms
 
 
 class _System:
