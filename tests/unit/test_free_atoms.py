@@ -38,10 +38,11 @@ def test_an_expanded_crystal_is_no_free_atom(caplog):
 
 
 @pytest.mark.parametrize("mark", ["isolated_atom", "IsolatedAtom", "isolated-atom", "Isolated Atom"])
-def test_marked_atoms_come_first(mark):
+def test_marked_atoms_come_first(mark, caplog):
     structures = [*labelled(3), atom(-3.4, 30.0), atom(-3.51, 4.0, config_type=mark)]
     fitted = ms.LinearPotential(Pairs(), prior_scales=SCALES).fit(structures)
     assert fitted.reference_energies_ == {"Cu": -3.51}
+    assert "structure 4: the isolated atom has its images as neighbours" in caplog.text
     assert fitted.n_rows_ == 3 * (1 + 12 + 6), "nothing is fitted to isolated atoms"
 
 

@@ -104,7 +104,7 @@ def test_free_energies(caplog):
     assert found(structures)["energy"] == {"free_energy": 3}, "no set mixes them where it need not"
 
 
-def test_given_keys():
+def test_given_keys(caplog):
     plain = labelled(4)
     structures = [*plain[:2], *(renamed(atoms, energy="E0", forces="REF_forces") for atoms in plain[2:])]
     assert found(structures, energy_key=["energy", "E0"])["energy"] == {"energy": 2, "E0": 2}
@@ -116,6 +116,8 @@ def test_given_keys():
     assert found(plain, virial_key="calculator", energy_key="none", forces_key="none") == {"virial": {"stress": 4}}
     with pytest.raises(InvalidInputError, match="energy_key: none of 4 structures has 'dft_energy', but energy"):
         read_labels(plain, LabelOptions(energy_key="dft_energy"))
+    assert found(plain, energy_key=["energy", "enrgy"])["energy"] == {"energy": 4}
+    assert "energy_key: none of 4 structures has 'enrgy'" in caplog.text
     with pytest.raises(InvalidInputError, match=r"stress_key: expected keys, got \[\]"):
         read_labels(plain, LabelOptions(stress_key=[]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
@@ -13,6 +14,8 @@ from mlipselect.exceptions import InvalidInputError
 from mlipselect.labels.names import KINDS, RESULTS, Kind, Name, resembles_energy, resembles_forces, understand
 from mlipselect.labels.options import CALCULATOR, LabelOptions
 from mlipselect.labels.values import Candidate, Labelled
+
+_LOGGER = logging.getLogger("mlipselect")
 
 Chosen: TypeAlias = dict[Kind, list[Candidate]]
 """The values of each label; several values of one label must agree."""
@@ -144,7 +147,7 @@ class Choice:
             )
 
     def _check_given(self, structures: Sequence[Labelled]) -> None:
-        """Refuse given keys that no structure has."""
+        """Refuse a label whose given keys no structure has; warn of one such key among several."""
         for kind, keys in self._given.items():
             has_stress = kind == "virial" and any("stress" in chosen for chosen in self.chosen)
             if keys and not any(kind in chosen for chosen in self.chosen) and not (has_stress and CALCULATOR in keys):
@@ -156,6 +159,9 @@ class Choice:
                 raise InvalidInputError(
                     f"{self._prefix}{kind}_key: none of {len(structures)} structures has {names}{hint}"
                 )
+            for key in keys or ():
+                if not self._prefix and key != CALCULATOR and not any(each.find(kind, key) for each in structures):
+                    _LOGGER.warning("%s_key: none of %d structures has %r", kind, len(structures), key)
 
 
 def _given(structure: Labelled, kind: Kind, keys: tuple[str, ...] | None) -> list[Candidate]:

@@ -42,9 +42,6 @@ def mark_free_atoms(frames: Sequence[Frame], labels: Sequence[Labels], marks: Se
     StructureError
         A structure of several atoms is marked.
     """
-    if marks and not any(mark.matches(frame) for mark in marks for frame in frames):
-        told = " or ".join(f"{mark.key}={mark.value}" for mark in marks)
-        _LOGGER.warning("no structure has %s: no isolated atom is marked by it", told)
     return [
         replace(known, is_free_atom=True) if any(mark.matches(frame) for mark in (*marks, *_known(frame))) else known
         for frame, known in zip(frames, labels, strict=True)
@@ -99,6 +96,9 @@ def reference_energies(
     _check_given(given, {*there, *elements}, there)
     found = {symbol: float(energy) for symbol, energy in given.items()}
     marked = _marked(frames, labels)
+    for place, _ in marked.values():
+        if not has_no_neighbours(frames[place].atoms):
+            _LOGGER.warning("%s: the isolated atom has its images as neighbours", _place(frames[place]))
     for symbol, (place, energy) in marked.items():
         if symbol in given and abs(energy - given[symbol]) > CONTRADICTION:
             _LOGGER.warning(

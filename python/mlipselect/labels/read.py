@@ -81,8 +81,12 @@ def read_labels(structures: Iterable[Atoms | Frame], options: LabelOptions | Non
     labels = leave_out_placeholders(frames, labels, notes)
     if options.unconverged == "drop":
         labels = [Labels() if out else known for out, known in zip(unconverged(frames, notes), labels, strict=True)]
-    marked = mark_free_atoms(frames, labels, options.marks())
-    labelled = LabelSet(marked, names)
+    marks = options.marks()
+    labelled = LabelSet(mark_free_atoms(frames, labels, marks), names)
+    if not data:
+        for mark in marks:
+            if not any(mark.matches(frame) for frame in frames):
+                _LOGGER.warning("no structure has %s=%s: it marks no isolated atom", mark.key, mark.value)
     _say(labelled, choice, notes, data)
     return labelled
 
@@ -103,22 +107,20 @@ def _labels(structure: Labelled, chosen: Chosen, notes: Notes) -> Labels:
             values[kind] = read[0][1]
     if {"virial", "stress"} & values.keys() and not has_volume(structure.frame):
         notes.add("a virial or stress was left out, as the structure is not periodic in three directions")
-        del values["virial" if "virial" in values else "stress"]
-        values.pop("stress", None)
+        values = {kind: value for kind, value in values.items() if kind in ("energy", "forces")}
     if "stress" in values:
-        of_stress = -structure.frame.atoms.get_volume() * values.pop("stress")  # type: ignore[no-untyped-call]
-        _check_agreement(structure, chosen, values.get("virial"), of_stress)
+        volume = float(structure.frame.atoms.get_volume())  # type: ignore[no-untyped-call]
+        of_stress = -volume * values.pop("stress")
+        if "virial" in values:
+            _check_agreement(structure, chosen, values["virial"], of_stress, 1e-5 + 1e-6 * volume)
         values.setdefault("virial", of_stress)
     energy = values.get("energy")
     return Labels(None if energy is None else float(energy), values.get("forces"), values.get("virial"))
 
 
-def _check_agreement(structure: Labelled, chosen: Chosen, virial: Array | None, of_stress: Array) -> None:
-    """Refuse a virial and a stress of one structure that are not the same."""
-    volume = structure.frame.atoms.get_volume()  # type: ignore[no-untyped-call]
-    if virial is None or np.allclose(
-        virial, of_stress, rtol=1e-3, atol=1e-5 + 1e-6 * volume + 1e-3 * abs(virial).max()
-    ):
+def _check_agreement(structure: Labelled, chosen: Chosen, virial: Array, of_stress: Array, rounding: float) -> None:
+    """Refuse a virial and a stress of one structure that differ by more than 0.1 % and a rounding in eV."""
+    if np.allclose(virial, of_stress, rtol=0.0, atol=rounding + 1e-3 * float(np.abs(virial).max())):
         return
     virial_key, stress_key = chosen["virial"][0].name.key, chosen["stress"][0].name.key
     raise structure.error(

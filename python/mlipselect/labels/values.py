@@ -98,9 +98,9 @@ class Labelled:
         """
         name = candidate.name
         array = self._numbers(name, self.raw(candidate))
-        if np.isnan(array).all() and array.size:
-            return None
         if not np.isfinite(array).all():
+            if np.isnan(array).all():
+                return None
             raise self.error(f"{name.key}: expected finite numbers, got {array[~np.isfinite(array)].ravel()[0]}")
         try:
             self.units.check_length()
