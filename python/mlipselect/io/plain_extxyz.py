@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.io.extxyz import REV_PROPERTY_NAME_MAP, SPECIAL_3_3_KEYS, set_calc_and_arrays
+from ase.io.extxyz import REV_PROPERTY_NAME_MAP, SPECIAL_3_3_KEYS
 from numpy.typing import NDArray
 
 from mlipselect._core import frame_index, parse_frames
 from mlipselect.io.comment_line import FORTRAN_SOMEWHERE, GEOMETRY_KEYS
 from mlipselect.io.notes import Notes
+from mlipselect.io.quick_atoms import make_atoms
 from mlipselect.io.reading import Reading
 from mlipselect.io.tolerant_extxyz import NO_PBC, parse_extxyz, parse_tolerant
 
@@ -152,9 +153,7 @@ def build(
         notes.add(NO_PBC)
     pbc = info.pop("pbc", None if lattice is None else [True, True, True])
     positions = arrays.pop("positions")
-    if np.shape(pbc) not in ((), (3,)) or positions.shape != (n_atoms, 3):
+    if np.shape(pbc) not in ((), (3,)) or positions.shape != (n_atoms, 3) or positions.dtype != np.float64:
         return None
     cell = None if lattice is None else lattice.T
-    atoms = Atoms(numbers=numbers, positions=positions, cell=cell, pbc=pbc, info=info)
-    set_calc_and_arrays(atoms, arrays)  # type: ignore[no-untyped-call]
-    return atoms
+    return make_atoms(numbers.astype(np.int64, copy=False), positions, cell, pbc, info, arrays)
