@@ -8,7 +8,7 @@ from scipy.stats import multivariate_normal
 
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.models.evidence import Spectrum, log_evidence, maximise_evidence
-from mlipselect.models.noise import Block, _fit, maximise_evidence_of_kinds
+from mlipselect.models.noise import Block, _Basis, _fit, maximise_evidence_of_kinds
 
 
 def block(rows, targets):
@@ -42,15 +42,34 @@ def test_evidence_is_the_probability_of_the_targets():
     np.testing.assert_allclose(fit.weights, mean, rtol=1e-9)
 
 
-def test_slopes_are_those_of_differences():
+def test_the_search_sees_the_evidence_and_its_slopes():
     _, parts = data((0.1, 2.0))
     blocks = {name: block(*part) for name, part in parts.items()}
-    logs, step = np.log([0.7, 0.02, 3.0]), 1e-5
-    slopes = _fit(blocks, np.exp(logs)).slopes
+    variances, n_rows, step = np.array([0.7, 0.02, 3.0]), 340, 1e-5
+    basis = _Basis(blocks, variances)
+    logs = np.array([0.5, -1.0, 2.0])
+    changes = basis._negative(logs)[0] - basis._negative(np.zeros(3))[0]
+    expected = _fit(blocks, variances).log_evidence - _fit(blocks, variances * np.exp(logs)).log_evidence
+    assert changes * n_rows == pytest.approx(expected, rel=1e-10)
     for k in range(3):
         shift = step * np.eye(3)[k]
-        change = [_fit(blocks, np.exp(logs + sign * shift)).log_evidence for sign in (1, -1)]
-        assert -2 * (change[0] - change[1]) / (2 * step) == pytest.approx(slopes[k], rel=1e-6, abs=1e-6)
+        change = basis._negative(logs + shift)[0] - basis._negative(logs - shift)[0]
+        assert change / (2 * step) == pytest.approx(basis._negative(logs)[1][k], rel=1e-6, abs=1e-9)
+
+
+def test_rows_of_a_large_condition_number_lose_nothing():
+    rng = np.random.default_rng(3)
+    basis, _ = np.linalg.qr(rng.normal(size=(8, 8)))
+    rows = rng.normal(size=(60, 8)) * np.logspace(0, -12, 8) @ basis
+    targets = rows @ rng.normal(size=8) + 1e-5 * rng.normal(size=60)
+    found = maximise_evidence_of_kinds({"a": block(rows, targets)})
+    own = block(rows, targets)
+    U, s, _ = np.linalg.svd(own.rows)
+    spectrum = Spectrum(s, U.T @ own.targets, own.rest, own.n_rows)
+    grid = np.logspace(-3, 3, 7)
+    best = max(log_evidence(spectrum, found.prior * a, found.noise["a"] * b) for a in grid for b in grid)
+    assert found.log_evidence == pytest.approx(best, rel=1e-9)
+    assert found.noise["a"] ** 0.5 == pytest.approx(1e-5, rel=0.3)
 
 
 def test_noises_are_found():

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import qr, solve_triangular  # type: ignore[import-untyped]
+from scipy.linalg import cho_factor, cho_solve, qr, solve_triangular  # type: ignore[import-untyped]
 from scipy.optimize import minimize  # type: ignore[import-untyped]
 
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.models.evidence import Spectrum, maximise_evidence
 
 LOWEST, HIGHEST = 1e-12, 1e12
-"""Bounds of a variance, relative to the mean square of its targets (noise) or of all targets over rows (prior)."""
+"""Bounds of a variance, relative to the mean square of its targets (noise) or to where the search begins (prior)."""
+
+REACH = 1e4
+"""Factor by which variances may change before the basis is made anew."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,10 @@ def maximise_evidence_of_kinds(blocks: Mapping[str, Block]) -> Noises:
 
     Its derivative by :math:`\ln \sigma_k^2` is :math:`N_k - \gamma_k - |y_k - A_k m|^2 / \sigma_k^2`, where
     :math:`\gamma_k = \mathrm{tr}(A_k H^{-1} A_k^T) / \sigma_k^2` counts the parameters that kind :math:`k` determines
-    [1]_. :math:`H` is never formed: its triangular factor comes from orthogonal transformations of the stacked rows.
+    [1]_. Normal equations would square the condition number of the rows. So the triangular factor of :math:`H` comes
+    from orthogonal transformations of the stacked rows, and the search goes on in the basis in which that :math:`H` is
+    the identity. There normal equations lose nothing as long as the variances do not change by many orders of
+    magnitude; the basis is made anew until they do not change at all.
 
     References
     ----------
@@ -113,66 +120,124 @@ def maximise_evidence_of_kinds(blocks: Mapping[str, Block]) -> Noises:
             raise InvalidInputError(
                 f"the fit is singular: the rows of {name}, or what they are fitted to, are all zero"
             )
-    names = list(blocks)
     sizes = np.array([(np.sum(block.targets**2) + block.rest) / block.n_rows for block in blocks.values()])
-    lengths = [np.mean(np.sum(block.rows**2, axis=0)) / block.n_rows for block in blocks.values()]
-    dim = blocks[names[0]].rows.shape[1]
-    # The prior that gives targets of the size that they have.
-    unit = float(np.mean([size / (length * dim) for size, length in zip(sizes, lengths, strict=True)]))
-    units = np.array([unit, *sizes])
-
-    def negative(logs: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        fit = _fit(blocks, np.exp(logs) * units)
-        rows = sum(block.n_rows for block in blocks.values())
-        return -fit.log_evidence / rows, 0.5 * fit.slopes / rows
-
-    # The noise of a good fit is far below the size of the targets, and the search is surer from above.
-    start = np.log(np.array([1.0, *[1e-3] * len(names)]))
-    found = minimize(
-        negative,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(np.log(LOWEST), np.log(HIGHEST))] * len(start),
-        options={"maxiter": 200, "ftol": 1e-12, "gtol": 1e-8},
-    )
-    variances = np.exp(found.x) * units
+    variances = _one_noise(blocks, sizes)
+    units = np.array([variances[0], *sizes])
+    for _ in range(20):
+        before = variances
+        variances = _Basis(blocks, before).search(LOWEST * units, HIGHEST * units)
+        if np.allclose(np.log(variances), np.log(before), rtol=0.0, atol=1e-3):
+            break
     fit = _fit(blocks, variances)
-    noise = dict(zip(names, variances[1:].tolist(), strict=True))
-    return Noises(float(variances[0]), noise, fit.weights, fit.log_evidence)
+    return Noises(
+        float(variances[0]), dict(zip(blocks, variances[1:].tolist(), strict=True)), fit.weights, fit.log_evidence
+    )
+
+
+def _one_noise(blocks: Mapping[str, Block], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Find the variances with the largest evidence where all noises are one fraction of the sizes of the targets.
+
+    There may be several maxima: the search for all variances begins near the best one.
+    """
+    reduced = _reduced(blocks, sizes)
+    U, s, _ = np.linalg.svd(reduced[:-1, :-1])
+    n_rows = sum(block.n_rows for block in blocks.values())
+    rest = float(reduced[-1, -1] ** 2) + sum(
+        block.rest / size for block, size in zip(blocks.values(), sizes, strict=True)
+    )
+    prior, noise = maximise_evidence(Spectrum(s, U.T @ reduced[:-1, -1], rest, n_rows))
+    return np.array([prior, *(noise * sizes)])
+
+
+class _Basis:
+    """Rows and targets of all kinds in the basis in which the posterior precision for given variances is the identity.
+
+    Parameters
+    ----------
+    blocks : mapping of str to Block
+        Rows and targets.
+    variances : ndarray of shape (1 + n_kinds,)
+        Variances of the prior and of each kind.
+    """
+
+    def __init__(self, blocks: Mapping[str, Block], variances: NDArray[np.float64]):
+        self._variances = variances
+        self._counts = np.array([block.n_rows for block in blocks.values()])
+        deviations = np.sqrt(variances)
+        factor = _stacked_factor(blocks, variances)[0]
+        inverse = solve_triangular(factor, np.eye(len(factor)))
+        self._prior = inverse / deviations[0]
+        self._rows = [block.rows @ inverse / sd for block, sd in zip(blocks.values(), deviations[1:], strict=True)]
+        self._targets = [block.targets / sd for block, sd in zip(blocks.values(), deviations[1:], strict=True)]
+        self._rests = np.array([block.rest for block in blocks.values()]) / variances[1:]
+        self._grams = [rows.T @ rows for rows in (self._prior, *self._rows)]
+        self._products = [rows.T @ own for rows, own in zip(self._rows, self._targets, strict=True)]
+
+    def search(self, lowest: NDArray[np.float64], highest: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the variances with the largest evidence, within bounds and within reach of those of the basis."""
+        bounds = np.log([np.maximum(lowest / self._variances, 1 / REACH), np.minimum(highest / self._variances, REACH)])
+        found = minimize(
+            self._negative,
+            np.zeros(len(self._variances)),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=list(bounds.T),
+            options={"maxiter": 200, "ftol": 1e-13, "gtol": 1e-9},
+        )
+        return np.asarray(np.exp(found.x) * self._variances)
+
+    def _negative(self, logs: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """Minus the log evidence per row, but for a constant, and its slopes by the logarithms of the variances."""
+        shrunk = np.exp(-logs)
+        precision = sum(scale * gram for scale, gram in zip(shrunk, self._grams, strict=True))
+        factor = cho_factor(precision)
+        weights = cho_solve(factor, sum(s * own for s, own in zip(shrunk[1:], self._products, strict=True)))
+        inverse = cho_solve(factor, np.eye(len(weights)))
+        squares = [np.sum((rows @ weights - own) ** 2) for rows, own in zip(self._rows, self._targets, strict=True)]
+        errors = shrunk[1:] * (np.array(squares) + self._rests)
+        length = shrunk[0] * float(np.sum((self._prior @ weights) ** 2))
+        determined = np.array([s * np.vdot(gram, inverse) for s, gram in zip(shrunk, self._grams, strict=True)])
+        counts = np.array([len(weights), *self._counts])
+        value = counts @ logs + errors.sum() + length + 2.0 * np.log(np.diag(factor[0])).sum()
+        slopes = counts - determined - np.array([length, *errors])
+        return 0.5 * float(value) / self._counts.sum(), 0.5 * slopes / self._counts.sum()
 
 
 @dataclass(frozen=True)
 class _Fit:
     weights: NDArray[np.float64]
     log_evidence: float
-    #: Derivatives of -2 ln p by the logarithms of the variances: of the prior, then of each kind.
-    slopes: NDArray[np.float64]
 
 
 def _fit(blocks: Mapping[str, Block], variances: NDArray[np.float64]) -> _Fit:
     """Fit with given variances: of the prior, then of each kind."""
-    prior, noises = variances[0], variances[1:]
-    kinds = list(blocks.values())
-    dim = kinds[0].rows.shape[1]
-    # All rows in units of their noise, and those of the prior below them; triangular blocks are stacked.
-    stacked = np.concatenate(
-        [*(block.rows / noise**0.5 for block, noise in zip(kinds, noises, strict=True)), np.eye(dim) / prior**0.5]
-    )
-    targets = np.concatenate(
-        [*(block.targets / noise**0.5 for block, noise in zip(kinds, noises, strict=True)), np.zeros(dim)]
-    )
-    both = qr(np.column_stack([stacked, targets]), mode="r", check_finite=False)[0][: dim + 1]
-    factor = both[:dim, :dim]
-    weights = solve_triangular(factor, both[:dim, dim])
-    inverse = solve_triangular(factor, np.eye(dim))
+    prior, noises, kinds = variances[0], variances[1:], list(blocks.values())
+    factor, targets = _stacked_factor(blocks, variances)
+    weights = solve_triangular(factor, targets)
     errors = np.array([block.squared_error(weights) for block in kinds])
     counts = np.array([block.n_rows for block in kinds])
-    determined = np.array(
-        [np.sum((block.rows @ inverse) ** 2) / noise for block, noise in zip(kinds, noises, strict=True)]
-    )
-    length = float(weights @ weights)
-    value = np.sum(counts * np.log(2.0 * np.pi * noises) + errors / noises) + length / prior + dim * np.log(prior)
+    value = np.sum(counts * np.log(2.0 * np.pi * noises) + errors / noises)
+    value += float(weights @ weights) / prior + len(weights) * np.log(prior)
     value += 2.0 * np.log(np.abs(np.diag(factor))).sum()
-    by_prior = dim - np.sum(inverse**2) / prior - length / prior
-    return _Fit(weights, float(-0.5 * value), np.array([by_prior, *(counts - determined - errors / noises)]))
+    return _Fit(weights, float(-0.5 * value))
+
+
+def _stacked_factor(
+    blocks: Mapping[str, Block], variances: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the triangular factor of all rows in units of their noise, those of the prior below, and the targets."""
+    dim = next(iter(blocks.values())).rows.shape[1]
+    prior = np.column_stack([np.eye(dim) / np.sqrt(variances[0]), np.zeros(dim)])
+    reduced = qr(np.concatenate([_reduced(blocks, variances[1:]), prior]), mode="r", check_finite=False)[0]
+    return reduced[:dim, :dim], reduced[:dim, dim]
+
+
+def _reduced(blocks: Mapping[str, Block], variances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the triangular factor of the rows and targets of all kinds, in units of their noise."""
+    both = [
+        np.column_stack([block.rows, block.targets]) / variance**0.5
+        for block, variance in zip(blocks.values(), variances, strict=True)
+    ]
+    dim = both[0].shape[1]
+    stacked = np.concatenate([*both, np.zeros((dim, dim))])
+    return np.asarray(qr(stacked, mode="r", check_finite=False)[0][:dim])
