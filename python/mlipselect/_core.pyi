@@ -19,6 +19,7 @@ __all__ = [
     "column_sums",
     "facility_location_bytes",
     "frame_index",
+    "inspect",
     "largest_first",
     "leverage",
     "mean_square",
@@ -30,6 +31,7 @@ __all__ = [
     "shuffled_by_stratum",
     "shuffled_by_weight",
     "standard_scales",
+    "thread_count",
     "window_sizes",
     "windowed_bayesian",
     "windowed_fps",
@@ -221,7 +223,10 @@ def column_sums(
     rows: _Matrix, origin: NDArray[np.float64], *, is_core: bool = False, n_threads: int | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
 def scales_of_sums(
-    parts: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], count: int
+    parts: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
+    count: int,
+    origin: NDArray[np.float64],
+    is_single: bool,
 ) -> NDArray[np.float64]: ...
 def window_sizes(kind: str, pool: _Matrix, max_memory: int) -> tuple[int, int, int, int]: ...
 def windowed_bayesian(
@@ -301,6 +306,17 @@ class AceBasis:
     def smoothness_prior(self, power: float) -> NDArray[np.float64]: ...
 
 def ace_length(n_elements: int, order: int, totaldegree: NDArray[np.float64]) -> int: ...
+def thread_count(n_threads: int | None = None) -> int: ...
+def inspect(
+    positions: NDArray[np.float64],
+    atomic_numbers: NDArray[np.int64],
+    cells: NDArray[np.float64],
+    pbc: NDArray[np.bool_],
+    offsets: NDArray[np.int64],
+    radii: NDArray[np.float64],
+    limit: float,
+    n_threads: int | None = None,
+) -> tuple[NDArray[np.uint64], list[tuple[int, int, int, float, float]], list[tuple[int, str]]]: ...
 def neighbor_list(
     positions: NDArray[np.float64],
     cell: NDArray[np.float64],

@@ -71,7 +71,7 @@ def windows_elsewhere(rows: StoredRows, kind: Kind, **options: Any) -> Windows |
 
 
 def stored_scales(rows: StoredRows, core: FloatMatrix | None, n_threads: int | None = None) -> NDArray[np.float64]:
-    """Return the inverse standard deviation of each column over pool and core, or 1 for a constant column.
+    """Return the inverse standard deviation of each column over pool and core, or 1 where that is rounding.
 
     Raises
     ------
@@ -79,15 +79,17 @@ def stored_scales(rows: StoredRows, core: FloatMatrix | None, n_threads: int | N
         A row that is not finite.
     """
     # Sums of deviations from the first row round less than sums of the values, whose mean may be large.
-    origin = rows.take([0])[0].astype(np.float64)
+    first = rows.take([0])[0]
+    origin = first.astype(np.float64)
     if isinstance(rows, RowsElsewhere):
         sums = rows.column_sums(origin)
     else:
         # Store by store, so that sums have the same bits on one machine and on many.
         stores = getattr(rows, "stores", [rows])
         sums = [_core.column_sums(MappedRows(store), origin, n_threads=n_threads) for store in stores]
-    count = len(rows)
+    count, is_single = len(rows), first.dtype == np.float32
     if core is not None and len(core):
+        is_single |= core.dtype == np.float32
         sums.append(_core.column_sums(core, origin, is_core=True, n_threads=n_threads))
         count += len(core)
-    return _core.scales_of_sums(sums, count)
+    return _core.scales_of_sums(sums, count, origin, bool(is_single))

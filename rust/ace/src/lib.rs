@@ -39,6 +39,6 @@ mod smoothness;
 pub use basis::{Degrees, MAX_FEATURES, MAX_TOTALDEGREE, Parameters};
 pub use descriptor::AceBasis;
 pub use error::{Error, StructureProblem};
-pub use geometry::{CellList, Hits, Neighbour, Structure, neighbor_list};
+pub use geometry::{CellList, Contact, Hits, Neighbour, Structure, closest_contact, digest, neighbor_list};
 pub use predict::Predictions;
 pub use sites::MIN_DISTANCE;

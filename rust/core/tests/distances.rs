@@ -57,7 +57,7 @@ proptest! {
         let found = standard_scales(&[("the pool", &rows), ("the core", &core)]).unwrap();
         prop_assert!(all_close(&found, &expected, 1e-9, 0.0), "{found:?} {expected:?}");
         let parts = [&rows, &core].map(|part| column_sums("a part", part, rows.row(0)).unwrap());
-        prop_assert_eq!(&scales_of_sums(&parts, rows.len() + core.len()), &found);
+        prop_assert_eq!(&scales_of_sums(&parts, rows.len() + core.len(), rows.row(0), false), &found);
         let view = Scaled::new(&rows, &found).unwrap();
         let mut row = vec![0.0; rows.dim];
         for (index, expected) in scaled(&rows, &found).iter().enumerate() {

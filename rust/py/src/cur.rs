@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 
 use crate::arrays::{Matrix, groups, index_array, indices};
 use crate::choices;
-use crate::door::enter;
+use crate::door::{Threads, enter};
 use crate::errors::{Refusal, invalid};
 
 /// Leverage of every row of the pool, or of every group of rows, with the number of directions that count and their
@@ -22,7 +22,7 @@ pub(crate) fn leverage<'py>(
     rank: Option<usize>,
     ridge: Option<f64>,
     scale: &str,
-    n_threads: Option<usize>,
+    n_threads: Option<Threads>,
 ) -> PyResult<(Bound<'py, PyArray1<f64>>, usize, f64)> {
     let kind = match (rank, ridge) {
         (None, None) => Leverage::EffectiveRank,

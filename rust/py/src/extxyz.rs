@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use crate::arrays::{index_array, indices};
-use crate::door::{enter, enter_ok};
+use crate::door::{Threads, enter, enter_ok};
 use crate::errors::invalid;
 
 /// Offsets of the frames with the end of the last one, and their numbers of atoms.
@@ -32,7 +32,7 @@ pub(crate) fn parse_frames<'py>(
     py: Python<'py>,
     data: &[u8],
     starts: PyReadonlyArray1<'py, i64>,
-    n_threads: Option<usize>,
+    n_threads: Option<Threads>,
 ) -> PyResult<Bound<'py, PyList>> {
     let starts = indices(&starts, "starts")?;
     if starts.windows(2).any(|pair| pair[0] > pair[1]) || starts.last().is_some_and(|&end| end > data.len()) {

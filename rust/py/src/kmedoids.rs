@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 
 use crate::arrays::{Candidates, index_array};
 use crate::choices;
-use crate::door::enter;
+use crate::door::{Threads, enter};
 use crate::errors::invalid;
 
 /// Medoids, the sizes of their clusters, the label of every row and the loss.
@@ -17,7 +17,7 @@ type Found<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f64>>, Bound<'
 pub(crate) struct MedoidSwaps {
     inner: KMedoids,
     candidates: Candidates,
-    n_threads: Option<usize>,
+    n_threads: Option<Threads>,
 }
 
 #[pymethods]
@@ -35,7 +35,7 @@ impl MedoidSwaps {
         seed: u64,
         scale: &str,
         max_memory: usize,
-        n_threads: Option<usize>,
+        n_threads: Option<Threads>,
     ) -> PyResult<Self> {
         let start = match init {
             "build" => Start::Build,

@@ -5,7 +5,7 @@ use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUnty
 use pyo3::prelude::*;
 
 use crate::arrays::Matrix;
-use crate::door::{enter, enter_ok};
+use crate::door::{Threads, enter, enter_ok};
 use crate::errors::{Refusal, invalid};
 
 /// Linear least squares over any number of rows and targets, in the memory of one triangular matrix.
@@ -65,7 +65,7 @@ impl LeastSquares {
         rows: &Bound<'_, PyAny>,
         targets: PyReadonlyArray1<'_, f64>,
         weights: PyReadonlyArray1<'_, f64>,
-        n_threads: Option<usize>,
+        n_threads: Option<Threads>,
     ) -> PyResult<()> {
         let matrix = Matrix::extract(rows, "rows")?;
         let rows = matrix.rows("rows")?;
@@ -76,13 +76,13 @@ impl LeastSquares {
 
     /// Add the rows of another instance.
     #[pyo3(signature = (other, *, n_threads=None))]
-    fn merge(&mut self, py: Python<'_>, other: &Self, n_threads: Option<usize>) -> PyResult<()> {
+    fn merge(&mut self, py: Python<'_>, other: &Self, n_threads: Option<Threads>) -> PyResult<()> {
         enter(py, n_threads, || self.inner.merge(&other.inner))
     }
 
     /// The triangle ``[R z; 0 rho]``, a new array of shape (dim + 1, dim + 1).
     #[pyo3(signature = (*, n_threads=None))]
-    fn triangle<'py>(&mut self, py: Python<'py>, n_threads: Option<usize>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    fn triangle<'py>(&mut self, py: Python<'py>, n_threads: Option<Threads>) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let width = self.inner.dim() + 1;
         enter_ok(py, n_threads, || self.inner.triangle())?.to_pyarray(py).reshape([width, width])
     }

@@ -2,11 +2,13 @@
 
 mod ace;
 mod arrays;
+mod batch;
 mod choices;
 mod cur;
 mod door;
 mod errors;
 mod extxyz;
+mod inspect;
 mod kmedoids;
 mod least_squares;
 mod posterior;
@@ -25,7 +27,11 @@ mod _core {
     #[pymodule_export]
     use super::cur::{largest_first, leverage};
     #[pymodule_export]
+    use super::door::thread_count;
+    #[pymodule_export]
     use super::extxyz::{frame_index, parse_frames};
+    #[pymodule_export]
+    use super::inspect::inspect;
     #[pymodule_export]
     use super::kmedoids::MedoidSwaps;
     #[pymodule_export]

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::arrays::{Matrix, with_pool_and_core};
-use crate::door::{enter, enter_ok};
+use crate::door::{Threads, enter, enter_ok};
 use crate::errors::{Refusal, invalid};
 
 /// Posterior of Bayesian linear regression, which depends on the observed rows but not on their labels.
@@ -71,7 +71,7 @@ impl Posterior {
     /// n_threads : int, optional
     ///     Threads to use, by default one for each processor.
     #[pyo3(signature = (rows, *, n_threads=None))]
-    fn update(&mut self, py: Python<'_>, rows: &Bound<'_, PyAny>, n_threads: Option<usize>) -> PyResult<()> {
+    fn update(&mut self, py: Python<'_>, rows: &Bound<'_, PyAny>, n_threads: Option<Threads>) -> PyResult<()> {
         let matrix = Matrix::extract(rows, "rows")?;
         let rows = matrix.rows("rows")?;
         enter(py, n_threads, || self.inner.update(&rows))
@@ -94,7 +94,7 @@ impl Posterior {
         &self,
         py: Python<'py>,
         rows: &Bound<'py, PyAny>,
-        n_threads: Option<usize>,
+        n_threads: Option<Threads>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let matrix = Matrix::extract(rows, "rows")?;
         let rows = matrix.rows("rows")?;
@@ -192,7 +192,7 @@ pub(crate) fn mean_square(
     py: Python<'_>,
     pool: &Bound<'_, PyAny>,
     core: Option<&Bound<'_, PyAny>>,
-    n_threads: Option<usize>,
+    n_threads: Option<Threads>,
 ) -> PyResult<f64> {
     with_pool_and_core(pool, core, |matrices| enter(py, n_threads, || mcore::mean_square(matrices)))
 }

@@ -5,18 +5,18 @@ use numpy::{PyArray1, PyReadonlyArray1, ToPyArray};
 use pyo3::prelude::*;
 
 use crate::arrays::{Matrix, with_pool_and_core};
-use crate::door::enter;
+use crate::door::{Threads, enter};
 use crate::errors::named;
 
-/// The inverse standard deviation of each column over the rows of both matrices, or 1 for a constant column; the second
-/// matrix may be None.
+/// The inverse standard deviation of each column over the rows of both matrices, or 1 for a column whose spread is
+/// rounding; the second matrix may be None.
 #[pyfunction]
 #[pyo3(signature = (pool, core=None, n_threads=None))]
 pub(crate) fn standard_scales<'py>(
     py: Python<'py>,
     pool: &Bound<'py, PyAny>,
     core: Option<&Bound<'py, PyAny>>,
-    n_threads: Option<usize>,
+    n_threads: Option<Threads>,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let scales = with_pool_and_core(pool, core, |matrices| enter(py, n_threads, || mcore::standard_scales(matrices)))?;
     Ok(scales.to_pyarray(py))
@@ -34,7 +34,7 @@ pub(crate) fn column_sums<'py>(
     rows: &Bound<'py, PyAny>,
     origin: PyReadonlyArray1<'py, f64>,
     is_core: bool,
-    n_threads: Option<usize>,
+    n_threads: Option<Threads>,
 ) -> PyResult<Sums<'py>> {
     let name = if is_core { "the core" } else { "the pool" };
     let matrix = Matrix::extract(rows, name)?;
@@ -44,14 +44,17 @@ pub(crate) fn column_sums<'py>(
     Ok((sums.to_pyarray(py), squares.to_pyarray(py)))
 }
 
-/// The result of `standard_scales` for `count` rows in parts, from the `column_sums` of each part with the same origin.
+/// The result of `standard_scales` for `count` rows in parts, from the `column_sums` of each part with the same origin;
+/// `is_single` tells rows that were stored as float32.
 #[pyfunction]
 pub(crate) fn scales_of_sums<'py>(
     py: Python<'py>,
     parts: Vec<(PyReadonlyArray1<'py, f64>, PyReadonlyArray1<'py, f64>)>,
     count: usize,
+    origin: PyReadonlyArray1<'py, f64>,
+    is_single: bool,
 ) -> Bound<'py, PyArray1<f64>> {
     let parts: Vec<(Vec<f64>, Vec<f64>)> =
         parts.iter().map(|(sums, squares)| (sums.as_array().to_vec(), squares.as_array().to_vec())).collect();
-    mcore::scales_of_sums(&parts, count).to_pyarray(py)
+    mcore::scales_of_sums(&parts, count, &origin.as_array().to_vec(), is_single).to_pyarray(py)
 }

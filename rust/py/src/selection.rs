@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use crate::arrays::{Candidates, Matrix, groups, index_array};
 use crate::choices::{self, distance, engine};
-use crate::door::{enter, enter_ok};
+use crate::door::{Threads, enter, enter_ok};
 use crate::errors::{Refusal, invalid};
 use crate::posterior::Posterior;
 
@@ -16,7 +16,7 @@ use crate::posterior::Posterior;
 pub(crate) struct Selection {
     inner: Box<dyn mcore::Selection>,
     candidates: Candidates,
-    n_threads: Option<usize>,
+    n_threads: Option<Threads>,
 }
 
 impl Selection {
@@ -24,7 +24,7 @@ impl Selection {
     pub(crate) fn begin<S: mcore::Selection + 'static>(
         py: Python<'_>,
         candidates: Candidates,
-        n_threads: Option<usize>,
+        n_threads: Option<Threads>,
         begin: impl FnOnce(&Pool<'_>) -> mcore::Result<S> + Send,
     ) -> PyResult<Self> {
         let inner = candidates.with_pool(py, |pool| enter(py, n_threads, || begin(pool)))?;
@@ -58,7 +58,7 @@ impl Selection {
         target: Option<&Bound<'_, PyAny>>,
         engine: &str,
         max_memory: usize,
-        n_threads: Option<usize>,
+        n_threads: Option<Threads>,
     ) -> PyResult<Self> {
         let score = choices::score(score, max_memory)?;
         let engine = self::engine(engine)?;
@@ -91,7 +91,7 @@ impl Selection {
         scale: &str,
         initialize: Option<usize>,
         engine: &str,
-        n_threads: Option<usize>,
+        n_threads: Option<Threads>,
     ) -> PyResult<Self> {
         let (distance, engine) = (distance(metric, scale)?, self::engine(engine)?);
         let candidates = Candidates { pool, observed: None, core };
@@ -110,7 +110,7 @@ impl Selection {
         scale: &str,
         engine: &str,
         max_memory: usize,
-        n_threads: Option<usize>,
+        n_threads: Option<Threads>,
     ) -> PyResult<Self> {
         let (distance, engine) = (distance(metric, scale)?, self::engine(engine)?);
         let candidates = Candidates { pool, observed: None, core };

@@ -8,7 +8,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::arrays::{Candidates, Matrix, index_array, indices};
 use crate::choices::{self, metric};
-use crate::door::enter;
+use crate::door::{Threads, enter};
 use crate::errors::invalid;
 use crate::posterior::Posterior;
 use crate::selection::Selection;
@@ -54,7 +54,7 @@ pub(crate) fn windowed_bayesian(
     pool: Py<PyAny>,
     sizes: Shape,
     elsewhere: Option<Py<PyAny>>,
-    n_threads: Option<usize>,
+    n_threads: Option<Threads>,
 ) -> PyResult<Selection> {
     let (posterior, score, sizes) = (posterior.inner.clone(), choices::score(score, 0)?, self::sizes(sizes));
     let candidates = Candidates { pool, observed: None, core: None };
@@ -77,7 +77,7 @@ pub(crate) fn windowed_fps(
     factors: Option<PyReadonlyArray1<'_, f64>>,
     initialize: Option<usize>,
     elsewhere: Option<Py<PyAny>>,
-    n_threads: Option<usize>,
+    n_threads: Option<Threads>,
 ) -> PyResult<Selection> {
     let (metric, sizes) = (self::metric(metric)?, self::sizes(sizes));
     let factors = factors.map(|factors| factors.as_array().to_vec());
@@ -96,7 +96,7 @@ pub(crate) fn windowed_fps(
 pub(crate) struct BoundedRows {
     inner: mcore::BoundedRows,
     candidates: Candidates,
-    n_threads: Option<usize>,
+    n_threads: Option<Threads>,
 }
 
 impl BoundedRows {
@@ -122,7 +122,7 @@ impl BoundedRows {
         block: usize,
         metric: &str,
         factors: Option<PyReadonlyArray1<'_, f64>>,
-        n_threads: Option<usize>,
+        n_threads: Option<Threads>,
     ) -> PyResult<Self> {
         let metric: Metric = self::metric(metric)?;
         let factors = factors.map(|factors| factors.as_array().to_vec());

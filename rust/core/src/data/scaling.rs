@@ -13,7 +13,15 @@ use crate::error::{Error, Result};
 /// Number of rows in a partial sum: fixed, so that the sums do not depend on the number of threads.
 const CHUNK: usize = 1024;
 
-/// The inverse standard deviation of each column over the rows of all matrices, or 1 for a constant column.
+/// Steps of the element type, at the size of a column, that a spread has to exceed: what is stored is rounded to a step.
+const STORED: f64 = 8.0;
+
+/// Steps of float64, at the size of all columns, that a spread has to exceed: features are sums of terms of that size, and
+/// one that vanishes by symmetry is the rounding of its terms.
+const COMPUTED: f64 = 1024.0;
+
+/// The inverse standard deviation of each column over the rows of all matrices, or 1 for a column whose spread is rounding;
+/// see [`scales_of_sums`].
 ///
 /// # Errors
 /// [`Error::Dimension`] if the matrices differ in width, [`Error::NotFinite`] with the matrix and its first row that
@@ -34,19 +42,27 @@ pub fn standard_scales(matrices: &[(&'static str, &dyn Rows)]) -> Result<Vec<f64
         parts.push(column_sums(what, rows, &origin)?);
         count += rows.len();
     }
-    Ok(scales_of_sums(&parts, count))
+    let is_single = matrices.iter().any(|(_, rows)| !rows.is_empty() && rows.singles().is_some());
+    Ok(scales_of_sums(&parts, count, &origin, is_single))
 }
 
 /// The result of [`standard_scales`] for `count` rows in parts, from the [`column_sums`] of each part with the same
-/// origin.
-pub fn scales_of_sums(parts: &[(Vec<f64>, Vec<f64>)], count: usize) -> Vec<f64> {
-    let dim = parts.first().map_or(0, |(sums, _)| sums.len());
-    let (mut sums, mut squares, count) = (vec![0.0; dim], vec![0.0; dim], count as f64);
+/// origin. `is_single` tells rows that were stored as float32.
+///
+/// A column whose spread is no more than rounding has the scale 1. A spread is rounding up to [`STORED`] steps of the
+/// element type at the root mean square of the column, or up to [`COMPUTED`] steps of float64 at the root mean square of
+/// all columns.
+pub fn scales_of_sums(parts: &[(Vec<f64>, Vec<f64>)], count: usize, origin: &[f64], is_single: bool) -> Vec<f64> {
+    let (mut sums, mut squares, count) = (vec![0.0; origin.len()], vec![0.0; origin.len()], count as f64);
     for (own_sums, own_squares) in parts {
         sums.iter_mut().zip(own_sums).for_each(|(a, b)| *a += b);
         squares.iter_mut().zip(own_squares).for_each(|(a, b)| *a += b);
     }
-    sums.iter().zip(&squares).map(|(sum, square)| inverse_deviation(sum / count, square / count)).collect()
+    let shifts = sums.iter().map(|sum| sum / count).zip(squares.iter().map(|square| square / count));
+    let columns: Vec<Column> = shifts.zip(origin).map(|((mean, square), &x)| Column::new(mean, square, x)).collect();
+    let all = columns.iter().map(|column| column.mean_square).sum::<f64>() / origin.len() as f64;
+    let step = if is_single { f64::from(f32::EPSILON) } else { f64::EPSILON };
+    columns.iter().map(|column| column.scale((STORED * step).powi(2), (COMPUTED * f64::EPSILON).powi(2) * all)).collect()
 }
 
 /// The sum over the rows of the deviation of each column from `origin`, and the sum of its square.
@@ -97,10 +113,26 @@ fn sum_up(rows: &dyn Rows, range: Range<usize>, origin: &[f64]) -> SumsOrBadRow 
     Ok((sums, squares))
 }
 
-fn inverse_deviation(mean: f64, mean_square: f64) -> f64 {
-    let variance = mean_square - mean * mean;
-    // The variance of a constant column may differ from zero by rounding.
-    if variance > 1e-14 * mean_square { 1.0 / variance.sqrt() } else { 1.0 }
+/// How large the elements of a column are, and how far they spread.
+struct Column {
+    mean_square: f64,
+    variance: f64,
+    /// The variance that rounding of the sums makes of a constant.
+    rest: f64,
+}
+
+impl Column {
+    /// From the mean of what elements differ from `origin` by, and the mean of the squares of that.
+    fn new(mean: f64, square: f64, origin: f64) -> Self {
+        let mean_square = square + origin * (2.0 * mean + origin);
+        Self { mean_square, variance: square - mean * mean, rest: 1e-14 * square }
+    }
+
+    /// The inverse standard deviation, or 1 if the variance is no more than a part of the mean square, or than `least`.
+    fn scale(&self, part: f64, least: f64) -> f64 {
+        let noise = self.rest.max(part * self.mean_square).max(least);
+        if self.variance > noise { 1.0 / self.variance.sqrt() } else { 1.0 }
+    }
 }
 
 /// Rows whose columns are multiplied by factors when they are read.
@@ -175,6 +207,28 @@ mod tests {
             let variance = columns.iter().map(|row| (row[k] - mean).powi(2)).sum::<f64>() / len as f64;
             assert!((variance - 1.0).abs() < 1e-9, "{k} {variance}");
         }
+    }
+
+    /// Rows with one column that varies and others that are rounding, of their own size or of that of the first.
+    fn noisy(step: f64) -> Vec<f64> {
+        let noise = |i: usize| [0.0, 1.0, -1.0, 2.0][i % 4] * step;
+        (0..40).flat_map(|i| [5.0 + i as f64, 1e3 * (1.0 + noise(i)), noise(i + 1)]).collect()
+    }
+
+    #[test]
+    fn rounding_is_no_feature() {
+        let data = noisy(f64::EPSILON);
+        let scales = standard_scales(&[("a", &View::new(&data, 40, 3).unwrap())]).unwrap();
+        assert_eq!([scales[1], scales[2]], [1.0; 2]);
+        assert!((scales[0] * (399.75_f64 / 3.0).sqrt() - 1.0).abs() < 1e-12);
+        let single: Vec<f32> = noisy(f64::from(f32::EPSILON)).into_iter().map(|x| x as f32).collect();
+        let of_single = standard_scales(&[("a", &View::new(&single, 40, 3).unwrap())]).unwrap();
+        assert_eq!(of_single[..2], scales[..2]);
+        // float32 that was computed as float64 holds small numbers as exactly as large ones.
+        assert!(of_single[2] > 1e6);
+        let data: Vec<f64> = noisy(1e-9);
+        let small = standard_scales(&[("a", &View::new(&data, 40, 3).unwrap())]).unwrap();
+        assert!(small[1] > 1e5 && small[2] > 1e8, "{small:?}");
     }
 
     #[test]
