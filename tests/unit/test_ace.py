@@ -274,5 +274,5 @@ def test_a_single_structure_is_not_a_sequence():
 
 
 def test_no_threads_are_refused():
-    with pytest.raises(InvalidInputError, match="n_threads must be at least 1"):
+    with pytest.raises(InvalidInputError, match="n_threads: expected a number of threads"):
         ACE(["Si"], totaldegree=6).site_features([bulk("Si")], n_threads=0)

@@ -42,7 +42,7 @@ pub fn standard_scales(matrices: &[(&'static str, &dyn Rows)]) -> Result<Vec<f64
         parts.push(column_sums(what, rows, &origin)?);
         count += rows.len();
     }
-    let is_single = matrices.iter().any(|(_, rows)| !rows.is_empty() && rows.singles().is_some());
+    let is_single = matrices.iter().any(|(_, rows)| !rows.is_empty() && rows.is_single());
     Ok(scales_of_sums(&parts, count, &origin, is_single))
 }
 
@@ -62,7 +62,8 @@ pub fn scales_of_sums(parts: &[(Vec<f64>, Vec<f64>)], count: usize, origin: &[f6
     let columns: Vec<Column> = shifts.zip(origin).map(|((mean, square), &x)| Column::new(mean, square, x)).collect();
     let all = columns.iter().map(|column| column.mean_square).sum::<f64>() / origin.len() as f64;
     let step = if is_single { f64::from(f32::EPSILON) } else { f64::EPSILON };
-    columns.iter().map(|column| column.scale((STORED * step).powi(2), (COMPUTED * f64::EPSILON).powi(2) * all)).collect()
+    let (part, least) = ((STORED * step).powi(2), (COMPUTED * f64::EPSILON).powi(2) * all);
+    columns.iter().map(|column| column.scale(part, least)).collect()
 }
 
 /// The sum over the rows of the deviation of each column from `origin`, and the sum of its square.

@@ -1,0 +1,57 @@
+"""How many threads are meant: -1 are all cores, and other numbers below 1 are refused, in Rust and in Python."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ase.build import bulk
+
+import mlipselect as ms
+from mlipselect import _core
+from mlipselect.cli import main
+from mlipselect.exceptions import InvalidInputError
+
+POOL = [bulk("Cu", a=a) for a in (3.5, 3.6, 3.7)]
+
+
+def calls(n):
+    ace = ms.ACE(["Cu"], totaldegree=4)
+    X = np.arange(12.0).reshape(6, 2) ** 0.5
+    return {
+        "select": lambda: ms.select(POOL, 1, descriptor=ace, n_threads=n),
+        "featurize": lambda: ms.featurize(POOL, ace, n_threads=n),
+        "featurize by a function": lambda: ms.featurize(POOL, lambda atoms: atoms.positions, n_threads=n),
+        "site_features": lambda: ace.site_features(POOL, n_threads=n),
+        "structure_features": lambda: ace.structure_features(POOL, n_threads=n),
+        "designs": lambda: list(ace.designs(POOL, n_threads=n)),
+        "BayesianSelector": lambda: ms.BayesianSelector(2, n_threads=n).fit(X),
+        "FPS": lambda: ms.FPS(2, n_threads=n).fit(X),
+        "KMedoids": lambda: ms.KMedoids(2, n_threads=n).fit(X),
+        "CUR": lambda: ms.CUR(2, n_threads=n).fit(X),
+        "FacilityLocation": lambda: ms.FacilityLocation(2, n_threads=n).fit(X),
+    }
+
+
+@pytest.mark.parametrize("name", list(calls(1)))
+def test_numbers_of_threads(name):
+    for n in (None, -1, 1, 2, np.int64(3)):
+        calls(n)[name]()
+    for n in (0, -2, 1.5, "all"):
+        with pytest.raises(InvalidInputError, match=r"n_threads: expected a number of threads, or -1 for all cores"):
+            calls(n)[name]()
+
+
+def test_the_number_that_is_meant():
+    assert _core.thread_count(3) == 3
+    assert _core.thread_count(-1) == _core.thread_count() >= 1
+
+
+@pytest.mark.parametrize("verb", ["select", "featurize", "merge"])
+def test_on_the_command_line(verb, files, capsys):
+    rest = {"select": ["-o", "out.xyz", "-n", "1"], "featurize": ["-o", "out.npz"], "merge": ["-o", "out.xyz"]}[verb]
+    assert main([verb, "pool.xyz", *rest, "--threads", "0"]) == 1
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    if verb == "select":
+        assert "n_threads: expected a number of threads" in error
+        assert main([verb, "pool.xyz", *rest, "--totaldegree", "4", "--threads", "-1", "-q"]) == 0
