@@ -15,8 +15,10 @@ def fitted_potential(
     potential: LinearPotential | str | os.PathLike[str], options: Options, core: Any, descriptor: Any
 ) -> LinearPotential:
     """Open the potential that a selection starts from."""
-    given = {"core": core, "descriptor": descriptor, "prior_precision": options.prior.prior_precision}
+    prior = options.prior
+    given = {"core": core, "descriptor": descriptor, "prior_precision": prior.prior_precision, "ridge": prior.ridge}
     extra = [name for name, value in given.items() if value is not None]
+    extra += ["noise_precision"] if prior.noise_precision != 1.0 else []
     extra += ["composition"] if options.candidates.composition else []
     extra += [f"method {options.method.method}"] if options.method.method != "bayesian" else []
     if extra:
