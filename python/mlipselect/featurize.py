@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import get_args, overload
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from mlipselect._core import thread_count
 from mlipselect.descriptors.base import Bindable, DescriptorLike, bound
 from mlipselect.descriptors.record import describe_descriptor
-from mlipselect.exceptions import InvalidInputError
+from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features.blocks import describe
 from mlipselect.features.container import Features, Rows
 from mlipselect.features.describe import Describer
-from mlipselect.io.collection import Isolated, Structures, StructuresLike, separate
-from mlipselect.io.frames import Frame, iter_frames
+from mlipselect.io.checks import Checks
+from mlipselect.io.collection import Structures, StructuresLike, separate
+from mlipselect.io.frames import Frame
+from mlipselect.io.inspection import Inspector, Rejected, some
+from mlipselect.io.isolated import Isolated, mark_of, marks_of
 from mlipselect.io.reading import Reading
 from mlipselect.progress import progress_bar
 from mlipselect.stores.fill import fill_store
@@ -32,11 +37,14 @@ def featurize(
     rows: Rows = "structure",
     composition: Sequence[str] = (),
     dtype: DTypeLike = np.float64,
+    isolated: str | Sequence[str] | None = None,
+    min_bond: float | None = None,
+    max_force: float | None = None,
+    skip_bad: bool = False,
     n_threads: int | None = None,
     progress: bool | None = None,
     store: None = None,
     append: bool = False,
-    isolated: str | None = None,
 ) -> Features: ...
 
 
@@ -49,11 +57,14 @@ def featurize(
     rows: Rows = "structure",
     composition: Sequence[str] = (),
     dtype: DTypeLike = np.float64,
+    isolated: str | Sequence[str] | None = None,
+    min_bond: float | None = None,
+    max_force: float | None = None,
+    skip_bad: bool = False,
     n_threads: int | None = None,
     progress: bool | None = None,
     store: str | os.PathLike[str],
     append: bool = False,
-    isolated: str | None = None,
 ) -> FeatureStore: ...
 
 
@@ -65,19 +76,22 @@ def featurize(
     rows: Rows = "structure",
     composition: Sequence[str] = (),
     dtype: DTypeLike = np.float64,
+    isolated: str | Sequence[str] | None = None,
+    min_bond: float | None = None,
+    max_force: float | None = None,
+    skip_bad: bool = False,
     n_threads: int | None = None,
     progress: bool | None = None,
     store: str | os.PathLike[str] | None = None,
     append: bool = False,
-    isolated: str | None = None,
 ) -> Features | FeatureStore:
     """Compute the features of structures.
 
     Parameters
     ----------
     structures : path, iterable of paths, ase.Atoms or iterable of ase.Atoms
-        Structures to describe. Files and generators are read in batches and never held whole, unless the descriptor
-        has to see all structures first (`ACE` without elements).
+        Structures to describe. Files are gone through twice, to look at all structures first, and large ones are never
+        held whole; neither are generators, unless the descriptor has to see all structures first (`ACE`).
     descriptor : object or callable
         An object with ``features(atoms) -> (n_atoms, d)``, or a callable that returns that array. If it also has
         ``site_features(list_of_atoms, n_threads=None)`` or ``structure_features(list_of_atoms, n_threads=None)``
@@ -88,8 +102,17 @@ def featurize(
         Elements whose fractions are appended as columns; see `balance_composition`, which scales them.
     dtype : dtype, default=float64
         Type of the result, float64 or float32.
+    isolated : str or sequence of str, optional
+        One or several ``"KEY=VALUE"`` that mark isolated atoms, which get no row. A store remembers the marks and where
+        they are; `select` writes them first.
+    min_bond, max_force : float, optional
+        Atoms that are too close and forces that are too large; as for `select`.
+    skip_bad : bool, default=False
+        Pass over structures that cannot be read or described, or that `min_bond`, or its default, or `max_force`
+        refuses. They are in `Features.rejected`. Into a `store`, a structure on which the descriptor fails is refused
+        all the same.
     n_threads : int, optional
-        Threads for descriptors that work on batches; all cores by default.
+        Threads for descriptors that work on batches; all cores by default, and with -1.
     progress : bool, optional
         Show a progress bar on the standard error, after one second; by default where that is a terminal.
     reading : Reading, optional
@@ -99,9 +122,6 @@ def featurize(
         was stopped is continued by a call with the same arguments.
     append : bool, default=False
         Add the files to those that are in `store` already.
-    isolated : str, optional
-        ``"KEY=VALUE"`` that marks isolated atoms, such as ``"config_type=isolated_atom"``. They are not described. A
-        store remembers the mark and where they are; `select` writes them first.
 
     Returns
     -------
@@ -135,50 +155,92 @@ def featurize(
         raise InvalidInputError(f"rows: expected one of {', '.join(get_args(Rows))}, got {rows!r}")
     if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise InvalidInputError(f"dtype: expected float32 or float64, got {np.dtype(dtype)}")
-    if reading is not None or isolated is not None:
-        mark = None if isolated is None else Isolated.parse(isolated)
-        structures = Structures(structures, mark, reading=reading)
+    thread_count(n_threads)
+    checks = Checks(min_bond, max_force, skip_bad)
+    marks = () if isolated is None else marks_of(isolated)
+    if isinstance(structures, Structures):
+        if isolated is not None or checks != Checks():
+            raise InvalidInputError("isolated, min_bond, max_force, skip_bad: not beside Structures, which have them")
+        collection = structures
+    else:
+        paths, in_memory = separate(structures)
+        if not (paths or isinstance(in_memory, list) or isinstance(descriptor, Bindable)):
+            stream = _Stream(in_memory, marks, checks)
+            return _features(stream, descriptor, n_threads, rows, tuple(composition), dtype, progress)
+        collection = Structures(paths or in_memory, marks, reading=reading, checks=checks)
+    if not collection.is_surveyed:
+        collection.survey(progress)
+    descriptor = bound(descriptor, collection.examples)
     if store is not None:
         return fill_store(
-            structures, descriptor, store, rows=rows, composition=composition, dtype=dtype, append=append,
+            collection, descriptor, store, rows=rows, composition=composition, dtype=dtype, append=append,
             n_threads=n_threads, progress=progress,
         )  # fmt: skip
-    structures, descriptor = _bound(structures, descriptor)
-    frames, n_structures, n_atoms = _counted(structures)
-    with progress_bar(progress, total=n_structures, unit="structure", desc="features") as bar:
+    return _features(collection, descriptor, n_threads, rows, tuple(composition), dtype, progress)
+
+
+class _Stream:
+    """Structures that come once, looked at as they pass.
+
+    Parameters
+    ----------
+    frames : iterable of Frame
+        The structures.
+    marks : sequence of Isolated
+        Marks of isolated atoms, which are left out.
+    checks : Checks
+        What structures are looked at for.
+    """
+
+    def __init__(self, frames: Iterable[Frame], marks: Sequence[Isolated], checks: Checks):
+        self._frames = frames
+        self._inspector = Inspector(checks, lambda frame: mark_of(frame, marks) is not None)
+        self.rejected = self._inspector.rejected
+        self.checks: Checks | None = checks
+        self.candidates: list[int] = []
+        self.n_atoms, self.where, self.marks = 0, "", tuple(map(str, marks))
+
+    def iter_candidates(self) -> Iterator[Frame]:
+        """Yield the sound structures, and tell what was seen after the last one."""
+        for position, frame, is_isolated in self._inspector.look(self._frames):
+            if not is_isolated:
+                self.candidates.append(position)
+                yield frame
+        self._inspector.conclude(len(self.candidates))
+
+    def drop(self, places: Mapping[int, StructureError]) -> None:
+        """Reject some structures after all, by their places among the sound ones."""
+        for place, error in places.items():
+            position = self.candidates[place]
+            self.rejected[position] = Rejected(error.source, position, error.problem)
+
+
+def _features(
+    structures: Structures | _Stream,
+    descriptor: DescriptorLike,
+    n_threads: int | None,
+    rows: Rows,
+    composition: tuple[str, ...],
+    dtype: DTypeLike,
+    progress: bool | None,
+) -> Features:
+    """Describe the candidates in memory, and drop those that cannot be described where such are passed over."""
+    failed: dict[int, StructureError] | None = {} if structures.checks and structures.checks.skip_bad else None
+    expected = (len(structures.candidates) or None, structures.n_atoms or None)
+    with progress_bar(progress, total=expected[0], unit="structure", desc="features") as bar:
         features = describe(
-            frames,
-            Describer(descriptor, n_threads),
-            rows=rows,
-            composition=tuple(composition),
-            dtype=dtype,
-            expected=(n_structures, n_atoms),
-            bar=bar,
+            structures.iter_candidates(), Describer(descriptor, n_threads), rows=rows, composition=composition,
+            dtype=dtype, expected=expected,
+            bar=bar, failed=failed,
+        )  # fmt: skip
+    if failed:
+        structures.drop(failed)
+        logging.getLogger("mlipselect").warning(
+            "%d structures%s cannot be described and are passed over: %s",
+            len(failed),
+            structures.where,
+            some(failed.values()),
         )
-    features.descriptor = describe_descriptor(descriptor)
-    features.marks = structures.marks if isinstance(structures, Structures) else ()
+    features.rejected = [structures.rejected[position] for position in sorted(structures.rejected)]
+    features.descriptor, features.marks = describe_descriptor(descriptor), structures.marks
     return features
-
-
-def _bound(structures: StructuresLike, descriptor: DescriptorLike) -> tuple[StructuresLike, DescriptorLike]:
-    """Bind the descriptor to the structures, if it has `bind`."""
-    if not isinstance(descriptor, Bindable):
-        return structures, descriptor
-    structures = structures if isinstance(structures, Structures) else Structures(structures)
-    if not structures.is_surveyed:
-        structures.survey()
-    return structures, bound(descriptor, structures.examples)
-
-
-def _counted(structures: StructuresLike) -> tuple[Iterable[Frame], int | None, int | None]:
-    """Return the frames, and the numbers of structures and atoms; None where only reading would tell."""
-    if isinstance(structures, Structures):
-        if not structures.is_surveyed:
-            structures.survey()
-        return structures.iter_candidates(), len(structures.candidates), structures.n_atoms
-    paths, in_memory = separate(structures)
-    if paths:
-        return iter_frames(paths), None, None
-    if isinstance(in_memory, list):
-        return in_memory, len(in_memory), sum(len(frame.atoms) for frame in in_memory)
-    return in_memory, None, None

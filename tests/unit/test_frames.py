@@ -11,7 +11,7 @@ from ase import Atoms
 import mlipselect as ms
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.io import Structures, differences
-from mlipselect.io.collection import Isolated
+from mlipselect.io.isolated import Isolated
 from reference.structures import rattled
 
 
@@ -112,7 +112,7 @@ def test_what_is_not_a_structure_is_refused():
 
 
 def test_a_survey_finds_what_a_selection_needs(files):
-    structures = Structures(["core.xyz", "pool.xyz"], Isolated.parse("config_type=isolated_atom")).survey()
+    structures = Structures(["core.xyz", "pool.xyz"], [Isolated.parse("config_type=isolated_atom")]).survey()
     assert len(structures) == 17
     assert structures.isolated_positions == [0]
     assert structures.candidates == list(range(1, 17))
@@ -152,5 +152,5 @@ def test_an_isolated_atom_is_one_atom():
     marked.info["config_type"] = "isolated_atom"
     problem = "structure 1: config_type=isolated_atom marks it as an isolated atom, but it holds 8 atoms"
     with pytest.raises(StructureError, match=problem):
-        Structures([rattled(1), marked], Isolated.parse("config_type=isolated_atom")).survey()
+        Structures([rattled(1), marked], [Isolated.parse("config_type=isolated_atom")]).survey()
     assert np.all(Structures([rattled(1), marked]).survey().candidates == [0, 1])

@@ -183,7 +183,10 @@ def test_far_more_than_the_data_can_tell_is_pointed_out(files, caplog):
         ({"pool": "none.xyz"}, StructureError, "none.xyz: cannot be read: No such file"),
         ({"core": "none.xyz"}, StructureError, "none.xyz: cannot be read: No such file"),
         (
-            {"descriptor": lambda atoms: np.ones((len(atoms), 2 + (atoms.info["config_type"] == "isolated_atom")))},
+            {
+                "descriptor": lambda atoms: np.ones((len(atoms), 2 + (atoms.info["config_type"] == "isolated_atom"))),
+                "isolated": "none",
+            },
             StructureError,
             "core.xyz, frame 1: expected 3 features as for the structures before, got 2",
         ),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import dataclasses
 from typing import Any
 
 from mlipselect.cli.common import (
@@ -14,12 +16,18 @@ from mlipselect.cli.common import (
     progress_from,
     reading_from,
 )
+from mlipselect.cli.options import add_option, add_options
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Features
 from mlipselect.featurize import featurize
-from mlipselect.io.collection import Isolated, Structures
+from mlipselect.io.checks import Checks
+from mlipselect.io.collection import Structures
+from mlipselect.io.isolated import marks_of
 from mlipselect.io.output import Output
+from mlipselect.io.rejected import RejectedFile
+from mlipselect.selection.options import Candidates
 from mlipselect.stores import FeatureStore
+from mlipselect.utils.option import options_of
 
 SUMMARY = """\
 Compute the features of structures and write them to an .npz archive or a store.
@@ -53,11 +61,10 @@ def add_parser(verbs: Any) -> None:
         help="what to keep: means over structures, or the rows of all atoms too (default: %(default)s)",
     )
     add_reading_options(parser)
-    parser.add_argument(
-        "--isolated",
-        metavar="KEY=VALUE",
-        help="marks isolated atoms, such as config_type=isolated_atom: they are not described; a store remembers them",
-    )
+    isolated = options_of(Candidates)["isolated"]
+    text = "marks isolated atoms, may be given several times: they are not described; a store remembers them"
+    add_option(parser, "isolated", dataclasses.replace(isolated, help=text))
+    add_options(parser.add_argument_group(Checks.title), Checks)
     add_descriptor_options(parser)
     add_general_options(parser)
     parser.set_defaults(run=run)
@@ -65,8 +72,10 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Compute, write, and say what was written."""
-    mark = None if options.isolated is None else Isolated.parse(options.isolated)
-    structures = Structures(options.structures, mark, reading=reading_from(options))
+    checks = Checks(options.min_bond, options.max_force, options.skip_bad)
+    structures = Structures(
+        options.structures, marks_of(options.isolated or "none"), reading=reading_from(options), checks=checks
+    )
     dtype = options.dtype or "float64"
     descriptor = descriptor_from(options, dtype)
     how = {
@@ -75,18 +84,29 @@ def run(options: argparse.Namespace) -> None:
         "n_threads": options.n_threads,
         "progress": progress_from(options),
     }
-    features: Features | FeatureStore
-    if options.store is not None:
-        features = featurize(structures, descriptor, store=options.store, append=options.append, **how)
-    elif options.append:
-        raise InvalidInputError("append: expected --store with it")
-    else:
-        with Output(options.output, inputs=structures.paths) as output:
-            made = featurize(structures.survey(progress_from(options)), descriptor, **how)
-            made.write_to(output.temporary[0])
-            output.publish()
-        features = made
+    with contextlib.ExitStack() as stack:
+        place = options.output or options.store
+        rejects = stack.enter_context(RejectedFile(place, structures.paths)) if checks.skip_bad else None
+        features = _described(structures, descriptor, options, how)
+        if rejects is not None:
+            rejects.finish([structures.rejected[position] for position in sorted(structures.rejected)])
     if not options.quiet:
         print(f"{descriptor!r}")
         print(f"{features.shape[0]} structures, {int(features.n_atoms.sum())} atoms, {features.shape[1]} features")
         print(f"wrote {options.output or options.store}")
+
+
+def _described(
+    structures: Structures, descriptor: Any, options: argparse.Namespace, how: dict[str, Any]
+) -> Features | FeatureStore:
+    """Compute the features into a store or an archive."""
+    if options.store is not None:
+        store: FeatureStore = featurize(structures, descriptor, store=options.store, append=options.append, **how)
+        return store
+    if options.append:
+        raise InvalidInputError("append: expected --store with it")
+    with Output(options.output, inputs=structures.paths) as output:
+        features: Features = featurize(structures.survey(progress_from(options)), descriptor, **how)
+        features.write_to(output.temporary[0])
+        output.publish()
+    return features

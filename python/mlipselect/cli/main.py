@@ -19,7 +19,7 @@ from mlipselect.checkpoint import SelectionInterrupted
 from mlipselect.cli import demo, featurize, fit, merge, select
 from mlipselect.exceptions import MlipselectError
 
-OK, BAD_INPUT, BAD_USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+OK, BAD_INPUT, BAD_USAGE, NOTHING_SELECTED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 
 DESCRIPTION = """\
 Choose the atomic structures worth a DFT calculation.
@@ -32,6 +32,8 @@ exit codes:
   0    done
   1    bad input, or a file that cannot be read or written; nothing was written
   2    the command line was not understood
+  3    nothing was selected: every candidate was passed over or kept from being picked by limits; the record says why,
+       and there is no file of structures
   130  interrupted by Ctrl-C, or 143 by SIGTERM; nothing was written but a checkpoint or finished shards of a store
 
 'mlipselect VERB --help' explains a verb, with examples.
@@ -49,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0 done, 1 bad input, 2 bad usage, 130 interrupted, 143 terminated.
+        The exit code: 0 done, 1 bad input, 2 bad usage, 3 nothing selected, 130 interrupted, 143 terminated.
     """
     try:
         options = build_parser().parse_args(arguments)
@@ -60,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warnings.showwarning = _show_warning
         try:
             with _terminable():
-                options.run(options)
+                code = options.run(options)
             sys.stdout.flush()
         except KeyboardInterrupt as interrupt:
             where = f": {interrupt}" if isinstance(interrupt, SelectionInterrupted) else ""
@@ -74,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 traceback.print_exc()
             print(f"mlipselect: error: {_one_line(error)}", file=sys.stderr)
             return BAD_INPUT
-    return OK
+    return OK if code is None else int(code)
 
 
 class _Terminated(KeyboardInterrupt):

@@ -14,11 +14,10 @@ from mlipselect.cli.common import (
     progress_from,
 )
 from mlipselect.cli.options import add_options
+from mlipselect.cli.outcome import report
 from mlipselect.io.reading import Reading
-from mlipselect.report.table import selection_table
 from mlipselect.selection.merge import merge
-from mlipselect.selection.options import Outputs
-from mlipselect.selection.outputs import record_path
+from mlipselect.selection.options import Candidates, Outputs
 from mlipselect.selection.parts import read_record
 from mlipselect.utils.option import options_of
 
@@ -49,7 +48,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "-o", "--output", required=True, metavar="OUT", help="file for the selected structures, such as selected.xyz"
     )
-    parser.add_argument("--isolated", metavar="KEY=VALUE", help="what marks isolated atoms of the core")
+    add_options(parser, Candidates, "isolated")
     parser.add_argument("--save-posterior", metavar="FILE", help="write what is known after the last pick")
     add_options(parser, Outputs, "strict")
     add_reading_options(parser)
@@ -58,8 +57,8 @@ def add_parser(verbs: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Select, write, and show what was selected."""
+def run(options: argparse.Namespace) -> int:
+    """Select, write, and show what was selected; return the exit code."""
     selection = merge(
         options.parts,
         options.n,
@@ -73,8 +72,4 @@ def run(options: argparse.Namespace) -> None:
         strict=options.strict,
         **{name: getattr(options, name) for name in options_of(Reading)},
     )
-    if options.quiet:
-        return
-    print(selection_table(selection))
-    written = [options.output, str(record_path(options.output)), options.save_posterior]
-    print(f"wrote {', '.join(path for path in written if path)}")
+    return report(selection, options)

@@ -19,14 +19,14 @@ from mlipselect.cli.common import (
     refuse_descriptor,
 )
 from mlipselect.cli.options import add_option, add_options
+from mlipselect.cli.outcome import report
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.report.table import selection_table
+from mlipselect.io.checks import Checks
 from mlipselect.selection.core import is_described
 from mlipselect.selection.described import is_store
 from mlipselect.selection.job import run_job
 from mlipselect.selection.limits import Limits
 from mlipselect.selection.options import Candidates, Inputs, Method, Options, Outputs, Prior, SelectorParameters
-from mlipselect.selection.outputs import record_path
 from mlipselect.selectors.registry import METHODS, parameter_names
 from mlipselect.stores.manifest import read_manifest
 from mlipselect.utils.option import options_of
@@ -73,6 +73,7 @@ def add_parser(verbs: Any) -> None:
     add_options(parser, Inputs)
     add_options(parser, Outputs, "output", required=True)
     add_options(parser, Candidates, "isolated", "shard")
+    add_options(parser.add_argument_group(Checks.title), Checks)
     add_options(parser, Outputs, "checkpoint", "strict")
     add_options(parser, Method, "method")
     group = parser.add_argument_group(Limits.title)
@@ -93,17 +94,13 @@ def add_parser(verbs: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Select, write, and show what was selected."""
+def run(options: argparse.Namespace) -> int:
+    """Select, write, and show what was selected; return the exit code."""
     values = vars(options) | {"progress": progress_from(options)}
     parameters = SelectorParameters(**{name: values[name] for name in options_of(SelectorParameters)}).given()
     chosen = Options.gather(values, parameters)
     selection = run_job(options.pool, options.n, options.core, _descriptor(options), chosen)
-    if options.quiet:
-        return
-    print(selection_table(selection))
-    written = [options.output, str(record_path(options.output)), options.save_posterior]
-    print(f"wrote {', '.join(path for path in written if path)}")
+    return report(selection, options)
 
 
 def _descriptor(options: argparse.Namespace) -> Any:

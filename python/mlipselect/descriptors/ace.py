@@ -17,6 +17,7 @@ from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 from mlipselect._core import AceBasis, ace_length
 from mlipselect.descriptors.base import Design, NamedDescriptor, Prediction
 from mlipselect.exceptions import InvalidInputError, NotFittedError, StructureError
+from mlipselect.io.flat import FlatArrays, flat_arrays
 from mlipselect.utils.option import Option
 
 _LOGGER = logging.getLogger("mlipselect")
@@ -34,21 +35,13 @@ _BOND_LENGTHS = {"Si": 2.4}
 _NO_RADIUS = 0.2
 
 
-_Batch = tuple[
-    npt.NDArray[np.float64],
-    npt.NDArray[np.int64],
-    npt.NDArray[np.float64],
-    npt.NDArray[np.bool_],
-    npt.NDArray[np.int64],
-]
-
-
 class ACE(NamedDescriptor):
     """Linear ACE: pair functions and coupled products of two and three one-particle sums.
 
     Without `elements` the descriptor takes those of the first structures it sees; without `totaldegree` it
-    takes the largest whole number for which a row stays shorter than 1000. It logs both choices and shows them
-    when printed.
+    takes the largest whole number for which a row stays shorter than 1000. Where that leaves one function of each
+    pair of elements, from 12 elements on, it takes pair functions only, as many as fit, and warns. It logs both choices
+    and shows them when printed.
 
     Parameters
     ----------
@@ -165,7 +158,15 @@ class ACE(NamedDescriptor):
             self._set_elements(sorted(found))
             _LOGGER.info("ACE takes the elements of the structures: %s", ", ".join(self.elements))
             if self._degree_was_chosen:
-                _LOGGER.info("ACE takes total degree %g: %d features", self.totaldegree[0], self.n_features)
+                _LOGGER.info("ACE takes total degree %s: %d features", _short(self.totaldegree), self.n_features)
+                if min(self.totaldegree) < 2.0:
+                    _LOGGER.warning(
+                        "ACE has %g functions of each pair of elements and no others, so it sees no angles: with %d "
+                        "elements, --totaldegree 2 makes %d features; --descriptor mace does not grow with them",
+                        self.totaldegree[0],
+                        len(self.elements),
+                        ace_length(len(self.elements), self.order, np.full(self.order, 2.0)),
+                    )
         return self
 
     @property
@@ -490,7 +491,7 @@ class ACE(NamedDescriptor):
             self._set_elements(self._numbers)
 
     def _set_elements(self, numbers: list[int]) -> None:
-        degrees = self._degrees or [_largest_degree(len(numbers), self.order)] * self.order
+        degrees = self._degrees or _chosen_degrees(len(numbers), self.order)
         lengths = _pair_lengths(numbers, self._r0)
         self._basis = AceBasis(np.array(numbers), self.order, np.array(degrees), self.rcut, lengths)
         self._numbers, self._degrees = numbers, degrees
@@ -516,19 +517,32 @@ def _per_order(totaldegree: float | Sequence[float], order: int) -> list[float]:
         ) from None
 
 
-def _largest_degree(n_elements: int, order: int) -> float:
-    """Largest whole total degree whose length stays below the default."""
-    degree = 0
-    while ace_length(n_elements, order, np.full(order, degree + 1.0)) < _DEFAULT_LENGTH:
-        degree += 1
-        if degree == 40:
+def _chosen_degrees(n_elements: int, order: int) -> list[float]:
+    """Largest whole total degree whose length stays below the default: of all orders, or of pairs where that is 1.
+
+    A total degree of 1 has one function of each pair, and none of higher order.
+    """
+    degree = _largest_degree([1.0] * order, range(order), n_elements)
+    if degree == 1.0 and order > 1:
+        return [_largest_degree([1.0] * order, range(1), n_elements), *[1.0] * (order - 1)]
+    return [degree] * order
+
+
+def _largest_degree(degrees: list[float], raised: range, n_elements: int) -> float:
+    """Raise the degrees of some orders together while the length stays below the default."""
+    n_orders, degree = len(degrees), 0.0
+    while degree < 40:
+        tried = [degree + 1.0 if k in raised else degrees[k] for k in range(n_orders)]
+        if ace_length(n_elements, n_orders, np.array(tried)) >= _DEFAULT_LENGTH:
             break
-    if degree == 0:
+        degree += 1.0
+    if degree == 0.0:
         raise InvalidInputError(
-            f"no total degree keeps a descriptor of {n_elements} elements below {_DEFAULT_LENGTH} features: "
-            "give totaldegree"
+            f"no total degree keeps a descriptor of {n_elements} elements below {_DEFAULT_LENGTH} features: give "
+            "totaldegree; or, where only structures of the core have most of them, name the elements of the pool as "
+            "elements, and skip_bad passes over structures with others"
         )
-    return float(degree)
+    return degree
 
 
 def _atomic_numbers(elements: Sequence[str | int]) -> list[int]:
@@ -587,14 +601,6 @@ def _checked(structures: Sequence[Atoms]) -> Sequence[Atoms]:
     return structures
 
 
-def _flat(structures: Sequence[Atoms]) -> _Batch:
+def _flat(structures: Sequence[Atoms]) -> FlatArrays:
     """Positions, atomic numbers, cells, periodicity and offsets, structure after structure."""
-    structures = _checked(structures)
-    offsets = np.cumsum([0, *map(len, structures)], dtype=np.int64)
-    positions, numbers = np.empty((offsets[-1], 3)), np.empty(offsets[-1], dtype=np.int64)
-    cells, pbc = np.empty((len(structures), 3, 3)), np.empty((len(structures), 3), dtype=bool)
-    for s, atoms in enumerate(structures):
-        atoms_of_s = slice(offsets[s], offsets[s + 1])
-        positions[atoms_of_s], numbers[atoms_of_s] = atoms.positions, atoms.numbers
-        cells[s], pbc[s] = atoms.cell.array, atoms.pbc
-    return positions, numbers, cells, pbc, offsets
+    return flat_arrays(_checked(structures))

@@ -20,7 +20,7 @@ from mlipselect._core import __version__
 from mlipselect.descriptors.base import HasSiteFeatures, HasStructureFeatures, NamedDescriptor, bound, has_parameters
 from mlipselect.descriptors.record import descriptor_identity
 from mlipselect.exceptions import InvalidInputError, StructureError
-from mlipselect.features.check import check_structure
+from mlipselect.io.describable import check_structure
 from mlipselect.utils.option import Option
 
 

@@ -18,7 +18,7 @@ from ase import Atoms
 
 from mlipselect.descriptors.base import Design
 from mlipselect.exceptions import InvalidInputError, MissingExtraError, MlipselectError, StructureError
-from mlipselect.features.check import check_structure
+from mlipselect.io.describable import check_structure
 from mlipselect.julia.messages import receive, send
 
 

@@ -14,7 +14,7 @@ from ase import Atoms
 from mlipselect.descriptors.base import NamedDescriptor
 from mlipselect.descriptors.torch_settings import MODEL_OPTIONS, TRUST, checked_device, import_extra, torch_settings
 from mlipselect.exceptions import InvalidInputError, StructureError
-from mlipselect.features.check import check_structure
+from mlipselect.io.describable import check_structure
 from mlipselect.io.digest import sha256
 from mlipselect.utils.option import Option
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from mlipselect.exceptions import InvalidInputError, StructureError
+from mlipselect.exceptions import InvalidInputError, MlipselectError, StructureError
 from mlipselect.features.composition import one_hot
 from mlipselect.features.container import Features, Rows
 from mlipselect.features.describe import Describer, batches, mean_rows
@@ -26,6 +26,7 @@ def describe(
     dtype: DTypeLike,
     bar: Any,
     expected: tuple[int | None, int | None] = (None, None),
+    failed: dict[int, StructureError] | None = None,
 ) -> Features:
     """Describe frames in their order.
 
@@ -45,11 +46,13 @@ def describe(
         Advanced by one for each structure.
     expected : (int or None, int or None)
         Numbers of structures and of atoms, None where unknown.
+    failed : dict, optional
+        Takes why structures could not be described, by their places among the frames; they are passed over.
 
     Raises
     ------
     StructureError
-        A structure that cannot be described.
+        A structure that cannot be described, or with `failed` none that can.
     InvalidInputError
         No structures at all.
     """
@@ -59,15 +62,12 @@ def describe(
     counts: list[ElementCounts] = []
     n_atoms: list[int] = []
     sources: list[tuple[str | None, int]] = []
-    for batch in batches(frames):
+    for batch, site_rows, mean, marks in _described(frames, describer, keeps_atoms, composition, failed):
         sizes = [len(frame.atoms) for frame in batch]
-        site_rows = describer.sites(batch) if keeps_atoms else None
-        mean = describer.means(batch) if site_rows is None else mean_rows(site_rows, sizes)
         width = mean.shape[1]
         if means is None:
             means = RowBuffer(width + len(composition), dtype, expected[0])
             sites = RowBuffer(width + len(composition), dtype, expected[1]) if keeps_atoms else None
-        marks = np.concatenate([_one_hot(frame, composition) for frame in batch]) if composition else None
         _fill(means.extend(len(batch)), mean, None if marks is None else mean_rows(marks, sizes))
         if sites is not None and site_rows is not None:
             _fill(sites.extend(len(site_rows)), site_rows, marks)
@@ -76,6 +76,8 @@ def describe(
         sources += [(frame.source, frame.index) for frame in batch]
         bar.update(len(batch))
     if means is None:
+        if failed:
+            raise next(iter(failed.values()))
         raise InvalidInputError("expected at least one structure, got none")
     return Features(
         per_structure=means.finish(),
@@ -86,6 +88,57 @@ def describe(
         composition=composition,
         counts=ElementCounts.together(counts),
     )
+
+
+_Described: TypeAlias = tuple[list[Frame], NDArray[Any] | None, NDArray[Any], NDArray[np.float64] | None]
+"""Structures, rows of their atoms if wanted, means of these, and marks of the elements of their atoms if wanted."""
+
+
+def _described(
+    frames: Iterable[Frame],
+    describer: Describer,
+    keeps_atoms: bool,
+    composition: tuple[str, ...],
+    failed: dict[int, StructureError] | None,
+) -> Iterator[_Described]:
+    """Describe frames batch by batch, without those that fail where `failed` takes them."""
+
+    def described(batch: list[Frame]) -> _Described:
+        sites = describer.sites(batch) if keeps_atoms else None
+        mean = describer.means(batch) if sites is None else mean_rows(sites, [len(frame.atoms) for frame in batch])
+        marks = np.concatenate([_one_hot(frame, composition) for frame in batch]) if composition else None
+        return batch, sites, mean, marks
+
+    place = 0
+    for whole in batches(frames):
+        parts = [whole]
+        while parts:
+            batch = parts.pop()
+            try:
+                done = described(batch)
+            except Exception as error:
+                is_of_structure = isinstance(error, StructureError) or not isinstance(
+                    error, (MlipselectError, MemoryError)
+                )
+                if failed is None or not is_of_structure:
+                    raise
+                if len(batch) == 1:
+                    failed[place] = _failure(error, batch[0])
+                    place += 1
+                else:  # The faulty structure is in one of the halves.
+                    half = len(batch) // 2
+                    parts += [batch[half:], batch[:half]]
+                continue
+            place += len(batch)
+            yield done
+
+
+def _failure(error: Exception, frame: Frame) -> StructureError:
+    """Say why a structure could not be described."""
+    if isinstance(error, StructureError):
+        return error
+    problem = f"the descriptor failed: {type(error).__name__}: {error}"
+    return StructureError(problem, frame.index, frame.source)
 
 
 def _fill(block: NDArray[Any], described: NDArray[Any], fractions: NDArray[Any] | None) -> None:

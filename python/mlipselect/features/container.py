@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.element_counts import ElementCounts
+from mlipselect.io.inspection import Rejected
 
 #: Version of the archives of `Features.save`. In version 1 the arrays were named ``structure`` and ``atoms``; version 3
 #: adds the descriptor and the atoms of each element.
@@ -50,6 +51,8 @@ class Features:
         Name and parameters of the descriptor; None where they are not known.
     marks : tuple of str
         Marks of isolated atoms, ``"KEY=VALUE"``, which were left out.
+    rejected : list of Rejected
+        Structures that were passed over; an archive does not keep them.
 
     Examples
     --------
@@ -70,6 +73,7 @@ class Features:
     counts: ElementCounts | None = None
     descriptor: dict[str, Any] | None = None
     marks: tuple[str, ...] = ()
+    rejected: list[Rejected] = field(default_factory=list)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mlipselect.descriptors.base import DescriptorLike, HasSiteFeatures, HasStructureFeatures, features_of
 from mlipselect.exceptions import InvalidInputError, StructureError
-from mlipselect.features.check import check_structure
+from mlipselect.io.describable import check_structure
 from mlipselect.io.frames import Frame
 
 BATCH_ATOMS = 8192

@@ -5,17 +5,22 @@ from __future__ import annotations
 import itertools
 import os
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols
+from numpy.typing import NDArray
 
-from mlipselect.exceptions import InvalidInputError, StructureError
+from mlipselect.exceptions import StructureError
+from mlipselect.io.cells import CellWatch
+from mlipselect.io.checks import Checks
 from mlipselect.io.digest import sha256, tell_same_files
-from mlipselect.io.frames import Frame, PathLike, as_frames, read_frames, source_frames
+from mlipselect.io.frames import Frame, PathLike, as_frames, read_frames
+from mlipselect.io.inspection import Inspector, Rejected, place_of
+from mlipselect.io.isolated import Isolated, mark_of
+from mlipselect.io.raw_frames import RawFrame, raw_frames
 from mlipselect.io.reading import Reading
 from mlipselect.io.sources import Source, as_paths, find_sources
 from mlipselect.progress import progress_bar
@@ -25,43 +30,6 @@ StructuresLike: TypeAlias = "PathLike | Iterable[PathLike] | Atoms | Iterable[At
 
 HELD_ATOMS = 1_000_000
 """Files up to this many atoms (some 100 MB) are held in memory; larger ones are read again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Isolated:
-    """The mark of isolated atoms: structures whose `atoms.info[key]` reads `value`.
-
-    They carry the reference energies of the elements, so they always belong in a training set. A descriptor of
-    surroundings cannot describe them.
-    """
-
-    key: str
-    value: str
-
-    @classmethod
-    def parse(cls, text: str) -> Isolated:
-        """Parse ``KEY=VALUE``."""
-        key, equals, value = text.partition("=")
-        if not (key and equals and value):
-            raise InvalidInputError(
-                f"isolated atoms: expected KEY=VALUE such as config_type=isolated_atom, got {text!r}"
-            )
-        return cls(key, value)
-
-    def matches(self, frame: Frame) -> bool:
-        """Tell whether a frame is marked as an isolated atom.
-
-        Raises
-        ------
-        StructureError
-            The frame is marked and holds more than one atom.
-        """
-        if str(frame.atoms.info.get(self.key)) != self.value:
-            return False
-        if len(frame.atoms) != 1:
-            problem = f"{self.key}={self.value} marks it as an isolated atom, but it holds {len(frame.atoms)} atoms"
-            raise StructureError(problem, frame.index, frame.source)
-        return True
 
 
 class Structures:
@@ -74,14 +42,18 @@ class Structures:
     ----------
     given : path, iterable of paths, ase.Atoms or iterable of ase.Atoms
         The structures, or the files with them.
-    isolated : Isolated, optional
-        Mark of isolated atoms.
+    isolated : sequence of Isolated, default=()
+        Marks of isolated atoms.
     held_atoms : int, optional
         Largest number of atoms of files to hold in memory.
     group_by : sequence of str, optional
         Keys of `atoms.info` by which structures are grouped, or ``"composition"``: the reduced formula.
     reading : Reading, optional
         How files are read.
+    checks : Checks, optional
+        What structures are looked at for; by default only for what no descriptor can describe.
+    where : str, default=""
+        What messages say of where the structures are, such as " of the core".
 
     Attributes
     ----------
@@ -92,13 +64,19 @@ class Structures:
     digests : dict of str
         SHA-256 of each file, in hexadecimal.
     candidates : list of int
-        Positions, among all structures, of those that are not isolated atoms.
+        Positions, among all structures, of those that are neither isolated atoms nor rejected.
     sizes : list of int
         Numbers of atoms of the candidates.
     groups : dict of list
         Groups of the candidates, for each key of `group_by`.
     isolated_positions : list of int
         Positions of the isolated atoms.
+    marks_found : dict of int
+        Number of isolated atoms with each mark.
+    rejected : dict of Rejected
+        Structures that were passed over, by their positions.
+    fingerprints : ndarray of uint64
+        A digest of each candidate: copies have the same.
     elements : tuple of str
         Chemical symbols that occur outside isolated atoms, by atomic number.
     examples : list of ase.Atoms
@@ -107,65 +85,96 @@ class Structures:
         Number of atoms outside isolated atoms.
     several_compositions : bool
         Whether the candidates differ in their element fractions.
+    is_surveyed : bool
+        Whether `survey` was called.
     """
 
     def __init__(
         self,
         given: StructuresLike,
-        isolated: Isolated | None = None,
+        isolated: Sequence[Isolated] = (),
         held_atoms: int = HELD_ATOMS,
         group_by: Sequence[str] = (),
         reading: Reading | None = None,
+        checks: Checks | None = None,
+        where: str = "",
     ):
         self.reading = Reading() if reading is None else reading
-        self.isolated = isolated
+        self.isolated = tuple(isolated)
+        self.checks, self.where = checks, where
         self.held_atoms = held_atoms
         self.groups: dict[str, list[Any]] = {key: [] for key in group_by}
         named, in_memory = separate(given)
         self.sources: list[Source] = find_sources(named, self.reading)
         self.paths = [source.name for source in self.sources]
-        self._held: list[Frame] | None = None if self.sources else list(in_memory)
+        self._held: list[Frame | None] | None = None if self.sources else list(in_memory)
         self.digests: dict[str, str] = {}
         #: Number of the file of each structure, and its index there.
         self._files, self._indices = array("q"), array("q")
         self.candidates: list[int] = []
         self.sizes: list[int] = []
         self.isolated_positions: list[int] = []
+        self.marks_found: dict[Isolated, int] = {}
+        self.rejected: dict[int, Rejected] = {}
+        self.fingerprints: NDArray[np.uint64] = np.empty(0, dtype=np.uint64)
         self.elements: tuple[str, ...] = ()
         self.examples: list[Atoms] = []
         self.n_atoms = 0
         self.several_compositions = False
+        self.is_surveyed = False
 
     @property
     def marks(self) -> tuple[str, ...]:
         """Marks of isolated atoms, ``"KEY=VALUE"``."""
-        return () if self.isolated is None else (f"{self.isolated.key}={self.isolated.value}",)
-
-    @property
-    def is_surveyed(self) -> bool:
-        """Whether `survey` was called."""
-        return len(self) > 0
+        return tuple(map(str, self.isolated))
 
     def __len__(self) -> int:
-        return len(self.candidates) + len(self.isolated_positions)
+        return len(self.candidates) + len(self.isolated_positions) + len(self.rejected)
 
     def __iter__(self) -> Iterator[Frame]:
-        for _, frame in self._numbered():
-            yield frame
+        yield from (frame for _, frame in self._numbered(set(self.rejected)))
 
-    def _numbered(self) -> Iterator[tuple[int, Frame]]:
-        """Yield all structures, each with the number of its file."""
-        if self._held is not None:
-            yield from ((0, frame) for frame in self._held)
-            return
+    def _numbered(self, left_out: Collection[int]) -> Iterator[tuple[int, Frame]]:
+        """Yield structures with their positions; those that are left out are not parsed."""
+        seen = self._found(left_out) if self._held is None else ((0, frame) for frame in self._held)
+        for position, (_, frame) in enumerate(seen):
+            if isinstance(frame, StructureError) and position not in left_out:
+                raise frame
+            if isinstance(frame, Frame) and position not in left_out:
+                yield position, frame
+
+    def _found(self, left_out: Collection[int] = ()) -> Iterator[tuple[int, Frame | StructureError | None]]:
+        """Yield the structures of the files, each with the number of its file.
+
+        In the place of a structure that is left out there is None, and of one that cannot be read why. No frame is
+        found after one where the file is damaged.
+        """
+        position = 0
         for number, source in enumerate(self.sources):
-            yield from ((number, frame) for frame in source_frames(source, self.reading))
+            cells = CellWatch()
+            for raw in self._raw_frames(source):
+                frame = raw if isinstance(raw, StructureError) else None if position in left_out else _parsed(raw)
+                if isinstance(frame, Frame):
+                    cells.see(frame.atoms)
+                yield number, frame
+                position += 1
+            self.reading.notes.place = (source.name, 0)
+            cells.tell(self.reading.notes)
         self.reading.notes.tell()
+
+    def _raw_frames(self, source: Source) -> Iterator[RawFrame | StructureError]:
+        """Yield the frames of a file, and why there is no further one."""
+        try:
+            yield from raw_frames(source, self.reading)
+        except StructureError as error:
+            # Only whoever passes over bad structures goes on without the rest of the file, and has to know.
+            rest = "; the file is not read beyond it" if self.checks is not None and self.checks.skip_bad else ""
+            yield StructureError(error.problem + rest, error.index, error.source)
 
     def survey(
         self, progress: bool | None = False, look: Callable[[Frame, str | None], None] | None = None
     ) -> Structures:
-        """Read all structures once and fill the attributes.
+        """Read all structures once, look at them, and fill the attributes.
 
         Parameters
         ----------
@@ -182,43 +191,101 @@ class Structures:
         Raises
         ------
         StructureError
-            A structure that cannot be read, or that lacks a key of `group_by`.
+            A structure that cannot be read or described, or that lacks a key of `group_by`.
+        InvalidInputError
+            Structures that the checks refuse.
         """
         self.digests = {source.name: sha256(source.path, source.name) for source in self.sources}
         tell_same_files([(source, self.digests[source.name]) for source in self.sources])
         symbols: dict[int, str] = {}
         compositions: set[frozenset[tuple[int, float]]] = set()
-        held: list[Frame] | None = []
-        self._files, self._indices = array("q"), array("q")
-        numbered = progress_bar(progress, iterable=self._numbered(), desc="reading", unit="structure")
-        for position, (number, frame) in enumerate(numbered):
+        inspector = Inspector(self.checks or Checks(min_bond=0.0), self._is_isolated, self.where)
+        self.rejected = inspector.rejected
+        read = progress_bar(progress, iterable=self._read(), desc="reading", unit="structure")
+        for position, frame, is_isolated in inspector.look(read):
             if look is not None:
                 look(frame, frame.source if self.paths else None)
-            if self.isolated is not None and self.isolated.matches(frame):
+            if is_isolated:
                 self.isolated_positions.append(position)
-            else:
-                self.candidates.append(position)
-                self.sizes.append(len(frame.atoms))
-                self.n_atoms += len(frame.atoms)
-                for key, groups in self.groups.items():
-                    groups.append(group_of(frame, key))
-                numbers, counts = np.unique(frame.atoms.numbers, return_counts=True)
-                if len(compositions) < 2:
-                    fractions = (counts / len(frame.atoms)).tolist()
-                    compositions.add(frozenset(zip(numbers.tolist(), fractions, strict=True)))
-                if not symbols.keys() >= set(numbers.tolist()):
-                    symbols.update((z, chemical_symbols[z]) for z in numbers.tolist())
-                    self.examples.append(frame.atoms)
-            self._files.append(number)
-            self._indices.append(frame.index)
-            if held is not None:
-                held.append(frame)
-                held = held if self.n_atoms <= self.held_atoms else None
-        if self._held is None:
-            self._held = held
+                continue
+            self.candidates.append(position)
+            self.sizes.append(len(frame.atoms))
+            self.n_atoms += len(frame.atoms)
+            for key, groups in self.groups.items():
+                groups.append(group_of(frame, key))
+            numbers, counts = np.unique(frame.atoms.numbers, return_counts=True)
+            if len(compositions) < 2:
+                fractions = (counts / len(frame.atoms)).tolist()
+                compositions.add(frozenset(zip(numbers.tolist(), fractions, strict=True)))
+            if not symbols.keys() >= set(numbers.tolist()):
+                symbols.update((number, chemical_symbols[number]) for number in numbers.tolist())
+                self.examples.append(frame.atoms)
         self.elements = tuple(symbols[number] for number in sorted(symbols))
         self.several_compositions = len(compositions) > 1
+        self.fingerprints = inspector.digests
+        self.is_surveyed = True
+        if self.checks is not None:
+            inspector.conclude(len(self.candidates))
         return self
+
+    def _read(self) -> Iterator[Frame | StructureError]:
+        """Yield all structures, or why one cannot be read; note where each is, and hold those of small files."""
+        self._files, self._indices = array("q"), array("q")
+        if self._held is not None:
+            yield from (frame for frame in self._held if frame is not None)
+            return
+        held: list[Frame | None] | None = []
+        n_atoms = 0
+        for number, item in self._found():
+            if item is None:
+                continue
+            yield item
+            self._files.append(number)
+            self._indices.append(item.index or 0)
+            frame = None if isinstance(item, StructureError) else item
+            n_atoms += 0 if frame is None else len(frame.atoms)
+            if held is not None:
+                held.append(frame)
+                held = held if n_atoms <= self.held_atoms else None
+        self._held = held
+
+    def _is_isolated(self, frame: Frame) -> bool:
+        """Tell whether a structure is marked as an isolated atom, and count the mark."""
+        mark = mark_of(frame, self.isolated)
+        if mark is not None:
+            self.marks_found[mark] = self.marks_found.get(mark, 0) + 1
+        return mark is not None
+
+    def origin(self, position: int) -> tuple[int, int]:
+        """Return the number of the file of a structure, and its index there."""
+        return self._files[position], self._indices[position]
+
+    def name_of(self, place: int) -> str:
+        """Name a candidate, by its place among them, by its file and frame."""
+        position = self.candidates[place]
+        if self.sources:
+            return place_of(self.paths[self._files[position]], self._indices[position])
+        frame = self.take([position])[0]
+        return place_of(frame.source, frame.index)
+
+    def drop(self, places: Mapping[int, StructureError]) -> None:
+        """Reject some candidates after all, by their places among the candidates.
+
+        Parameters
+        ----------
+        places : mapping of int to StructureError
+            Why the candidate at each place is rejected.
+        """
+        for place, error in places.items():
+            position = self.candidates[place]
+            frame = self.take([position])[0]
+            self.rejected[position] = Rejected(frame.source, frame.index, error.problem, frame.atoms)
+            self.n_atoms -= self.sizes[place]
+        kept = [place for place in range(len(self.candidates)) if place not in places]
+        self.candidates = [self.candidates[place] for place in kept]
+        self.sizes = [self.sizes[place] for place in kept]
+        self.groups = {key: [groups[place] for place in kept] for key, groups in self.groups.items()}
+        self.fingerprints = self.fingerprints[kept]
 
     def summary(self) -> dict[str, Any]:
         """Return files with their digests, and the numbers of candidates and isolated atoms, ready for JSON."""
@@ -227,14 +294,18 @@ class Structures:
             | ({} if source.frames is None else {"frames": source.meant})
             for source in self.sources
         ]
-        return {"files": files, "candidates": len(self.candidates), "isolated": len(self.isolated_positions)}
+        counts = {"candidates": len(self.candidates), "isolated": len(self.isolated_positions)}
+        rejected = [[item.source, item.index, item.reason] for item in self.rejected.values()]
+        return {"files": files, **counts, **({"rejected": rejected} if rejected else {})}
 
     def iter_candidates(self) -> Iterator[Frame]:
-        """Yield the structures that are not isolated atoms."""
-        isolated = set(self.isolated_positions)
-        for position, frame in enumerate(self):
-            if position not in isolated:
-                yield frame
+        """Yield the structures that are neither isolated atoms nor rejected."""
+        yield from (frame for _, frame in self._numbered({*self.isolated_positions, *self.rejected}))
+
+    def iter_kept(self, skip: int = 0) -> Iterator[tuple[int, Frame]]:
+        """Yield the structures that are not rejected, after the first `skip` of them, with their positions."""
+        kept = sorted([*self.candidates, *self.isolated_positions])
+        yield from self._numbered({*self.rejected, *kept[:skip]})
 
     def take(self, positions: Iterable[int]) -> list[Frame]:
         """Return the structures at some positions, in the order asked for.
@@ -251,7 +322,7 @@ class Structures:
         """
         positions = list(positions)
         if self._held is not None:
-            return [self._held[position] for position in positions]
+            return [frame for position in positions if (frame := self._held[position]) is not None]
         for source in self.sources:
             if sha256(source.path, source.name) != self.digests[source.name]:
                 raise StructureError("the file has changed since the selection began", source=source.name)
@@ -260,6 +331,14 @@ class Structures:
             wanted.setdefault(self._files[position], []).append(self._indices[position])
         found = {number: read_frames(self.sources[number], indices, self.reading) for number, indices in wanted.items()}
         return [found[self._files[position]][self._indices[position]] for position in positions]
+
+
+def _parsed(raw: RawFrame) -> Frame | StructureError:
+    """Parse a frame, or return why that fails."""
+    try:
+        return Frame.parse(raw)
+    except StructureError as error:
+        return error
 
 
 def group_of(frame: Frame, key: str) -> Any:

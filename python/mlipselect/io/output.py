@@ -45,6 +45,7 @@ class Output:
     def __init__(self, *targets: str | os.PathLike[str], inputs: Iterable[str] = ()):
         self.targets = [Path(target) for target in targets]
         self.temporary: list[Path] = []
+        self._left_out: set[int] = set()
         for path in self.targets:
             for source in inputs:
                 if path.exists() and Path(source).exists() and path.samefile(source):
@@ -71,20 +72,26 @@ class Output:
     ) -> None:
         self._discard()
 
+    def leave_out(self, number: int) -> None:
+        """Let the target of this number not be there after `publish`: there is nothing to write to it."""
+        self._left_out.add(number)
+
     def publish(self) -> None:
         """Rename every temporary file to its target; if one rename fails, undo those before it."""
         replaced: list[tuple[Path, Path | None]] = []
         try:
-            for temporary, target in zip(self.temporary, self.targets, strict=True):
+            for number, (temporary, target) in enumerate(zip(self.temporary, self.targets, strict=True)):
                 before = _copy(target) if target.exists() else None
                 replaced.append((target, before))
                 temporary.replace(target)
+                if number in self._left_out:
+                    target.unlink()
         except OSError as error:
             for path, before in replaced:
                 if before is not None:
                     before.replace(path)
                 elif path != target:
-                    path.unlink()
+                    path.unlink(missing_ok=True)
             raise InvalidInputError(f"{target}: cannot be written: {error.strerror}") from error
         for _, before in replaced:
             if before is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.io.collection import Isolated
+from mlipselect.io.isolated import Isolated
 from mlipselect.labels.names import Kind, resembles_forces, understand
 from mlipselect.utils.option import option
 

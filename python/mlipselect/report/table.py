@@ -48,6 +48,8 @@ def selection_table(selection: Selection) -> str:
         A table of rank, index in the pool, source, `config_type` if any pick has one, score and cumulative
         information, and the lines of the summary.
     """
+    if not len(selection):
+        return "\n".join(_summary(selection))
     kinds = [str(frame.atoms.info.get("config_type", "")) for frame in selection.frames]
     has_sources = any(frame.source for frame in selection.frames)
     header = ["rank", "index", *(["file", "frame"] if has_sources else []), *(["config_type"] if any(kinds) else [])]
@@ -75,7 +77,8 @@ def _summary(selection: Selection) -> list[str]:
     if selection.isolated:
         lines.append(f"kept {len(selection.isolated)} isolated atoms of the pool")
     lines += selection.notes
-    lines.append(f"information gained: {selection.information[-1]:.2f} nat")
-    lines.append(f"effective dimension: {selection.effective_dimension:.1f} of {selection.posterior.dim} features")
+    if len(selection) and selection.posterior is not None:
+        lines.append(f"information gained: {selection.information[-1]:.2f} nat")
+        lines.append(f"effective dimension: {selection.effective_dimension:.1f} of {selection.posterior.dim} features")
     lines.append(", ".join(f"{name} {seconds:.2f} s" for name, seconds in selection.seconds.items()))
     return lines

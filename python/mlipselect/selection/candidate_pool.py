@@ -14,6 +14,7 @@ from mlipselect.descriptors.base import DescriptorLike
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Designs, Features
 from mlipselect.io.frames import Frame
+from mlipselect.io.inspection import Rejected
 from mlipselect.io.writer import Writer
 from mlipselect.selection.core import Core
 from mlipselect.selection.options import Options
@@ -134,6 +135,11 @@ class CandidatePool(ABC):
     @property
     def isolated(self) -> list[Frame]:
         """Isolated atoms, which are no candidates."""
+        return []
+
+    @property
+    def rejected(self) -> list[Rejected]:
+        """Structures that were passed over, in the order of their positions."""
         return []
 
     @abstractmethod

@@ -16,9 +16,11 @@ from mlipselect.features import Features
 from mlipselect.features.composition import with_composition
 from mlipselect.features.element_counts import ElementCounts, by_number
 from mlipselect.featurize import featurize
-from mlipselect.io.collection import Isolated, Structures, StructuresLike
+from mlipselect.io.checks import Checks
+from mlipselect.io.collection import Structures, StructuresLike
 from mlipselect.io.digest import sha256
 from mlipselect.io.frames import Frame
+from mlipselect.io.isolated import Isolated
 from mlipselect.io.reading import Reading
 from mlipselect.selection.described import is_archive, is_store, refuse_unmarked
 from mlipselect.stores.joined import JoinedStores, open_stores
@@ -37,10 +39,12 @@ class Core(Structures):
     ----------
     given : like `CoreLike`
         The core.
-    isolated : Isolated, optional
-        Mark of isolated atoms, which are not part of the core's rows.
+    isolated : sequence of Isolated, default=()
+        Marks of isolated atoms, which are not part of the core's rows.
     reading : Reading, optional
         How files are read.
+    checks : Checks, optional
+        What structures are looked at for.
 
     Attributes
     ----------
@@ -53,11 +57,23 @@ class Core(Structures):
         A store or an archive that cannot be read.
     """
 
-    def __init__(self, given: CoreLike, isolated: Isolated | None = None, reading: Reading | None = None):
+    def __init__(
+        self,
+        given: CoreLike,
+        isolated: Sequence[Isolated] = (),
+        reading: Reading | None = None,
+        checks: Checks | None = None,
+    ):
         items: list[Any] = list(given) if isinstance(given, (list, tuple)) else [given]
         self.described = [DescribedCore(item) for item in items if is_described(item)]
         others = [item for item in items if not is_described(item)]
-        super().__init__(cast("StructuresLike", others if self.described else given), isolated, reading=reading)
+        super().__init__(
+            cast("StructuresLike", others if self.described else given),
+            isolated,
+            reading=reading,
+            checks=checks,
+            where=" of the core",
+        )
         self.files_to_keep = self.paths + [path for known in self.described for path in known.paths]
 
     @property
@@ -74,7 +90,7 @@ class Core(Structures):
         """Read structures once; refuse features of structures that are marked as isolated atoms now."""
         super().survey(progress, look)
         for known in self.described:
-            known.refuse_unmarked(self.marks)
+            known.refuse_unmarked([str(mark) for mark in self.isolated if not mark.is_assumed])
         return self
 
     def recorded_descriptor(self) -> DescriptorLike | None:

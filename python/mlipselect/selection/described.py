@@ -50,5 +50,6 @@ def refuse_unmarked(pool: JoinedStores, marks: Sequence[str]) -> None:
                 info = store.info(shard) if len(single) else []
                 if any(str(info[row].get(key)) == value for row in single):
                     raise InvalidInputError(
-                        f"{store.path}: holds features of isolated atoms, {mark}: make it with --isolated {mark}"
+                        f"{store.path}: holds features of isolated atoms, {mark}: make it with --isolated {mark}, or "
+                        "select with --isolated none"
                     )

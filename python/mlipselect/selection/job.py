@@ -18,7 +18,9 @@ from mlipselect.checkpoint import Checkpoint
 from mlipselect.descriptors.base import DescriptorLike
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Features
+from mlipselect.io.inspection import Rejected
 from mlipselect.io.output import Output
+from mlipselect.io.rejected import RejectedFile
 from mlipselect.io.writer import Writer
 from mlipselect.models import LinearPotential
 from mlipselect.random_state import draw_seed
@@ -28,7 +30,7 @@ from mlipselect.selection.options import Options
 from mlipselect.selection.outputs import open_outputs, structure_writer
 from mlipselect.selection.pools import open_pool
 from mlipselect.selection.potential import fitted_potential, potential_input
-from mlipselect.selection.record import picks_depend_on, recorded_parameters, selection_notes
+from mlipselect.selection.record import passed_over, picks_depend_on, recorded_parameters, selection_notes
 from mlipselect.selection.result import Selection
 from mlipselect.selectors import Constraint, Selector
 from mlipselect.selectors.registry import make_selector
@@ -67,11 +69,17 @@ def run_job(pool: Any, n: int, core: CoreLike | None, descriptor: DescriptorLike
     candidates = open_pool(pool, options)
     options = candidates.settled(options)
     candidates.refuse(selector, options)
-    known = None if core is None else Core(core, options.candidates.mark, options.reading)
-    if known is not None and known.described and selector.needs_designs:
-        raise InvalidInputError("scores and updates of forces and stress need structures as core: give their files")
+    known = None
+    if core is not None:
+        known = Core(core, options.candidates.marks, options.reading, options.checks.of_a_core())
+        if known.described and selector.needs_designs:
+            raise InvalidInputError("scores and updates of forces and stress need structures as core: give their files")
     with contextlib.ExitStack() as stack:
         files = open_outputs(options.outputs, _inputs(candidates, known, options), stack)
+        rejects = None
+        if options.checks.skip_bad and options.outputs.output is not None:
+            inputs = _inputs(candidates, known, options)
+            rejects = stack.enter_context(RejectedFile(options.outputs.output, inputs))
         times = [time.perf_counter()]
         writer = None if files is None else structure_writer(options.outputs, files)
         candidates.survey(known, n, options.execution.progress, writer)
@@ -79,20 +87,64 @@ def run_job(pool: Any, n: int, core: CoreLike | None, descriptor: DescriptorLike
             writer.refuse_several(n)
             writer.tell()
         times.append(time.perf_counter())
-        in_atoms = selector.needs_atomic_rows or options.prior.update == "atoms"
-        core_features = candidates.featurize(known, descriptor, "atoms" if in_atoms else "structure", options)
-        times.append(time.perf_counter())
-        constraints = options.limits.constraints(candidates)
-        _fit(selector, candidates, known, core_features, constraints, n, options)
-        posterior, information = _learned(selector, candidates, core_features, options)
-        times.append(time.perf_counter())
-        outcome = Outcome(selector, core_features, information)
-        result = _result(candidates, known, n, options, outcome, posterior, constraints)
-        result.seconds = dict(zip(("reading", "features", "selection"), np.diff(times).tolist(), strict=True))
+        if len(candidates.sizes):
+            result = _selected(selector, candidates, known, n, descriptor, options, times)
+        else:
+            result = _nothing(candidates, known, n, options)
+        result.seconds = dict(zip(("reading", "features", "selection"), np.diff(times).tolist(), strict=False))
+        if rejects is not None:
+            rejects.finish(result.rejected)
         if files is not None and writer is not None:
             _write(result, files, writer)
             files.publish()
     return result
+
+
+def _selected(
+    selector: Selector,
+    pool: CandidatePool,
+    core: Core | None,
+    n: int,
+    descriptor: DescriptorLike | None,
+    options: Options,
+    times: list[float],
+) -> Selection:
+    """Describe pool and core, and make the picks; `times` takes the moments at which each was done."""
+    in_atoms = selector.needs_atomic_rows or options.prior.update == "atoms"
+    core_features = pool.featurize(core, descriptor, "atoms" if in_atoms else "structure", options)
+    times.append(time.perf_counter())
+    if pool.rejected:
+        selector.n_to_select = min(n, len(pool.sizes))
+    constraints = options.limits.constraints(pool)
+    _fit(selector, pool, core, core_features, constraints, n, options)
+    posterior, information = _learned(selector, pool, core_features, options)
+    times.append(time.perf_counter())
+    outcome = Outcome(selector, core_features, information)
+    return _result(pool, core, n, options, outcome, posterior, constraints)
+
+
+def _nothing(pool: CandidatePool, core: Core | None, n: int, options: Options) -> Selection:
+    """Return the selection from a pool of which every structure was passed over."""
+    return Selection(
+        frames=[],
+        indices=np.empty(0, dtype=np.int64),
+        scores=np.empty(0),
+        information=np.empty(0),
+        effective_dimension=0.0,
+        posterior=None,
+        descriptor=None,
+        features=Features(np.empty((0, 0)), np.empty(0, dtype=np.int64)),
+        isolated=pool.isolated,
+        rejected=_all_rejected(pool, core),
+        parameters={"n": n, "method": options.method.method, **options.checks.recorded()},
+        notes=passed_over(0, n, pool, None),
+        inputs={"pool": pool.summary(), "core": None if core is None else core.summary()},
+    )
+
+
+def _all_rejected(pool: CandidatePool, core: Core | None) -> list[Rejected]:
+    """Return what was passed over, in the pool and then in the core."""
+    return [*pool.rejected, *([] if core is None else (core.rejected[position] for position in sorted(core.rejected)))]
 
 
 def _selector(n: int, options: Options, parameters: dict[str, Any]) -> Selector:
@@ -192,8 +244,11 @@ def _result(
         features=pool.features,
         core_features=outcome.core,
         isolated=pool.isolated,
+        rejected=_all_rejected(pool, core),
         parameters=recorded_parameters(n, selector, pool, options) | found,
-        notes=selection_notes(selector, constraints, n) + notes,
+        notes=passed_over(len(picks), n, pool, selector.stop_reason_)
+        + selection_notes(selector, constraints, n)
+        + notes,
         inputs={
             "pool": pool.summary(),
             "core": None if core is None else core.summary(),

@@ -32,7 +32,7 @@ def merge(
     core: CoreLike | None = None,
     descriptor: DescriptorLike | None = None,
     *,
-    isolated: str | None = None,
+    isolated: str | Sequence[str] | None = None,
     n_threads: int | None = None,
     progress: bool | None = None,
     output: str | os.PathLike[str] | None = None,
@@ -59,10 +59,10 @@ def merge(
         Structures in the training set: those that the shares were selected with.
     descriptor : object or callable, optional
         The descriptor of the pool; needed where that is not an `ACE`.
-    isolated : str, optional
-        ``"KEY=VALUE"`` that marks isolated atoms of the core, by default the mark that the shares were selected with.
+    isolated : str or sequence of str, optional
+        Marks of isolated atoms of the core, as for `select`; by default those that the shares were selected with.
     n_threads : int, optional
-        Number of threads, by default all cores.
+        Number of threads, by default, and with -1, all cores.
     progress : bool, optional
         Show progress bars, by default where the standard error is a terminal.
     output, save_posterior : path, optional

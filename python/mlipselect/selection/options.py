@@ -9,15 +9,17 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from mlipselect._core import thread_count
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.io.collection import Isolated
+from mlipselect.io.checks import Checks
+from mlipselect.io.isolated import Isolated, marks_of
 from mlipselect.io.reading import Reading
 from mlipselect.models import LinearPotential
 from mlipselect.random_state import RandomState
@@ -62,11 +64,12 @@ class Inputs:
 class Candidates:
     """Which structures are candidates, and what describes them."""
 
-    isolated: str | None = option(
+    isolated: str | Sequence[str] | None = option(
         None,
-        "marks isolated atoms, such as config_type=isolated_atom: they are not scored; those of the pool are written "
-        "first, marked mlipselect_isolated",
+        "marks isolated atoms, may be given several times: they are not scored; those of the pool are written first, "
+        "marked mlipselect_isolated (default: config_type=isolated_atom and config_type=IsolatedAtom; none: no mark)",
         metavar="KEY=VALUE",
+        action="append",
     )
     composition: bool | None = option(
         None,
@@ -85,9 +88,16 @@ class Candidates:
     )
 
     @property
-    def mark(self) -> Isolated | None:
+    def marks(self) -> tuple[Isolated, ...]:
         """What marks isolated atoms."""
-        return None if self.isolated is None else Isolated.parse(self.isolated)
+        return marks_of(self.isolated)
+
+    @property
+    def recorded_marks(self) -> str | list[str] | None:
+        """The marks that were given, as records and checkpoints keep them: a single one as text."""
+        if self.isolated is None or isinstance(self.isolated, str):
+            return self.isolated
+        return self.isolated[0] if len(self.isolated) == 1 else list(self.isolated)
 
     @property
     def memory_dtype(self) -> DTypeLike:
@@ -227,13 +237,16 @@ class Execution:
     """How the work is done; no result depends on it."""
 
     n_threads: int | None = option(
-        None, "number of threads (default: all cores)", flags=["--threads"], type=int, metavar="N"
+        None, "number of threads (default, and -1: all cores)", flags=["--threads"], type=int, metavar="N"
     )
     progress: bool | None = option(
         None,
         "show progress bars (default: where the standard error is a terminal)",
         action=argparse.BooleanOptionalAction,
     )
+
+    def __post_init__(self) -> None:
+        thread_count(self.n_threads)
 
 
 @dataclass(frozen=True)
@@ -244,6 +257,7 @@ class Options:
     prior: Prior = field(default_factory=Prior)
     limits: Limits = field(default_factory=Limits)
     candidates: Candidates = field(default_factory=Candidates)
+    checks: Checks = field(default_factory=Checks)
     outputs: Outputs = field(default_factory=Outputs)
     execution: Execution = field(default_factory=Execution)
     reading: Reading = field(default_factory=Reading)
@@ -273,12 +287,15 @@ class Options:
         Raises
         ------
         InvalidInputError
-            An update that the method has no use for.
+            An update that the method has no use for, or a ridge beside a precision of the prior.
         """
         kind = METHODS.get(self.method.method)
         known = [] if kind is None else parameter_names(kind)
         optional = {"score": self.method.score, "stop_gain": self.method.stop_gain}
         found = {name: value for name, value in optional.items() if value is not None} | dict(self.parameters)
+        takes_ridge = "ridge" in known and kind is not None and not kind.keeps_posterior
+        if self.prior.ridge is not None and self.prior.prior_precision is not None and not takes_ridge:
+            raise InvalidInputError("ridge: expected it or prior_precision, which takes its place, got both")
         if kind is not None and kind.keeps_posterior:
             return found | self.prior.parameters()
         if self.prior.update in ("forces", "stress"):
@@ -286,7 +303,7 @@ class Options:
                 f"update: expected 'structure' or 'atoms' with the method {self.method.method}, "
                 f"got {self.prior.update!r}"
             )
-        if "ridge" in known and self.prior.ridge is not None:
+        if takes_ridge and self.prior.ridge is not None:
             found["ridge"] = self.prior.ridge
         return found
 
@@ -296,6 +313,7 @@ GROUPS: dict[str, Any] = {
     "prior": Prior,
     "limits": Limits,
     "candidates": Candidates,
+    "checks": Checks,
     "outputs": Outputs,
     "execution": Execution,
     "reading": Reading,

@@ -89,6 +89,8 @@ def open_outputs(outputs: Outputs, inputs: list[str], stack: contextlib.ExitStac
         files = stack.enter_context(output_for(outputs.output, inputs, outputs.save_posterior))
     elif outputs.save_posterior is not None:
         raise InvalidInputError("save_posterior: expected `output` with it, got none")
+    elif outputs.strict:
+        raise InvalidInputError("strict: expected `output` with it, got none")
     if outputs.checkpoint is not None:
         refuse_unusable(outputs.checkpoint, inputs, [] if files is None else files.targets)
     return files

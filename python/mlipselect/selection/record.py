@@ -30,6 +30,16 @@ def selection_notes(selector: Selector, constraints: Sequence[Constraint], n: in
     return notes + selector.notes()
 
 
+def passed_over(n_picks: int, n: int, pool: CandidatePool, stop_reason: str | None) -> list[str]:
+    """Say how many structures of the pool were passed over, and where that leaves fewer than were asked for."""
+    if not pool.rejected:
+        return []
+    notes = [f"{len(pool.rejected)} structures of the pool passed over by skip_bad"]
+    if n_picks < n and stop_reason is None:
+        notes.insert(0, f"{n_picks} of {n} structures selected: no other candidate is left")
+    return notes
+
+
 def recorded_parameters(n: int, selector: Selector, pool: CandidatePool, options: Options) -> dict[str, Any]:
     """Return the parameters of a selection as they were used.
 

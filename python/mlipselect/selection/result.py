@@ -15,6 +15,7 @@ from mlipselect._core import Posterior, __version__
 from mlipselect.descriptors.record import describe_descriptor
 from mlipselect.features import Features
 from mlipselect.io.frames import Frame
+from mlipselect.io.inspection import Rejected
 from mlipselect.io.output import Output
 from mlipselect.io.writer import Writer
 from mlipselect.selection.options import Outputs
@@ -41,8 +42,8 @@ class Selection:
     effective_dimension : float
         Number of combinations of features that core and picks together determine; picking far more
         structures than that gains little.
-    posterior : Posterior
-        What is known after the last pick.
+    posterior : Posterior or None
+        What is known after the last pick; None where `skip_bad` left no candidate.
     descriptor : object
         The descriptor, with what it settled by itself; where it was not needed for a store, what the store says of it.
     features : Features or JoinedStores
@@ -53,6 +54,8 @@ class Selection:
         Isolated atoms of the pool; they belong in the training set and were not scored.
     parameters : dict
         Parameters of the selection.
+    rejected : list of Rejected
+        Structures of pool and core that were passed over, each with the reason.
     notes : list of str
         What became of limits, and what the method settled by itself.
     inputs : dict
@@ -66,11 +69,12 @@ class Selection:
     scores: NDArray[np.float64]
     information: NDArray[np.float64]
     effective_dimension: float
-    posterior: Posterior
+    posterior: Posterior | None
     descriptor: Any
     features: Features | JoinedStores
     core_features: Features | None = None
     isolated: list[Frame] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
     parameters: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     inputs: dict[str, Any] = field(default_factory=dict)
@@ -105,7 +109,7 @@ class Selection:
         ----------
         path : path
             File for the structures, usually ``.xyz``; the record has the same name with ``.json``. Both
-            appear complete or not at all.
+            appear complete or not at all. Where nothing was selected there is only the record.
         strict : bool, default=False
             Refuse structures that the format cannot keep exactly. Without it, one warning says what is let go.
 
@@ -126,11 +130,17 @@ class Selection:
 
     def write_to(self, output: Output, writer: Writer) -> None:
         """Write to the temporary files of an `Output` made by `output_for`."""
-        writer.write(output.temporary[0], self.output_structures)
+        if len(self):
+            writer.write(output.temporary[0], self.output_structures)
+        else:
+            output.leave_out(0)
         lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in self.record().items()]
         output.temporary[1].write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
-        for path in output.temporary[2:]:
-            self.posterior.save(path)
+        for number, path in enumerate(output.temporary[2:], start=2):
+            if self.posterior is None:
+                output.leave_out(number)
+            else:
+                self.posterior.save(path)
 
     @property
     def input_paths(self) -> list[str]:
@@ -162,4 +172,5 @@ class Selection:
             "scores": [score if np.isfinite(score) else None for score in self.scores.tolist()],
             "information": self.information.tolist(),
             "isolated": [[frame.source, frame.index] for frame in self.isolated],
+            "rejected": [[item.source, item.index, item.reason] for item in self.rejected],
         }

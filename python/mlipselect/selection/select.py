@@ -46,7 +46,10 @@ def select(
     stratify_by: str | None = None,
     stop_gain: float | None = None,
     composition: bool | None = None,
-    isolated: str | None = None,
+    isolated: str | Sequence[str] | None = None,
+    min_bond: float | None = None,
+    max_force: float | None = None,
+    skip_bad: bool = False,
     dtype: DTypeLike | None = None,
     random_state: RandomState = 0,
     n_threads: int | None = None,
@@ -116,16 +119,27 @@ def select(
     composition : bool, optional
         Append columns of element fractions, scaled by `balance_composition`; by default where the pool has
         more than one composition.
-    isolated : str, optional
-        ``"KEY=VALUE"`` that marks isolated atoms, such as ``"config_type=isolated_atom"``. They are not
-        candidates and not part of the core's rows. Those of the pool are kept in the result, before the
-        selected structures. By default as a store was made.
+    isolated : str or sequence of str, optional
+        One or several ``"KEY=VALUE"`` that mark isolated atoms, or ``"none"``; by default
+        ``"config_type=isolated_atom"`` and ``"config_type=IsolatedAtom"``. Isolated atoms are not candidates and not
+        part of the core's rows. Those of the pool are kept in the result, before the selected structures. By default as
+        a store was made.
+    min_bond : float, optional
+        Refuse candidates with atoms closer than this fraction of the sum of their covalent radii, periodic images
+        included. By default those below 0.5 are warned of; 0 does not look. The core is not looked at: short bonds
+        teach repulsion.
+    max_force : float, optional
+        Refuse candidates with a larger force on an atom, in eV/Å, in any array of forces that they have.
+    skip_bad : bool, default=False
+        Pass over structures of pool and core that cannot be read or described, and over candidates that `min_bond`, or
+        its default, or `max_force` refuses. They are in `Selection.rejected`, and beside `output`, in
+        ``NAME.rejected.xyz``.
     dtype : dtype, optional
         Type of the features, float64 or float32; by default float64, or that of a store.
     random_state : int, numpy.random.Generator or None, default=0
         Seed of whatever is random, a generator that gives one, or None for fresh entropy. The seed is recorded.
     n_threads : int, optional
-        Number of threads, by default all cores. Results do not depend on it.
+        Number of threads, by default, and with -1, all cores. Results do not depend on it.
     progress : bool, optional
         Show progress bars on the standard error; by default where that is a terminal.
     output : path, optional
@@ -161,7 +175,8 @@ def select(
     Returns
     -------
     Selection
-        The selected structures in pick order with their scores, the curve, and the posterior.
+        The selected structures in pick order with their scores, the curve, and the posterior. It is empty where no
+        candidate is left by `skip_bad` or meets the limits; its `notes` say why.
 
     Raises
     ------

@@ -18,7 +18,9 @@ from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Features
 from mlipselect.features.composition import balanced_scale, composition_sums, scale_composition
 from mlipselect.features.element_counts import by_number
+from mlipselect.io.checks import Checks
 from mlipselect.io.frames import Frame, source_frames
+from mlipselect.io.isolated import COMMON_MARKS
 from mlipselect.io.sources import as_source
 from mlipselect.io.writer import Writer
 from mlipselect.selection.candidate_pool import CandidatePool, Outcome
@@ -55,16 +57,16 @@ class StorePool(CandidatePool):
         InvalidInputError
             Isolated atoms that would be candidates by the marks that are given, but have no rows.
         """
-        known, given = self.features.marks, options.candidates.isolated
-        if given is None and known:
-            if len(known) > 1:
-                raise InvalidInputError(
-                    f"{self.features.name}: the stores were made with several marks of isolated atoms, "
-                    f"{' and '.join(known)}: make them with one"
-                )
-            candidates = dataclasses.replace(options.candidates, isolated=known[0])
+        known, common = self.features.marks, set(map(str, COMMON_MARKS))
+        if options.candidates.isolated is None:
+            if not known:
+                return options
+            candidates = dataclasses.replace(options.candidates, isolated=known)
             return dataclasses.replace(options, candidates=candidates)
-        others = [mark for mark in known if given is not None and mark != given]
+        given = list(map(str, options.candidates.marks))
+        # Which of the common marks an isolated atom has is not known: one of them stands for all.
+        named = {*given, *(common if common & set(given) else ())}
+        others = [mark for mark in known if mark not in named]
         if others and self.features.isolated:
             raise InvalidInputError(
                 f"{self.features.name}: structures marked {', '.join(others)} have no features there: name that mark "
@@ -77,6 +79,10 @@ class StorePool(CandidatePool):
         name = self.features.name
         if options.prior.potential is not None:
             raise InvalidInputError("potential: not for a pool that is a store of features")
+        if options.checks != Checks():
+            raise InvalidInputError(
+                "min_bond, max_force, skip_bad: not for a pool that is a store of features; give them to featurize"
+            )
         if selector.needs_designs:
             raise InvalidInputError(f"{name}: scores and updates of forces and stress are not for stores")
         if selector.needs_atomic_rows or options.prior.update == "atoms":
@@ -109,8 +115,7 @@ class StorePool(CandidatePool):
     ) -> Features | None:
         """Describe the core like the store, whose descriptor was recorded, and append element columns to both."""
         store = self.features
-        if options.candidates.isolated is not None:
-            refuse_unmarked(store, [options.candidates.isolated])
+        refuse_unmarked(store, list(map(str, options.candidates.marks)))
         describes = core is not None and bool(core.candidates)
         self.descriptor = recorded_descriptor(store.descriptor, store.name, descriptor, describes=describes)
         composition = options.candidates.composition
@@ -169,9 +174,10 @@ class StorePool(CandidatePool):
         options: Options,
     ) -> dict[str, Any]:
         """Tell stores by the digests of their rows."""
-        isolated = options.candidates.mark
+        given = options.candidates.isolated
+        marks = [[mark.key, mark.value] for mark in options.candidates.marks]
         return {
-            "isolated": None if isolated is None else [isolated.key, isolated.value],
+            "isolated": None if given is None else marks[0] if len(marks) == 1 else marks,
             "composition": self.features.composition,
             "pool": self.features.digests,
             "prior": self.features.squares,
@@ -193,7 +199,7 @@ class StorePool(CandidatePool):
             "composition": list(self.features.composition),
             "composition_scale": self.features.composition_scale if self.features.composition else None,
             "stratify_by": options.method.stratify_by,
-            "isolated": options.candidates.isolated,
+            "isolated": options.candidates.recorded_marks,
             "dtype": self.features.dtype.name,
             **asdict(options.limits),
         }

@@ -21,9 +21,11 @@ from mlipselect.featurize import featurize
 from mlipselect.io.collection import Structures, StructuresLike
 from mlipselect.io.digest import tell_files_of_core
 from mlipselect.io.frames import Frame
+from mlipselect.io.inspection import Rejected
 from mlipselect.io.writer import Writer
 from mlipselect.selection.candidate_pool import CandidatePool
 from mlipselect.selection.core import Core
+from mlipselect.selection.findings import tell_copies, tell_marks
 from mlipselect.selection.options import Options
 from mlipselect.selectors import Selector
 
@@ -43,7 +45,14 @@ class StructurePool(CandidatePool):
 
     def __init__(self, given: StructuresLike, options: Options):
         keys = {key for key in (options.limits.groups, options.method.stratify_by) if key is not None}
-        self.structures = Structures(given, options.candidates.mark, group_by=sorted(keys), reading=options.reading)
+        self.structures = Structures(
+            given,
+            options.candidates.marks,
+            group_by=sorted(keys),
+            reading=options.reading,
+            checks=options.checks,
+            where=" of the pool",
+        )
         self.paths = self.structures.paths
         self._elements: tuple[str, ...] = ()
         #: Scale of the element columns; None for that which `balance_composition` finds.
@@ -51,6 +60,9 @@ class StructurePool(CandidatePool):
 
     def refuse(self, selector: Selector, options: Options) -> None:  # noqa: ARG002 - structures serve every selector
         """Refuse a share, which only stores have."""
+        if options.reading.recorded() and not self.structures.sources:
+            name = next(iter(options.reading.recorded()))
+            raise InvalidInputError(f"{name}: says how files are read, and the pool is not in files")
         if options.candidates.shard is not None:
             raise InvalidInputError("shard: expected a store of features as pool, which `featurize` with `store` makes")
 
@@ -61,11 +73,9 @@ class StructurePool(CandidatePool):
         if core is not None:
             tell_files_of_core(pool.digests, core.digests)
         marked = len(pool.isolated_positions) + (0 if core is None else len(core.isolated_positions))
-        if pool.isolated is not None and marked == 0:
-            _LOGGER.warning(
-                "no structure has %s=%s: there are no isolated atoms", pool.isolated.key, pool.isolated.value
-            )
-        available = len(pool.candidates)
+        tell_marks(pool, core)
+        tell_copies(pool, core)
+        available = len(pool.candidates) + len(pool.rejected)
         if available == 0:
             raise InvalidInputError("expected at least one candidate in the pool, got none")
         if not 1 <= n <= available:
@@ -143,6 +153,11 @@ class StructurePool(CandidatePool):
         return np.array([self.structures.candidates[index] for index in indices], dtype=np.int64)
 
     @property
+    def rejected(self) -> list[Rejected]:
+        """Structures that were passed over, in the order of their positions."""
+        return [self.structures.rejected[position] for position in sorted(self.structures.rejected)]
+
+    @property
     def isolated(self) -> list[Frame]:
         """Isolated atoms, as they were read."""
         return self.structures.take(self.structures.isolated_positions)
@@ -151,7 +166,7 @@ class StructurePool(CandidatePool):
         """Tell structures by their files and features."""
         return {
             "composition": self._elements,
-            "isolated": options.candidates.isolated,
+            "isolated": options.candidates.recorded_marks,
             "pool": _content(self.structures, cast("Features", self.features)),
             "core": None if core is None or core_features is None else _content(core, core_features),
         }
@@ -167,7 +182,8 @@ class StructurePool(CandidatePool):
             "composition": list(self._elements),
             "composition_scale": scale if self._elements else None,
             "stratify_by": options.method.stratify_by,
-            "isolated": options.candidates.isolated,
+            "isolated": options.candidates.recorded_marks,
+            **options.checks.recorded(),
             "dtype": np.dtype(options.candidates.memory_dtype).name,
             **asdict(options.limits),
         }

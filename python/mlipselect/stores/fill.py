@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from mlipselect.descriptors.base import Bindable, DescriptorLike, bound
+from mlipselect.descriptors.base import DescriptorLike
 from mlipselect.descriptors.record import describe_descriptor
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.blocks import describe
 from mlipselect.features.container import Rows
 from mlipselect.features.describe import Describer
-from mlipselect.io.collection import Structures, StructuresLike, as_group
-from mlipselect.io.digest import sha256
-from mlipselect.io.frames import Frame, raw_frames
+from mlipselect.io.collection import Structures, as_group
+from mlipselect.io.frames import Frame
 from mlipselect.progress import progress_bar
 from mlipselect.stores.manifest import Manifest
 from mlipselect.stores.reader import FeatureStore
@@ -33,7 +32,7 @@ EXPECTED_ATOMS = 128
 
 
 def fill_store(
-    structures: StructuresLike,
+    collection: Structures,
     descriptor: DescriptorLike,
     path: str | os.PathLike[str],
     *,
@@ -44,7 +43,7 @@ def fill_store(
     n_threads: int | None,
     progress: bool | None,
 ) -> FeatureStore:
-    """Describe the structures of files into a store; see `featurize` for the parameters.
+    """Describe the structures of files, surveyed, into a store; see `featurize` for the parameters.
 
     Raises
     ------
@@ -53,23 +52,18 @@ def fill_store(
     InvalidInputError
         Structures that are not in files, a folder that holds something else, or one that cannot be written to.
     """
-    collection = structures if isinstance(structures, Structures) else Structures(structures)
     if not collection.paths:
         raise InvalidInputError("store: expected files with structures, so that a run that was stopped can go on")
     for source in collection.sources:
         if source.path != source.name:
             raise InvalidInputError(f"{source.name}: expected a file, as a store reads chosen structures again")
-    if isinstance(descriptor, Bindable):
-        if not collection.digests:
-            collection.survey(progress)
-        descriptor = bound(descriptor, collection.examples)
-    digests = [collection.digests.get(source.name) or sha256(source.path) for source in collection.sources]
+    digests = [collection.digests[source.name] for source in collection.sources]
     elements = tuple(composition)
     describer = Describer(descriptor, n_threads)
-    first = next(_frames(collection, 0, None), None)
+    first = next(collection.iter_candidates(), None)
     if first is None:
         raise InvalidInputError("expected at least one structure that is no isolated atom, got none")
-    width = describer.means([first[1]]).shape[1] + len(elements)
+    width = describer.means([first]).shape[1] + len(elements)
     row_bytes = width * np.dtype(dtype).itemsize * (EXPECTED_ATOMS if rows == "atoms" else 1)
     expected = Manifest(
         width=width,
@@ -82,7 +76,7 @@ def fill_store(
     )
     writer = StoreWriter(path, collection.sources, digests, expected, append=append, reading=collection.reading)
     if not writer.is_complete:
-        total = len(collection) or None
+        total = len(collection.candidates) + len(collection.isolated_positions)
         with progress_bar(progress, total=total, initial=writer.skip, unit="structure", desc="features") as bar:
             numbered = _frames(collection, writer.skip, writer)
             while chunk := _peeked(numbered):
@@ -97,19 +91,18 @@ def fill_store(
     return FeatureStore.open(path, verify=False)
 
 
-def _frames(collection: Structures, skip: int, writer: StoreWriter | None) -> Iterator[tuple[int, Frame]]:
-    """Yield the structures after the first `skip`, which are not parsed, each with the number of its file.
+def _frames(collection: Structures, skip: int, writer: StoreWriter) -> Iterator[tuple[int, Frame]]:
+    """Yield the candidates after the first `skip` structures, which are not parsed, each with the number of its file.
 
     Isolated atoms are passed over, and noted by the writer.
     """
-    sources = enumerate(collection.sources)
-    raws = ((number, raw) for number, source in sources for raw in raw_frames(source, collection.reading))
-    for number, raw in itertools.islice(raws, skip, None):
-        frame = Frame.parse(raw)
-        if collection.isolated is None or not collection.isolated.matches(frame):
+    isolated = set(collection.isolated_positions)
+    for position, frame in collection.iter_kept(skip):
+        number, index = collection.origin(position)
+        if position in isolated:
+            writer.isolate(number, index)
+        else:
             yield number, frame
-        elif writer is not None:
-            writer.isolate(number, frame.index)
 
 
 def _peeked(frames: Iterator[tuple[int, Frame]]) -> Iterator[tuple[int, Frame]] | None:

@@ -16,7 +16,7 @@ from mlipselect.descriptors.base import Design, NamedDescriptor, Prediction
 from mlipselect.descriptors.mace.model import feature_columns, import_mace, load_model, numbers_per_edge
 from mlipselect.descriptors.torch_settings import MODEL_OPTIONS, checked_device, checked_dtype, torch_settings
 from mlipselect.exceptions import InvalidInputError, StructureError
-from mlipselect.features.check import check_structure
+from mlipselect.io.describable import check_structure
 from mlipselect.utils.option import Option
 
 # Memory of a pass forward, and of one forward and back, in units of the largest array of messages. Measured: 2.5 and up

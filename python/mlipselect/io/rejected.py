@@ -1,0 +1,67 @@
+"""The file of the structures that were passed over, beside a result."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ase import Atoms
+from ase.io.formats import get_compression
+
+from mlipselect.io.detached import detached
+from mlipselect.io.extxyz import format_frame
+from mlipselect.io.inspection import Rejected
+from mlipselect.io.output import Output
+
+
+class RejectedFile(Output):
+    """The file ``NAME.rejected.xyz`` beside a result, which appears only where structures were passed over.
+
+    Parameters
+    ----------
+    result : path
+        File of the result.
+    inputs : iterable of paths
+        Files that are read, which it must not replace.
+    """
+
+    def __init__(self, result: str | os.PathLike[str], inputs: Iterable[str] = ()):
+        root, _ = get_compression(os.fspath(result))
+        super().__init__(Path(root).with_suffix(".rejected.xyz"), inputs=inputs)
+
+    def __enter__(self) -> RejectedFile:
+        super().__enter__()
+        return self
+
+    def finish(self, rejected: Sequence[Rejected]) -> Path | None:
+        """Write structures with the reason in ``info["mlipselect_rejected"]``, and publish the file.
+
+        Those without atoms, and those that could not be read, have no frame. What extended XYZ has no place for is let
+        go.
+
+        Returns
+        -------
+        Path or None
+            The file, None if there is nothing to write; one of an earlier result is gone then.
+        """
+        frames = [_frame(item.atoms, item) for item in rejected if item.atoms is not None and len(item.atoms)]
+        if not frames:
+            self.leave_out(0)
+        self.temporary[0].write_text("".join(frames), encoding="utf-8")
+        self.publish()
+        return self.targets[0] if frames else None
+
+
+def _frame(atoms: Atoms, item: Rejected) -> str:
+    """Write a structure with the reason and its source, and with nothing else if that cannot be written."""
+    added: dict[str, Any] = {"rejected": item.reason, "source": item.source, "index": item.index}
+    info = {f"mlipselect_{key}": value for key, value in added.items() if value is not None}
+    whole, _ = detached(atoms)
+    whole.info |= info
+    try:
+        return format_frame(whole)
+    except ValueError:
+        geometry = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc, info=info)
+        return format_frame(geometry)

@@ -1,0 +1,50 @@
+"""What a survey of pool and core found beside sound structures, told once."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from mlipselect.io.collection import Structures
+from mlipselect.io.inspection import some
+
+_LOGGER = logging.getLogger("mlipselect")
+
+
+def tell_marks(pool: Structures, core: Structures | None) -> None:
+    """Tell marks of isolated atoms that nothing has, and isolated atoms by marks that nobody named."""
+    found = dict(pool.marks_found)
+    for mark, count in ({} if core is None else core.marks_found).items():
+        found[mark] = found.get(mark, 0) + count
+    missing = [mark for mark in pool.isolated if not mark.is_assumed and mark not in found]
+    if missing:
+        _LOGGER.warning("no structure has %s: there are no such isolated atoms", " or ".join(map(str, missing)))
+    assumed = {mark: count for mark, count in found.items() if mark.is_assumed}
+    if assumed:
+        _LOGGER.warning(
+            "%d single atoms are kept aside as isolated atoms and not scored, by %s; --isolated none makes them "
+            "candidates",
+            sum(assumed.values()), " and ".join(map(str, assumed)),
+        )  # fmt: skip
+
+
+def tell_copies(pool: Structures, core: Structures | None) -> None:
+    """Tell how many candidates are equal to the last bit, to each other and to structures of the core."""
+    found, first, counts = np.unique(pool.fingerprints, return_index=True, return_counts=True)
+    repeated = int((counts - 1).sum())
+    known = np.isin(found, np.empty(0, np.uint64) if core is None else core.fingerprints)
+    parts = []
+    if repeated:
+        parts.append(f"{repeated} copies of other candidates ({_named(pool, first[counts > 1])})")
+    if known.any():
+        parts.append(f"{int(counts[known].sum())} copies of structures in the core ({_named(pool, first[known])})")
+    if parts:
+        _LOGGER.warning(
+            "%d candidates are %d different structures: %s", len(pool.fingerprints), len(found), ", ".join(parts)
+        )
+
+
+def _named(pool: Structures, places: np.ndarray[tuple[int], np.dtype[np.intp]]) -> str:
+    """Name the first few candidates."""
+    return some(pool.name_of(int(place)) for place in np.sort(places))
