@@ -198,7 +198,7 @@ class Structures:
         self.digests = {source.name: sha256(source.path, source.name) for source in self.sources}
         tell_same_files([(source, self.digests[source.name]) for source in self.sources])
         symbols: dict[int, str] = {}
-        compositions: set[frozenset[tuple[int, float]]] = set()
+        compositions: set[bytes] = set()
         inspector = Inspector(self.checks or Checks(min_bond=0.0), self._is_isolated, self.where)
         self.rejected = inspector.rejected
         read = progress_bar(progress, iterable=self._read(), desc="reading", unit="structure")
@@ -213,12 +213,12 @@ class Structures:
             self.n_atoms += len(frame.atoms)
             for key, groups in self.groups.items():
                 groups.append(group_of(frame, key))
-            numbers, counts = np.unique(frame.atoms.numbers, return_counts=True)
+            counts = np.bincount(frame.atoms.numbers)
             if len(compositions) < 2:
-                fractions = (counts / len(frame.atoms)).tolist()
-                compositions.add(frozenset(zip(numbers.tolist(), fractions, strict=True)))
-            if not symbols.keys() >= set(numbers.tolist()):
-                symbols.update((number, chemical_symbols[number]) for number in numbers.tolist())
+                compositions.add((counts / len(frame.atoms)).tobytes())
+            numbers = np.flatnonzero(counts).tolist()
+            if not symbols.keys() >= set(numbers):
+                symbols.update((number, chemical_symbols[number]) for number in numbers)
                 self.examples.append(frame.atoms)
         self.elements = tuple(symbols[number] for number in sorted(symbols))
         self.several_compositions = len(compositions) > 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Protocol, TypeAlias, cast, runtime_checkable
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from mlipselect.exceptions import InvalidInputError, NotFittedError
 from mlipselect.parameters import Parametrised
+
+_LOGGER = logging.getLogger("mlipselect")
 
 FloatMatrix: TypeAlias = "NDArray[np.float64] | NDArray[np.float32]"
 
@@ -114,7 +117,7 @@ def structure_rows(X: Any) -> FloatMatrix:
     if isinstance(X, MappedRows):
         return cast("FloatMatrix", X)
     refuse_sparse(X)
-    matrix = X.per_structure if isinstance(X, HasStructureRows) else np.asarray(X)
+    matrix: Any = by_rows(X.per_structure if isinstance(X, HasStructureRows) else np.asarray(X))
     if np.iscomplexobj(matrix):
         raise InvalidInputError(f"Complex data not supported: features must be real, given {matrix.dtype}")
     if matrix.ndim != 2 or matrix.dtype not in (np.float32, np.float64):
@@ -122,7 +125,19 @@ def structure_rows(X: Any) -> FloatMatrix:
             "features must be a matrix of float32 or float64, one row a structure, "
             f"given {matrix.ndim} dimension(s) of {matrix.dtype}"
         )
-    return matrix
+    return cast("FloatMatrix", matrix)
+
+
+def by_rows(X: Any) -> Any:
+    """Return a matrix in row order; one in column order, such as PCA or a data frame gives, is copied.
+
+    Anything but a matrix stays as it is. A copy of more than 100 MB is logged.
+    """
+    if not isinstance(X, np.ndarray) or X.ndim != 2 or X.flags.c_contiguous:
+        return X
+    if X.nbytes > 100_000_000:
+        _LOGGER.info("the features are not in row order: a copy takes %.0f MB", X.nbytes / 1e6)
+    return np.ascontiguousarray(X)
 
 
 def core_rows(core: Any, pool: FloatMatrix | StoredRows) -> FloatMatrix | None:

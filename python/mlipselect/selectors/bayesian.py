@@ -15,7 +15,7 @@ from mlipselect.exceptions import InvalidInputError, MemoryLimitError
 from mlipselect.features.design import Designs
 from mlipselect.random_state import RandomState, draw_seed
 from mlipselect.selectors import windowed
-from mlipselect.selectors.base import FloatMatrix, MappedRows, StoredRows, integer, meant, structure_rows
+from mlipselect.selectors.base import FloatMatrix, MappedRows, StoredRows, by_rows, integer, meant, structure_rows
 from mlipselect.selectors.constraints import Constraint
 from mlipselect.selectors.derivatives import TERMS, DerivativeSelection, padded
 from mlipselect.selectors.greedy import GreedySelector
@@ -346,7 +346,7 @@ class BayesianSelector(GreedySelector):
 
     def _target(self, pool: FloatMatrix) -> FloatMatrix | None:
         if self.target is not None or self.score != "pool_std" or len(pool) <= POOL_STD_TARGETS:
-            return self.target
+            return by_rows(self.target)  # type: ignore[no-any-return]
         drawn = np.random.default_rng(self.seed_).choice(len(pool), POOL_STD_TARGETS, replace=False)
         return pool[np.sort(drawn)]
 

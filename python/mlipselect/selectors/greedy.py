@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mlipselect.checkpoint import Checkpoint, SelectionInterrupted
 from mlipselect.exceptions import InvalidInputError, NotFittedError
 from mlipselect.progress import progress_bar
-from mlipselect.selectors.base import Selector, check_labels, check_left, number_to_select, pool_shape
+from mlipselect.selectors.base import Selector, by_rows, check_labels, check_left, number_to_select, pool_shape
 from mlipselect.selectors.constraints import Constraint
 
 _Greedy = TypeVar("_Greedy", bound="GreedySelector")
@@ -123,6 +123,7 @@ class GreedySelector(Selector):
         MemoryLimitError
             If more than `max_memory` is needed, for selectors with this parameter.
         """
+        X, core = by_rows(X), by_rows(core)
         n_pool, n_features = pool_shape(X)
         check_labels(y, n_pool)
         n = number_to_select(self.n_to_select, n_pool)
