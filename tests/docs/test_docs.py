@@ -17,6 +17,7 @@ from mlipselect.cli import main
 from mlipselect.demo import silicon_core, silicon_pool
 from mlipselect.descriptors.registry import DESCRIPTORS
 from mlipselect.io import write_exact
+from mlipselect.io.formats import FORMATS
 from mlipselect.selectors.registry import METHODS
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +38,7 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 @pytest.fixture
 def registries():
     """Forget what examples register."""
-    before = [(registry, dict(registry)) for registry in (METHODS, DESCRIPTORS)]
+    before = [(registry, dict(registry)) for registry in (METHODS, DESCRIPTORS, FORMATS)]
     yield
     for registry, known in before:
         registry.clear()
