@@ -126,10 +126,10 @@ class FeatureStore:
 
     @functools.cached_property
     def files(self) -> list[dict[str, Any]]:
-        """The files of the structures: the ``path`` where each is now, its ``sha256``, and its ``frames`` if given."""
-        told = ("sha256", "frames")
+        """The files of the structures: where each is now, its ``sha256``, and ``frames`` and ``reading`` if given."""
+        told = ("sha256", "frames", "reading")
         return [
-            {"path": located(self.path, file)} | {name: file[name] for name in told if name in file}
+            {"path": located(self.path, file)} | {name: file[name] for name in told if file.get(name)}
             for file in self.manifest.files
         ]
 
