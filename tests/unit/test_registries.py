@@ -84,10 +84,13 @@ def test_a_selector_does_what_it_says_that_it_can(files):
             ms.select(**({"pool": "pool.xyz", "n": 3} | options | given))
 
 
-def test_strata_are_not_known_of_a_store(files):
+def test_strata_of_a_store_are_those_of_its_files(files):
     store = ms.featurize("pool.xyz", Distances(), store="features")
-    with pytest.raises(InvalidInputError, match="element fractions and groups are not for stores"):
-        ms.select(store, 3, method="random", stratify_by="config_type")
+    drawn = [
+        ms.select(pool, 3, descriptor=Distances(), method="random", stratify_by="config_type")
+        for pool in (store, "pool.xyz")
+    ]
+    assert drawn[0].indices.tolist() == drawn[1].indices.tolist()
 
 
 def test_costs_may_be_numbers(files):
