@@ -128,6 +128,8 @@ def maximise_evidence_of_kinds(blocks: Mapping[str, Block]) -> Noises:
         variances = _Basis(blocks, before).search(LOWEST * units, HIGHEST * units)
         if np.allclose(np.log(variances), np.log(before), rtol=0.0, atol=1e-3):
             break
+    if (LOWEST * units < variances).all() and (variances < HIGHEST * units).all():
+        variances = _Basis(blocks, variances).polished()
     fit = _fit(blocks, variances)
     return Noises(
         float(variances[0]), dict(zip(blocks, variances[1:].tolist(), strict=True)), fit.weights, fit.log_evidence
@@ -185,6 +187,19 @@ class _Basis:
             options={"maxiter": 200, "ftol": 1e-13, "gtol": 1e-9},
         )
         return np.asarray(np.exp(found.x) * self._variances)
+
+    def polished(self) -> NDArray[np.float64]:
+        """Take Newton steps from the variances of the basis, so that only rounding is between equal data."""
+        logs = np.zeros(len(self._variances))
+        step = 1e-4 * np.eye(len(logs))
+        for _ in range(3):
+            curvature = np.array([self._negative(logs + h)[1] - self._negative(logs - h)[1] for h in step]) / 2e-4
+            curvature = (curvature + curvature.T) / 2.0
+            if np.linalg.eigvalsh(curvature)[0] <= 0.0:
+                return self._variances
+            logs = logs - np.linalg.solve(curvature, self._negative(logs)[1])
+        # Where the evidence is flat, a step may lead anywhere.
+        return self._variances * np.exp(logs) if np.abs(logs).max() < 0.1 else self._variances
 
     def _negative(self, logs: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Minus the log evidence per row, but for a constant, and its slopes by the logarithms of the variances."""
