@@ -43,9 +43,10 @@ fuzz: $(VENV)/installed ## ten million mutated frames of extended XYZ; 200,000 p
 	cargo run --release -p mlipselect-extxyz --example mutate -- read 10000000
 	cargo run --release -p mlipselect-extxyz --example mutate -- print 200000 | $(BIN)/python tests/fuzz/compare_extxyz.py
 
-nightly: $(VENV)/installed ## ten minutes of the paper's experiment; fails if selection is no better than random draws
+nightly: $(VENV)/installed ## part of the paper's experiment, and the default on labelled data; fails if no better than random draws
 	rm -rf nightly-output
 	$(BIN)/python -m benches.paper --quick --data $(SILICON) -o nightly-output
+	$(BIN)/python -m benches.quality --data $(DATA) -o nightly-output/quality --methods default --require default
 
 paper: $(VENV)/installed ## the paper's experiment, in less than an hour; tables and figures go to paper-output
 	$(BIN)/python -m benches.paper --data $(SILICON) -o paper-output

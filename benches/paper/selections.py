@@ -37,6 +37,8 @@ class Method:
     features: bool = True
 
 
+#: The prior of the paper: one for all weights.
+PRIOR = {"scale": "none", "ridge": 1e-5}
 METHODS = (
     Method("random", "random", {}, draws=True, features=False),
     Method("CUR, structures", "cur", {}, draws=True),
@@ -46,9 +48,9 @@ METHODS = (
     Method("FPS by dot products", "dot products", {}),
     Method("k-medoids", "k_medoids", {}),
     Method("facility location", "facility_location", {}),
-    Method("Bayesian, energy", "bayesian", {}),
-    Method("Bayesian, pool_variance", "bayesian", {"score": "pool_variance"}),
-    Method("Bayesian, pool_std", "bayesian", {"score": "pool_std"}),
+    Method("Bayesian, energy", "bayesian", {"score": "energy", **PRIOR}),
+    Method("Bayesian, pool_variance", "bayesian", {"score": "pool_variance", **PRIOR}),
+    Method("Bayesian, pool_std", "bayesian", {"score": "pool_std", **PRIOR}),
 )
 
 

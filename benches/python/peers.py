@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-RIDGE = 1e-5
+#: The paper's model, which the loop computes too: energies, one prior for all weights.
+PAPER = {"score": "energy", "scale": "none", "ridge": 1e-5}
 EFFECTIVE = 0.999
 BLOCK = 8192
 
@@ -15,7 +16,7 @@ BLOCK = 8192
 def prior_precision(X: np.ndarray, core: np.ndarray) -> float:
     """Isotropic prior precision of the package's convention, at unit noise."""
     squares = sum(float(np.einsum("ij,ij->", A, A, dtype=np.float64)) for A in (X, core))
-    return RIDGE * squares / (X.size + core.size)
+    return PAPER["ridge"] * squares / (X.size + core.size)
 
 
 def bayesian_numpy(X: np.ndarray, core: np.ndarray, n: int, threads: int) -> np.ndarray:  # noqa: ARG001
@@ -40,7 +41,7 @@ def bayesian_ours(X: np.ndarray, core: np.ndarray, n: int, threads: int) -> np.n
     """Select with the package, by `energy`."""
     from mlipselect import BayesianSelector
 
-    return BayesianSelector(n, ridge=RIDGE, n_threads=threads).fit(X, core=core).selected_idx_
+    return BayesianSelector(n, **PAPER, n_threads=threads).fit(X, core=core).selected_idx_
 
 
 def fps_numpy(X: np.ndarray, core: np.ndarray, n: int, threads: int) -> np.ndarray:  # noqa: ARG001

@@ -20,6 +20,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 import argparse
 import importlib
+import inspect
 import itertools
 import json
 import subprocess
@@ -33,6 +34,10 @@ import mlipselect as ms
 from mlipselect.io import write_exact
 
 MARK = "config_type=isolated_atom"
+#: Bayesian selection where a case says nothing else: the defaults of builds that have no parameter `scale`.
+BAYESIAN = {"score": "energy", "ridge": 1e-5} | (
+    {"scale": "none"} if "scale" in inspect.signature(ms.BayesianSelector).parameters else {}
+)
 CASES: list[tuple[str, dict[str, Any]]] = [
     *(
         ("bayesian", {"score": score, "update": update})
@@ -83,6 +88,8 @@ def selections(data: Path, n: int, folder: Path) -> Iterator[tuple[str, Any]]:
     ace, names = ms.ACE(["Si"], order=3, totaldegree=12, rcut=5.0), method_names()
 
     def select(source: Any, known: str | None, method: str, count: int = n, **options: Any) -> Any:
+        if method == "bayesian":
+            options = {**BAYESIAN, **options}
         return lambda: ms.select(
             source, count, core=known, descriptor=ace, isolated=MARK, method=names[method], progress=False, **options
         )

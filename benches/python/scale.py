@@ -39,11 +39,13 @@ from mlipselect.stores.manifest import Manifest
 from mlipselect.stores.writer import StoreWriter
 
 CORE = 2_000
+#: One prior for all weights, so that the pass before the first pick is that of the scores alone.
+PRIOR = {"scale": "none", "ridge": 1e-5}
 METHODS = {
-    "energy": ms.BayesianSelector,
+    "energy": functools.partial(ms.BayesianSelector, score="energy", **PRIOR),
     "fps": ms.FPS,
-    "pool_variance": functools.partial(ms.BayesianSelector, score="pool_variance"),
-    "pool_std": functools.partial(ms.BayesianSelector, score="pool_std"),
+    "pool_variance": functools.partial(ms.BayesianSelector, score="pool_variance", **PRIOR),
+    "pool_std": functools.partial(ms.BayesianSelector, score="pool_std", **PRIOR),
     "facility": ms.FacilityLocation,
 }
 #: Methods that have few rows in memory, in windows, and go through all rows once.
@@ -111,7 +113,7 @@ def child(folder: Path, method: str, n: int, max_memory: int, where: str) -> Non
 
 def scores_alone(store: ms.FeatureStore, core: np.ndarray) -> float:
     """Time that the variances of all rows take, with nothing kept for later."""
-    selection = ms.BayesianSelector(1)._begin(store, core)
+    selection = METHODS["energy"](1)._begin(store, core)
     posterior, began = selection.posterior(), time.perf_counter()
     for _, block in store.blocks(1 + (16 << 20) // (4 * store.shape[1])):
         posterior.variance(block)

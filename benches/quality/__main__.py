@@ -28,7 +28,7 @@ import numpy as np
 from benches.quality.learners import LEARNERS, Learner
 from benches.quality.methods import WAYS, Describer, picks
 from benches.quality.systems import System, find_systems, read_system
-from benches.quality.tables import figure, markdown, write_csv
+from benches.quality.tables import figure, markdown, not_worth_it, write_csv
 
 NUMBERS = [5, 10, 20, 50, 100]
 
@@ -94,7 +94,11 @@ def main() -> int:
     parser.add_argument("--splits", type=int, default=3)
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument(
-        "--require", choices=list(WAYS), help="fail unless this method is better than the median draw in the mean"
+        "--require",
+        choices=list(WAYS),
+        metavar="METHOD",
+        help="fail unless this method is better than the median draw in the mean, and on each system no worse than "
+        "nine of ten single draws",
     )
     options = parser.parse_args()
     systems = find_systems(options.data) if options.data else []
@@ -113,12 +117,15 @@ def main() -> int:
         if options.systems is None or system.name in options.systems:
             found += measure(system, options.splits, options.draws, kept, options.methods, learners)
     write_csv(options.output / "quality.csv", found)
-    text, q = markdown(found)
+    text = markdown(found)
     (options.output / "quality.md").write_text(text)
     figure(options.output / "quality.svg", found)
     print(text)
     print(f"{time.perf_counter() - began:.0f} s; tables and figure in {options.output}")
-    return int(options.require is not None and not q[options.require] < 1.0)
+    problems = [] if options.require is None else not_worth_it(found, options.require)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return int(bool(problems))
 
 
 if __name__ == "__main__":

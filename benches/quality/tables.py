@@ -47,8 +47,21 @@ def mean_ratio(of_method: Mapping[Place, float], **only: Any) -> float:
     return float(np.exp(np.mean(chosen))) if chosen else float("nan")
 
 
-def markdown(found: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, float]]:
-    """Return the table, and the mean ratio of energies of each method."""
+def not_worth_it(found: Sequence[Mapping[str, Any]], method: str) -> list[str]:
+    """Say where the energies of a method are no better than the median draw in all, or bad luck on a system."""
+    energies = ratios(found, "energy")
+    own = energies.pop(method)
+    drawn = [ratio for name, ratio in energies.items() if name.startswith("random ")]
+    problems = [] if mean_ratio(own) < 1.0 else [f"{method}: Q_E {mean_ratio(own):.2f}, no better than the median draw"]
+    for system in dict.fromkeys(place[0] for place in own):
+        q, luck = mean_ratio(own, system=system), [mean_ratio(draw, system=system) for draw in drawn]
+        if q > max(1.0, float(np.percentile(luck, 90))):
+            problems.append(f"{method}: Q_E {q:.2f} on {system}, worse than nine of ten single draws")
+    return problems
+
+
+def markdown(found: Sequence[Mapping[str, Any]]) -> str:
+    """Return the table of all methods, and of nine in ten single draws."""
     energies, forces = ratios(found, "energy"), ratios(found, "forces")
     systems = list(dict.fromkeys(row["system"] for row in found))
     splits, numbers = sorted({row["split"] for row in found}), sorted({row["n"] for row in found})
@@ -63,13 +76,11 @@ def markdown(found: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, float]]
         "worst system",
     ]
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
-    q: dict[str, float] = {}
     for method in (name for name in energies if not name.startswith("random ")):
         own, own_forces = energies[method], forces.get(method, {})
-        q[method] = mean_ratio(own)
         by_system = [mean_ratio(own, system=system) for system in systems]
         spread = np.std([np.log(mean_ratio(own, split=split)) for split in splits])
-        cells = [q[method], max(by_system), spread, *(mean_ratio(own, n=n) for n in numbers), *by_system]
+        cells = [mean_ratio(own), max(by_system), spread, *(mean_ratio(own, n=n) for n in numbers), *by_system]
         cells += [mean_ratio(own_forces), max(mean_ratio(own_forces, system=system) for system in systems)]
         lines.append(f"| {method} | " + " | ".join(f"{cell:.2f}" for cell in cells) + " |")
     single = [mean_ratio(energies[name]) for name in energies if name.startswith("random ")]
@@ -79,7 +90,7 @@ def markdown(found: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, float]]
         "the median random draw. E: energies, by all learners. F: forces, by the linear ACE. Single random draws have "
         f"Q_E {min(single):.2f} to {max(single):.2f}. Spread: standard deviation of log Q_E over {len(splits)} splits.",
     ]
-    return "\n".join(lines) + "\n", q
+    return "\n".join(lines) + "\n"
 
 
 def write_csv(path: Path, found: Sequence[Mapping[str, Any]]) -> None:
@@ -95,28 +106,29 @@ def figure(path: Path, found: Sequence[Mapping[str, Any]]) -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
+    mpl.rcParams["svg.hashsalt"] = "quality"
     import matplotlib.pyplot as plt
 
     energies = ratios(found, "energy")
     systems = list(dict.fromkeys(row["system"] for row in found))
     drawing, panels = plt.subplots(1, len(systems), figsize=(4.2 * len(systems), 4.0), sharey=True, squeeze=False)
+    methods = [name for name in energies if not name.startswith("random ")]
+    colours = dict(zip(methods, ["black", *plt.get_cmap("tab20").colors], strict=False))
     for panel, system in zip(panels[0], systems, strict=True):
         for method, own in energies.items():
             numbers = sorted({place[3] for place in own if place[0] == system})
             values = [mean_ratio(own, system=system, n=n) for n in numbers]
-            is_draw = method.startswith("random ")
-            panel.plot(
-                numbers,
-                values,
-                color="0.85" if is_draw else None,
-                lw=1 if is_draw else 1.6,
-                zorder=1 if is_draw else 2,
-                label=None if is_draw else method,
-            )
+            style = {"color": "0.88", "lw": 1, "zorder": 1}
+            if method in colours:
+                style = {"color": colours[method], "lw": 2.5 if method == methods[0] else 1.4, "label": method}
+            panel.plot(numbers, values, **style)
         panel.set(title=system, xscale="log", yscale="log", xlabel="picks")
-        panel.axhline(1.0, color="black", lw=0.8)
+        panel.set_xticks(numbers, labels=[str(n) for n in numbers])
+        panel.set_yticks([0.25, 0.5, 1.0, 2.0], labels=["0.25", "0.5", "1", "2"])
+        panel.minorticks_off()
+        panel.axhline(1.0, color="black", lw=0.8, ls=":")
     panels[0][0].set_ylabel("energy error over that of the median draw")
     panels[0][-1].legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     drawing.tight_layout()
-    drawing.savefig(path)
+    drawing.savefig(path, metadata={"Date": None})
     plt.close(drawing)

@@ -61,7 +61,11 @@ STORES = ["0.features", "1.features", "2.features"]
 @pytest.mark.filterwarnings("ignore")
 def test_the_picks_are_those_of_one_machine(workers):
     with cluster(workers) as machines, distributed.Client(machines) as client:
-        for method, options in (("bayesian", {"max_atoms": 200}), ("bayesian", {"score": "logdet"}), ("fps", {})):
+        for method, options in (
+            ("bayesian", {"score": "energy", "max_atoms": 200}),
+            ("bayesian", {"score": "logdet"}),
+            ("fps", {}),
+        ):
             pool = ClusterStore(STORES, client)
             there = ms.select(pool, 30, "core.xyz", method=method, **options)
             here = ms.select(STORES, 30, "core.xyz", method=method, **options)
@@ -72,6 +76,10 @@ def test_the_picks_are_those_of_one_machine(workers):
             assert pool.bytes_received > 0
             for a, b in zip(there.structures, here.structures, strict=True):
                 assert differences(a, b) == []
+        # The default goes through the rows in the driver.
+        there, here = (ms.select(pool, 5, "core.xyz") for pool in (ClusterStore(STORES, client), STORES))
+        assert there.indices.tolist() == here.indices.tolist()
+        np.testing.assert_array_equal(there.scores, here.scores)
         selector = ms.FPS(5, initialize=3).fit(ClusterStore(STORES, client))
         expected = ms.FPS(5, initialize=3).fit(ms.FeatureStore.open("0.features"))
         assert selector.selected_idx_[0] == expected.selected_idx_[0] == 3
@@ -79,7 +87,7 @@ def test_the_picks_are_those_of_one_machine(workers):
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_worker_that_is_killed_changes_nothing():
-    here = ms.select(STORES, 30, "core.xyz")
+    here = ms.select(STORES, 30, "core.xyz", score="energy")
     with cluster(2) as machines, distributed.Client(machines) as client:
         pool = ClusterStore(STORES, client)
         ask, kills = pool.bounded, []
@@ -102,7 +110,7 @@ def test_a_worker_that_is_killed_changes_nothing():
             return rows
 
         pool.bounded = bounded
-        there = ms.select(pool, 30, "core.xyz")
+        there = ms.select(pool, 30, "core.xyz", score="energy")
     assert there.indices.tolist() == here.indices.tolist()
     assert len(kills) == 3
     assert pool.lost >= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from mlipselect.cli import main
 from mlipselect.demo import compare_with_random, silicon_core, silicon_pool
 from mlipselect.io import differences
 from mlipselect.selectors.registry import METHODS
+from reference.posterior import prior_precision
 
 
 def test_structures_come_from_the_seed():
@@ -35,8 +37,10 @@ def test_the_pool_is_what_it_says():
 
 def test_demo_runs_and_writes(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert main(["demo", "-o", "here/selected.xyz", "--random-state", "3"]) == 0
+    assert main(["demo", "-o", "here/selected.xyz"]) == 0
     text = capsys.readouterr().out
+    worse = re.search(r"core and 20 by the default +\S+ +(\d+) of 20 ", text)
+    assert int(worse[1]) >= 18, "the default is not better than nine of ten random draws"
     for word in ("near-duplicates", "information gained", "largest sd", "random, median", "time:", *METHODS):
         assert word in text
     assert sorted(path.name for path in (tmp_path / "here").iterdir()) == [
@@ -51,13 +55,13 @@ def test_demo_runs_and_writes(tmp_path, monkeypatch, capsys):
     before = (tmp_path / "here" / "selected.xyz").read_bytes()
     assert main(command[1:]) == 0
     assert (tmp_path / "here" / "selected.xyz").read_bytes() == before
-    assert main(["demo", "-o", "there", "-q"]) == 0
+    assert main(["demo", "-o", "there", "--random-state", "3", "-q"]) == 0
     assert (tmp_path / "there" / "selected.xyz").exists()
 
 
 def test_the_comparison_measures_what_it_says():
     core, pool = silicon_core()[:10], silicon_pool()[:60:3]
-    selection = ms.select(pool, 4, core, ms.ACE(["Si"], totaldegree=6))
+    selection = ms.select(pool, 4, core, ms.ACE(["Si"], totaldegree=6), score="energy")
     chosen = {"ours": selection.indices}
     comparison = compare_with_random(selection.features, selection.core_features, chosen, n_draws=30)
     assert comparison.chosen["ours"].information == pytest.approx(selection.information[-1], rel=1e-8)
@@ -67,9 +71,9 @@ def test_the_comparison_measures_what_it_says():
     assert all(len(set(draw)) == 4 for draw in draws)
 
     X, X_core = selection.features.per_structure, selection.core_features.per_structure
-    alpha = 1e-5 * np.mean(np.concatenate([X, X_core]) ** 2)
+    alpha = np.diag(prior_precision(1e-4, X, X_core))
     rows = np.concatenate([X_core, X[list(draws[0])]])
-    covariance = np.linalg.inv(alpha * np.eye(X.shape[1]) + rows.T @ rows)
+    covariance = np.linalg.inv(alpha + rows.T @ rows)
     deviations = np.sqrt(np.einsum("ij,jk,ik->i", X, covariance, X))
     assert comparison.random[0].largest_sd == pytest.approx(deviations.max(), rel=1e-6)
     assert comparison.random[0].mean_sd == pytest.approx(deviations.mean(), rel=1e-6)

@@ -17,6 +17,7 @@ from mlipselect.exceptions import InvalidInputError
 from mlipselect.io import write_exact
 from mlipselect.selection.certificate import certificate
 from mlipselect.stores import fill
+from reference.posterior import prior_precision
 from reference.structures import rattled
 
 STORES = ["0.features", "1.features"]
@@ -35,7 +36,7 @@ def pool(tmp_path_factory):
             ms.featurize(f"{k}.xyz", ms.ACE(["Si"], totaldegree=6), store=f"{k}.features")
         write_exact("core.xyz", [rattled(seed) for seed in range(5000, 5006)])
         for k, part in enumerate(PARTS, start=1):
-            ms.select(STORES, 8, "core.xyz", shard=f"{k}/3", output=part)
+            ms.select(STORES, 8, "core.xyz", score="energy", shard=f"{k}/3", output=part)
     return folder
 
 
@@ -45,18 +46,24 @@ def there(pool, monkeypatch):
 
 
 def test_shares_are_the_pool():
-    whole = ms.select(STORES, 8, "core.xyz")
-    indices = [ms.select(STORES, k, "core.xyz", shard="2/3").indices for k in (1, 8)]
+    whole = ms.select(STORES, 8, "core.xyz", score="energy")
+    indices = [ms.select(STORES, k, "core.xyz", score="energy", shard="2/3").indices for k in (1, 8)]
     assert indices[0][0] == indices[1][0]
     records = [json.loads((Path(part).with_suffix(".json")).read_text()) for part in PARTS]
-    everything = sorted(index for k in (1, 2, 3) for index in ms.select(STORES, 40, "core.xyz", shard=f"{k}/3").indices)
+    everything = sorted(
+        index for k in (1, 2, 3) for index in ms.select(STORES, 40, "core.xyz", score="energy", shard=f"{k}/3").indices
+    )
     assert everything == list(range(120))
     assert whole.indices[0] in [record["indices"][0] for record in records]
-    assert len({record["parameters"]["prior_precision"] for record in records}) == 1
+    for record in records:
+        assert record["parameters"]["prior_precision"] == records[0]["parameters"]["prior_precision"]
+    X = np.concatenate([ms.FeatureStore.open(store).load().per_structure for store in STORES])
+    core = ms.featurize("core.xyz", ms.ACE(["Si"], totaldegree=6)).per_structure
+    np.testing.assert_allclose(records[0]["parameters"]["prior_precision"], prior_precision(1e-4, X, core), rtol=1e-9)
 
 
 def test_what_is_certain_is_the_same_as_from_the_whole_pool():
-    whole = ms.select(STORES, 8, "core.xyz")
+    whole = ms.select(STORES, 8, "core.xyz", score="energy")
     merged = ms.merge(PARTS, core="core.xyz")
     assert merged.inputs["pool"]["candidates"] == len(whole.features) == 120
     same, bound = merged.parameters["same_as_whole"], merged.parameters["information_bound"]
@@ -124,8 +131,9 @@ def test_the_certificate_holds(shares, each, dim, logdet, seed):
         (["select", *STORES, "--shard", "4/3"], "shard: expected I/M with I from 1 to M, got 4/3"),
         (["select", *STORES, "--shard", "1/90"], "7 shards cannot be divided between 90 jobs"),
         (["select", *STORES, "--shard", "half"], "shard: expected I/M such as 2/8, got 'half'"),
-        (["select", *STORES, "--shard", "1/2", "--method", "fps"], "shard: for the method bayesian"),
-        (["select", *STORES, "--shard", "1/2", "--max-atoms", "9"], "shard: for the method bayesian"),
+        (["select", *STORES, "--shard", "1/2", "--method", "fps"], "shard: expected the method bayesian"),
+        (["select", *STORES, "--shard", "1/2", "--max-atoms", "9"], "or logdet (--score energy), without limits"),
+        (["select", *STORES, "--shard", "1/2"], "with the score energy or logdet (--score energy), without limits"),
         (["select", "0.xyz", "--shard", "1/2"], "shard: expected a store of features as pool"),
         (["select", "0.features", "0.xyz"], "0.features: a store of features, which cannot be a pool together with"),
     ],
@@ -138,6 +146,6 @@ def test_what_does_not_belong_together_is_refused(arguments, message, capsys, tm
 
 def test_other_parameters_are_refused(tmp_path):
     other = tmp_path / "other.xyz"
-    ms.select(STORES, 8, "core.xyz", shard="3/3", ridge=1e-3, output=other)
-    with pytest.raises(InvalidInputError, match=r"other\.xyz: selected with prior_precision .*, part1\.xyz with"):
+    ms.select(STORES, 8, "core.xyz", score="energy", shard="3/3", ridge=1e-3, output=other)
+    with pytest.raises(InvalidInputError, match=r"other\.xyz: selected with another prior \(ridge, .*than part1\.xyz"):
         ms.merge([*PARTS[:2], other], core="core.xyz")

@@ -15,6 +15,7 @@ from mlipselect.cli import main
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.selection.limits import costs
 from mlipselect.selectors.registry import METHODS, selector_parameters
+from reference.posterior import prior_precision
 
 ACE = ["--totaldegree", "8", "--isolated", "config_type=isolated_atom"]
 
@@ -45,8 +46,7 @@ def test_a_method_is_its_selector(files, capsys, method, has_core):
 
     # What the picks tell is measured alike for all.
     known = np.zeros((0, 54)) if X_core is None else X_core.per_structure
-    ridge = 1e-5 * np.mean(np.concatenate([known, X.per_structure]) ** 2)
-    precision = ridge * np.eye(54) + known.T @ known
+    precision = np.diag(prior_precision(1e-4, known, X.per_structure)) + known.T @ known
     before = np.linalg.slogdet(precision)[1]
     for k, index in enumerate(record["indices"]):
         precision = precision + np.outer(X.per_structure[index], X.per_structure[index])

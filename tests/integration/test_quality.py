@@ -35,13 +35,13 @@ def test_methods_are_compared_with_random_draws(tmp_path):
     for name, seeds in (("core", range(100, 104)), ("pool", range(40)), ("test", range(50, 60))):
         write_exact(tmp_path / f"Cu.{name}.xyz", labelled(seeds))
     command = [sys.executable, "-m", "benches.quality", "--data", tmp_path, "--splits", "1", "--draws", "3"]
-    command += ["-o", tmp_path / "out", "--methods", "energy, short", "fps"]
+    command += ["-o", tmp_path / "out", "--methods", "default", "energy, none", "fps"]
     tables = []
     for _ in range(2):
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         tables.append((tmp_path / "out" / "quality.csv").read_text())
     assert tables[0] == tables[1]
-    # Two methods and three draws, 5, 10 and 20 picks, one learner that is always there.
-    assert tables[0].count("linear ACE") == 5 * 3
-    assert "| energy, short |" in (tmp_path / "out" / "quality.md").read_text()
+    # Three methods and three draws, 5, 10 and 20 picks, one learner that is always there.
+    assert tables[0].count("linear ACE") == 6 * 3
+    assert "| energy, none |" in (tmp_path / "out" / "quality.md").read_text()

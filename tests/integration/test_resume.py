@@ -39,7 +39,8 @@ def stop_after(monkeypatch):
 
 @pytest.mark.parametrize(
     "options",
-    [[], ["--method", "fps"], ["--method", "facility_location"], ["--score", "force", "--update", "forces"],
+    [[], ["--score", "energy"], ["--method", "fps"], ["--method", "facility_location"],
+     ["--score", "force", "--update", "forces"],
      ["--max-atoms", "40", "--min-distance", "0.3", "--stop-gain", "1e-6"]],
 )  # fmt: skip
 def test_the_output_is_that_of_one_run(files, stop_after, capsys, options):
@@ -83,7 +84,9 @@ def test_sigterm_ends_a_run_like_ctrl_c(files, stop_after, capsys):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (["--ridge", "1e-4"], "ridge was 1e-05 and is 0.0001"),
+        (["--ridge", "1e-5"], "ridge was 0.0001 and is 1e-05"),
+        (["--scale", "none"], 'scale was "root" and is "none"'),
+        (["--score", "energy"], 'score was "pool_variance" and is "energy"'),
         (["-n", "7"], "n was 6 and is 7"),
         (["--totaldegree", "7"], "descriptor was"),
         (["--core", "pool.xyz"], "core was"),

@@ -22,6 +22,7 @@ def run(silicon, tmp_path_factory):
     for n in (N, 20):
         arguments = [str(silicon / "surface_pool.xyz"), "--core", str(silicon / "core.xyz")]
         arguments += ["--isolated", "config_type=isolated_atom", "--order", "3", "--totaldegree", "16", "--rcut", "5.0"]
+        arguments += ["--score", "energy", "--scale", "none", "--ridge", "1e-5"]
         assert main(["select", *arguments, "-n", str(n), "-o", str(directory / f"selected{n}.xyz"), "-q"]) == 0
     return directory
 

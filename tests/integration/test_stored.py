@@ -47,7 +47,20 @@ def test_every_method_selects_from_a_store(files, store, method):
 
 
 def test_memory_is_said_before_it_is_taken(files, store, capsys):
-    command = ["select", "features", "--core", "core.xyz", "--isolated", ISOLATED, "-n", "3", "-o", "out.xyz"]
+    command = [
+        "select",
+        "features",
+        "--core",
+        "core.xyz",
+        "--isolated",
+        ISOLATED,
+        "-n",
+        "3",
+        "--score",
+        "energy",
+        "-o",
+        "out.xyz",
+    ]
     said = "mlipselect: selection from disk: 12 rows of 25 features, windows of 12 rows, about"
     assert main([*command, "--max-memory", "500MB"]) == 0
     assert said in capsys.readouterr().err
@@ -154,9 +167,9 @@ def test_stores_of_a_model_that_was_moved_belong_together(files):
     assert len(ms.select(stores, 4).indices) == 4
     ms.featurize("0.xyz", Learned("moved.model"), store="0.features")
     for k in (1, 2):
-        ms.select(stores, 3, shard=f"{k}/2", output=f"part{k}.xyz", descriptor=Learned(f"{k}.model"))
+        ms.select(stores, 3, score="energy", shard=f"{k}/2", output=f"part{k}.xyz", descriptor=Learned(f"{k}.model"))
     merged = ms.merge(["part1.xyz", "part2.xyz"], descriptor=Learned("elsewhere.model"))
-    assert merged.indices[0] == ms.select(stores, 3).indices[0]
+    assert merged.indices[0] == ms.select(stores, 3, score="energy").indices[0]
     write_exact("2.xyz", pool)
     stores.append(ms.featurize("2.xyz", Learned(digest="4567"), store="2.features"))
     with pytest.raises(InvalidInputError, match=r"2.features: holds features of another descriptor than 0.features"):

@@ -17,11 +17,11 @@ from mlipselect.exceptions import InvalidInputError
 IDENTITY = {"pool": "abc", "n": 5, "scale": "standard"}
 
 SELECTORS = {
-    "energy": lambda n: ms.BayesianSelector(n),
+    "energy": lambda n: ms.BayesianSelector(n, score="energy"),
     "logdet": lambda n: ms.BayesianSelector(n, score="logdet", stop_gain=1e-3),
     "pool_variance": lambda n: ms.BayesianSelector(n, score="pool_variance"),
     "pool_std": lambda n: ms.BayesianSelector(n, score="pool_std"),
-    "naive": lambda n: ms.BayesianSelector(n, engine="naive"),
+    "naive": lambda n: ms.BayesianSelector(n, score="energy", engine="naive"),
     "fps": lambda n: ms.FPS(n),
     "fps from": lambda n: ms.FPS(n, initialize=0, metric="cosine", stop_gain=0.3),
     "facility": lambda n: ms.FacilityLocation(n),

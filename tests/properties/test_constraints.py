@@ -24,7 +24,7 @@ from mlipselect.exceptions import InvalidInputError
 from reference import fps, posterior
 
 MAKERS = {
-    "energy": lambda n, **how: BayesianSelector(n, prior_precision=1e-3, **how),
+    "energy": lambda n, **how: BayesianSelector(n, score="energy", prior_precision=1e-3, **how),
     "pool_variance": lambda n, **how: BayesianSelector(n, score="pool_variance", **how),
     "fps": lambda n, **how: FPS(n, scale="none", **how),
     "facility location": lambda n, **how: FacilityLocation(n, **how),

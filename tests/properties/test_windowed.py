@@ -16,37 +16,7 @@ from mlipselect._core import BoundedRows, column_sums
 from mlipselect.exceptions import InvalidInputError, MemoryLimitError
 from mlipselect.selectors import windowed
 from mlipselect.selectors.base import MappedRows
-
-
-class Rows:
-    """Rows in memory that are handed out as those on disk are, in shards of a size."""
-
-    def __init__(self, X, shard):
-        self.X, self.shard = X, shard
-        self.shape, self.dtype = X.shape, X.dtype
-
-    def __len__(self):
-        return len(self.X)
-
-    @property
-    def squares(self):
-        with np.errstate(over="ignore"):
-            return float((self.X.astype(float) ** 2).sum()), self.X.size
-
-    def take(self, indices):
-        return self.X[indices]
-
-    def blocks(self, rows=None):
-        for start in range(0, len(self.X), self.shard):
-            end = min(len(self.X), start + self.shard)
-            for first in range(start, end, rows or self.shard):
-                yield first, self.X[first : min(end, first + (rows or self.shard))]
-
-    def parts(self):
-        return [self.X[start : start + self.shard] for start in range(0, len(self.X), self.shard)]
-
-    def where(self, row):
-        return f"pool.xyz, frame {row}"
+from reference.stored_rows import Rows
 
 
 @st.composite
@@ -92,14 +62,14 @@ def test_parts_are_the_whole_and_constraints_hold():
     X = np.random.default_rng(0).standard_normal((3000, 10)) / np.arange(1, 11)
     groups = [i % 3 for i in range(len(X))]
     quota = [ms.Quota(groups, maximum=4)]
-    stored = ms.BayesianSelector(10).fit(Rows(X, 500), constraints=quota)
-    memory = ms.BayesianSelector(10).fit(X, constraints=quota)
+    stored = ms.BayesianSelector(10, score="energy").fit(Rows(X, 500), constraints=quota)
+    memory = ms.BayesianSelector(10, score="energy").fit(X, constraints=quota)
     np.testing.assert_array_equal(stored.selected_idx_, memory.selected_idx_)
-    selector = ms.BayesianSelector(5).fit(Rows(X, 500))
+    selector = ms.BayesianSelector(5, score="energy").fit(Rows(X, 500))
     selector.n_to_select = 12
     selector.fit(Rows(X, 500), warm_start=True)
-    np.testing.assert_array_equal(selector.selected_idx_, ms.BayesianSelector(12).fit(X).selected_idx_)
-    posterior, other = selector.posterior_, ms.BayesianSelector(12).fit(X).posterior_
+    np.testing.assert_array_equal(selector.selected_idx_, ms.BayesianSelector(12, score="energy").fit(X).selected_idx_)
+    posterior, other = selector.posterior_, ms.BayesianSelector(12, score="energy").fit(X).posterior_
     np.testing.assert_allclose(posterior.variance(X[:50].copy()), other.variance(X[:50].copy()), rtol=1e-9)
 
 
@@ -108,8 +78,8 @@ def test_few_rows_are_read_again_where_few_can_win(monkeypatch):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((40_000, 40)) * 0.01
     X[:2000] *= 100.0
-    selector = ms.BayesianSelector(25).fit(Rows(X, 1000))
-    np.testing.assert_array_equal(selector.selected_idx_, ms.BayesianSelector(25).fit(X).selected_idx_)
+    selector = ms.BayesianSelector(25, score="energy").fit(Rows(X, 1000))
+    np.testing.assert_array_equal(selector.selected_idx_, ms.BayesianSelector(25, score="energy").fit(X).selected_idx_)
     windows, rows_read = selector._selection.reading
     assert windows >= 1
     assert rows_read < 0.3 * len(X)
@@ -142,8 +112,8 @@ def test_bounds_are_sharpened_where_they_are_too_coarse(monkeypatch):
     X /= np.linalg.norm(X, axis=1)[:, None]
     prior = ms.Posterior(30, 1e-4)
     prior.update(X[:200].copy())
-    stored = ms.BayesianSelector(60, posterior=prior).fit(Rows(X, 1000))
-    memory = ms.BayesianSelector(60, posterior=prior).fit(X)
+    stored = ms.BayesianSelector(60, score="energy", posterior=prior).fit(Rows(X, 1000))
+    memory = ms.BayesianSelector(60, score="energy", posterior=prior).fit(X)
     np.testing.assert_array_equal(stored.selected_idx_, memory.selected_idx_)
     np.testing.assert_array_equal(stored.scores_, memory.scores_)
 
@@ -208,27 +178,27 @@ def test_what_goes_wrong_elsewhere_comes_out_as_it_is():
             return windows
 
     with pytest.raises(ZeroDivisionError):
-        ms.BayesianSelector(3).fit(Broken(np.ones((50, 3)), 20))
+        ms.BayesianSelector(3, score="energy").fit(Broken(np.ones((50, 3)), 20))
 
 
 def test_squares_that_overflow_are_refused():
     X = np.full((50, 3), 1e200)
     with pytest.raises(InvalidInputError, match=r"pool\.xyz, frame 0: .*finite"):
-        ms.BayesianSelector(3, prior_precision=1.0).fit(Rows(X, 20))
+        ms.BayesianSelector(3, score="energy", prior_precision=1.0).fit(Rows(X, 20))
 
 
 def test_memory_is_said_and_limited(caplog):
     X = np.random.default_rng(0).standard_normal((20_000, 30))
     with caplog.at_level(logging.INFO, logger="mlipselect.memory"):
-        ms.BayesianSelector(3).fit(Rows(X, 5000))
+        ms.BayesianSelector(3, score="energy").fit(Rows(X, 5000))
     assert "selection from disk: 20000 rows of 30 features, windows of 1024 rows, about" in caplog.text
     with pytest.raises(MemoryLimitError, match="more than the 1000 allowed") as refusal:
-        ms.BayesianSelector(3, max_memory=1000).fit(Rows(X, 5000))
+        ms.BayesianSelector(3, score="energy", max_memory=1000).fit(Rows(X, 5000))
     needed = int(re.search(r"needs (\d+) bytes", str(refusal.value)).group(1))
-    ms.BayesianSelector(3, max_memory=needed).fit(Rows(X, 5000))
+    ms.BayesianSelector(3, score="energy", max_memory=needed).fit(Rows(X, 5000))
     equal = np.ones((20_000, 30))
     with pytest.raises(MemoryLimitError, match="more than 1024 rows have scores that are nearly the best"):
-        ms.BayesianSelector(3, max_memory=needed).fit(Rows(equal, 5000))
+        ms.BayesianSelector(3, score="energy", max_memory=needed).fit(Rows(equal, 5000))
 
 
 OTHERS = {
@@ -295,7 +265,7 @@ def test_float32_leverages_do_not_depend_on_parts():
 
 def test_a_budget_that_rules_all_out_ends_the_selection():
     X = np.random.default_rng(0).standard_normal((50, 3))
-    for make in (lambda: ms.BayesianSelector(10), lambda: ms.FPS(10)):
+    for make in (lambda: ms.BayesianSelector(10, score="energy"), lambda: ms.FPS(10)):
         stored = make().fit(Rows(X, 20), constraints=[ms.Budget([2.0] * 50, 7.0)])
         assert (
             stored.selected_idx_.tolist()
@@ -306,7 +276,7 @@ def test_a_budget_that_rules_all_out_ends_the_selection():
 
 def test_a_distance_is_kept_from_what_is_on_disk():
     X = np.random.default_rng(0).standard_normal((300, 3))
-    for make in (lambda: ms.BayesianSelector(20), lambda: ms.FPS(20), lambda: ms.RandomSelector(20)):
+    for make in (lambda: ms.BayesianSelector(20, score="energy"), lambda: ms.FPS(20), lambda: ms.RandomSelector(20)):
         guards = [ms.MinDistance(0.4)], [ms.MinDistance(0.4)]
         stored = make().fit(Rows(X, 70), core=X[:5], constraints=guards[0])
         memory = make().fit(X, core=X[:5], constraints=guards[1])
@@ -319,12 +289,18 @@ def test_bad_rows_and_atomic_rows_are_refused():
     with pytest.raises(InvalidInputError, match="needs the atomic rows of the pool"):
         ms.BayesianSelector(3, update="atoms").fit(Rows(X, 20))
     with pytest.raises(InvalidInputError, match="cannot select 51 structures from a pool of 50"):
-        ms.BayesianSelector(51).fit(Rows(X, 20))
+        ms.BayesianSelector(51, score="energy").fit(Rows(X, 20))
     with pytest.raises(InvalidInputError, match="initialize must be a candidate"):
         ms.FPS(3, initialize=50).fit(Rows(X, 20))
     with pytest.raises(InvalidInputError, match="leave initialize out"):
         ms.FPS(3, initialize=5).fit(Rows(X, 20), core=X[:2])
     X[33, 2] = np.nan
-    for selector in (ms.BayesianSelector(3), ms.FPS(3), ms.FPS(3, scale="none"), ms.CUR(3), ms.KMedoids(3)):
+    for selector in (
+        ms.BayesianSelector(3, score="energy"),
+        ms.FPS(3),
+        ms.FPS(3, scale="none"),
+        ms.CUR(3),
+        ms.KMedoids(3),
+    ):
         with pytest.raises(InvalidInputError, match=r"not finite|NaN|infinit"):
             selector.fit(Rows(X, 20))

@@ -9,10 +9,29 @@ import numpy as np
 TIE = 1e-12
 
 
-def prior_precision(ridge: float, *matrices: np.ndarray) -> float:
-    """Isotropic prior precision at unit noise: ``ridge * tr(X^T X) / (rows * d)``."""
+POWERS = {"root": 0.5, "standard": 1.0, "none": 0.0}
+
+
+def divisors(*matrices: np.ndarray, scale: str = "root") -> tuple[np.ndarray, np.ndarray]:
+    """Return what columns are divided by, a power of their standard deviation, and which vary by more than rounding."""
     X = np.vstack([m.astype(np.float64) for m in matrices])
-    return ridge * np.trace(X.T @ X) / X.size
+    deviations, squares = X.std(axis=0), (X**2).mean(axis=0)
+    step = np.finfo(np.float32 if any(m.dtype == np.float32 for m in matrices) else np.float64).eps
+    varies = deviations**2 > np.maximum((8 * step) ** 2 * squares, (1024 * np.finfo(float).eps) ** 2 * squares.mean())
+    if not varies.any():
+        return np.ones(X.shape[1]), varies
+    return np.where(varies, deviations, deviations[varies].max()) ** POWERS[scale], varies
+
+
+def prior_precision(ridge: float, *matrices: np.ndarray, scale: str = "root") -> np.ndarray:
+    """Precisions of the weights at unit noise: ``ridge`` times the mean square of the divided columns that vary.
+
+    That is for divided columns; a weight of a column as it is has the square of the divisor in addition.
+    """
+    X = np.vstack([m.astype(np.float64) for m in matrices])
+    by, varies = divisors(*matrices, scale=scale)
+    counted = varies if varies.any() and scale != "none" else np.ones(X.shape[1], dtype=bool)
+    return ridge * (((X / by) ** 2)[:, counted].mean() or 1.0) * by**2
 
 
 def covariance(prior: np.ndarray, beta: float, rows: np.ndarray) -> np.ndarray:

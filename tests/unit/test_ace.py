@@ -57,10 +57,10 @@ def test_open_parameters_are_settled_by_the_structures(caplog):
         assert descriptor.bind([molecule("H2O"), bulk("Si")]) is descriptor
     assert descriptor.elements == ("H", "O", "Si")
     assert "H, O, Si" in caplog.text
-    assert "total degree 6: 708 features" in caplog.text
-    assert repr(descriptor) == "ACE(['H', 'O', 'Si'], order=3, totaldegree=6 (chosen), rcut=5): 708 features"
+    assert "total degree 5: 384 features" in caplog.text
+    assert repr(descriptor) == "ACE(['H', 'O', 'Si'], order=3, totaldegree=5 (chosen), rcut=5): 384 features"
     # The next degree would be too long, and a second binding changes nothing.
-    assert ACE(["H", "O", "Si"], totaldegree=7).n_features >= 1000
+    assert ACE(["H", "O", "Si"], totaldegree=6).n_features >= 500
     assert descriptor.bind([bulk("Cu")]).elements == ("H", "O", "Si")
 
 
@@ -69,8 +69,18 @@ def test_the_first_use_settles_too():
     assert descriptor.features(bulk("Si")).shape == (2, descriptor.n_features)
     assert descriptor.totaldegree == (4.0, 8.0, 6.5)
     assert "totaldegree=[4, 8, 6.5], rcut=5" in repr(descriptor)
-    assert ACE(["Si"]).totaldegree == (17.0, 17.0, 17.0)
-    assert ACE().structure_features([bulk("Si")]).shape == (1, 868)
+    assert ACE(["Si"]).totaldegree == (14.0, 14.0, 14.0)
+    assert ACE().structure_features([bulk("Si")]).shape == (1, 383)
+
+
+def test_rows_are_as_long_as_max_features_allows():
+    longer = ACE(["Si"], max_features=1000)
+    assert (longer.totaldegree, longer.n_features) == ((17.0, 17.0, 17.0), 868)
+    assert ACE(["Si"], max_features=869).n_features == 868
+    assert ACE(["Si"], max_features=868).n_features < 868
+    assert ACE(["Si"], totaldegree=4, max_features=1).n_features == ACE(["Si"], totaldegree=4).n_features
+    with pytest.raises(InvalidInputError, match="max_features"):
+        ACE(["Si"], max_features=0.5)
 
 
 def test_elements_in_any_form():
@@ -166,7 +176,7 @@ def test_elements_without_a_length_need_one(monkeypatch):
     monkeypatch.setattr("mlipselect.descriptors.ace.covalent_radii", radii)
     with pytest.raises(InvalidInputError, match=r"no default r0 for Po: give r0=\{'Po': length in Å\}"):
         ACE(["Po"])
-    assert ACE(["Po"], r0={"Po": 3.0}).n_features == 868
+    assert ACE(["Po"], r0={"Po": 3.0}).n_features == 383
 
 
 def test_unsettled():

@@ -167,7 +167,7 @@ def test_fit_once_and_select_with_it():
     fitted = potential().fit(labelled())
     pool = labelled(8, seed=3)
     X = ms.featurize(pool, Pairs())
-    first = ms.BayesianSelector(1, posterior=fitted.posterior_).fit(X).selected_idx_[0]
+    first = ms.BayesianSelector(1, score="energy", posterior=fitted.posterior_).fit(X).selected_idx_[0]
     stds = [fitted.energy_std(atoms) / len(atoms) for atoms in pool]
     assert first == np.argmax(stds)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,10 +15,7 @@ from numpy.typing import NDArray
 
 from mlipselect.cli.common import add_general_options, add_verb, progress_from
 from mlipselect.demo import Comparison, Worth, compare_with_random, silicon_core, silicon_pool
-from mlipselect.demo.potentials import Quality, label, potential_quality
-from mlipselect.demo.surfaces import surface_energy
-from mlipselect.demo.tersoff import silicon_tersoff
-from mlipselect.descriptors import ACE
+from mlipselect.demo.potentials import Quality, Trials, label
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Features
 from mlipselect.io.output import Output
@@ -29,17 +27,20 @@ from mlipselect.selectors.registry import METHODS, make_selector
 SUMMARY = """\
 Select silicon slabs made on the spot, and show what the selection is worth.
 
-Builds a core (strained, rattled bulk silicon) and a pool of about 200 slabs, writes both, selects 20 slabs
-that the core says least about, and compares them with those of other methods and with random draws: what they
-tell a linear model, and how good the potentials are that are fitted to them, with Tersoff's silicon as a stand-in
-for density functional theory. Takes about a minute."""
+Builds a core (strained, rattled bulk silicon) and a pool of about 200 slabs, writes both, selects 20 slabs as
+`mlipselect select` does by default, and compares them with those of other methods and with 20 random draws: what
+they tell a linear model, and how good the potentials are that are fitted to them, with Tersoff's silicon as a
+stand-in for density functional theory. Takes about a minute."""
 
 EXAMPLES = """\
   mlipselect demo
   mlipselect demo -o somewhere/ --random-state 7
 """
 
-N_TO_SELECT, N_DRAWS, N_POTENTIALS = 20, 50, 5
+N_TO_SELECT, N_DRAWS = 20, 20
+
+#: What `select` does without options, and how its rows in the tables are called.
+DEFAULT = "the default"
 
 
 def add_parser(verbs: Any) -> None:
@@ -83,7 +84,6 @@ def run(options: argparse.Namespace) -> None:
         pool_path,
         N_TO_SELECT,
         core_path,
-        ACE(),
         n_threads=options.n_threads,
         progress=progress_from(options),
         output=output,
@@ -91,7 +91,7 @@ def run(options: argparse.Namespace) -> None:
     if options.quiet:
         return
     selected = time.perf_counter()
-    chosen = {"bayesian": selection.indices} | _other_methods(selection, options)
+    chosen = {DEFAULT: selection.indices} | _other_methods(selection, options)
     comparison = compare_with_random(
         cast("Features", selection.features),
         selection.core_features,
@@ -122,31 +122,31 @@ def _potentials(
 ) -> str:
     """Label everything, fit potentials to the core and some of the pool, and show how good they are."""
     labelled = label([*core, *pool], options.n_threads or os.cpu_count() or 1)
-    core, pool = labelled[: len(core)], labelled[len(core) :]
-    none, everything = np.empty(0, np.int64), np.arange(len(pool))
-    draws = [worth.picks for worth in comparison.random[:N_POTENTIALS]]
+    trials = Trials(labelled[: len(core)], labelled[len(core) :], options.n_threads)
+    draws = _numbers([trials.quality(worth.picks) for worth in comparison.random])
     rows: list[list[str]] = []
 
-    def add(name: str, qualities: list[Quality]) -> None:
-        numbers = np.array([[q.energy_rmse, q.force_rmse, q.surface] for q in qualities])
-        cells = zip(numbers.T, (".2f", ".3f", ".3f"), strict=True)
-        if len(qualities) == 1:
-            rows.append([name, *(f"{values[0]:{spec}}" for values, spec in cells)])
-        else:
-            rows.append([name, *(f"{np.median(v):{spec}} ({v.min():{spec}}-{v.max():{spec}})" for v, spec in cells)])
+    def add(name: str, errors: NDArray[np.float64], better: Sequence[str] = ("", "")) -> None:
+        rows.append([name, f"{errors[0]:.2f}", better[0], f"{errors[1]:.3f}", better[1]])
 
-    add("the core alone", [potential_quality(core, pool, none)])
+    add("the core alone", _numbers([trials.quality(np.empty(0, np.int64))])[0])
     for name, picks in chosen.items():
-        add(f"core and {N_TO_SELECT} by {name}", [potential_quality(core, pool, picks)])
-    add(f"core and {N_TO_SELECT} at random", [potential_quality(core, pool, picks) for picks in draws])
-    add("core and the whole pool", [potential_quality(core, pool, everything)])
-    reference = surface_energy("100", silicon_tersoff())
-    header = ["linear ACE potential fitted to", "energy, meV/atom", "force, eV/Å", "(100), J/m²"]
+        own = _numbers([trials.quality(picks)])[0]
+        add(f"core and {N_TO_SELECT} by {name}", own, [f"{count} of {N_DRAWS}" for count in (own < draws).sum(axis=0)])
+    for name, drawn in zip(("10 %", "median", "90 %"), np.percentile(draws, [10, 50, 90], axis=0), strict=True):
+        add(f"core and {N_TO_SELECT} at random, {name}", drawn)
+    add("core and the whole pool", _numbers([trials.quality(np.arange(len(pool)))])[0])
+    header = ["linear ACE potential fitted to", "energy, meV/atom", "better than", "force, eV/Å", "better than"]
     note = (
-        "root mean square errors over the pool, and the relaxed (100) surface energy; labels are those of Tersoff's\n"
-        f"silicon, which has {reference:.3f} J/m². random: median of {N_POTENTIALS} draws (smallest to largest)."
+        "root mean square errors over the pool; labels are those of Tersoff's silicon. better than: how many of the\n"
+        f"{N_DRAWS} random draws have a larger error. random: each column by itself."
     )
     return f"{text_table(header, rows, left=[0])}\n{note}"
+
+
+def _numbers(qualities: Sequence[Quality]) -> NDArray[np.float64]:
+    """Return errors of energies and of forces, one row a potential."""
+    return np.array([[quality.energy_rmse, quality.force_rmse] for quality in qualities])
 
 
 def _other_methods(selection: Selection, options: argparse.Namespace) -> dict[str, NDArray[np.int64]]:
@@ -155,7 +155,8 @@ def _other_methods(selection: Selection, options: argparse.Namespace) -> dict[st
     selectors = {
         name: make_selector(name, N_TO_SELECT, **how) for name in METHODS if name not in ("bayesian", "random")
     }
-    selectors["bayesian, pool_std"] = make_selector("bayesian", N_TO_SELECT, score="pool_std", **how)
+    for score in ("energy", "pool_std"):
+        selectors[f"bayesian, {score}"] = make_selector("bayesian", N_TO_SELECT, score=score, **how)
     X, core = selection.features, selection.core_features
     return {name: selector.fit(X, core=core).selected_idx_ for name, selector in sorted(selectors.items())}
 

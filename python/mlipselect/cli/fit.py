@@ -73,7 +73,7 @@ def add_parser(verbs: Any) -> None:
     add_reading_options(parser)
     add_own_options(parser, ["ace"])
     add_general_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, max_features=1000)  # a potential is worth longer rows than a selection
 
 
 def run(options: argparse.Namespace) -> None:

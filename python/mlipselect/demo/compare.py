@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mlipselect.features import Features
 from mlipselect.selectors import RandomSelector
-from mlipselect.selectors.starting_posterior import starting_posterior
+from mlipselect.selectors.starting_posterior import RIDGE, starting_posterior
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def compare_with_random(
     core: Features | None,
     chosen: Mapping[str, NDArray[np.int64]],
     *,
-    ridge: float = 1e-5,
+    ridge: float = RIDGE,
     n_draws: int = 100,
     random_state: int = 0,
 ) -> Comparison:
@@ -73,7 +73,7 @@ def compare_with_random(
         Structures that are observed before all picks.
     chosen : mapping of str to ndarray of int64
         Picks of each selection, equally many in all.
-    ridge : float, default=1e-5
+    ridge : float, default=1e-4
         Prior of the linear model, as in `BayesianSelector`.
     n_draws : int, default=100
         Number of random sets, drawn by `RandomSelector`.

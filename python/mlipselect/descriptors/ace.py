@@ -22,8 +22,11 @@ from mlipselect.utils.option import Option
 
 _LOGGER = logging.getLogger("mlipselect")
 
-# Features of a descriptor whose total degree is chosen automatically: fewer than this.
-_DEFAULT_LENGTH = 1000
+MAX_FEATURES = 500
+"""Features of a descriptor whose total degree is chosen automatically: fewer than this.
+
+Picks by short rows are worth as much as picks by long ones and cost less; potentials that are fitted need longer ones.
+"""
 
 # Approximate bytes of a batch of designs.
 _DESIGN_MEMORY = 256 * 2**20
@@ -39,9 +42,10 @@ class ACE(NamedDescriptor):
     """Linear ACE: pair functions and coupled products of two and three one-particle sums.
 
     Without `elements` the descriptor takes those of the first structures it sees; without `totaldegree` it
-    takes the largest whole number for which a row stays shorter than 1000. Where that leaves one function of each
-    pair of elements, from 12 elements on, it takes pair functions only, as many as fit, and warns. It logs both choices
-    and shows them when printed.
+    takes the largest whole number for which a row stays shorter than `max_features`, which serves selection. Where
+    that leaves one function of each pair of elements, rows may have twice as many features, and where that does not
+    help, from 12 elements on, it takes pair functions only, as many as fit, and warns. It logs both choices and shows
+    them when printed.
 
     Parameters
     ----------
@@ -52,6 +56,8 @@ class ACE(NamedDescriptor):
     totaldegree : float or sequence of float, optional
         Largest degree of a function, the sum of ``n + 1.5 l`` over its factors: one number for all orders, or one
         for each. Half integers count; 40 is the limit. The number of pair functions is the largest of them.
+    max_features : int, default=500
+        Number of features that a row stays below where `totaldegree` is not given.
     rcut : float, default=5.0
         Cutoff radius in Å.
     r0 : float or mapping of str to float, optional
@@ -91,11 +97,17 @@ class ACE(NamedDescriptor):
         "elements": Option("elements that may occur (default: those of the structures)", nargs="+", metavar="SYMBOL"),
         "order": Option("correlation order, 1 to 3 (default: 3)", type=int),
         "totaldegree": Option(
-            "largest total degree, one for all orders or one for each (default: the largest with fewer than 1000 "
-            "features)",
+            "largest total degree, one for all orders or one for each (default: the largest that keeps rows below "
+            "--max-features)",
             type=float,
             nargs="+",
             metavar="DEGREE",
+        ),
+        "max_features": Option(
+            f"features that rows stay below without --totaldegree (default: {MAX_FEATURES}, which serves selection; "
+            "1000 for fit)",
+            type=int,
+            metavar="N",
         ),
         "rcut": Option("cutoff in Å (default: 5.0)", type=float, metavar="LENGTH"),
         "r0": Option("bond length in Å (default: from a table)", type=float, metavar="LENGTH"),
@@ -108,10 +120,12 @@ class ACE(NamedDescriptor):
         *,
         order: int = 3,
         totaldegree: float | Sequence[float] | None = None,
+        max_features: int = MAX_FEATURES,
         rcut: float = 5.0,
         r0: float | Mapping[str, float] | None = None,
     ):
         self.order = _whole_number(order, "order")
+        self.max_features = _whole_number(max_features, "max_features")
         self.rcut = float(rcut)
         self._degrees = None if totaldegree is None else _per_order(totaldegree, self.order)
         self._degree_was_chosen = totaldegree is None
@@ -491,7 +505,7 @@ class ACE(NamedDescriptor):
             self._set_elements(self._numbers)
 
     def _set_elements(self, numbers: list[int]) -> None:
-        degrees = self._degrees or _chosen_degrees(len(numbers), self.order)
+        degrees = self._degrees or _chosen_degrees(len(numbers), self.order, self.max_features)
         lengths = _pair_lengths(numbers, self._r0)
         self._basis = AceBasis(np.array(numbers), self.order, np.array(degrees), self.rcut, lengths)
         self._numbers, self._degrees = numbers, degrees
@@ -517,31 +531,34 @@ def _per_order(totaldegree: float | Sequence[float], order: int) -> list[float]:
         ) from None
 
 
-def _chosen_degrees(n_elements: int, order: int) -> list[float]:
-    """Largest whole total degree whose length stays below the default: of all orders, or of pairs where that is 1.
+def _chosen_degrees(n_elements: int, order: int, limit: int) -> list[float]:
+    """Largest whole total degree whose length stays below a limit: of all orders, or of pairs where that is 1.
 
-    A total degree of 1 has one function of each pair, and none of higher order.
+    A total degree of 1 has one function of each pair, and none of higher order; up to twice the limit avoids that.
     """
-    degree = _largest_degree([1.0] * order, range(order), n_elements)
-    if degree == 1.0 and order > 1:
-        return [_largest_degree([1.0] * order, range(1), n_elements), *[1.0] * (order - 1)]
-    return [degree] * order
-
-
-def _largest_degree(degrees: list[float], raised: range, n_elements: int) -> float:
-    """Raise the degrees of some orders together while the length stays below the default."""
-    n_orders, degree = len(degrees), 0.0
-    while degree < 40:
-        tried = [degree + 1.0 if k in raised else degrees[k] for k in range(n_orders)]
-        if ace_length(n_elements, n_orders, np.array(tried)) >= _DEFAULT_LENGTH:
-            break
-        degree += 1.0
+    flat = [1.0] * order
+    degree = _largest_degree(flat, range(order), n_elements, limit)
+    if degree <= 1.0 and order > 1:
+        limit, degree = 2 * limit, _largest_degree(flat, range(order), n_elements, 2 * limit)
     if degree == 0.0:
         raise InvalidInputError(
-            f"no total degree keeps a descriptor of {n_elements} elements below {_DEFAULT_LENGTH} features: give "
+            f"no total degree keeps a descriptor of {n_elements} elements below {limit} features: give "
             "totaldegree; or, where only structures of the core have most of them, name the elements of the pool as "
             "elements, and skip_bad passes over structures with others"
         )
+    if degree == 1.0 and order > 1:
+        return [_largest_degree(flat, range(1), n_elements, limit), *flat[1:]]
+    return [degree] * order
+
+
+def _largest_degree(degrees: list[float], raised: range, n_elements: int, limit: int) -> float:
+    """Raise the degrees of some orders together while the length stays below a limit; 0 if there is none."""
+    n_orders, degree = len(degrees), 0.0
+    while degree < 40:
+        tried = [degree + 1.0 if k in raised else degrees[k] for k in range(n_orders)]
+        if ace_length(n_elements, n_orders, np.array(tried)) >= limit:
+            break
+        degree += 1.0
     return degree
 
 

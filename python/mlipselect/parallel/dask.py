@@ -76,7 +76,7 @@ class ClusterStore(JoinedStores):
     >>> from mlipselect.parallel.dask import ClusterStore
     >>> client = Client("scheduler:8786")  # doctest: +SKIP
     >>> pool = ClusterStore(["a.features", "b.features"], client)  # doctest: +SKIP
-    >>> ms.select(pool, n=1000, core="core.xyz", output="selected.xyz")  # doctest: +SKIP
+    >>> ms.select(pool, n=1000, core="core.xyz", score="energy", output="selected.xyz")  # doctest: +SKIP
     """
 
     def __init__(self, stores: Sequence[str | os.PathLike[str] | FeatureStore], client: Client | None = None):

@@ -107,9 +107,9 @@ def merge(
     >>> stores = ["0.features", "1.features"]
     >>> parts = [f"part{k}.xyz" for k in (1, 2)]
     >>> for k, part in enumerate(parts, start=1):
-    ...     _ = ms.select(stores, n=3, shard=f"{k}/2", output=part)
+    ...     _ = ms.select(stores, n=3, score="energy", shard=f"{k}/2", output=part)
     >>> merged = ms.merge(parts)
-    >>> bool(merged.indices[0] == ms.select(stores, n=3).indices[0])
+    >>> bool(merged.indices[0] == ms.select(stores, n=3, score="energy").indices[0])
     True
     >>> merged.parameters["same_as_whole"]
     1
@@ -119,9 +119,11 @@ def merge(
     known = [read_part(os.fspath(path)) for path in parts]
     check_together(known)
     parameters = known[0].record["parameters"]
+    recorded = parameters["prior_precision"]
+    prior_precision = np.array(recorded) if isinstance(recorded, list) else recorded
     options = Options(
         method=Method(score=parameters["score"]),
-        prior=Prior(prior_precision=parameters["prior_precision"], noise_precision=parameters["noise_precision"]),
+        prior=Prior(prior_precision=prior_precision, noise_precision=parameters["noise_precision"]),
         candidates=Candidates(
             isolated=parameters.get("isolated") if isolated is None else isolated,
             composition=False,

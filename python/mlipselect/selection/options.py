@@ -25,12 +25,10 @@ from mlipselect.models import LinearPotential
 from mlipselect.random_state import RandomState
 from mlipselect.selection.core import CoreLike
 from mlipselect.selection.limits import Limits
-from mlipselect.selectors.bayesian import SCORES, Score
+from mlipselect.selectors.bayesian import DEFAULT_SCORE, SCORES, Score
 from mlipselect.selectors.registry import METHODS, parameter_names
+from mlipselect.selectors.starting_posterior import RIDGE
 from mlipselect.utils.option import option, options_of
-
-RIDGE = 1e-5
-"""Ridge of the posterior where neither `ridge` nor `prior_precision` is given."""
 
 
 def number_of_bytes(text: str) -> int:
@@ -115,7 +113,8 @@ class Method:
     score: Score | None = option(
         None,
         "bayesian: what a candidate is worth: its own uncertainty, the information in it, or by how much it lowers "
-        "that of the whole pool, or the largest uncertainty of a force or stress component (default: energy)",
+        "that of the whole pool, or the largest uncertainty of a force or stress component (default: "
+        "pool_variance, or energy with an update of forces or stress)",
         choices=SCORES,
     )
     stratify_by: str | None = option(
@@ -137,8 +136,9 @@ class SelectorParameters:
     metric: str | None = option(None, "what distance is (default: euclidean)", choices=["euclidean", "cosine"])
     scale: str | None = option(
         None,
-        "divide features by their standard deviations, or not (default: none for cur, standard for the others)",
-        choices=["standard", "none"],
+        "divide features by their standard deviations, by the square roots of these, or not (default: root for "
+        "bayesian, whose prior it scales; none for cur; standard for the others, which have no root)",
+        choices=["root", "standard", "none"],
     )
     initialize: int | str | None = option(
         None,
@@ -291,14 +291,18 @@ class Options:
         """
         kind = METHODS.get(self.method.method)
         known = [] if kind is None else parameter_names(kind)
-        optional = {"score": self.method.score, "stop_gain": self.method.stop_gain}
+        derivatives = self.prior.update in ("forces", "stress")
+        score = self.method.score
+        if score is None and kind is not None and kind.keeps_posterior:
+            score = "energy" if derivatives else DEFAULT_SCORE
+        optional = {"score": score, "stop_gain": self.method.stop_gain}
         found = {name: value for name, value in optional.items() if value is not None} | dict(self.parameters)
         takes_ridge = "ridge" in known and kind is not None and not kind.keeps_posterior
         if self.prior.ridge is not None and self.prior.prior_precision is not None and not takes_ridge:
             raise InvalidInputError("ridge: expected it or prior_precision, which takes its place, got both")
         if kind is not None and kind.keeps_posterior:
             return found | self.prior.parameters()
-        if self.prior.update in ("forces", "stress"):
+        if derivatives:
             raise InvalidInputError(
                 f"update: expected 'structure' or 'atoms' with the method {self.method.method}, "
                 f"got {self.prior.update!r}"

@@ -94,6 +94,10 @@ def check_together(parts: Sequence[Part]) -> None:
             {*part.record["parameters"], *first.record["parameters"]} - {"shard", "next_score", "max_memory"}
         ):
             theirs, ours = (p.record["parameters"].get(name) for p in (part, first))
+            if theirs != ours and name == "prior_precision":
+                raise InvalidInputError(
+                    f"{part.path}: selected with another prior (ridge, scale or prior_precision) than {first.path}"
+                )
             if theirs != ours:
                 raise InvalidInputError(f"{part.path}: selected with {name} {theirs}, {first.path} with {ours}")
     shards = [part.record["parameters"]["shard"] for part in parts]

@@ -16,6 +16,7 @@ from mlipselect.descriptors.record import describe_descriptor, descriptor_identi
 from mlipselect.selection.candidate_pool import CandidatePool
 from mlipselect.selection.options import Options
 from mlipselect.selectors import Constraint, Selector
+from mlipselect.selectors.prior import DEFAULT_SCALE
 from mlipselect.selectors.registry import selector_parameters
 
 
@@ -47,6 +48,8 @@ def recorded_parameters(n: int, selector: Selector, pool: CandidatePool, options
     as ``posterior_NAME``.
     """
     own, prior = selector_parameters(selector), options.prior.recorded()
+    scale = own.get("scale") if selector.keeps_posterior else DEFAULT_SCALE
+    prior["scale"] = None if prior["ridge"] is None else scale
     if not selector.keeps_posterior:
         prior = {f"posterior_{name}" if name in own else name: value for name, value in prior.items()}
     return {"n": n, "method": options.method.method, **own, **prior, **pool.recorded(options), **_how_read(options)}

@@ -84,14 +84,16 @@ def select(
     method : {"bayesian", "fps", "facility_location", "k_medoids", "cur", "random"}, default="bayesian"
         How to select: by `BayesianSelector`, `FPS`, `FacilityLocation`, `KMedoids`, `CUR` or `RandomSelector`.
     score : {"energy", "logdet", "pool_variance", "pool_std", "force", "stress"} or mapping, optional
-        What a candidate is worth to the method ``"bayesian"``; see `BayesianSelector`.
+        What a candidate is worth to the method ``"bayesian"``, see `BayesianSelector`; by default ``"pool_variance"``,
+        or ``"energy"`` with an `update` of forces or stress.
     update : {"structure", "atoms", "forces", "stress"}, default="structure"
         What a pick tells the posterior: the mean of its atomic features, the features of all its atoms, or its mean
         and the derivatives that its forces or its stress are. The last two are for the method ``"bayesian"`` only.
     ridge : float, optional
-        Precision of the prior relative to the noise, in units of the mean square feature, by default 1e-5. This and the
-        next two are those of the posterior, which says for every method what its picks tell. The method ``"cur"``
-        computes its leverages with a `ridge` that is given, instead of with a rank.
+        Precision of the prior relative to the noise, in units of the mean square of the divided features, by default
+        1e-4; see `BayesianSelector`, whose `scale` says what features are divided by. This and the next two are those
+        of the posterior, which says for every method what its picks tell. The method ``"cur"`` computes its leverages
+        with a `ridge` that is given, instead of with a rank.
     prior_precision : float or ndarray of shape (d,) or (d, d), optional
         Precision of the prior, instead of `ridge`.
     noise_precision : float, default=1.0
@@ -194,7 +196,7 @@ def select(
     >>> core = [ase.build.bulk("Si", a=5.4)]
     >>> selection = ms.select(pool, n=2, core=core, descriptor=ms.ACE(["Si"], totaldegree=8))
     >>> selection.indices
-    array([0, 4])
+    array([1, 3])
     >>> selection.structures[0].info["mlipselect_rank"]
     1
     >>> ms.select(pool, n=2, method="fps", descriptor=ms.ACE(["Si"], totaldegree=8)).indices

@@ -28,7 +28,7 @@ from mlipselect.selection.core import Core
 from mlipselect.selection.described import refuse_unmarked
 from mlipselect.selection.options import Options
 from mlipselect.selectors import Selector
-from mlipselect.selectors.starting_posterior import prior_from_ridge
+from mlipselect.selectors.prior import prior_from_ridge
 from mlipselect.stores.joined import JoinedStores, Share
 from mlipselect.stores.reader import FeatureStore
 from mlipselect.stores.sources import read_places, refuse_missing
@@ -229,7 +229,8 @@ class SharePool(StorePool):
         super().refuse(selector, options)
         if not selector.is_mergeable or options.limits.are_set:
             raise InvalidInputError(
-                "shard: for the method bayesian with the scores energy and logdet, without limits, which `merge` takes"
+                "shard: expected the method bayesian with the score energy or logdet (--score energy), without limits: "
+                "only then can `merge` go on from the picks"
             )
 
     def conclusions(self, outcome: Outcome) -> tuple[dict[str, Any], list[str]]:
@@ -238,6 +239,6 @@ class SharePool(StorePool):
         prior = selector.prior_precision
         if prior is None:
             core = None if outcome.core is None else outcome.core.per_structure
-            prior = prior_from_ridge(selector.ridge, selector.noise_precision, self.features, core)
-        known = {"shard": self.features.which, "prior_precision": prior, "ridge": None}
-        return known | {"next_score": selector.next_score()}, []
+            prior = prior_from_ridge(selector.ridge, selector.noise_precision, self.features, core, selector.scale)
+        known = {"prior_precision": np.asarray(prior).tolist(), "ridge": None, "scale": None}
+        return {"shard": self.features.which, **known, "next_score": selector.next_score()}, []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, TypeAlias, cast, get_args
+from typing import Any, ClassVar, Final, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,22 +15,37 @@ from mlipselect.exceptions import InvalidInputError, MemoryLimitError
 from mlipselect.features.design import Designs
 from mlipselect.random_state import RandomState, draw_seed
 from mlipselect.selectors import windowed
-from mlipselect.selectors.base import FloatMatrix, MappedRows, StoredRows, by_rows, integer, meant, structure_rows
+from mlipselect.selectors.base import (
+    FloatMatrix,
+    MappedRows,
+    StoredRows,
+    by_rows,
+    integer,
+    meant,
+    number_to_select,
+    structure_rows,
+)
 from mlipselect.selectors.constraints import Constraint
 from mlipselect.selectors.derivatives import TERMS, DerivativeSelection, padded
 from mlipselect.selectors.greedy import GreedySelector
-from mlipselect.selectors.starting_posterior import atomic_rows, starting_posterior
+from mlipselect.selectors.prior import PriorScale
+from mlipselect.selectors.starting_posterior import RIDGE, atomic_rows, starting_posterior
 
 logger = logging.getLogger("mlipselect.memory")
+_LOGGER = logging.getLogger("mlipselect")
 
 Score: TypeAlias = Literal["energy", "logdet", "pool_variance", "pool_std", "force", "stress"] | Mapping[str, float]
 
 #: Scores by name.
 SCORES: tuple[str, ...] = get_args(get_args(Score)[0])
+#: The score whose picks are worth most on labelled systems.
+DEFAULT_SCORE: Final = "pool_variance"
 #: Scores that need no rows of forces or stresses.
 ENERGY_SCORES = ("energy", "logdet", "pool_variance", "pool_std")
 #: Number of target rows that `pool_std` draws from a larger pool.
 POOL_STD_TARGETS = 2048
+#: Numbers that a selection from a pool on disk reads in all, from which on this is warned of.
+MUCH_TO_READ = 1e11
 
 
 class BayesianSelector(GreedySelector):
@@ -40,7 +55,7 @@ class BayesianSelector(GreedySelector):
     ----------
     n_to_select : int or float, optional
         Number of structures to pick, or a fraction of the pool between 0 and 1; by default half of the pool.
-    score : {"energy", "logdet", "pool_variance", "pool_std", "force", "stress"} or mapping, default="energy"
+    score : {"energy", "logdet", "pool_variance", "pool_std", "force", "stress"} or mapping, default="pool_variance"
         Score of a candidate: variance of its energy per atom; decrease of the log determinant of the covariance, twice
         the information of its rows; decrease of the mean variance or the mean standard deviation of the target; or
         largest variance of a force or stress component. A mapping of ``"energy"``, ``"force"`` and ``"stress"`` to
@@ -48,8 +63,13 @@ class BayesianSelector(GreedySelector):
     update : {"structure", "atoms", "forces", "stress"}, default="structure"
         Rows that a pick adds to the posterior: its structure row, the rows of its atoms, or its structure row with
         those of its forces or its stress. Scores and updates of forces and stress need the `designs` of `fit`.
-    ridge : float, default=1e-5
-        Prior precision over noise precision, in units of the mean square of the features (of core and pool).
+    ridge : float, default=1e-4
+        Prior precision over noise precision, in units of the mean square of the divided columns (of core and pool).
+    scale : {"root", "standard", "none"}, default="root"
+        What columns are divided by under the prior of `ridge`: the square root of their standard deviation over pool
+        and core, the standard deviation, or nothing. Columns that do not vary have the largest divisor. Rows stay as
+        they are: the precision of each weight is multiplied by the square of the divisor. With a `prior_precision` or a
+        `posterior` it has no effect.
     prior_precision : float or ndarray of shape (d,) or (d, d), optional
         Inverse prior covariance of the weights, instead of `ridge`.
     noise_precision : float, default=1.0
@@ -95,6 +115,9 @@ class BayesianSelector(GreedySelector):
     added, so old values bound new ones and few must be recomputed. With one row per structure, both rank candidates
     alike, and the picks carry at least :math:`1 - 1/e` of the information of the best set.
 
+    The defaults are those whose picks are worth most on labelled systems, see the page on evidence. The method of the
+    paper is ``score="energy", scale="none", ridge=1e-5``.
+
     Scores `pool_variance` and `pool_std` may rise, so every pick takes one pass over the pool, and one or two more if
     rounding errors require a new start or bounds have become too high. For `pool_variance` a pass takes two dot
     products per row. For `pool_std` about thirty dot products per row give an upper bound of the score; the products
@@ -113,7 +136,7 @@ class BayesianSelector(GreedySelector):
     >>> from mlipselect import BayesianSelector
     >>> X = np.array([[1.0, 0.0], [0.0, 3.0], [0.1, 2.9], [2.0, 0.0]])
     >>> BayesianSelector(2).fit(X).selected_idx_
-    array([1, 3])
+    array([2, 3])
     """
 
     supports_store: ClassVar[bool] = True
@@ -129,9 +152,10 @@ class BayesianSelector(GreedySelector):
         self,
         n_to_select: int | float | None = None,
         *,
-        score: Score = "energy",
+        score: Score = DEFAULT_SCORE,
         update: Literal["structure", "atoms", "forces", "stress"] = "structure",
-        ridge: float = 1e-5,
+        ridge: float = RIDGE,
+        scale: PriorScale = "root",
         prior_precision: float | NDArray[np.float64] | None = None,
         noise_precision: float = 1.0,
         posterior: Posterior | None = None,
@@ -147,6 +171,7 @@ class BayesianSelector(GreedySelector):
         self.score = score
         self.update = update
         self.ridge = ridge
+        self.scale = scale
         self.prior_precision = prior_precision
         self.noise_precision = noise_precision
         self.posterior = posterior
@@ -262,6 +287,7 @@ class BayesianSelector(GreedySelector):
         target = self._target(pool)
         if isinstance(X, StoredRows) and self.score in ("pool_variance", "pool_std"):
             self._check_memory(pool.shape, len(pool if target is None else target))
+            self._tell_reading(X)
         posterior = self._starting_posterior(X, core)
         if terms is None and self.update in ("structure", "atoms"):
             return Selection.bayesian(
@@ -314,6 +340,17 @@ class BayesianSelector(GreedySelector):
             self.score, *shape, needed / 1e6,
         )  # fmt: skip
 
+    def _tell_reading(self, rows: StoredRows) -> None:
+        """Warn if a score that goes through a pool on disk for every pick reads very much."""
+        n = number_to_select(self.n_to_select, len(rows))
+        numbers = float(n) * len(rows) * rows.shape[1]
+        if numbers > MUCH_TO_READ:
+            _LOGGER.warning(
+                "%s goes through all %d rows of %d features for each of %d picks and reads %.1f TB in all; the score "
+                "energy (--score energy) reads almost nothing after its first pass",
+                self.score, *rows.shape, n, numbers * rows.dtype.itemsize / 1e12,
+            )  # fmt: skip
+
     def _terms(self) -> Mapping[str, float] | None:
         """Return the weights of the terms if the score needs derivatives, else None."""
         if isinstance(self.score, str):
@@ -332,6 +369,7 @@ class BayesianSelector(GreedySelector):
             core,
             update="atoms" if self.update == "atoms" else "structure",
             ridge=self.ridge,
+            scale=self.scale,
             prior_precision=self.prior_precision,
             noise_precision=self.noise_precision,
             posterior=self.posterior,

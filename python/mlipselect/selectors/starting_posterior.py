@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlipselect._core import Posterior, mean_square
+from mlipselect._core import Posterior
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.selectors.base import FloatMatrix, HasStructureRows, StoredRows, core_rows, structure_rows
+from mlipselect.selectors.prior import DEFAULT_SCALE, PriorScale, prior_from_ridge
+
+RIDGE = 1e-4
+"""Ridge where neither a ridge nor a precision of the prior is given."""
 
 
 def starting_posterior(
@@ -18,7 +21,8 @@ def starting_posterior(
     core: Any = None,
     *,
     update: Literal["structure", "atoms"] = "structure",
-    ridge: float = 1e-5,
+    ridge: float = RIDGE,
+    scale: PriorScale = DEFAULT_SCALE,
     prior_precision: float | NDArray[np.float64] | None = None,
     noise_precision: float = 1.0,
     posterior: Posterior | None = None,
@@ -34,8 +38,10 @@ def starting_posterior(
         Structures that are in the training set already.
     update : {"structure", "atoms"}, default="structure"
         Rows of the core to observe: its structure rows or its atomic rows.
-    ridge : float, default=1e-5
-        Prior precision over noise precision, in units of the mean square of the features (of core and pool).
+    ridge : float, default=1e-4
+        Prior precision over noise precision, in units of the mean square of the divided columns (of core and pool).
+    scale : {"root", "standard", "none"}, default="root"
+        What columns are divided by under that prior; see `BayesianSelector`.
     prior_precision : float or ndarray of shape (d,) or (d, d), optional
         Inverse prior covariance of the weights, instead of `ridge`.
     noise_precision : float, default=1.0
@@ -54,7 +60,7 @@ def starting_posterior(
     known = core_rows(core, pool)
     if posterior is None:
         if prior_precision is None:
-            prior_precision = prior_from_ridge(ridge, noise_precision, pool, known, n_threads)
+            prior_precision = prior_from_ridge(ridge, noise_precision, pool, known, scale, n_threads)
         posterior = Posterior(pool.shape[1], prior_precision, noise_precision)
     elif prior_precision is not None:
         raise InvalidInputError("give prior_precision or posterior, not both")
@@ -108,38 +114,3 @@ def learned(
         posterior.update(rows)
         information[k] = posterior.information() - before
     return posterior, information
-
-
-def prior_from_ridge(
-    ridge: float,
-    noise_precision: float,
-    pool: FloatMatrix | StoredRows,
-    core: FloatMatrix | None,
-    n_threads: int | None = None,
-) -> float:
-    """Return the prior precision for a ridge.
-
-    Raises
-    ------
-    InvalidInputError
-        The ridge is not above 0.
-    """
-    if not ridge > 0:
-        raise InvalidInputError(f"ridge must be a number above 0, given {ridge}")
-    if ridge > 0.1:
-        warnings.warn(
-            f"ridge {ridge} is so large that the prior outweighs the data: picks tend to be the structures "
-            "with the longest features; values from 1e-3 to 1e-9 serve",
-            stacklevel=7,
-        )
-    # If all features are zero, nothing can be learned, and any ridge will do.
-    return ridge * noise_precision * (_mean_square(pool, core, n_threads) or 1.0)
-
-
-def _mean_square(pool: FloatMatrix | StoredRows, core: FloatMatrix | None, n_threads: int | None) -> float:
-    if not isinstance(pool, StoredRows):
-        return mean_square(pool, core, n_threads)
-    total, count = pool.squares
-    if core is not None and len(core):
-        total, count = total + mean_square(core, None, n_threads) * core.size, count + core.size
-    return total / count

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlipselect import _core
+from mlipselect.exceptions import InvalidInputError
 from mlipselect.selectors.base import FloatMatrix, MappedRows, StoredRows
 
 logger = logging.getLogger("mlipselect.memory")
@@ -70,6 +72,60 @@ def windows_elsewhere(rows: StoredRows, kind: Kind, **options: Any) -> Windows |
     return rows.bounded(kind, **options) if isinstance(rows, RowsElsewhere) else None
 
 
+@dataclass(frozen=True)
+class Moments:
+    """What the columns of pool and core together are like.
+
+    Attributes
+    ----------
+    scales : ndarray of shape (d,)
+        Inverse standard deviation of each column, or 1 where that is rounding.
+    varies : ndarray of bool, shape (d,)
+        Whether the spread of a column is more than rounding.
+    mean_squares : ndarray of shape (d,)
+        Mean square of each column.
+    """
+
+    scales: NDArray[np.float64]
+    varies: NDArray[np.bool_]
+    mean_squares: NDArray[np.float64]
+
+
+def column_moments(rows: FloatMatrix | StoredRows, core: FloatMatrix | None, n_threads: int | None = None) -> Moments:
+    """Return the spread and the size of each column over pool and core, in one pass; of a share, of the whole pool.
+
+    Raises
+    ------
+    StructureError
+        A row of a store that is not finite.
+    InvalidInputError
+        A row in memory that is not finite, or no row at all.
+    """
+    rows = getattr(rows, "whole", rows)
+    if not len(rows):
+        raise InvalidInputError("the pool is empty")
+    # Sums of deviations from the first row round less than sums of the values, whose mean may be large.
+    first = rows.take([0])[0] if isinstance(rows, StoredRows) else rows[0]
+    origin = first.astype(np.float64)
+    if isinstance(rows, RowsElsewhere):
+        sums = rows.column_sums(origin)
+    else:
+        # Store by store, so that sums have the same bits on one machine and on many.
+        parts = [MappedRows(x) for x in getattr(rows, "stores", [rows])] if isinstance(rows, StoredRows) else [rows]
+        sums = [_core.column_sums(part, origin, n_threads=n_threads) for part in parts]
+    count, is_single = len(rows), first.dtype == np.float32
+    if core is not None and len(core):
+        is_single |= core.dtype == np.float32
+        sums.append(_core.column_sums(core, origin, is_core=True, n_threads=n_threads))
+        count += len(core)
+    shifts, squares = (np.sum([part[k] for part in sums], axis=0) / count for k in (0, 1))
+    scales = _core.scales_of_sums(sums, count, origin, bool(is_single))
+    # Columns twice as large have half the scale, unless their spread is rounding.
+    doubled = [(2.0 * part[0], 4.0 * part[1]) for part in sums]
+    varies = scales != _core.scales_of_sums(doubled, count, 2.0 * origin, bool(is_single))
+    return Moments(scales, varies, squares + origin * (2.0 * shifts + origin))
+
+
 def stored_scales(rows: StoredRows, core: FloatMatrix | None, n_threads: int | None = None) -> NDArray[np.float64]:
     """Return the inverse standard deviation of each column over pool and core, or 1 where that is rounding.
 
@@ -78,18 +134,4 @@ def stored_scales(rows: StoredRows, core: FloatMatrix | None, n_threads: int | N
     StructureError
         A row that is not finite.
     """
-    # Sums of deviations from the first row round less than sums of the values, whose mean may be large.
-    first = rows.take([0])[0]
-    origin = first.astype(np.float64)
-    if isinstance(rows, RowsElsewhere):
-        sums = rows.column_sums(origin)
-    else:
-        # Store by store, so that sums have the same bits on one machine and on many.
-        stores = getattr(rows, "stores", [rows])
-        sums = [_core.column_sums(MappedRows(store), origin, n_threads=n_threads) for store in stores]
-    count, is_single = len(rows), first.dtype == np.float32
-    if core is not None and len(core):
-        is_single |= core.dtype == np.float32
-        sums.append(_core.column_sums(core, origin, is_core=True, n_threads=n_threads))
-        count += len(core)
-    return _core.scales_of_sums(sums, count, origin, bool(is_single))
+    return column_moments(rows, core, n_threads).scales

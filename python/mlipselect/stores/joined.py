@@ -60,6 +60,11 @@ class JoinedStores:
         return self.shape[0]
 
     @property
+    def whole(self) -> JoinedStores:
+        """The pool that these rows are a share of; itself if it is all of it."""
+        return self
+
+    @property
     def name(self) -> str:
         """The folders of the stores."""
         return ", ".join(str(store.path) for store in self.stores)
@@ -282,6 +287,11 @@ class Share(JoinedStores):
     def squares(self) -> tuple[float, int]:
         """Sum and number of the squares of the whole pool, so that all shares have the same prior."""
         return self._pool.squares
+
+    @property
+    def whole(self) -> JoinedStores:
+        """The whole pool, whose columns the prior of all shares is scaled by."""
+        return self._pool
 
     @property
     def name(self) -> str:
