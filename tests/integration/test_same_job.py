@@ -143,10 +143,10 @@ def test_single_precision_has_the_same_picks(descriptor, tmp_path):
 
 
 def test_shares_and_merge_have_the_best_of_the_same_picks(descriptor, tmp_path):
-    plain = ms.select(FILES, 5, "core.xyz", descriptor, isolated=MARK)
+    plain = ms.select(FILES, 5, "core.xyz", descriptor, score="energy", isolated=MARK)
     parts = [tmp_path / f"part{k}.xyz" for k in (1, 2, 3)]
     for k, part in enumerate(parts, start=1):
-        share = ms.select(STORES, 5, "core.features", shard=f"{k}/3", output=part)
+        share = ms.select(STORES, 5, "core.features", score="energy", shard=f"{k}/3", output=part)
         for name in ("composition", "composition_scale", "isolated"):
             assert rounded(share.parameters)[name] == rounded(plain.parameters)[name]
     merged = ms.merge(parts, core="core.xyz", output=tmp_path / "merged.xyz")
@@ -154,8 +154,8 @@ def test_shares_and_merge_have_the_best_of_the_same_picks(descriptor, tmp_path):
     assert certain >= 1
     assert merged.indices[:certain].tolist() == plain.indices[:certain].tolist()
     np.testing.assert_allclose(merged.scores[:certain], plain.scores[:certain], rtol=1e-8)
-    everything = [ms.select(STORES, 8, "core.xyz", shard=f"{k}/3") for k in (1, 2, 3)]
-    whole = ms.select(FILES, 24, "core.xyz", descriptor, isolated=MARK)
+    everything = [ms.select(STORES, 8, "core.xyz", score="energy", shard=f"{k}/3") for k in (1, 2, 3)]
+    whole = ms.select(FILES, 24, "core.xyz", descriptor, score="energy", isolated=MARK)
     assert sorted(i for share in everything for i in share.indices.tolist()) == sorted(whole.indices.tolist())
     # Isolated atoms are written first, as after any selection.
     assert [frame.index for frame in merged.isolated] == [frame.index for frame in plain.isolated]
@@ -360,7 +360,12 @@ def test_a_cluster_has_the_same_picks(descriptor, monkeypatch):
     monkeypatch.setattr(windowed, "window_sizes", lambda rows, *_: (len(rows), 6, len(rows)))
     how = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50, "processes": True}
     with distributed.LocalCluster(**how) as machines, distributed.Client(machines) as client:
-        for options in ({"groups": "config_type", "max_per_group": 3}, {"method": "fps"}, {"composition": False}):
+        energy = {"score": "energy"}
+        for options in (
+            {"groups": "config_type", "max_per_group": 3, **energy},
+            {"method": "fps"},
+            {"composition": False, **energy},
+        ):
             pool = ClusterStore(STORES, client)
             plain = ms.select(FILES, 8, "core.xyz", descriptor, isolated=MARK, **options)
             same(ms.select(pool, 8, "core.features", **options), plain)
