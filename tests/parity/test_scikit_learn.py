@@ -25,7 +25,6 @@ X, CORE = rng.normal(size=(60, 5)) * 0.5 ** np.arange(5), rng.normal(size=(4, 5)
 MATRIX = {
     "check_estimators_dtypes": "integers are refused: a pool, which may be as large as memory, is never converted",
     "check_dtype_object": "objects are refused for the same reason",
-    "check_f_contiguous_array_estimator": "a pool whose rows are not contiguous is refused: it is never copied",
     "check_estimators_nan_inf": "refused by the name of the structure and the words 'not finite'",
     "check_estimators_empty_data_messages": "a pool without features is refused, in other words than scikit-learn's",
 }

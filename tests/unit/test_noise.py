@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
+from mlipselect import ACE, LinearPotential, RandomSelector
+from mlipselect.demo import silicon_core, silicon_pool
+from mlipselect.demo.potentials import label
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.labels import read_labels
 from mlipselect.models.evidence import Spectrum, log_evidence, maximise_evidence
 from mlipselect.models.noise import Block, _Basis, _fit, maximise_evidence_of_kinds
 
@@ -102,3 +108,19 @@ def test_a_kind_without_targets_is_refused():
     blocks = {"energies": block(*parts["a"]), "virials": block(parts["b"][0], np.zeros(300))}
     with pytest.raises(InvalidInputError, match="virials"):
         maximise_evidence_of_kinds(blocks)
+
+
+def test_no_noises_of_a_grid_have_more_evidence():
+    """With few rows the evidence has maxima at which one kind of label is all noise."""
+    pool = silicon_pool()
+    picks = RandomSelector(20, random_state=4).fit(np.zeros((len(pool), 1))).selected_idx_
+    chosen = label([*silicon_core(), *(pool[k] for k in picks)])
+    potential = LinearPotential(ACE(["Si"], totaldegree=12), reference_energies={"Si": 0.0})
+    rows = potential.rows(chosen, read_labels(chosen), {"Si": 0.0})
+    blocks = {kind: Block.from_triangle(factor.triangle(), factor.n_rows) for kind, factor in rows.factors.items()}
+    found = maximise_evidence_of_kinds(blocks)
+    noises = np.array([found.noise[kind] for kind in blocks])
+    assert noises[0] ** 0.5 < 0.05  # eV a root of atoms
+    for factors in itertools.product([1e-4, 1e-2, 1.0, 1e2, 1e4], repeat=4):
+        variances = np.array([found.prior, *noises]) * factors
+        assert _fit(blocks, variances).log_evidence <= found.log_evidence + 1e-6

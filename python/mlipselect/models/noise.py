@@ -121,14 +121,10 @@ def maximise_evidence_of_kinds(blocks: Mapping[str, Block]) -> Noises:
                 f"the fit is singular: the rows of {name}, or what they are fitted to, are all zero"
             )
     sizes = np.array([(np.sum(block.targets**2) + block.rest) / block.n_rows for block in blocks.values()])
-    variances = _one_noise(blocks, sizes)
-    units = np.array([variances[0], *sizes])
-    for _ in range(20):
-        before = variances
-        variances = _Basis(blocks, before).search(LOWEST * units, HIGHEST * units)
-        if np.allclose(np.log(variances), np.log(before), rtol=0.0, atol=1e-3):
-            break
-    if (LOWEST * units < variances).all() and (variances < HIGHEST * units).all():
+    # A few steps from each start tell which maximum is the highest.
+    begun = [_climb(blocks, start, sizes, max_iter=8, n_bases=1) for start in _starts(blocks, sizes)]
+    variances = _climb(blocks, max(begun, key=lambda each: _fit(blocks, each).log_evidence), sizes)
+    if (variances > LOWEST * np.array([0.0, *sizes])).all():
         variances = _Basis(blocks, variances).polished()
     fit = _fit(blocks, variances)
     return Noises(
@@ -136,11 +132,39 @@ def maximise_evidence_of_kinds(blocks: Mapping[str, Block]) -> Noises:
     )
 
 
-def _one_noise(blocks: Mapping[str, Block], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Find the variances with the largest evidence where all noises are one fraction of the sizes of the targets.
+def _starts(blocks: Mapping[str, Block], sizes: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Return where searches begin, as the evidence may have several maxima.
 
-    There may be several maxima: the search for all variances begins near the best one.
+    In some of them one kind is all noise, and the others are met. So searches begin where all noises are the same
+    fraction of the sizes of the targets, where one kind is met far better than the others, and where all are.
     """
+    starts = [_one_noise(blocks, sizes)]
+    if len(sizes) > 1:
+        starts += [
+            _one_noise(blocks, sizes * np.where(np.arange(len(sizes)) == k, 1e-4, 1.0)) for k in range(len(sizes))
+        ]
+    return [*starts, np.array([starts[0][0], *(1e-3 * sizes)])]
+
+
+def _climb(
+    blocks: Mapping[str, Block],
+    variances: NDArray[np.float64],
+    sizes: NDArray[np.float64],
+    max_iter: int = 200,
+    n_bases: int = 20,
+) -> NDArray[np.float64]:
+    """Go from some variances towards the maximum of the evidence nearby, by at most so many steps in so many bases."""
+    units = np.array([variances[0], *sizes])
+    for _ in range(n_bases):
+        before = variances
+        variances = _Basis(blocks, before).search(LOWEST * units, HIGHEST * units, max_iter)
+        if np.allclose(np.log(variances), np.log(before), rtol=0.0, atol=1e-3):
+            break
+    return variances
+
+
+def _one_noise(blocks: Mapping[str, Block], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Find the variances with the largest evidence where all noises are one fraction of some sizes."""
     reduced = _reduced(blocks, sizes)
     U, s, _ = np.linalg.svd(reduced[:-1, :-1])
     n_rows = sum(block.n_rows for block in blocks.values())
@@ -175,7 +199,7 @@ class _Basis:
         self._grams = [rows.T @ rows for rows in (self._prior, *self._rows)]
         self._products = [rows.T @ own for rows, own in zip(self._rows, self._targets, strict=True)]
 
-    def search(self, lowest: NDArray[np.float64], highest: NDArray[np.float64]) -> NDArray[np.float64]:
+    def search(self, lowest: NDArray[np.float64], highest: NDArray[np.float64], max_iter: int) -> NDArray[np.float64]:
         """Return the variances with the largest evidence, within bounds and within reach of those of the basis."""
         bounds = np.log([np.maximum(lowest / self._variances, 1 / REACH), np.minimum(highest / self._variances, REACH)])
         found = minimize(
@@ -184,7 +208,7 @@ class _Basis:
             jac=True,
             method="L-BFGS-B",
             bounds=list(bounds.T),
-            options={"maxiter": 200, "ftol": 1e-13, "gtol": 1e-9},
+            options={"maxiter": max_iter, "ftol": 1e-13, "gtol": 1e-9},
         )
         return np.asarray(np.exp(found.x) * self._variances)
 
