@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, qr, solve_triangular  # type: ignore[import-untyped]
 from scipy.optimize import minimize  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.models.evidence import Spectrum, maximise_evidence
@@ -120,6 +121,13 @@ def maximise_evidence_of_kinds(blocks: Mapping[str, Block]) -> Noises:
             raise InvalidInputError(
                 f"the fit is singular: the rows of {name}, or what they are fitted to, are all zero"
             )
+    # Matrices are small: on a busy machine threads of the linear algebra library wait longer than they work.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _highest(blocks)
+
+
+def _highest(blocks: Mapping[str, Block]) -> Noises:
+    """Climb to the highest maximum of the evidence."""
     sizes = np.array([(np.sum(block.targets**2) + block.rest) / block.n_rows for block in blocks.values()])
     # A few steps from each start tell which maximum is the highest.
     begun = [_climb(blocks, start, sizes, max_iter=8, n_bases=1) for start in _starts(blocks, sizes)]
