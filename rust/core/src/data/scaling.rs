@@ -49,8 +49,8 @@ pub fn standard_scales(matrices: &[(&'static str, &dyn Rows)]) -> Result<Vec<f64
 /// The result of [`standard_scales`] for `count` rows in parts, from the [`column_sums`] of each part with the same
 /// origin. `is_single` tells rows that were stored as float32.
 ///
-/// A column whose spread is no more than rounding has the scale 1. A spread is rounding up to [`STORED`] steps of the
-/// element type at the root mean square of the column, or up to [`COMPUTED`] steps of float64 at the root mean square of
+/// A column whose spread is no more than rounding has the scale 1. A spread is rounding up to 8 steps of the
+/// element type at the root mean square of the column, or up to 1024 steps of float64 at the root mean square of
 /// all columns.
 pub fn scales_of_sums(parts: &[(Vec<f64>, Vec<f64>)], count: usize, origin: &[f64], is_single: bool) -> Vec<f64> {
     let (mut sums, mut squares, count) = (vec![0.0; origin.len()], vec![0.0; origin.len()], count as f64);
