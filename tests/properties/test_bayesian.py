@@ -223,7 +223,7 @@ def test_support_is_that_of_scikit_matter():
         ({"posterior": Posterior(4, 1.0)}, "the pool has 3 features per row, expected 4"),
         ({"noise_precision": -1.0}, "expected precisions above 0|noise precision must be a number above 0"),
         ({"target": np.ones((2, 4)), "score": "pool_variance"}, "the target has 4 features per row, expected 3"),
-        ({"n_threads": 0}, "n_threads must be at least 1"),
+        ({"n_threads": 0}, "n_threads: expected a number of threads"),
     ],
 )
 def test_bad_parameters_are_refused(parameters, message):

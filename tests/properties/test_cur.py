@@ -284,7 +284,7 @@ def test_support_and_warm_starts_that_cannot_be():
         ({"rows": "atoms"}, "rows='atoms' needs the atomic rows of the pool"),
         ({"scale": "minmax"}, "scale must be 'standard' or 'none', given 'minmax'"),
         ({"random_state": -1}, "random_state must be None, an integer of at least 0 or a numpy Generator, given -1"),
-        ({"n_threads": 0}, "n_threads must be at least 1"),
+        ({"n_threads": 0}, "n_threads: expected a number of threads"),
     ],
 )
 def test_bad_parameters_are_refused(parameters, message):

@@ -166,7 +166,7 @@ def test_memory_is_said_before_it_is_taken_and_limited(caplog):
         ({"scale": "minmax"}, "scale must be 'standard' or 'none', given 'minmax'"),
         ({"engine": "eager"}, "engine must be 'lazy' or 'naive', given 'eager'"),
         ({"max_memory": -1}, "max_memory must be at least 0, given -1"),
-        ({"n_threads": 0}, "n_threads must be at least 1"),
+        ({"n_threads": 0}, "n_threads: expected a number of threads"),
     ],
 )
 def test_bad_parameters_are_refused(parameters, message):

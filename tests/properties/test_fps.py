@@ -176,7 +176,7 @@ def test_support_and_warm_starts_that_cannot_be():
         ({"initialize": -1}, "initialize must be at least 0, given -1"),
         ({"initialize": "random"}, "initialize must be an integer, given 'random'"),
         ({"initialize": 10}, "the pool has 10 candidates, given 10"),
-        ({"n_threads": 0}, "n_threads must be at least 1"),
+        ({"n_threads": 0}, "n_threads: expected a number of threads"),
     ],
 )
 def test_bad_parameters_are_refused(parameters, message):

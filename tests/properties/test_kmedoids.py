@@ -128,7 +128,7 @@ def test_seeds_matter_only_where_the_start_is_random():
         ({"metric": "cosine"}, "metric must be"),
         ({"scale": "minmax"}, "scale must be"),
         ({"max_iter": 0}, "max_iter must be"),
-        ({"n_threads": 0}, "n_threads must be"),
+        ({"n_threads": 0}, "n_threads: expected a number"),
         ({"max_memory": -1}, "max_memory must be at least 0"),
     ],
 )
