@@ -209,3 +209,38 @@ def test_usual_files_are_read_as_before(tmp_path):
     expected = ase.io.read(tmp_path / "a.xyz", ":")
     found = ms.read(tmp_path / "a.xyz")
     assert [differences(a, b) for a, b in zip(found, expected, strict=True)] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("pbc=TTF", [True, True, False]),
+        ('pbc="FFF"', [False, False, False]),
+        ("pbc=110", [True, True, False]),
+        ("pbc=T T F", [True, True, False]),
+        ("Pbc=f t f name=x", [False, True, False]),
+        ('pbc="1 0 1"', [True, False, True]),
+        ("pbc=[T,F,T]", [True, False, True]),
+        ("pbc=False", [False, False, False]),
+    ],
+)
+def test_periodicity_in_any_spelling(tmp_path, text, expected):
+    path = tmp_path / "a.xyz"
+    path.write_text(f'1\nLattice="4 0 0 0 4 0 0 0 4" Properties=species:S:1:pos:R:3 {text}\nCu 0 0 0\n')
+    (atoms,) = ms.read(path)
+    assert atoms.pbc.tolist() == expected
+    assert set(atoms.info) <= {"name"}
+
+
+@pytest.mark.parametrize("text", ["pbc=periodic", 'pbc="T F"', "pbc=2", 'pbc="yes no no"'])
+def test_other_periodicity_is_refused(tmp_path, text):
+    path = tmp_path / "a.xyz"
+    path.write_text(f'1\nLattice="4 0 0 0 4 0 0 0 4" Properties=species:S:1:pos:R:3 {text}\nCu 0 0 0\n')
+    with pytest.raises(StructureError, match=r"frame 0.*pbc: expected T or F for each direction"):
+        ms.read(path)
+
+
+def test_a_mark_of_the_order_of_bytes_is_no_number(tmp_path):
+    path = tmp_path / "a.xyz"
+    path.write_bytes(b"\xef\xbb\xbf1\nProperties=species:S:1:pos:R:3\nCu 0 0 0\n")
+    assert len(ms.read(path)[0]) == 1

@@ -236,3 +236,10 @@ def test_sources_of_equal_names_are_told_apart(tmp_path):
     paths = ["a/OUTCAR.xyz", "b/OUTCAR.xyz"]
     ms.select(paths, 2, descriptor=ms.ACE(["Cu"], totaldegree=3), output="out.xyz")
     assert {atoms.info["mlipselect_source"] for atoms in ms.read("out.xyz")} == set(paths)
+
+
+@pytest.mark.parametrize(("name", "problem"), [("picks", "no format to write by that name"), (".", "is a directory")])
+def test_names_that_are_no_files_of_structures_are_refused(tmp_path, monkeypatch, name, problem):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidInputError, match=problem):
+        ms.select([ase.build.bulk("Cu", a=a) for a in (3.5, 3.6)], 1, output=name)

@@ -87,7 +87,7 @@ def usual(line: str, notes: Notes) -> str:
     notes : Notes
         Where it is noted what was assumed or left out.
     """
-    found = list(items(line))
+    found = [_with_bare_words(item, line) for item in items(line)]
     exact = {item.key for item in found}
     parts, place = [], 0
     for item in found:
@@ -98,6 +98,19 @@ def usual(line: str, notes: Notes) -> str:
             parts += [line[place : item.start], "" if text is None else f"{key}={text}"]
             place = item.end
     return "".join([*parts, line[place:]])
+
+
+def _with_bare_words(item: Item, line: str) -> Item:
+    """Return periodicity without quotes, ``pbc=T T F``, as one value."""
+    bare = _BARE_PERIODICITY.match(line, item.end)
+    if item.key.lower() != "pbc" or item.text not in _BARE or bare is None:
+        return item
+    text = line[item.end - len(item.text) : bare.end()]
+    return Item(item.key, item.start, bare.end(), text, text)
+
+
+_BARE = ("T", "F", "t", "f", "0", "1")
+_BARE_PERIODICITY = re.compile(r"[ \t]+[TFtf01][ \t]+[TFtf01](?=[ \t]|$)")
 
 
 def _usual_value(key: str, item: Item, notes: Notes) -> str | None:
@@ -116,9 +129,20 @@ def _usual_value(key: str, item: Item, notes: Notes) -> str | None:
         if rows is None:
             raise InvalidInputError(f"Lattice: expected 9 numbers, got {len(numbers)}")
         return _quoted(rows)
-    if key == "pbc" and set(item.value.lower().replace(",", " ").split()) <= {"t", "f"}:
-        return f'"{item.value.upper()}"'
-    return _without_fortran(item)
+    return _periodicity(item) if key == "pbc" else _without_fortran(item)
+
+
+_PERIODIC = {"t": "T", "true": "T", "1": "T", "f": "F", "false": "F", "0": "F"}
+
+
+def _periodicity(item: Item) -> str:
+    """Return one truth value or three of them; ASE takes any other text for periodic in all directions."""
+    words = item.value.lower().replace(",", " ").split()
+    if len(words) == 1 and re.fullmatch("[tf]{3}|[01]{3}", words[0]):
+        words = list(words[0])
+    if len(words) not in (1, 3) or not set(words) <= _PERIODIC.keys():
+        raise InvalidInputError(f'pbc: expected T or F for each direction, such as pbc="T T F", got {item.text}')
+    return f'"{" ".join(_PERIODIC[word] for word in words)}"'
 
 
 def _properties(item: Item) -> str:

@@ -51,4 +51,4 @@ def _body(header: str, stream: IO[str]) -> tuple[str, str]:
 
 def open_text(path: str) -> IO[str]:
     """Open a possibly compressed file of text, in UTF-8 whatever the locale."""
-    return io.TextIOWrapper(open_with_compression(path, "rb"), encoding="utf-8")
+    return io.TextIOWrapper(open_with_compression(path, "rb"), encoding="utf-8-sig")

@@ -152,8 +152,17 @@ def build(
     if notes is not None and lattice is not None and "pbc" not in info:
         notes.add(NO_PBC)
     pbc = info.pop("pbc", None if lattice is None else [True, True, True])
+    if not _is_periodicity(pbc, info):
+        return None
     positions = arrays.pop("positions")
     if np.shape(pbc) not in ((), (3,)) or positions.shape != (n_atoms, 3) or positions.dtype != np.float64:
         return None
     cell = None if lattice is None else lattice.T
     return make_atoms(numbers.astype(np.int64, copy=False), positions, cell, pbc, info, arrays)
+
+
+def _is_periodicity(pbc: Any, info: dict[str, Any]) -> bool:
+    """Tell truth values from texts such as TTF, which ASE takes for true, and from the first of three bare words."""
+    values = np.asarray(False if pbc is None else pbc)
+    is_bare = values.ndim == 0 and not info.keys().isdisjoint(("T", "F", "t", "f", "0", "1"))
+    return values.dtype.kind in "bi" and bool(((values == 0) | (values == 1)).all()) and not is_bare

@@ -291,6 +291,6 @@ def format_of(path: str, name: str | None = None) -> str:
         format_name = filetype(path, read=False)
         if not ase.io.formats.ioformats[format_name].can_write:
             raise ValueError("ASE cannot write it")
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, ase.io.formats.UnknownFileTypeError) as error:
         raise InvalidInputError(f"{name or path}: no format to write by that name; use a .xyz file") from error
     return format_name

@@ -31,6 +31,8 @@ def output_for(
     path: str | os.PathLike[str], inputs: list[str], posterior: str | os.PathLike[str] | None = None
 ) -> Output:
     """Prepare the files of a selection: the structures, the record beside them, and the posterior if wanted."""
+    if Path(path).is_dir():
+        raise InvalidInputError(f"{path}: cannot be written: it is a directory; name a file such as selected.xyz")
     record = record_path(path)
     if record == Path(path):
         raise InvalidInputError(f"{path}: the record of the selection goes there; choose a name such as selected.xyz")
