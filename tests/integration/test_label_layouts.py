@@ -72,6 +72,15 @@ def in_units_of_the_keys(structures):
     )(structures)
 
 
+def with_stress_in_gigapascal(structures):
+    out = keyed(energy="REF_energy", forces="REF_forces", stress="REF_stress", factors=(1.0, 1.0, 1.0 / units.GPa))(
+        structures
+    )
+    for atoms in out:
+        atoms.info["stress_unit"] = "GPa"
+    return out
+
+
 LAYOUTS = {
     "REF keys, stress of six": in_six_numbers,
     "REF keys, stress of nine": keyed(energy="REF_energy", forces="REF_forces", stress="REF_stress"),
@@ -86,6 +95,7 @@ LAYOUTS = {
     "free energy alone": only_free_energies,
     "atomic units": in_atomic_units,
     "units in the keys": in_units_of_the_keys,
+    "stress in GPa, the rest in eV": with_stress_in_gigapascal,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,9 @@ _QUANTITIES = {
 """Words of a key, and the quantity whose unit it is."""
 
 _EXAMPLES = {"energy": "eV", "forces": "eV/Angstrom", "virial": "eV", "stress": "GPa", "length": "Angstrom"}
+
+
+_PRESSURE = re.compile(r"[kmg]?(pa|bar|b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,9 @@ class NamedUnits:
             if place in self.given:
                 return _factor(quantity, label, *self.given[place], is_for_all=place[0] == "all")
         for (other, _), (key, text) in self.given.items():
-            unit = parse_unit(text, other) if other in POWERS else None
+            # A pressure in GPa or kbar tells nothing of energies.
+            is_pressure = _PRESSURE.fullmatch(text.strip()) is not None
+            unit = parse_unit(text, other) if other in POWERS and not is_pressure else None
             if unit is not None and abs(unit.factor - 1.0) > 1e-9:
                 name = "force" if quantity == "forces" else quantity
                 raise StructureError(
