@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ase.build
 import numpy as np
 import pytest
 from ase.calculators.singlepoint import SinglePointCalculator
@@ -240,3 +241,21 @@ def test_options_are_declared_once():
     for name in options_of(LabelOptions):
         assert parameters[name].default == actions[name].default == getattr(LabelOptions(), name)
         assert name in inspect.getdoc(LinearPotential.fit)
+
+
+def test_parts_of_labels_are_told_where_the_whole_is_missing(caplog):
+    structures = []
+    for seed in range(3):
+        atoms = ase.build.bulk("Cu", cubic=True)
+        atoms.rattle(0.1, seed=seed)
+        atoms.arrays |= {"forces": np.ones((4, 3)), "energies": np.ones(4), "virials": np.ones((4, 9))}
+        atoms.info["pe"] = -3.0
+        structures.append(atoms)
+    read_labels(structures)
+    assert "pe (3 structures), energies (3 structures), virials (3 structures)" in caplog.text
+    caplog.clear()
+    for atoms in structures:
+        atoms.info |= {"energy": -3.0, "stress": np.ones(6)}
+    read_labels(structures)
+    assert "energies" not in caplog.text
+    assert "virials" not in caplog.text

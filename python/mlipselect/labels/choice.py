@@ -11,7 +11,17 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.labels.names import KINDS, RESULTS, Kind, Name, resembles_energy, resembles_forces, understand
+from mlipselect.labels.names import (
+    KINDS,
+    RESULTS,
+    Kind,
+    Name,
+    resembles_atomic_energies,
+    resembles_atomic_stresses,
+    resembles_energy,
+    resembles_forces,
+    understand,
+)
 from mlipselect.labels.options import CALCULATOR, LabelOptions
 from mlipselect.labels.values import Candidate, Labelled
 
@@ -130,6 +140,12 @@ class Choice:
         if "energy" not in chosen and "energy" not in kinds:
             resembling = (key for key in info if isinstance(key, str) and resembles_energy(key))
             self.unused.update(key for key in resembling if _is_numeric(info[key]) and np.ndim(info[key]) == 0)
+        per_atom = {**structure.frame.atoms.arrays, **getattr(structure.frame.atoms.calc, "results", {})}
+        if "energy" not in chosen and "energy" not in kinds:
+            self.unused.update(key for key in per_atom if resembles_atomic_energies(key))
+        if {"virial", "stress"}.isdisjoint({*chosen, *kinds}):
+            wide = (key for key, value in per_atom.items() if np.shape(value)[1:] in ((6,), (9,), (3, 3)))
+            self.unused.update(key for key in wide if resembles_atomic_stresses(key))
         if "forces" not in chosen and "forces" not in kinds:
             self.unused.update(key for key in structure.frame.atoms.arrays if resembles_forces(key))
 

@@ -70,7 +70,7 @@ _OTHER_QUANTITIES = _words(
 )
 """Words that make another quantity of an energy, of forces or of a stress."""
 
-_RESEMBLING = frozenset({"e", "e0", "etot", "epot", "toten", "eng"})
+_RESEMBLING = frozenset({"e", "e0", "etot", "epot", "toten", "eng", "pe", "poteng"})
 """Names that often stand for an energy but do not say so."""
 
 _IN_ONE_WORD = re.compile(r"(.*?)(energy|forces?|virials?|stress)(.*)")
@@ -148,6 +148,16 @@ def resembles_energy(key: str) -> bool:
     """Tell whether a key often stands for an energy without saying so, such as ``etot``."""
     words = words_of(key)
     return not _RESEMBLING.isdisjoint(words) and len(words) <= 2
+
+
+def resembles_atomic_energies(key: str) -> bool:
+    """Tell whether a key names energies of atoms, which add up to a label but are none."""
+    return "energies" in words_of(key)
+
+
+def resembles_atomic_stresses(key: str) -> bool:
+    """Tell whether a key names stresses or virials of atoms, which add up to a label but are none."""
+    return not {"stress", "stresses", "virial", "virials"}.isdisjoint(words_of(key))
 
 
 def resembles_forces(key: str) -> bool:
