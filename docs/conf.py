@@ -44,6 +44,8 @@ myst_heading_anchors = 3
 
 # Every reference must lead somewhere: one that is broken is mended in its docstring.
 nitpicky = True
+# The docstrings of tuples and sequences of Python itself.
+nitpick_ignore_regex = [("py:class", r"integer -- return .*")]
 
 # Docstrings in the layout of numpydoc. Members have one place each: below their class.
 autosummary_generate = True

@@ -109,8 +109,8 @@ def featurize(
         Atoms that are too close and forces that are too large; as for `select`.
     skip_bad : bool, default=False
         Pass over structures that cannot be read or described, or that `min_bond`, or its default, or `max_force`
-        refuses. They are in `Features.rejected`. Into a `store`, a structure on which the descriptor fails is refused
-        all the same.
+        refuses. They are in the attribute ``rejected``. Into a `store`, a structure on which the descriptor fails is
+        refused all the same.
     n_threads : int, optional
         Threads for descriptors that work on batches; all cores by default, and with -1.
     progress : bool, optional

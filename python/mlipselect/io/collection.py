@@ -181,7 +181,7 @@ class Structures:
         progress : bool or None, default=False
             Show a progress bar; None shows it where the standard error is a terminal.
         look : callable, optional
-            Is called with each frame and the file that it was read from just now; see `Writer.look`.
+            Is called with each frame and the file that it was read from just now; see ``io.writer.Writer.look``.
 
         Returns
         -------

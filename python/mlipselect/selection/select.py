@@ -134,7 +134,7 @@ def select(
         Refuse candidates with a larger force on an atom, in eV/Å, in any array of forces that they have.
     skip_bad : bool, default=False
         Pass over structures of pool and core that cannot be read or described, and over candidates that `min_bond`, or
-        its default, or `max_force` refuses. They are in `Selection.rejected`, and beside `output`, in
+        its default, or `max_force` refuses. They are in ``Selection.rejected``, and beside `output`, in
         ``NAME.rejected.xyz``.
     dtype : dtype, optional
         Type of the features, float64 or float32; by default float64, or that of a store.
