@@ -23,10 +23,10 @@ __all__ = [
     "largest_first",
     "leverage",
     "mean_square",
+    "moments_of_sums",
     "neighbor_list",
     "parse_frames",
     "pool_score_bytes",
-    "scales_of_sums",
     "shuffled",
     "shuffled_by_stratum",
     "shuffled_by_weight",
@@ -222,12 +222,12 @@ def mean_square(pool: _Matrix, core: _Matrix | None, n_threads: int | None = Non
 def column_sums(
     rows: _Matrix, origin: NDArray[np.float64], *, is_core: bool = False, n_threads: int | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
-def scales_of_sums(
+def moments_of_sums(
     parts: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
     count: int,
     origin: NDArray[np.float64],
     is_single: bool,
-) -> NDArray[np.float64]: ...
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]: ...
 def window_sizes(kind: str, pool: _Matrix, max_memory: int) -> tuple[int, int, int, int]: ...
 def windowed_bayesian(
     posterior: Posterior,

@@ -173,7 +173,8 @@ def _climb(
 
 def _one_noise(blocks: Mapping[str, Block], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
     """Find the variances with the largest evidence where all noises are one fraction of some sizes."""
-    reduced = _reduced(blocks, sizes)
+    width = next(iter(blocks.values())).rows.shape[1] + 1
+    reduced = _reduced(blocks, sizes, np.zeros((width, width)))
     U, s, _ = np.linalg.svd(reduced[:-1, :-1])
     n_rows = sum(block.n_rows for block in blocks.values())
     rest = float(reduced[-1, -1] ** 2) + sum(
@@ -275,16 +276,16 @@ def _stacked_factor(
     """Return the triangular factor of all rows in units of their noise, those of the prior below, and the targets."""
     dim = next(iter(blocks.values())).rows.shape[1]
     prior = np.column_stack([np.eye(dim) / np.sqrt(variances[0]), np.zeros(dim)])
-    reduced = qr(np.concatenate([_reduced(blocks, variances[1:]), prior]), mode="r", check_finite=False)[0]
+    reduced = _reduced(blocks, variances[1:], prior)
     return reduced[:dim, :dim], reduced[:dim, dim]
 
 
-def _reduced(blocks: Mapping[str, Block], variances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the triangular factor of the rows and targets of all kinds, in units of their noise."""
+def _reduced(
+    blocks: Mapping[str, Block], variances: NDArray[np.float64], below: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the triangular factor of the rows and targets of all kinds, in units of their noise, and of rows below."""
     both = [
         np.column_stack([block.rows, block.targets]) / variance**0.5
         for block, variance in zip(blocks.values(), variances, strict=True)
     ]
-    dim = both[0].shape[1]
-    stacked = np.concatenate([*both, np.zeros((dim, dim))])
-    return np.asarray(qr(stacked, mode="r", check_finite=False)[0][:dim])
+    return np.asarray(qr(np.concatenate([*both, below]), mode="r", check_finite=False)[0][: below.shape[1]])

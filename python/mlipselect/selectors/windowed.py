@@ -118,12 +118,7 @@ def column_moments(rows: FloatMatrix | StoredRows, core: FloatMatrix | None, n_t
         is_single |= core.dtype == np.float32
         sums.append(_core.column_sums(core, origin, is_core=True, n_threads=n_threads))
         count += len(core)
-    shifts, squares = (np.sum([part[k] for part in sums], axis=0) / count for k in (0, 1))
-    scales = _core.scales_of_sums(sums, count, origin, bool(is_single))
-    # Columns twice as large have half the scale, unless their spread is rounding.
-    doubled = [(2.0 * part[0], 4.0 * part[1]) for part in sums]
-    varies = scales != _core.scales_of_sums(doubled, count, 2.0 * origin, bool(is_single))
-    return Moments(scales, varies, squares + origin * (2.0 * shifts + origin))
+    return Moments(*_core.moments_of_sums(sums, count, origin, bool(is_single)))
 
 
 def stored_scales(rows: StoredRows, core: FloatMatrix | None, n_threads: int | None = None) -> NDArray[np.float64]:

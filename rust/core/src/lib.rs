@@ -34,7 +34,7 @@ pub use data::groups::Groups;
 pub use data::mean_square::mean_square;
 pub use data::owned_rows::{Elements, OwnedRows};
 pub use data::rows::{Element, Parts, Pool, Rows, View};
-pub use data::scaling::{Scaled, column_sums, scales_of_sums, standard_scales};
+pub use data::scaling::{Moments, Scaled, column_sums, moments_of_sums, standard_scales};
 pub use distance::{Distance, Metric, Scale};
 pub use error::{Error, Result};
 pub use greedy::{Engine, Greedy, Reading, Selection};

@@ -4,7 +4,7 @@ mod common;
 
 use common::{DISTANCES, Matrix, all_close, distance_between, points, pool_and_core, scaled, scales};
 use mlipselect_core::{
-    Engine, Error, Fps, Metric, Pool, Rows, Scale, Scaled, Selection, column_sums, scales_of_sums, standard_scales,
+    Engine, Error, Fps, Metric, Pool, Rows, Scale, Scaled, Selection, column_sums, moments_of_sums, standard_scales,
 };
 use proptest::prelude::*;
 
@@ -57,7 +57,7 @@ proptest! {
         let found = standard_scales(&[("the pool", &rows), ("the core", &core)]).unwrap();
         prop_assert!(all_close(&found, &expected, 1e-9, 0.0), "{found:?} {expected:?}");
         let parts = [&rows, &core].map(|part| column_sums("a part", part, rows.row(0)).unwrap());
-        prop_assert_eq!(&scales_of_sums(&parts, rows.len() + core.len(), rows.row(0), false), &found);
+        prop_assert_eq!(&moments_of_sums(&parts, rows.len() + core.len(), rows.row(0), false).scales, &found);
         let view = Scaled::new(&rows, &found).unwrap();
         let mut row = vec![0.0; rows.dim];
         for (index, expected) in scaled(&rows, &found).iter().enumerate() {

@@ -41,7 +41,7 @@ mod _core {
     #[pymodule_export]
     use super::random::{shuffled, shuffled_by_stratum, shuffled_by_weight};
     #[pymodule_export]
-    use super::scaling::{column_sums, scales_of_sums, standard_scales};
+    use super::scaling::{column_sums, moments_of_sums, standard_scales};
     #[pymodule_export]
     use super::selection::{Selection, facility_location_bytes, pool_score_bytes};
     #[pymodule_export]

@@ -44,17 +44,22 @@ pub(crate) fn column_sums<'py>(
     Ok((sums.to_pyarray(py), squares.to_pyarray(py)))
 }
 
-/// The result of `standard_scales` for `count` rows in parts, from the `column_sums` of each part with the same origin;
+/// Inverse standard deviations, whether columns vary, and mean squares.
+type Moments<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<bool>>, Bound<'py, PyArray1<f64>>);
+
+/// The inverse standard deviation of each column, or 1 where the spread is rounding; whether it is more than that; and
+/// the mean square. They are those of `count` rows in parts, from the `column_sums` of each part with the same origin;
 /// `is_single` tells rows that were stored as float32.
 #[pyfunction]
-pub(crate) fn scales_of_sums<'py>(
+pub(crate) fn moments_of_sums<'py>(
     py: Python<'py>,
     parts: Vec<(PyReadonlyArray1<'py, f64>, PyReadonlyArray1<'py, f64>)>,
     count: usize,
     origin: PyReadonlyArray1<'py, f64>,
     is_single: bool,
-) -> Bound<'py, PyArray1<f64>> {
+) -> Moments<'py> {
     let parts: Vec<(Vec<f64>, Vec<f64>)> =
         parts.iter().map(|(sums, squares)| (sums.as_array().to_vec(), squares.as_array().to_vec())).collect();
-    mcore::scales_of_sums(&parts, count, &origin.as_array().to_vec(), is_single).to_pyarray(py)
+    let found = mcore::moments_of_sums(&parts, count, &origin.as_array().to_vec(), is_single);
+    (found.scales.to_pyarray(py), found.varies.to_pyarray(py), found.mean_squares.to_pyarray(py))
 }

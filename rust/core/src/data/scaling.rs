@@ -21,7 +21,7 @@ const STORED: f64 = 8.0;
 const COMPUTED: f64 = 1024.0;
 
 /// The inverse standard deviation of each column over the rows of all matrices, or 1 for a column whose spread is rounding;
-/// see [`scales_of_sums`].
+/// see [`moments_of_sums`].
 ///
 /// # Errors
 /// [`Error::Dimension`] if the matrices differ in width, [`Error::NotFinite`] with the matrix and its first row that
@@ -43,16 +43,27 @@ pub fn standard_scales(matrices: &[(&'static str, &dyn Rows)]) -> Result<Vec<f64
         count += rows.len();
     }
     let is_single = matrices.iter().any(|(_, rows)| !rows.is_empty() && rows.is_single());
-    Ok(scales_of_sums(&parts, count, &origin, is_single))
+    Ok(moments_of_sums(&parts, count, &origin, is_single).scales)
 }
 
-/// The result of [`standard_scales`] for `count` rows in parts, from the [`column_sums`] of each part with the same
-/// origin. `is_single` tells rows that were stored as float32.
+/// The spread and the size of each column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moments {
+    /// Inverse standard deviations, or 1 where the spread is rounding.
+    pub scales: Vec<f64>,
+    /// Whether the spread is more than rounding.
+    pub varies: Vec<bool>,
+    /// Mean squares.
+    pub mean_squares: Vec<f64>,
+}
+
+/// The moments of `count` rows in parts, from the [`column_sums`] of each part with the same origin. `is_single` tells
+/// rows that were stored as float32.
 ///
-/// A column whose spread is no more than rounding has the scale 1. A spread is rounding up to 8 steps of the
+/// A spread is rounding up to 8 steps of the
 /// element type at the root mean square of the column, or up to 1024 steps of float64 at the root mean square of
 /// all columns.
-pub fn scales_of_sums(parts: &[(Vec<f64>, Vec<f64>)], count: usize, origin: &[f64], is_single: bool) -> Vec<f64> {
+pub fn moments_of_sums(parts: &[(Vec<f64>, Vec<f64>)], count: usize, origin: &[f64], is_single: bool) -> Moments {
     let (mut sums, mut squares, count) = (vec![0.0; origin.len()], vec![0.0; origin.len()], count as f64);
     for (own_sums, own_squares) in parts {
         sums.iter_mut().zip(own_sums).for_each(|(a, b)| *a += b);
@@ -63,7 +74,13 @@ pub fn scales_of_sums(parts: &[(Vec<f64>, Vec<f64>)], count: usize, origin: &[f6
     let all = columns.iter().map(|column| column.mean_square).sum::<f64>() / origin.len() as f64;
     let step = if is_single { f64::from(f32::EPSILON) } else { f64::EPSILON };
     let (part, least) = ((STORED * step).powi(2), (COMPUTED * f64::EPSILON).powi(2) * all);
-    columns.iter().map(|column| column.scale(part, least)).collect()
+    let varies: Vec<bool> = columns.iter().map(|column| column.varies(part, least)).collect();
+    let scale = |(column, &varies): (&Column, &bool)| if varies { 1.0 / column.variance.sqrt() } else { 1.0 };
+    Moments {
+        scales: columns.iter().zip(&varies).map(scale).collect(),
+        mean_squares: columns.iter().map(|column| column.mean_square).collect(),
+        varies,
+    }
 }
 
 /// The sum over the rows of the deviation of each column from `origin`, and the sum of its square.
@@ -129,10 +146,9 @@ impl Column {
         Self { mean_square, variance: square - mean * mean, rest: 1e-14 * square }
     }
 
-    /// The inverse standard deviation, or 1 if the variance is no more than a part of the mean square, or than `least`.
-    fn scale(&self, part: f64, least: f64) -> f64 {
-        let noise = self.rest.max(part * self.mean_square).max(least);
-        if self.variance > noise { 1.0 / self.variance.sqrt() } else { 1.0 }
+    /// Whether the variance is more than a part of the mean square, and than `least`.
+    fn varies(&self, part: f64, least: f64) -> bool {
+        self.variance > self.rest.max(part * self.mean_square).max(least)
     }
 }
 
