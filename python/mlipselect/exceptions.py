@@ -11,6 +11,11 @@ class InvalidInputError(MlipselectError, ValueError):
     """A value, an array or a combination of them that cannot be worked with."""
 
 
+def place_of(source: str | None, index: int) -> str:
+    """Name a structure by its file and frame, or by its index where it was given in memory."""
+    return f"{source}, frame {index}" if source else f"structure {index}"
+
+
 class StructureError(InvalidInputError):
     """A structure that cannot be read or described.
 
@@ -26,9 +31,7 @@ class StructureError(InvalidInputError):
 
     def __init__(self, problem: str, index: int | None = None, source: str | None = None):
         self.problem, self.index, self.source = problem, index, source
-        place = source or ""
-        if index is not None:
-            place += f", frame {index}" if source else f"structure {index}"
+        place = (source or "") if index is None else place_of(source, index)
         super().__init__(f"{place}: {problem}" if place else problem)
 
 

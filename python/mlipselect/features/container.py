@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from mlipselect.exceptions import InvalidInputError
+from mlipselect.exceptions import InvalidInputError, place_of
 from mlipselect.features.element_counts import ElementCounts
 from mlipselect.io.inspection import Rejected
 
@@ -98,7 +98,7 @@ class Features:
     def where(self, row: int) -> str:
         """Return the file and the frame of the structure that a row describes."""
         source, index = self.sources[row] if self.sources else (None, row)
-        return f"{source}, frame {index}" if source else f"structure {index}"
+        return place_of(source, index)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an ``.npz`` archive that `numpy.load` and `Features.load` read.

@@ -13,12 +13,12 @@ from ase import Atoms
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
-from mlipselect.exceptions import StructureError
+from mlipselect.exceptions import StructureError, place_of
 from mlipselect.io.cells import CellWatch
 from mlipselect.io.checks import Checks
 from mlipselect.io.digest import sha256, tell_same_files
 from mlipselect.io.frames import Frame, PathLike, as_frames, read_frames
-from mlipselect.io.inspection import Inspector, Rejected, place_of
+from mlipselect.io.inspection import Inspector, Rejected
 from mlipselect.io.isolated import Isolated, mark_of
 from mlipselect.io.raw_frames import RawFrame, raw_frames
 from mlipselect.io.reading import Reading
@@ -266,7 +266,7 @@ class Structures:
         if self.sources:
             return place_of(self.paths[self._files[position]], self._indices[position])
         frame = self.take([position])[0]
-        return place_of(frame.source, frame.index)
+        return frame.place
 
     def drop(self, places: Mapping[int, StructureError]) -> None:
         """Reject some candidates after all, by their places among the candidates.

@@ -8,7 +8,7 @@ from typing import Literal
 
 from ase import Atoms
 
-from mlipselect.exceptions import InvalidInputError
+from mlipselect.exceptions import InvalidInputError, place_of
 from mlipselect.io.cells import CellWatch
 from mlipselect.io.raw_frames import RawFrame, chosen_frames, plain_file, raw_frames
 from mlipselect.io.reading import Reading
@@ -47,6 +47,11 @@ class Frame:
     source: str | None
     index: int
     row_id: int | None = None
+
+    @property
+    def place(self) -> str:
+        """The file and the frame, or the index of a structure in memory, for messages."""
+        return place_of(self.source, self.index)
 
     @classmethod
     def parse(cls, raw: RawFrame) -> Frame:

@@ -13,7 +13,7 @@ from ase.data import chemical_symbols, covalent_radii
 from numpy.typing import NDArray
 
 from mlipselect._core import inspect, neighbor_list
-from mlipselect.exceptions import InvalidInputError, StructureError
+from mlipselect.exceptions import InvalidInputError, StructureError, place_of
 from mlipselect.io.checks import Checks
 from mlipselect.io.describable import check_structure
 from mlipselect.io.exact import results
@@ -149,13 +149,13 @@ class Inspector:
             bad = close.get(k) or self._force(frame.atoms)
             reason = wrong.get(k)
             if reason is None and bad is not None:
-                self._bad.append(f"{place_of(frame.source, frame.index)}: {bad}")
+                self._bad.append(f"{frame.place}: {bad}")
                 reason = bad if self.checks.skip_bad else None
             if reason is not None:
                 verdicts[seen.position] = reason
                 kept[k] = False
             elif is_alone(frame.atoms):
-                self._alone.append(f"{place_of(frame.source, frame.index)}: {frame.atoms.symbols[0]}")
+                self._alone.append(f"{frame.place}: {frame.atoms.symbols[0]}")
                 self._kinds.setdefault(str(frame.atoms.info.get("config_type", "")))
         self._digests.append(digests[kept])
         for seen in batch:
@@ -234,11 +234,6 @@ class Inspector:
             "give --min-bond a smaller fraction, or 0",
             text,
         )
-
-
-def place_of(source: str | None, index: int) -> str:
-    """Name a structure by its file and frame."""
-    return f"structure {index}" if source is None else f"{source}, frame {index}"
 
 
 def some(items: Iterable[Any]) -> str:

@@ -98,12 +98,12 @@ def reference_energies(
     marked = _marked(frames, labels)
     for place, _ in marked.values():
         if not has_no_neighbours(frames[place].atoms):
-            _LOGGER.warning("%s: the isolated atom has its images as neighbours", _place(frames[place]))
+            _LOGGER.warning("%s: the isolated atom has its images as neighbours", frames[place].place)
     for symbol, (place, energy) in marked.items():
         if symbol in given and abs(energy - given[symbol]) > CONTRADICTION:
             _LOGGER.warning(
                 "%s: the isolated atom of %s has %.10g eV, the given reference energy %.10g eV is taken",
-                *(_place(frames[place]), symbol, energy, given[symbol]),
+                *(frames[place].place, symbol, energy, given[symbol]),
             )
         found.setdefault(symbol, energy)
     for symbol, energy in _in_large_boxes(frames, labels, set(found), has_no_neighbours).items():
@@ -133,12 +133,12 @@ def _marked(frames: Sequence[Frame], labels: Sequence[Labels]) -> dict[str, tupl
             continue
         symbol = frame.atoms.symbols[0]
         if known.energy is None:
-            _LOGGER.warning("%s: the isolated atom of %s has no energy", _place(frame), symbol)
+            _LOGGER.warning("%s: the isolated atom of %s has no energy", frame.place, symbol)
             continue
         first, energy = found.setdefault(symbol, (place, known.energy))
         if abs(energy - known.energy) > CONTRADICTION:
             raise StructureError(
-                f"it is an isolated atom of {symbol} of {known.energy:.10g} eV, that of {_place(frames[first])} has "
+                f"it is an isolated atom of {symbol} of {known.energy:.10g} eV, that of {frames[first].place} has "
                 f"{energy:.10g} eV: leave one out, or give the reference energy of {symbol}",
                 frame.index,
                 frame.source,
@@ -165,7 +165,7 @@ def _in_large_boxes(
         _LOGGER.warning(
             "%d single atoms without neighbours are closer than %g Å to their images, such as %s: they are not taken "
             "for free atoms; --isolated KEY=VALUE marks those that are",
-            *(len(expanded), LARGE_BOX, _place(frames[expanded[0]])),
+            *(len(expanded), LARGE_BOX, frames[expanded[0]].place),
         )
     for symbol, found in atoms.items():
         energies = [energy for _, _, energy in found]
@@ -174,7 +174,7 @@ def _in_large_boxes(
             _LOGGER.warning(
                 "%d single atoms of %s have energies from %.10g to %.10g eV: that in the largest box is the reference "
                 "energy, %.10g eV of %s",
-                *(len(found), symbol, min(energies), max(energies), taken[2], _place(frames[-taken[1]])),
+                *(len(found), symbol, min(energies), max(energies), taken[2], frames[-taken[1]].place),
             )
     return {symbol: max(found)[2] for symbol, found in atoms.items()}
 
@@ -186,11 +186,6 @@ def distance_of_images(atoms: Atoms) -> float:
         return float("inf")
     reduced = minkowski_reduce(np.asarray(atoms.cell), repeated)[0][repeated]  # type: ignore[no-untyped-call]
     return float(np.linalg.norm(reduced, axis=1).min())
-
-
-def _place(frame: Frame) -> str:
-    """Name the file and the frame, or the index of a structure in memory."""
-    return f"structure {frame.index}" if frame.source is None else f"{frame.source}, frame {frame.index}"
 
 
 def _averages(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mlipselect.exceptions import StructureError
 from mlipselect.io.exact import is_stale
+from mlipselect.io.formats.labels import voigt
 from mlipselect.io.frames import Frame
 from mlipselect.labels.named_units import NamedUnits, named_units
 from mlipselect.labels.names import PLACES, RESULTS, Kind, Name, Place, understand
@@ -146,9 +147,7 @@ def _voigt(matrix: Array) -> Array:
     """Return the six components xx, yy, zz, yz, xz, xy of a matrix that is given in full or by these."""
     if matrix.size == 6:
         return matrix.ravel()
-    full = matrix.reshape(3, 3)
-    both = (full + full.T) / 2
-    return np.array([both[0, 0], both[1, 1], both[2, 2], both[1, 2], both[0, 2], both[0, 1]])
+    return voigt(matrix.reshape(3, 3))
 
 
 def has_volume(frame: Frame) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mlipselect.exceptions import InvalidInputError
+from mlipselect.exceptions import InvalidInputError, place_of
 from mlipselect.features.container import Features
 from mlipselect.features.element_counts import ElementCounts
 from mlipselect.io.digest import sha256
@@ -217,8 +217,7 @@ class FeatureStore:
 
     def where(self, row: int) -> str:
         """Say which structure a row describes."""
-        path, frame = self.source(row)
-        return f"{path}, frame {frame}"
+        return place_of(*self.source(row))
 
     def take(self, indices: ArrayLike) -> NDArray[Any]:
         """Read some rows, in the order asked for.
