@@ -41,7 +41,8 @@ def test_stresses_of_zero(caplog):
     assert counts(structures) == (3, 3, 2)
     assert "left out, as it is exactly 0 (frame 1)" in caplog.text
     structures[1].arrays["forces"][:] = 0.0
-    assert counts(structures) == (3, 3, 3), "a relaxed crystal"
+    structures[1].set_scaled_positions([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+    assert counts(structures) == (3, 3, 3), "a crystal at rest"
     for atoms in structures:
         atoms.info["stress"] = np.zeros(6)
     assert counts(structures) == (3, 3, 0)

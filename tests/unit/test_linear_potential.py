@@ -120,7 +120,7 @@ def test_each_structure_is_used_for_what_it_has(caplog):
         atoms.calc = SinglePointCalculator(atoms, **results)
     with caplog.at_level(logging.INFO, logger="mlipselect"):
         fitted = potential().fit(structures)
-    assert "labels of 12 structures: energy 8 (energy), forces 8 (forces), virial 4 (stress)" in caplog.text
+    assert "labels of 12 structures: energies of 8 (energy), forces of 8 (forces), virials of 4 (stress)" in caplog.text
     # Rows in units of the noise that the evidence found for each kind.
     A, y = dense(structures, [1.0 / fitted.noise_[kind] for kind in ("energy", "forces", "virial")])
     mean = ridge.posterior(A, y, fitted.prior_variance_, 1.0)[0]

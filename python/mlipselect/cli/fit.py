@@ -98,7 +98,9 @@ def run(options: argparse.Namespace) -> None:
         with _named(frames):
             atoms = [frame.atoms for frame in frames]
             references = potential.references(frames, labels)
-            potential.fit_rows(potential.rows(atoms, labels, references, progress=progress_from(options)), references)
+            rows = potential.rows(atoms, labels, references, progress=progress_from(options))
+            potential.fit_rows(rows, references)
+            potential.compare_labels(frames, labels, rows)
             errors = [("training", frames, prediction_errors(potential, atoms, labels))]
         if test_frames:
             with _named(test_frames):

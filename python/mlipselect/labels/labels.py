@@ -10,8 +10,12 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from mlipselect.labels.names import Kind
+
 COUNTED = ("energy", "forces", "virial")
 """Labels of a structure, in the order of reports; a stress has become a virial."""
+
+_PLURALS = {"energy": "energies", "forces": "forces", "virial": "virials"}
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,9 @@ class Labels:
     is_free_atom : bool
         Whether the structure is marked as an isolated atom: its energy is a reference energy, and nothing is fitted to
         it.
+    keys : dict of str
+        The keys of its labels by what they are: ``"energy"``, ``"forces"``, ``"virial"``, or ``"stress"`` for a virial
+        that was made of a stress.
     """
 
     energy: float | None = None
@@ -38,6 +45,7 @@ class Labels:
     virial: NDArray[np.float64] | None = None
     forces_count: NDArray[np.bool_] | None = None
     is_free_atom: bool = False
+    keys: dict[Kind, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,6 @@ class LabelSet(Sequence[Labels]):
         parts = []
         for kind, number in self.counts().items():
             keys = self.found.get(kind, Counter())
-            names = [key if len(keys) == 1 else f"{key} {n}" for key, n in keys.items()]
-            parts.append(f"{kind} {number} ({', '.join(names) or 'none'})")
+            names = [key if len(keys) == 1 else f"{key} of {n}" for key, n in keys.items()]
+            parts.append(f"{_PLURALS[kind]} of {number}" + (f" ({', '.join(names)})" if names else ""))
         return ", ".join(parts)

@@ -10,9 +10,13 @@ from ase import Atoms
 from ase.constraints import FixAtoms, FixCartesian, FixedLine, FixedPlane, FixScaled
 from numpy.typing import NDArray
 
+from mlipselect._core import neighbor_list
 from mlipselect.io.frames import Frame
 from mlipselect.io.notes import Notes
 from mlipselect.labels.labels import Labels
+
+SYMMETRIC = 1e-3
+"""Largest sum of directions to neighbours that counts as none, as positions are rounded."""
 
 _HOLDING = (FixAtoms, FixCartesian, FixedLine, FixedPlane, FixScaled)
 
@@ -46,10 +50,12 @@ def leave_out_placeholders(frames: Sequence[Frame], labels: Sequence[Labels], no
 
 
 def _zero_energies(frames: Sequence[Frame], labels: list[Labels], notes: Notes) -> list[Labels]:
-    """Leave out energies that are zero in all of a file with forces; say it where all are another number."""
+    """Leave out energies of exactly zero beside forces; say it where all of a file are another number."""
     energies = [known.energy for known in labels if known.energy is not None]
-    if not energies or min(energies) < max(energies):
+    if not energies:
         return labels
+    if min(energies) < max(energies):
+        return [_without_zero_energy(frame, known, notes) for frame, known in zip(frames, labels, strict=True)]
     if energies[0] == 0.0 and any(_is_nonzero(known.forces) for known in labels):
         for frame, known in zip(frames, labels, strict=True):
             if known.energy is not None:
@@ -63,6 +69,14 @@ def _zero_energies(frames: Sequence[Frame], labels: list[Labels], notes: Notes) 
                 f"the energy is exactly {energies[0]:.10g} in all of the file, as if nobody had computed it",
             )
     return labels
+
+
+def _without_zero_energy(frame: Frame, known: Labels, notes: Notes) -> Labels:
+    """Leave out an energy of exactly zero beside forces, where other structures of the file have other energies."""
+    if known.energy != 0.0 or not _is_nonzero(known.forces):
+        return known
+    _note(notes, frame, "the energy was left out, as it is exactly 0 beside forces")
+    return replace(known, energy=None)
 
 
 def _zero_virials(frames: Sequence[Frame], labels: list[Labels], notes: Notes) -> list[Labels]:
@@ -99,14 +113,48 @@ def _forces_of_held_atoms(frames: Sequence[Frame], labels: list[Labels], notes: 
 
 
 def _zero_forces(frames: Sequence[Frame], labels: list[Labels], notes: Notes) -> list[Labels]:
-    """Say it where all forces of a file are zero."""
+    """Leave out forces that are all exactly zero among others; say it where all forces of a file are zero."""
     several = [(frame, known) for frame, known in zip(frames, labels, strict=True) if len(frame.atoms) > 1]
     forces = [known.forces for _, known in several if known.forces is not None]
-    if len(forces) > 1 and not any(one.any() for one in forces):
-        for frame, known in several:
+    if not any(one.any() for one in forces):
+        for frame, known in several if len(forces) > 1 else ():
             if known.forces is not None:
                 _note(notes, frame, "all forces of the file are exactly 0, as if nobody had computed them")
-    return labels
+        return labels
+    out = []
+    for frame, known in zip(frames, labels, strict=True):
+        is_zero = known.forces is not None and not known.forces.any()
+        counted = known.forces_count is None or bool(known.forces_count.any())
+        if is_zero and counted and not forces_vanish_by_symmetry(frame.atoms):
+            _note(notes, frame, "the forces were left out, as all are exactly 0 and the symmetry does not make them so")
+            known = replace(known, forces=None, forces_count=None)
+        out.append(known)
+    return out
+
+
+def forces_vanish_by_symmetry(atoms: Atoms, cutoff: float = 6.0) -> bool:
+    """Tell whether the neighbours of each atom pull it equally in all directions, whatever the pair potential.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        The structure.
+    cutoff : float
+        Distance in Å up to which atoms are neighbours.
+    """
+    a, b, c = map(bool, atoms.pbc)
+    i, j, shifts = neighbor_list(atoms.positions, atoms.cell.array, (a, b, c), cutoff)
+    vectors = atoms.positions[j] - atoms.positions[i] + shifts @ atoms.cell.array
+    distances = np.linalg.norm(vectors, axis=1, keepdims=True)
+    smooth = (1.0 - distances / cutoff) ** 2
+    for power in (0.0, 1.0, 2.0):
+        # Elements pull differently.
+        pulls = smooth * vectors / distances ** (power + 1.0) * np.sqrt(atoms.numbers[j])[:, None]
+        sums = np.zeros((len(atoms), 3))
+        np.add.at(sums, i, pulls)
+        if np.abs(sums).max(initial=0.0) > SYMMETRIC:
+            return False
+    return True
 
 
 def held_components(atoms: Atoms) -> NDArray[np.bool_]:

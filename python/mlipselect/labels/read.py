@@ -18,6 +18,7 @@ from mlipselect.labels.free_atoms import mark_free_atoms
 from mlipselect.labels.labels import COUNTED, Labels, LabelSet
 from mlipselect.labels.names import Kind
 from mlipselect.labels.options import LabelOptions
+from mlipselect.labels.outliers import tell_outliers
 from mlipselect.labels.placeholders import leave_out_placeholders
 from mlipselect.labels.values import Array, Candidate, Labelled, has_volume
 
@@ -60,9 +61,10 @@ def read_labels(structures: Iterable[Atoms | Frame], options: LabelOptions | Non
     it (``stress_GPa``, ``energy-unit=Hartree``) are converted.
 
     What is left out, with a warning that counts it: labels of NaN alone, virials and stresses of structures that are
-    not periodic in three directions, stresses of exactly zero beside forces, energies of exactly zero everywhere beside
-    forces, forces of exactly zero of atoms that are held in place, and all labels of structures whose electronic steps
-    did not converge.
+    not periodic in three directions, stresses of exactly zero beside forces, energies of exactly zero beside forces
+    where others are none or all are zero, forces of exactly zero of atoms that are held in place, forces that are all
+    exactly zero in a structure whose symmetry does not make them so, and all labels of structures whose electronic
+    steps did not converge. Energies and forces far from all others are told and used.
     """
     options = options or LabelOptions()
     frames = list(as_frames(structures))
@@ -82,7 +84,9 @@ def read_labels(structures: Iterable[Atoms | Frame], options: LabelOptions | Non
     if options.unconverged == "drop":
         labels = [Labels() if out else known for out, known in zip(unconverged(frames, notes), labels, strict=True)]
     marks = options.marks()
-    labelled = LabelSet(mark_free_atoms(frames, labels, marks), names)
+    labels = mark_free_atoms(frames, labels, marks)
+    tell_outliers(frames, labels, notes)
+    labelled = LabelSet(labels, names)
     if not data:
         for mark in marks:
             if not any(mark.matches(frame) for frame in frames):
@@ -108,6 +112,7 @@ def _labels(structure: Labelled, chosen: Chosen, notes: Notes) -> Labels:
     if {"virial", "stress"} & values.keys() and not has_volume(structure.frame):
         notes.add("a virial or stress was left out, as the structure is not periodic in three directions")
         values = {kind: value for kind, value in values.items() if kind in ("energy", "forces")}
+    keys = {kind: chosen[kind][0].name.key for kind in values if kind != "stress" or "virial" not in values}
     if "stress" in values:
         volume = float(structure.frame.atoms.get_volume())  # type: ignore[no-untyped-call]
         of_stress = -volume * values.pop("stress")
@@ -115,7 +120,7 @@ def _labels(structure: Labelled, chosen: Chosen, notes: Notes) -> Labels:
             _check_agreement(structure, chosen, values["virial"], of_stress, 1e-5 + 1e-6 * volume)
         values.setdefault("virial", of_stress)
     energy = values.get("energy")
-    return Labels(None if energy is None else float(energy), values.get("forces"), values.get("virial"))
+    return Labels(None if energy is None else float(energy), values.get("forces"), values.get("virial"), keys=keys)
 
 
 def _check_agreement(structure: Labelled, chosen: Chosen, virial: Array, of_stress: Array, rounding: float) -> None:

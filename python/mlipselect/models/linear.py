@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,15 +18,17 @@ from mlipselect.descriptors.record import describe_descriptor
 from mlipselect.descriptors.registry import from_record
 from mlipselect.exceptions import InvalidInputError, NotFittedError, StructureError
 from mlipselect.features.design import iter_designs
-from mlipselect.io.frames import Frame
+from mlipselect.io.frames import Frame, as_frames
 from mlipselect.io.output import Output
 from mlipselect.labels.free_atoms import reference_energies
 from mlipselect.labels.labels import Labels
+from mlipselect.labels.names import Kind
 from mlipselect.labels.options import Keys, LabelOptions
 from mlipselect.labels.read import read_labels
 from mlipselect.models.calculator import LinearCalculator
+from mlipselect.models.consistency import contradictory_energies, contradictory_virials, sample
 from mlipselect.models.evidence import Spectrum, log_evidence, maximise_evidence
-from mlipselect.models.noise import Block, maximise_evidence_of_kinds
+from mlipselect.models.noise import Block, fit_some, maximise_evidence_of_kinds
 from mlipselect.models.rows import KINDS, LabelRows
 from mlipselect.parameters import Parametrised
 from mlipselect.progress import progress_bar
@@ -182,7 +184,10 @@ class LinearPotential(Parametrised):
             structures, LabelOptions(energy_key, forces_key, virial_key, stress_key, isolated, unconverged)
         )
         references = self.references(structures, labels)
-        return self.fit_rows(self.rows(structures, labels, references, progress=progress), references)
+        rows = self.rows(structures, labels, references, progress=progress)
+        self.fit_rows(rows, references)
+        self.compare_labels(structures, labels, rows)
+        return self
 
     def references(self, structures: Sequence[Atoms | Frame], labels: Sequence[Labels]) -> dict[str, float]:
         """Find the energy of a free atom of each element.
@@ -254,6 +259,51 @@ class LinearPotential(Parametrised):
                 bar.update(1)
         return sums
 
+    def compare_labels(self, structures: Sequence[Atoms | Frame], labels: Sequence[Labels], rows: LabelRows) -> None:
+        """Warn of labels that contradict each other, as those in another unit or of another sign do.
+
+        Energies that the fit does not meet are compared with what the forces alone predict, virials with what energies
+        and forces predict.
+
+        Parameters
+        ----------
+        structures : sequence of ase.Atoms or Frame
+            Structures.
+        labels : sequence of Labels
+            Their labels, as `mlipselect.labels.read_labels` returns them.
+        rows : LabelRows
+            What `rows` returns for them.
+        """
+        self._check_fitted()
+        blocks = {kind: block for kind, block in self._told_blocks(rows).items() if kind in self.noise_}
+        noise = {kind: deviation**2 for kind, deviation in self.noise_.items()}
+        frames = list(as_frames(structures))
+        inverse = 1.0 / self._scales()
+
+        def compare(kind: Kind, by: Sequence[str], contradict: Callable[..., bool]) -> bool:
+            told = {name: blocks[name] for name in by if name in blocks}
+            places = sample(frames, labels, kind) if kind in blocks else []
+            if not places:
+                return False
+            atoms = [frames[place].atoms for place in places]
+            designs = iter_designs(atoms, self.descriptor, self.n_threads)
+            own = np.array([getattr(design, kind) for design in designs]) * inverse
+            members = [frames[place] for place in places], [labels[place] for place in places]
+            fit = fit_some(told, self.prior_variance_, noise) if told else None
+            return contradict(*members, own, fit, self.weights_ / inverse)
+
+        if not compare("energy", ["forces"], contradictory_energies):
+            compare("virial", ["energy", "forces"], contradictory_virials)
+
+    def _told_blocks(self, rows: LabelRows) -> dict[str, Block]:
+        """Take the factors of rows apart, of the kinds of labels that say something."""
+        blocks = {
+            kind: Block.from_triangle(factor.triangle(n_threads=self.n_threads), factor.n_rows)
+            for kind, factor in rows.factors.items()
+        }
+        # Labels may be zero by symmetry, such as the forces of a perfect crystal: they tell no noise.
+        return {kind: block for kind, block in blocks.items() if block.says_something}
+
     def _row_weights(self) -> dict[str, float] | None:
         """Return the weights of the kinds of labels; None if the evidence is to settle their noises."""
         given = (self.energy_weight, self.forces_weight, self.virial_weight)
@@ -311,12 +361,7 @@ class LinearPotential(Parametrised):
 
     def _fit_noises(self, rows: LabelRows) -> tuple[NDArray[np.float64], LeastSquares]:
         """Fit with one noise for each kind; return the scaled weights, and all rows in units of their noise."""
-        blocks = {
-            kind: Block.from_triangle(factor.triangle(n_threads=self.n_threads), factor.n_rows)
-            for kind, factor in rows.factors.items()
-        }
-        # Labels may be zero by symmetry, such as the forces of a perfect crystal: they tell no noise.
-        told = {kind: block for kind, block in blocks.items() if block.says_something}
+        told = self._told_blocks(rows)
         if not told:
             raise InvalidInputError("expected at least one label that is not zero, got none")
         found = maximise_evidence_of_kinds(told)

@@ -126,6 +126,46 @@ def maximise_evidence_of_kinds(blocks: Mapping[str, Block]) -> Noises:
         return _highest(blocks)
 
 
+@dataclass(frozen=True)
+class PartialFit:
+    """Weights from some kinds of labels, and how well these determine them.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (d,)
+        Mean of the posterior.
+    factor : ndarray of shape (d, d)
+        Triangular factor of its precision.
+    """
+
+    weights: NDArray[np.float64]
+    factor: NDArray[np.float64]
+
+    def doubt(self, rows: NDArray[np.float64]) -> float:
+        """Sum of the variances of what rows, shape (n, d), predict, relative to the sum of squares of that."""
+        squares = float(np.sum((rows @ self.weights) ** 2))
+        spread = solve_triangular(self.factor, rows.T, trans="T")
+        return float(np.sum(spread**2)) / squares if squares > 0.0 else np.inf
+
+
+def fit_some(blocks: Mapping[str, Block], prior: float, noise: Mapping[str, float]) -> PartialFit:
+    """Fit to some kinds of labels with given variances.
+
+    Parameters
+    ----------
+    blocks : mapping of str to Block
+        Rows and targets of each kind of label, equally wide.
+    prior : float
+        Variance of a weight.
+    noise : mapping of str to float
+        Variance of the noise of a row, by kind.
+    """
+    with threadpool_limits(limits=1, user_api="blas"):
+        variances = np.array([prior, *(noise[kind] for kind in blocks)])
+        factor, targets = _stacked_factor(blocks, variances)
+        return PartialFit(solve_triangular(factor, targets), factor)
+
+
 def _highest(blocks: Mapping[str, Block]) -> Noises:
     """Climb to the highest maximum of the evidence."""
     sizes = np.array([(np.sum(block.targets**2) + block.rest) / block.n_rows for block in blocks.values()])
