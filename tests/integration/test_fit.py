@@ -27,7 +27,10 @@ def test_fit_writes_the_potential_of_the_function_and_says_what_it_used(files, c
     same = ms.LinearPotential(ms.ACE(["Si"], totaldegree=6)).fit(structures)
     np.testing.assert_array_equal(fitted.weights_, same.weights_)
     output = capsys.readouterr().out
-    assert "5 structures, of which have labels: energy 5 (dft_energy), forces 3 (dft_force), virial 0 (none)" in output
+    assert (
+        "5 structures, of which have labels: energies of 5 (dft_energy), forces of 3 (dft_force), virials of 0"
+        in output
+    )
     assert "reference energies: Si -1.500000 eV" in output
     errors = [
         (same.predict(atoms).energy - atoms.info["dft_energy"]) / len(atoms) for atoms in ase.io.read("pool.xyz", ":")
@@ -112,7 +115,10 @@ def test_keys_of_each_set_are_guessed_for_itself(files, capsys):
     )
     both = ["--energy-key", "dft_energy", "REF_energy", "--forces-key", "dft_force", "REF_forces"]
     assert main(["fit", "core.xyz", "other.xyz", "--totaldegree", "6", "-o", "both.npz", *both]) == 0
-    assert "energy 8 (dft_energy 5, REF_energy 3), forces 7 (dft_force 4, REF_forces 3)" in capsys.readouterr().out
+    assert (
+        "energies of 8 (dft_energy of 5, REF_energy of 3), forces of 7 (dft_force of 4, REF_forces of 3)"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_test_set_has_the_labels_of_the_training_set(files, capsys):
