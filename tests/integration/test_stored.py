@@ -108,7 +108,10 @@ def test_the_command_takes_the_folder_of_a_store(files, store):
         (["--method", "k_medoids", "--min-distance", "0.1"], "KMedoids chooses its structures together"),
         (["--method", "cur", "--rows", "atoms"], "atomic rows are used in memory only"),
         (["--update", "atoms"], "atomic rows are used in memory only"),
-        (["--score", "force"], "scores and updates of forces and stress are not for stores"),
+        (
+            ["--score", "force"],
+            "scores, updates and objectives of forces and stress need structures as pool, not a store",
+        ),
         (["--groups", "none", "--max", "1"], "pool.xyz, frame 0: expected a key 'none' to group by"),
         (["--stratify-by", "config_type"], "stratify_by: expected only with the method random"),
         (["--totaldegree", "8"], "--totaldegree: expected no descriptor with a store"),

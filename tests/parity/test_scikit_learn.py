@@ -69,7 +69,7 @@ def test_the_checks_of_scikit_learn(method):
 SELECTORS = {
     "energy": lambda n: ms.BayesianSelector(n, score="energy"),
     "logdet": lambda n: ms.BayesianSelector(n, score="logdet", prior_precision=np.full(5, 0.1), stop_gain=1e-9),
-    "pool_variance": lambda n: ms.BayesianSelector(n, score="pool_variance", target=X[:9]),
+    "pool_variance": lambda n: ms.BayesianSelector(n, score="pool_variance", prior_precision=np.full(5, 0.1)),
     "pool_std": lambda n: ms.BayesianSelector(n, score="pool_std", posterior=ms.Posterior(5, 0.1, 1.0)),
     "fps": lambda n: ms.FPS(n, metric="cosine"),
     "facility_location": lambda n: ms.FacilityLocation(n),

@@ -222,7 +222,12 @@ def test_support_is_that_of_scikit_matter():
         ({"prior_precision": 1.0, "posterior": Posterior(3, 1.0)}, "prior_precision or posterior, not both"),
         ({"posterior": Posterior(4, 1.0)}, "the pool has 3 features per row, expected 4"),
         ({"noise_precision": -1.0}, "expected precisions above 0|noise precision must be a number above 0"),
-        ({"target": np.ones((2, 4)), "score": "pool_variance"}, "the target has 4 features per row, expected 3"),
+        ({"objective": "stress"}, "objective: expected one of energy, forces, both, got 'stress'"),
+        (
+            {"objective": "forces", "score": "energy"},
+            "objective: expected one of the scores pool_variance and pool_std",
+        ),
+        ({"objective": "forces"}, "scores, updates and objectives of forces and stress need designs="),
         ({"n_threads": 0}, "n_threads: expected a number of threads"),
     ],
 )

@@ -127,7 +127,7 @@ def test_from_files_to_a_selection_by_forces(files):
         ({"score": "force"}, r"need designs=Designs\(structures, descriptor\)"),
         ({"score": {"force": -1.0}}, "none negative and not all zero"),
         ({"score": {"entropy": 1.0}}, "weights of energy, force, stress"),
-        ({"score": "pool_variance", "update": "forces"}, "cannot be combined with update 'forces'"),
+        ({"score": "logdet", "update": "forces"}, "cannot be combined with update 'forces'"),
         ({"score": "force", "update": "atoms"}, "needs the atomic rows|cannot be combined"),
         ({"update": "all"}, "update must be 'structure', 'atoms', 'forces' or 'stress', given 'all'"),
     ],

@@ -237,8 +237,8 @@ def test_scores_of_a_target_are_those_in_memory(score, case, data):
     excluded = data.draw(st.lists(st.integers(0, len(X) - 1), max_size=len(X) - n, unique=True))
 
     def select(pool, engine="lazy"):
-        selector = ms.BayesianSelector(n, score=score, prior_precision=prior, target=target, engine=engine)
-        return selector.fit(pool, core=core, exclude=excluded)
+        selector = ms.BayesianSelector(n, score=score, prior_precision=prior, engine=engine)
+        return selector.fit(pool, core=core, target=target, exclude=excluded)
 
     stored, memory, naive = select(rows), select(X), select(X, "naive")
     np.testing.assert_array_equal(stored.selected_idx_, memory.selected_idx_)

@@ -36,7 +36,7 @@ def test_the_order_in_memory_does_not_matter(selector, dtype):
 def test_targets_and_constraints_take_any_order():
     X = np.random.default_rng(0).normal(size=(60, 4))
     fitted = [
-        BayesianSelector(5, score="pool_variance", target=target).fit(pool, constraints=[MinDistance(0.1)])
+        BayesianSelector(5, score="pool_variance").fit(pool, target=target, constraints=[MinDistance(0.1)])
         for target, pool in ((X[:20], X), (np.asfortranarray(X[:20]), np.asfortranarray(X)))
     ]
     np.testing.assert_array_equal(*(selector.selected_idx_ for selector in fitted))

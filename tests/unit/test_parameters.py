@@ -25,8 +25,8 @@ def test_parameters_are_stored_as_they_come_and_can_be_set(kind):
 
 
 def test_parameters_that_differ_are_shown_on_one_line():
-    selector = ms.BayesianSelector(5, score="logdet", target=np.zeros((2000, 30)), ridge=1e-4)
-    text = "BayesianSelector(n_to_select=5, score='logdet', target=<array of shape (2000, 30), float64>)"
+    selector = ms.BayesianSelector(5, score="logdet", prior_precision=np.zeros((30, 30)), ridge=1e-4)
+    text = "BayesianSelector(n_to_select=5, score='logdet', prior_precision=<array of shape (30, 30), float64>)"
     assert repr(selector) == text
 
 

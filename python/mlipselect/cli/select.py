@@ -27,6 +27,7 @@ from mlipselect.selection.described import is_store
 from mlipselect.selection.job import run_job
 from mlipselect.selection.limits import Limits
 from mlipselect.selection.options import Candidates, Inputs, Method, Options, Outputs, Prior, SelectorParameters
+from mlipselect.selection.target import TargetOptions
 from mlipselect.selectors.registry import METHODS, parameter_names
 from mlipselect.stores.manifest import read_manifest
 from mlipselect.utils.option import options_of
@@ -59,6 +60,9 @@ EXAMPLES = """\
   # lower the uncertainty over the whole pool instead of picking the most uncertain structure
   mlipselect select pool.xyz --core train.xyz --score pool_variance -n 20 -o selected.xyz
 
+  # for surfaces: lower the uncertainty over these slabs, each plane with the same weight
+  mlipselect select pool.xyz --core train.xyz --target slabs.xyz --target-groups plane -n 20 -o selected.xyz
+
   # by the features of a MACE model; a store of them takes the same options
   mlipselect select pool.xyz --core train.xyz --descriptor mace --model si.model -n 20 -o selected.xyz
 """
@@ -84,6 +88,7 @@ def add_parser(verbs: Any) -> None:
     for name, declared in options_of(SelectorParameters).items():
         owners = ", ".join(method for method, kind in METHODS.items() if name in parameter_names(kind))
         add_option(group, name, dataclasses.replace(declared, help=f"{owners}: {declared.help}"))
+    add_options(parser.add_argument_group(TargetOptions.title), TargetOptions)
     group = parser.add_argument_group(Prior.title)
     add_options(group, Prior)
     add_options(group, Candidates, "composition")
@@ -114,6 +119,6 @@ def _descriptor(options: argparse.Namespace) -> Any:
         return None
     if store is not None:
         return descriptor_for(options, store.descriptor, "a store")
-    if any(map(is_described, options.core or [])) and not has_descriptor_options(options):
+    if any(map(is_described, [*(options.core or []), *(options.target or [])])) and not has_descriptor_options(options):
         return None
     return descriptor_from(options, options.dtype or "float64")

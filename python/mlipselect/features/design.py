@@ -135,3 +135,17 @@ def iter_designs(
         except StructureError as error:
             raise StructureError(error.problem, index) from None
         yield design
+
+
+def padded(rows: NDArray[Any], width: int) -> NDArray[Any]:
+    """Append columns of zeros to derivatives, since element fractions do not change with displacement or strain."""
+    return np.ascontiguousarray(np.pad(rows, ((0, 0), (0, width - rows.shape[1]))))
+
+
+def needed(designs: Designs | None, name: str) -> Designs:
+    """Return designs, or refuse their absence."""
+    if designs is None:
+        raise InvalidInputError(
+            f"scores, updates and objectives of forces and stress need {name}=Designs(structures, descriptor)"
+        )
+    return designs

@@ -18,6 +18,7 @@ from mlipselect.io.inspection import Rejected
 from mlipselect.io.writer import Writer
 from mlipselect.selection.core import Core
 from mlipselect.selection.options import Options
+from mlipselect.selection.target import Target
 from mlipselect.selectors import Selector
 from mlipselect.stores.joined import JoinedStores
 
@@ -111,9 +112,24 @@ class CandidatePool(ABC):
             Rows of the core.
         """
 
+    def featurize_target(self, target: Target, descriptor: DescriptorLike | None, options: Options) -> Features:  # noqa: ARG002
+        """Describe a target like the candidates, which are described already.
+
+        Parameters
+        ----------
+        target : Target
+            The target, surveyed.
+        descriptor : object, optional
+            What was given.
+        options : Options
+            Options of the selection.
+        """
+        how = options.execution
+        return target.rows(self.descriptor, self.features, n_threads=how.n_threads, progress=how.progress)
+
     def designs(self, core: Core | None, n_threads: int | None) -> dict[str, Designs]:  # noqa: ARG002
         """Prepare the rows of forces and stresses, by the parameters of `Selector.fit`."""
-        raise InvalidInputError("scores and updates of forces and stress need structures as pool")
+        raise InvalidInputError("scores, updates and objectives of forces and stress need structures as pool")
 
     @property
     @abstractmethod

@@ -45,6 +45,10 @@ class Core(Structures):
         How files are read.
     checks : Checks, optional
         What structures are looked at for.
+    group_by : sequence of str, optional
+        Keys by which structures are grouped; see `Structures`.
+    name : str, default="core"
+        What messages call these structures.
 
     Attributes
     ----------
@@ -63,16 +67,19 @@ class Core(Structures):
         isolated: Sequence[Isolated] = (),
         reading: Reading | None = None,
         checks: Checks | None = None,
+        group_by: Sequence[str] = (),
+        name: str = "core",
     ):
         items: list[Any] = list(given) if isinstance(given, (list, tuple)) else [given]
-        self.described = [DescribedCore(item) for item in items if is_described(item)]
+        self.described = [DescribedCore(item, name) for item in items if is_described(item)]
         others = [item for item in items if not is_described(item)]
         super().__init__(
             cast("StructuresLike", others if self.described else given),
             isolated,
+            group_by=group_by,
             reading=reading,
             checks=checks,
-            where=" of the core",
+            where=f" of the {name}",
         )
         self.files_to_keep = self.paths + [path for known in self.described for path in known.paths]
 
@@ -144,18 +151,21 @@ class Core(Structures):
 
 
 class DescribedCore:
-    """Features of structures in the training set.
+    """Features of structures in the training set, or of those that a selection is for.
 
     Parameters
     ----------
     given : Features, FeatureStore, JoinedStores or path
         The features, or the folder or archive that keeps them.
+    part : str, default="core"
+        What messages call these structures.
     """
 
-    def __init__(self, given: Any):
+    def __init__(self, given: Any, part: str = "core"):
         self.paths: list[str] = []
         self.store: JoinedStores | None = None
-        self.name = "the features of the core"
+        self._part = part
+        self.name = f"the features of the {part}"
         if isinstance(given, JoinedStores) or is_store(given):
             self.store = given if isinstance(given, JoinedStores) else open_stores([given])
             self.name, self.features = self.store.name, self.store.load()
@@ -212,7 +222,7 @@ class DescribedCore:
                 f"{self.name}: has features of type {self.features.dtype}, those of the pool are {np.dtype(dtype)}"
             )
         if rows == "atoms":
-            raise InvalidInputError(f"{self.name}: atomic rows of a core need its structures: give the files")
+            raise InvalidInputError(f"{self.name}: atomic rows of a {self._part} need its structures: give the files")
         try:
             return with_composition(self.features, elements)
         except InvalidInputError as error:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlipselect._core import Posterior
-from mlipselect.checkpoint import Checkpoint
+from mlipselect.checkpoint import Checkpoint, identity_of
 from mlipselect.descriptors.base import DescriptorLike
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Features
@@ -32,6 +32,7 @@ from mlipselect.selection.pools import open_pool
 from mlipselect.selection.potential import fitted_potential, potential_input
 from mlipselect.selection.record import passed_over, picks_depend_on, recorded_parameters, selection_notes
 from mlipselect.selection.result import Selection
+from mlipselect.selection.target import Target
 from mlipselect.selectors import Constraint, Selector
 from mlipselect.selectors.registry import make_selector
 from mlipselect.selectors.starting_posterior import learned, starting_posterior
@@ -68,29 +69,32 @@ def run_job(pool: Any, n: int, core: CoreLike | None, descriptor: DescriptorLike
     selector = _selector(n, options, parameters)
     candidates = open_pool(pool, options)
     options = candidates.settled(options)
+    target = _target(selector, options)
     candidates.refuse(selector, options)
     known = None
     if core is not None:
         known = Core(core, options.candidates.marks, options.reading, options.checks.of_a_core())
         if known.described and selector.needs_designs:
             raise InvalidInputError("scores and updates of forces and stress need structures as core: give their files")
+    inputs = _inputs(candidates, known, target, options)
     with contextlib.ExitStack() as stack:
-        files = open_outputs(options.outputs, _inputs(candidates, known, options), stack)
+        files = open_outputs(options.outputs, inputs, stack)
         rejects = None
         if options.checks.skip_bad and options.outputs.output is not None:
-            inputs = _inputs(candidates, known, options)
             rejects = stack.enter_context(RejectedFile(options.outputs.output, inputs))
         times = [time.perf_counter()]
         writer = None if files is None else structure_writer(options.outputs, files)
         candidates.survey(known, n, options.execution.progress, writer)
+        if target is not None:
+            target.survey(options.execution.progress)
         if writer is not None:
             writer.refuse_several(n)
             writer.tell()
         times.append(time.perf_counter())
         if len(candidates.sizes):
-            result = _selected(selector, candidates, known, n, descriptor, options, times)
+            result = _selected(selector, candidates, known, target, n, descriptor, options, times)
         else:
-            result = _nothing(candidates, known, n, options)
+            result = _nothing(candidates, known, target, n, options)
         result.seconds = dict(zip(("reading", "features", "selection"), np.diff(times).tolist(), strict=False))
         if rejects is not None:
             rejects.finish(result.rejected)
@@ -104,6 +108,7 @@ def _selected(
     selector: Selector,
     pool: CandidatePool,
     core: Core | None,
+    target: Target | None,
     n: int,
     descriptor: DescriptorLike | None,
     options: Options,
@@ -111,19 +116,66 @@ def _selected(
 ) -> Selection:
     """Describe pool and core, and make the picks; `times` takes the moments at which each was done."""
     in_atoms = selector.needs_atomic_rows or options.prior.update == "atoms"
+    if descriptor is None and target is not None and not (core is not None and core.described):
+        descriptor = target.recorded_descriptor()
     core_features = pool.featurize(core, descriptor, "atoms" if in_atoms else "structure", options)
+    target_features = None if target is None else pool.featurize_target(target, descriptor, options)
     times.append(time.perf_counter())
     if pool.rejected:
         selector.n_to_select = min(n, len(pool.sizes))
     constraints = options.limits.constraints(pool)
-    _fit(selector, pool, core, core_features, constraints, n, options)
+    given = _aims(selector, pool, core, target, target_features, options)
+    _fit(selector, pool, core, core_features, given, constraints, n, options)
     posterior, information = _learned(selector, pool, core_features, options)
     times.append(time.perf_counter())
     outcome = Outcome(selector, core_features, information)
-    return _result(pool, core, n, options, outcome, posterior, constraints)
+    return _result(pool, core, target, n, options, outcome, posterior, constraints)
 
 
-def _nothing(pool: CandidatePool, core: Core | None, n: int, options: Options) -> Selection:
+def _target(selector: Selector, options: Options) -> Target | None:
+    """Open the target, if there is one, and refuse it where the selector has no use for it.
+
+    Raises
+    ------
+    InvalidInputError
+        A method or a score without a target, or a share of a pool.
+    """
+    if options.target.target is None:
+        return None
+    if options.candidates.shard is not None:
+        raise InvalidInputError(
+            "target: not with `shard`: the scores that have a target may rise, and `merge` needs scores that never do"
+        )
+    if not selector.takes_target:
+        given = options.method.method + (f" with {options.method.score}" if selector.keeps_posterior else "")
+        raise InvalidInputError(
+            "target: expected the method bayesian with the score pool_variance or pool_std, which lower the "
+            f"uncertainty of a target, got {given}"
+        )
+    return Target(options.target, options.candidates.marks, options.reading, options.checks)
+
+
+def _aims(
+    selector: Selector,
+    pool: CandidatePool,
+    core: Core | None,
+    target: Target | None,
+    target_features: Features | None,
+    options: Options,
+) -> dict[str, Any]:
+    """Return the target and the designs that the selector has use for, by the parameters of `fit`."""
+    given: dict[str, Any] = {}
+    n_threads = options.execution.n_threads
+    if selector.needs_designs or (selector.needs_target_designs and target is None):
+        given |= pool.designs(core, n_threads)
+    if target is not None:
+        given |= {"target": target_features, "target_weights": target.weights}
+        if selector.needs_target_designs:
+            given["target_designs"] = target.designs(pool.descriptor, n_threads)
+    return given
+
+
+def _nothing(pool: CandidatePool, core: Core | None, target: Target | None, n: int, options: Options) -> Selection:
     """Return the selection from a pool of which every structure was passed over."""
     return Selection(
         frames=[],
@@ -135,16 +187,23 @@ def _nothing(pool: CandidatePool, core: Core | None, n: int, options: Options) -
         descriptor=None,
         features=Features(np.empty((0, 0)), np.empty(0, dtype=np.int64)),
         isolated=pool.isolated,
-        rejected=_all_rejected(pool, core),
+        rejected=_all_rejected(pool, core, target),
         parameters={"n": n, "method": options.method.method, **options.checks.recorded()},
         notes=passed_over(0, n, pool, None),
-        inputs={"pool": pool.summary(), "core": None if core is None else core.summary()},
+        inputs=_summaries(pool, core, target),
     )
 
 
-def _all_rejected(pool: CandidatePool, core: Core | None) -> list[Rejected]:
-    """Return what was passed over, in the pool and then in the core."""
-    return [*pool.rejected, *([] if core is None else (core.rejected[position] for position in sorted(core.rejected)))]
+def _all_rejected(pool: CandidatePool, *others: Core | None) -> list[Rejected]:
+    """Return what was passed over, in the pool and then in the core and in the target."""
+    there = [part.rejected for part in others if part is not None]
+    return [*pool.rejected, *(rejected[position] for rejected in there for position in sorted(rejected))]
+
+
+def _summaries(pool: CandidatePool, core: Core | None, target: Target | None) -> dict[str, Any]:
+    """Return the files of all parts with their digests, and their numbers of structures."""
+    parts = {"core": core, "target": target}
+    return {"pool": pool.summary(), **{name: None if part is None else part.summary() for name, part in parts.items()}}
 
 
 def _selector(n: int, options: Options, parameters: dict[str, Any]) -> Selector:
@@ -170,11 +229,12 @@ def _selector(n: int, options: Options, parameters: dict[str, Any]) -> Selector:
     return selector
 
 
-def _inputs(pool: CandidatePool, core: Core | None, options: Options) -> list[str]:
+def _inputs(pool: CandidatePool, core: Core | None, target: Target | None, options: Options) -> list[str]:
     """Return the files that are read, which nothing may replace."""
+    others = [file for part in (core, target) if part is not None for file in part.files_to_keep]
     potential = options.prior.potential
     named = [] if potential is None or isinstance(potential, LinearPotential) else [os.fspath(potential)]
-    return [*pool.paths, *([] if core is None else core.files_to_keep), *named]
+    return [*pool.paths, *others, *named]
 
 
 def _fit(
@@ -182,20 +242,22 @@ def _fit(
     pool: CandidatePool,
     core: Core | None,
     core_features: Features | None,
+    given: dict[str, Any],
     constraints: Sequence[Constraint],
     n: int,
     options: Options,
 ) -> None:
-    """Make the picks, with what the selector has use for."""
-    given: dict[str, Any] = {}
-    if selector.needs_designs:
-        given |= pool.designs(core, options.execution.n_threads)
+    """Make the picks, with what the selector has use for beside what is given."""
+    given = dict(given)
     if constraints:
         given["constraints"] = constraints
     if options.method.stratify_by is not None:
         given["groups"] = pool.groups(options.method.stratify_by)
     if options.outputs.checkpoint is not None:
         identity = picks_depend_on(selector, n, pool.descriptor, options) | pool.digests(core, core_features, options)
+        if options.target.target is not None:
+            target = {"rows": given["target"].per_structure, "weights": given["target_weights"]}
+            identity["target"] = identity_of(target)
         given["checkpoint"] = Checkpoint(options.outputs.checkpoint, identity)
     selector.fit(pool.features, core=core_features, **given)
 
@@ -224,6 +286,7 @@ def _write(result: Selection, files: Output, writer: Writer) -> None:
 def _result(
     pool: CandidatePool,
     core: Core | None,
+    target: Target | None,
     n: int,
     options: Options,
     outcome: Outcome,
@@ -244,16 +307,12 @@ def _result(
         features=pool.features,
         core_features=outcome.core,
         isolated=pool.isolated,
-        rejected=_all_rejected(pool, core),
+        rejected=_all_rejected(pool, core, target),
         parameters=recorded_parameters(n, selector, pool, options) | found,
         notes=passed_over(len(picks), n, pool, selector.stop_reason_)
         + selection_notes(selector, constraints, n)
         + notes,
-        inputs={
-            "pool": pool.summary(),
-            "core": None if core is None else core.summary(),
-            "potential": potential_input(options.prior.potential),
-        },
+        inputs={**_summaries(pool, core, target), "potential": potential_input(options.prior.potential)},
     )
     if len(result) > 2 * result.effective_dimension:
         logging.getLogger("mlipselect").warning(

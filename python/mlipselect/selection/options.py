@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -25,9 +25,11 @@ from mlipselect.models import LinearPotential
 from mlipselect.random_state import RandomState
 from mlipselect.selection.core import CoreLike
 from mlipselect.selection.limits import Limits
+from mlipselect.selection.target import TargetOptions
 from mlipselect.selectors.bayesian import DEFAULT_SCORE, SCORES, Score
 from mlipselect.selectors.registry import METHODS, parameter_names
 from mlipselect.selectors.starting_posterior import RIDGE
+from mlipselect.selectors.target import Objective
 from mlipselect.utils.option import option, options_of
 
 
@@ -113,8 +115,8 @@ class Method:
     score: Score | None = option(
         None,
         "bayesian: what a candidate is worth: its own uncertainty, the information in it, or by how much it lowers "
-        "that of the whole pool, or the largest uncertainty of a force or stress component (default: "
-        "pool_variance, or energy with an update of forces or stress)",
+        "that of the target, by default the pool, or the largest uncertainty of a force or stress component (default: "
+        "pool_variance, or energy with an update of forces or stress and no target)",
         choices=SCORES,
     )
     stratify_by: str | None = option(
@@ -139,6 +141,12 @@ class SelectorParameters:
         "divide features by their standard deviations, by the square roots of these, or not (default: root for "
         "bayesian, whose prior it scales; none for cur; standard for the others, which have no root)",
         choices=["root", "standard", "none"],
+    )
+    objective: str | None = option(
+        None,
+        "uncertainty of the target that the scores pool_variance and pool_std lower: of its energies, its forces, or "
+        "both (default: energy)",
+        choices=get_args(Objective),
     )
     initialize: int | str | None = option(
         None,
@@ -255,6 +263,7 @@ class Options:
 
     method: Method = field(default_factory=Method)
     prior: Prior = field(default_factory=Prior)
+    target: TargetOptions = field(default_factory=TargetOptions)
     limits: Limits = field(default_factory=Limits)
     candidates: Candidates = field(default_factory=Candidates)
     checks: Checks = field(default_factory=Checks)
@@ -294,7 +303,7 @@ class Options:
         derivatives = self.prior.update in ("forces", "stress")
         score = self.method.score
         if score is None and kind is not None and kind.keeps_posterior:
-            score = "energy" if derivatives else DEFAULT_SCORE
+            score = "energy" if derivatives and self.target.target is None else DEFAULT_SCORE
         optional = {"score": score, "stop_gain": self.method.stop_gain}
         found = {name: value for name, value in optional.items() if value is not None} | dict(self.parameters)
         takes_ridge = "ridge" in known and kind is not None and not kind.keeps_posterior
@@ -315,6 +324,7 @@ class Options:
 GROUPS: dict[str, Any] = {
     "method": Method,
     "prior": Prior,
+    "target": TargetOptions,
     "limits": Limits,
     "candidates": Candidates,
     "checks": Checks,

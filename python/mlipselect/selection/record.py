@@ -52,7 +52,10 @@ def recorded_parameters(n: int, selector: Selector, pool: CandidatePool, options
     prior["scale"] = None if prior["ridge"] is None else scale
     if not selector.keeps_posterior:
         prior = {f"posterior_{name}" if name in own else name: value for name, value in prior.items()}
-    return {"n": n, "method": options.method.method, **own, **prior, **pool.recorded(options), **_how_read(options)}
+    aims = options.target.recorded()
+    return {
+        "n": n, "method": options.method.method, **own, **prior, **aims, **pool.recorded(options), **_how_read(options)
+    }  # fmt: skip
 
 
 def _how_read(options: Options) -> dict[str, Any]:

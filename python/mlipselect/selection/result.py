@@ -59,7 +59,7 @@ class Selection:
     notes : list of str
         What became of limits, and what the method settled by itself.
     inputs : dict
-        The files of pool and core with their SHA-256 digests, and the numbers of structures.
+        The files of pool, core and target with their SHA-256 digests, and the numbers of structures.
     seconds : dict of float
         Time that reading, features and selection took.
     """
@@ -145,7 +145,7 @@ class Selection:
     @property
     def input_paths(self) -> list[str]:
         """The files that pool and core were read from."""
-        parts = (self.inputs.get(part) or {} for part in ("pool", "core"))
+        parts = (self.inputs.get(part) or {} for part in ("pool", "core", "target"))
         return [item["path"] for part in parts for item in part.get("files", [])]
 
     def _further_provenance(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from mlipselect.selection.job import run_job
 from mlipselect.selection.limits import CostLike
 from mlipselect.selection.options import Options
 from mlipselect.selection.result import Selection
+from mlipselect.selection.target import WeightsLike
 from mlipselect.selectors.bayesian import Score
 from mlipselect.stores import FeatureStore
 from mlipselect.stores.joined import JoinedStores
@@ -36,6 +37,9 @@ def select(
     prior_precision: float | NDArray[np.float64] | None = None,
     noise_precision: float = 1.0,
     potential: LinearPotential | str | os.PathLike[str] | None = None,
+    target: CoreLike | None = None,
+    target_groups: str | None = None,
+    target_weights: WeightsLike | None = None,
     groups: str | None = None,
     min_per_group: int = 0,
     max_per_group: int | None = None,
@@ -85,7 +89,7 @@ def select(
         How to select: by `BayesianSelector`, `FPS`, `FacilityLocation`, `KMedoids`, `CUR` or `RandomSelector`.
     score : {"energy", "logdet", "pool_variance", "pool_std", "force", "stress"} or mapping, optional
         What a candidate is worth to the method ``"bayesian"``, see `BayesianSelector`; by default ``"pool_variance"``,
-        or ``"energy"`` with an `update` of forces or stress.
+        or ``"energy"`` with an `update` of forces or stress and without a `target`.
     update : {"structure", "atoms", "forces", "stress"}, default="structure"
         What a pick tells the posterior: the mean of its atomic features, the features of all its atoms, or its mean
         and the derivatives that its forces or its stress are. The last two are for the method ``"bayesian"`` only.
@@ -101,6 +105,15 @@ def select(
     potential : LinearPotential or path, optional
         A fitted potential, or the file that keeps it: its posterior, which knows what it was fitted to, is where the
         method ``"bayesian"`` starts, and its descriptor describes the pool. No core, descriptor or prior is given then.
+    target : like `core`, optional
+        Structures that the selection is for, such as surfaces: the scores ``"pool_variance"`` and ``"pool_std"`` lower
+        the uncertainty over them instead of that over the pool. They are read and looked at like the pool, need no
+        labels, and are never picked. The parameter `objective` says whether that of their energies or forces counts.
+    target_groups : str, optional
+        Key like that of `groups` by which the target is grouped. The structures of a group share its weight.
+    target_weights : str, sequence or mapping, optional
+        Weights of the structures of the target: the key of a number in `Atoms.info`, or a number for each; or, with
+        `target_groups`, a number for each group, by default 1. Without both, all structures weigh the same.
     groups : str, optional
         Key of `Atoms.info`, such as ``"config_type"``, or ``"composition"``: structures that agree in it are a group.
     min_per_group, max_per_group : int, optional

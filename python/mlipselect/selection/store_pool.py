@@ -27,6 +27,7 @@ from mlipselect.selection.candidate_pool import CandidatePool, Outcome
 from mlipselect.selection.core import Core
 from mlipselect.selection.described import refuse_unmarked
 from mlipselect.selection.options import Options
+from mlipselect.selection.target import Target
 from mlipselect.selectors import Selector
 from mlipselect.selectors.prior import prior_from_ridge
 from mlipselect.stores.joined import JoinedStores, Share
@@ -83,8 +84,10 @@ class StorePool(CandidatePool):
             raise InvalidInputError(
                 "min_bond, max_force, skip_bad: not for a pool that is a store of features; give them to featurize"
             )
-        if selector.needs_designs:
-            raise InvalidInputError(f"{name}: scores and updates of forces and stress are not for stores")
+        if selector.needs_designs or (selector.needs_target_designs and options.target.target is None):
+            raise InvalidInputError(
+                f"{name}: scores, updates and objectives of forces and stress need structures as pool, not a store"
+            )
         if selector.needs_atomic_rows or options.prior.update == "atoms":
             raise InvalidInputError(f"{name}: atomic rows are used in memory only; load() the features")
         if not selector.supports_store:
@@ -131,6 +134,14 @@ class StorePool(CandidatePool):
         if X_core is not None and elements:
             scale_composition(X_core, scale)
         return X_core
+
+    def featurize_target(self, target: Target, descriptor: DescriptorLike | None, options: Options) -> Features:
+        """Describe a target like the store, whose descriptor has to be at hand for that."""
+        store = self.features
+        self.descriptor = recorded_descriptor(
+            store.descriptor, store.name, descriptor, describes=bool(target.candidates)
+        )
+        return super().featurize_target(target, descriptor, options)
 
     def _scale(self, elements: tuple[str, ...], core: Features | None) -> float:
         """Return the scale of element columns that `balance_composition` finds for pool and core."""

@@ -273,6 +273,16 @@ class Selector(Parametrised, ABC):
         return False
 
     @property
+    def takes_target(self) -> bool:
+        """Whether `fit` takes a `target`, whose uncertainty the picks are to lower."""
+        return False
+
+    @property
+    def needs_target_designs(self) -> bool:
+        """Whether `fit` needs `target_designs`, the rows of forces of the target, or `designs` without a target."""
+        return False
+
+    @property
     def is_mergeable(self) -> bool:
         """Whether selections from shares of a pool can be merged: `next_score` bounds all scores that are left."""
         return False

@@ -12,24 +12,24 @@ from numpy.typing import NDArray
 from mlipselect._core import Posterior, Selection, pool_score_bytes, windowed_bayesian
 from mlipselect.checkpoint import Checkpoint
 from mlipselect.exceptions import InvalidInputError, MemoryLimitError
-from mlipselect.features.design import Designs
+from mlipselect.features.design import Designs, needed, padded
 from mlipselect.random_state import RandomState, draw_seed
 from mlipselect.selectors import windowed
 from mlipselect.selectors.base import (
     FloatMatrix,
     MappedRows,
     StoredRows,
-    by_rows,
     integer,
     meant,
     number_to_select,
     structure_rows,
 )
 from mlipselect.selectors.constraints import Constraint
-from mlipselect.selectors.derivatives import TERMS, DerivativeSelection, padded
+from mlipselect.selectors.derivatives import TERMS, DerivativeSelection
 from mlipselect.selectors.greedy import GreedySelector
 from mlipselect.selectors.prior import PriorScale
 from mlipselect.selectors.starting_posterior import RIDGE, atomic_rows, starting_posterior
+from mlipselect.selectors.target import POOL_STD_TARGETS, TARGET_SCORES, Objective, Target, reduced
 
 logger = logging.getLogger("mlipselect.memory")
 _LOGGER = logging.getLogger("mlipselect")
@@ -42,8 +42,6 @@ SCORES: tuple[str, ...] = get_args(get_args(Score)[0])
 DEFAULT_SCORE: Final = "pool_variance"
 #: Scores that need no rows of forces or stresses.
 ENERGY_SCORES = ("energy", "logdet", "pool_variance", "pool_std")
-#: Number of target rows that `pool_std` draws from a larger pool.
-POOL_STD_TARGETS = 2048
 #: Numbers that a selection from a pool on disk reads in all, from which on this is warned of.
 MUCH_TO_READ = 1e11
 
@@ -62,7 +60,8 @@ class BayesianSelector(GreedySelector):
         weights is their weighted sum, each divided by its largest value over the pool.
     update : {"structure", "atoms", "forces", "stress"}, default="structure"
         Rows that a pick adds to the posterior: its structure row, the rows of its atoms, or its structure row with
-        those of its forces or its stress. Scores and updates of forces and stress need the `designs` of `fit`.
+        those of its forces or its stress. Scores and updates of forces and stress need the `designs` of `fit`. The
+        scores ``pool_*`` are by how much the structure row alone lowers the uncertainty of the target.
     ridge : float, default=1e-4
         Prior precision over noise precision, in units of the mean square of the divided columns (of core and pool).
     scale : {"root", "standard", "none"}, default="root"
@@ -76,9 +75,10 @@ class BayesianSelector(GreedySelector):
         Inverse noise variance of the observation that a row stands for.
     posterior : Posterior, optional
         Posterior to start from, instead of a prior: for instance the `posterior_` of an earlier selection.
-    target : ndarray of shape (t, d), optional
-        Rows whose uncertainty the scores ``pool_*`` are to lower; by default the pool, of which
-        ``pool_std`` draws 2048 rows.
+    objective : {"energy", "forces", "both"}, default="energy"
+        Uncertainty of the target that the scores ``pool_*`` lower: that of its energies per atom, that of its force
+        components, which needs `designs` or `target_designs` of `fit`, or both, each in units of what it is before the
+        first pick.
     max_memory : int, default=4 GiB
         Largest number of bytes for ``pool_std`` and, for a pool on disk, for every score. The memory for a pool on disk
         is logged at the level INFO before it is allocated.
@@ -147,6 +147,8 @@ class BayesianSelector(GreedySelector):
     _posterior: Posterior
     _designs: Designs | None
     _core_designs: Designs | None
+    #: Target, weights and designs that `fit` was given.
+    _given_target: tuple[Any, Any, Designs | None]
 
     def __init__(
         self,
@@ -159,7 +161,7 @@ class BayesianSelector(GreedySelector):
         prior_precision: float | NDArray[np.float64] | None = None,
         noise_precision: float = 1.0,
         posterior: Posterior | None = None,
-        target: FloatMatrix | None = None,
+        objective: Objective = "energy",
         max_memory: int = 4 << 30,
         random_state: RandomState = 0,
         stop_gain: float | None = None,
@@ -175,7 +177,7 @@ class BayesianSelector(GreedySelector):
         self.prior_precision = prior_precision
         self.noise_precision = noise_precision
         self.posterior = posterior
-        self.target = target
+        self.objective = objective
         self.max_memory = max_memory
         self.random_state = random_state
         self.stop_gain = stop_gain
@@ -189,8 +191,11 @@ class BayesianSelector(GreedySelector):
         y: Any = None,
         *,
         core: Any = None,
+        target: Any = None,
+        target_weights: Sequence[float] | NDArray[np.float64] | None = None,
         designs: Designs | None = None,
         core_designs: Designs | None = None,
+        target_designs: Designs | None = None,
         exclude: Sequence[int] | NDArray[np.integer[Any]] = (),
         constraints: Sequence[Constraint] = (),
         warm_start: bool = False,
@@ -207,8 +212,14 @@ class BayesianSelector(GreedySelector):
             Labels, which are ignored: scikit-learn passes them.
         core : ndarray of shape (m, d), or Features, optional
             Structures that are in the training set already. Their rows are observed as those of picks are.
-        designs, core_designs : Designs, optional
-            Rows of forces and stresses of the pool, and of the core, for scores and updates that need them.
+        target : ndarray of shape (t, d), Features or FeatureStore, optional
+            Structures whose mean uncertainty the scores ``pool_*`` lower; by default the pool. Of more than 2048 rows,
+            ``pool_std`` draws 2048.
+        target_weights : ndarray of shape (t,), optional
+            Weight of each structure of the target in that mean, by default the same.
+        designs, core_designs, target_designs : Designs, optional
+            Rows of forces and stresses of the pool, of the core and of the target, for scores, updates and objectives
+            that need them.
         exclude : sequence of int, default=()
             Indices of structures of the pool that must not be picked.
         constraints : sequence of Constraint, default=()
@@ -216,8 +227,8 @@ class BayesianSelector(GreedySelector):
             picked.
         warm_start : bool, default=False
             Continue the selection of the last call, on the same pool, up to a larger `n_to_select`. The result is that
-            of one larger selection. Posterior and core are those of the last call. A selection with constraints cannot
-            be continued, since some of them depend on the number of picks.
+            of one larger selection. Posterior, core and target are those of the last call. A selection with constraints
+            cannot be continued, since some of them depend on the number of picks.
         checkpoint : Checkpoint, optional
             Keeps the picks in a file while they are made. Picks in the file are repeated first, without a search.
 
@@ -239,6 +250,9 @@ class BayesianSelector(GreedySelector):
         if not warm_start:
             self.seed_ = draw_seed(self.random_state)
             self._designs, self._core_designs = designs, core_designs
+            self._given_target = (target, target_weights, target_designs)
+        elif target is not None:
+            raise InvalidInputError("a warm start continues with the target it began with: leave target out")
         return super().fit(
             X,
             y,
@@ -258,6 +272,16 @@ class BayesianSelector(GreedySelector):
     def needs_designs(self) -> bool:
         """Whether the score or the update needs rows of forces or stress."""
         return self.update in ("forces", "stress") or self.score not in ENERGY_SCORES
+
+    @property
+    def takes_target(self) -> bool:
+        """Whether the score lowers the uncertainty of a target."""
+        return self.score in TARGET_SCORES
+
+    @property
+    def needs_target_designs(self) -> bool:
+        """Whether the objective needs rows of forces of the target."""
+        return self.objective != "energy"
 
     @property
     def is_mergeable(self) -> bool:
@@ -281,14 +305,15 @@ class BayesianSelector(GreedySelector):
     def _begin(self, X: Any, core: Any) -> Selection | DerivativeSelection:
         if self.update not in ("structure", "atoms", "forces", "stress"):
             raise InvalidInputError(f"update must be 'structure', 'atoms', 'forces' or 'stress', given {self.update!r}")
+        self._refuse_target()
         if isinstance(X, StoredRows) and self.score in ("energy", "logdet") and self.update == "structure":
             return self._begin_stored(X, core)
         pool, atoms, terms = structure_rows(X), self.update == "atoms", self._terms()
-        target = self._target(pool)
-        if isinstance(X, StoredRows) and self.score in ("pool_variance", "pool_std"):
-            self._check_memory(pool.shape, len(pool if target is None else target))
+        if isinstance(X, StoredRows) and self.takes_target:
+            self._check_memory(pool.shape)
             self._tell_reading(X)
         posterior = self._starting_posterior(X, core)
+        target = self._target(pool, posterior)
         if terms is None and self.update in ("structure", "atoms"):
             return Selection.bayesian(
                 posterior,
@@ -301,16 +326,21 @@ class BayesianSelector(GreedySelector):
                 max_memory=self.max_memory,
                 n_threads=self.n_threads,
             )
-        if terms is None and self.score != "energy":
-            raise InvalidInputError(f"score {self.score!r} cannot be combined with update {self.update!r}")
+        if terms is None and self.score == "logdet":
+            raise InvalidInputError(f"score 'logdet' cannot be combined with update {self.update!r}")
         if atoms:
             raise InvalidInputError("update 'atoms' cannot be combined with scores of forces and stress")
+        designs = needed(self._designs, "designs")
+        if self.takes_target:
+            target = pool if target is None else target
+            target = reduced(target) if self.score == "pool_variance" else target
         return DerivativeSelection(
             posterior,
-            terms or {"energy": 1.0},
+            terms or {str(self.score): 1.0},
             cast("Literal['structure', 'forces', 'stress']", self.update),
             pool,
-            needed(self._designs, "designs"),
+            designs,
+            target=target,
             engine=self.engine,
             n_threads=self.n_threads,
         )
@@ -327,8 +357,12 @@ class BayesianSelector(GreedySelector):
             n_threads=self.n_threads,
         )
 
-    def _check_memory(self, shape: tuple[int, int], n_targets: int) -> None:
+    def _check_memory(self, shape: tuple[int, int]) -> None:
         """Log the memory of a score with a target for a pool on disk, and refuse more than is allowed."""
+        given = self._given_target[0]
+        n_targets = min(shape[0] if given is None else len(given), POOL_STD_TARGETS)
+        if self.objective != "energy":
+            n_targets = POOL_STD_TARGETS
         needed = pool_score_bytes(str(self.score), shape[0], n_targets, shape[1])
         if needed > self.max_memory:
             raise MemoryLimitError(
@@ -382,15 +416,35 @@ class BayesianSelector(GreedySelector):
                 posterior.update(padded(rows, posterior.dim), n_threads=self.n_threads)
         return posterior
 
-    def _target(self, pool: FloatMatrix) -> FloatMatrix | None:
-        if self.target is not None or self.score != "pool_std" or len(pool) <= POOL_STD_TARGETS:
-            return by_rows(self.target)  # type: ignore[no-any-return]
-        drawn = np.random.default_rng(self.seed_).choice(len(pool), POOL_STD_TARGETS, replace=False)
-        return pool[np.sort(drawn)]
+    def _target(self, pool: FloatMatrix, posterior: Posterior) -> FloatMatrix | None:
+        """Return the rows whose uncertainty the score lowers; None for those of the pool."""
+        given, weights, designs = self._given_target
+        if given is None and weights is not None:
+            raise InvalidInputError("target_weights: expected `target` with it, got none")
+        if not self.takes_target:
+            return None
+        if given is None and self.objective == "energy":
+            if self.score != "pool_std" or len(pool) <= POOL_STD_TARGETS:
+                return None
+            drawn = np.random.default_rng(self.seed_).choice(len(pool), POOL_STD_TARGETS, replace=False)
+            return pool[np.sort(drawn)]
+        if given is None:
+            given, designs = pool, needed(self._designs, "designs")
+        target = Target.of(given, weights, designs, pool.shape[1])
+        return target.for_score(str(self.score), self.objective, posterior, self.seed_, self.n_threads)
 
-
-def needed(designs: Designs | None, name: str) -> Designs:
-    """Return designs, or refuse their absence."""
-    if designs is None:
-        raise InvalidInputError(f"scores and updates of forces and stress need {name}=Designs(structures, descriptor)")
-    return designs
+    def _refuse_target(self) -> None:
+        """Refuse an objective that does not exist, and a target or an objective that the score has no use for."""
+        if self.objective not in get_args(Objective):
+            raise InvalidInputError(
+                f"objective: expected {meant(self.objective, get_args(Objective))}, got {self.objective!r}"
+            )
+        for name, is_given in (
+            ("target", self._given_target[0] is not None),
+            ("objective", self.objective != "energy"),
+        ):
+            if is_given and not self.takes_target:
+                raise InvalidInputError(
+                    f"{name}: expected one of the scores {' and '.join(TARGET_SCORES)}, which lower the uncertainty of "
+                    f"a target, got {self.score!r}"
+                )

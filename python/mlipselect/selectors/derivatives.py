@@ -1,4 +1,4 @@
-"""Greedy selection by the uncertainty of forces and stresses, with their rows computed on demand."""
+"""Greedy selection with scores or updates of forces and stresses, whose rows are computed on demand."""
 
 from __future__ import annotations
 
@@ -10,35 +10,41 @@ from numpy.typing import NDArray
 
 from mlipselect._core import Posterior
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.features.design import Designs
+from mlipselect.features.design import Designs, padded
 from mlipselect.selectors.base import FloatMatrix
 
 #: Scores within this fraction of the best count as tied with it, and the tie goes to the lowest index.
 TIE = 1e-12
 #: Number of candidates whose rows are computed together.
 BATCH = 16
+#: Number of candidates whose products with a target are computed together.
+BLOCK = 1024
 
 TERMS = ("energy", "force", "stress")
 
 
 class DerivativeSelection:
-    """A greedy selection by `energy`, `force` or `stress`, or by a weighted sum of them.
+    """A greedy selection by `energy`, `force` or `stress`, a weighted sum of them, or the uncertainty of a target.
 
-    These scores never rise, so earlier scores are upper bounds: a candidate is evaluated again only if its bound may be
-    the largest score. Rows of forces are computed for a few candidates at a time.
+    The first three never rise, so earlier scores are upper bounds: a candidate is evaluated again only if its bound may
+    be the largest score. Rows of forces are computed for a few candidates at a time. Scores with a target may rise, and
+    every candidate is evaluated before every pick. They need the structure rows of candidates only.
 
     Parameters
     ----------
     posterior : Posterior
         The posterior before the first pick; picks update it.
     weights : mapping of str to float
-        Weight of each term. With several terms, each is first divided by its largest value over the pool.
+        Weight of each term. With several terms, each is first divided by its largest value over the pool. A score with
+        a target is the only term.
     update : {"structure", "forces", "stress"}
         Rows that a pick adds to the posterior.
     pool : ndarray of shape (n, d)
         Structure rows.
     designs : Designs
         Designs of the same structures.
+    target : ndarray of shape (t, d), optional
+        Rows of the target, for the terms `pool_variance` and `pool_std`.
     engine : {"lazy", "naive"}
         Use bounds, or evaluate every score before every pick.
     n_threads : int, optional
@@ -53,6 +59,7 @@ class DerivativeSelection:
         pool: FloatMatrix,
         designs: Designs,
         *,
+        target: FloatMatrix | None = None,
         engine: Literal["lazy", "naive"] = "lazy",
         n_threads: int | None = None,
     ):
@@ -60,6 +67,7 @@ class DerivativeSelection:
             raise InvalidInputError(f"designs: expected those of {len(pool)} structures, got {len(designs)}")
         self._posterior, self._update = posterior, update
         self._pool, self._designs = pool, designs
+        self._target = None if target is None else target.astype(np.float64)
         self._engine, self._n_threads = engine, n_threads
         self._start = posterior.information()
         self._open = np.ones(len(pool), dtype=bool)
@@ -112,7 +120,9 @@ class DerivativeSelection:
         if not self._open.any():
             return None
         stale = self._open & (self._exact != len(self._indices))
-        if self._engine == "naive":
+        if self._target is not None:
+            self._evaluate_all()
+        elif self._engine == "naive":
             self._evaluate(np.flatnonzero(stale))
         while True:
             open_ = np.flatnonzero(self._open)
@@ -139,7 +149,9 @@ class DerivativeSelection:
         """Pick a candidate, whether or not it is the best."""
         if not (0 <= candidate < len(self._open) and self._open[candidate]):
             raise InvalidInputError(f"candidate {candidate} cannot be picked: it is picked, excluded or not there")
-        if self._exact[candidate] != len(self._indices):
+        if self._target is not None:
+            self._evaluate_all()
+        elif self._exact[candidate] != len(self._indices):
             self._evaluate(np.array([candidate]))
         self._take(candidate, float(self._bounds[candidate]))
 
@@ -155,6 +167,11 @@ class DerivativeSelection:
             self._bounds[candidates] = self._sum(self._terms(candidates, self._weights))
             self._exact[candidates] = len(self._indices)
 
+    def _evaluate_all(self) -> None:
+        """Evaluate every candidate, also those that are picked: a score has the same bits in any search."""
+        if (self._exact != len(self._indices)).any():
+            self._evaluate(np.arange(len(self._open)))
+
     def _sum(self, terms: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
         return np.asarray(sum(self._weights[name] * values for name, values in terms.items()))
 
@@ -165,6 +182,8 @@ class DerivativeSelection:
         for name in names:
             if name == "energy":
                 out[name] = self._posterior.variance(self._pool[candidates], n_threads=self._n_threads)
+            elif self._target is not None:
+                out[name] = lowered(name, self._posterior, self._pool, self._target, self._n_threads)[candidates]
             else:
                 blocks = self._designs.forces(candidates) if name == "force" else self._designs.stress(candidates)
                 out[name] = np.array([self._largest(rows) for rows in blocks])
@@ -175,9 +194,43 @@ class DerivativeSelection:
         return float(self._posterior.variance(rows, n_threads=self._n_threads).max(initial=0.0))
 
 
-def padded(rows: NDArray[Any], width: int) -> NDArray[Any]:
-    """Append columns of zeros to derivatives, since element fractions do not change with displacement or strain."""
-    return np.ascontiguousarray(np.pad(rows, ((0, 0), (0, width - rows.shape[1]))))
+def lowered(
+    score: str, posterior: Posterior, pool: FloatMatrix, target: NDArray[np.float64], n_threads: int | None = None
+) -> NDArray[np.float64]:
+    r"""Return by how much each candidate lowers the uncertainty of a target, if its structure row is observed.
+
+    Parameters
+    ----------
+    score : {"pool_variance", "pool_std"}
+        Whether the uncertainty is the mean variance of the rows of the target, or their mean standard deviation.
+    posterior : Posterior
+        The posterior before the observation.
+    pool : ndarray of shape (n, d)
+        Structure rows of the candidates.
+    target : ndarray of shape (t, d)
+        Rows of the target.
+    n_threads : int, optional
+        Threads to use.
+
+    Notes
+    -----
+    With :math:`v = x^T \Sigma x` the variance of a row :math:`t` falls by
+    :math:`f = (t^T \Sigma x)^2 / (1 / \beta + v)`, and its standard deviation :math:`s` by
+    :math:`f / (s + \sqrt{s^2 - f})`, which has no cancellation.
+    """
+    noise = 1.0 / posterior.noise_precision
+    directions = posterior.covariance @ target.T
+    deviations = np.sqrt(np.maximum(posterior.variance(target, n_threads=n_threads), 0.0))
+    variances = np.maximum(posterior.variance(pool, n_threads=n_threads), 0.0)
+    out = np.empty(len(pool))
+    for first in range(0, len(pool), BLOCK):
+        own = slice(first, first + BLOCK)
+        falls = (pool[own].astype(np.float64) @ directions) ** 2 / (noise + variances[own, None])
+        if score == "pool_std":
+            left = deviations + np.sqrt(np.maximum(deviations**2 - falls, 0.0))
+            falls = np.divide(falls, left, out=np.zeros_like(falls), where=left > 0.0)
+        out[own] = falls.mean(axis=1)
+    return out
 
 
 def picked_rows(
