@@ -158,3 +158,33 @@ def test_marks_of_isolated_atoms_may_be_given_several_times(files, capsys):
     assert "free.xyz, frame 0: it is an isolated atom of Si of -1.25 eV, that of core.xyz, frame 0 has -1.5 eV" in (
         capsys.readouterr().err
     )
+
+
+def test_calibration_is_shown_and_kept(files, capsys):
+    write_exact("train.xyz", [rattled(seed) for seed in range(20, 50)])
+    command = ["fit", "train.xyz", "--totaldegree", "6", "-o", "si.npz", "--noise-by"]
+    assert main([*command, "phase"]) == 1
+    assert "noise_by: expected at least 10 labelled structures that agree in 'phase'" in capsys.readouterr().err
+    grouped = [rattled(seed) for seed in range(20, 50)]
+    for k, atoms in enumerate(grouped):
+        atoms.info["config_type"] = "even" if k % 2 == 0 else "odd"
+    write_exact("train.xyz", grouped)
+    assert main([*command, "config_type", "--test", "pool.xyz"]) == 0
+    output = capsys.readouterr().out
+    fitted = ms.LinearPotential.load("si.npz")
+    assert set(fitted.group_noise_["energy"]) == {"even", "odd"}
+    assert f"noise of config_type=odd: {fitted.group_noise_['energy']['odd']:.3g} eV a root of atoms" in output
+    known = fitted.calibration_["energy"]
+    shown = re.search(r"energy, left out +1 +30 +30 +(\S+) +(\S+) +(\S+) +(\S+)\n", output)
+    assert [float(value) for value in shown.groups()[1:]] == pytest.approx(
+        [100 * fraction for fraction in known.before.fractions], abs=0.05
+    )
+    test = ms.read("pool.xyz")
+    within = [
+        abs(fitted.predict(atoms).energy - atoms.info["dft_energy"]) < 1.6449 * fitted.energy_std(atoms, noise=True)
+        for atoms in test
+    ]
+    shown = re.findall(r"energy, test +(\S+) +12 +12 +\S+ +\S+ +(\S+) +\S+\n", output)
+    assert float(shown[-1][0]) == pytest.approx(known.factor, rel=5e-3)
+    assert float(shown[-1][1]) == pytest.approx(100 * np.mean(within), abs=0.05)
+    assert f"the potential multiplies standard deviations of energy by {known.factor:.3g}" in output

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,15 +23,19 @@ from mlipselect.io.frames import Frame
 from mlipselect.io.output import Output
 from mlipselect.labels import LabelOptions, LabelSet, read_labels
 from mlipselect.models import LinearPotential
+from mlipselect.models.calibration import LEVELS, Coverage, Residuals, coverage, residuals_of_others
 from mlipselect.models.errors import Errors, prediction_errors
+from mlipselect.report.table import text_table
 from mlipselect.utils.option import options_of
 
 SUMMARY = """\
 Fit a linear potential to energies, forces and virials, with the uncertainty that is left.
 
 The fit is Bayesian linear regression on the descriptor; prior and noise maximise the evidence. Structures are
-used for the labels that they have. Writes an .npz archive that mlipselect.LinearPotential.load reads, whose
-calculator() is one of ASE, and that `mlipselect select --potential` starts from."""
+used for the labels that they have. Each structure is left out once, in closed form, to see whether predicted
+standard deviations hold; where they are too small, the potential multiplies them. Writes an .npz archive that
+mlipselect.LinearPotential.load reads, whose calculator() is one of ASE, and that `mlipselect select --potential`
+starts from."""
 
 EXAMPLES = """\
   mlipselect fit train.xyz --totaldegree 16 -o silicon.npz
@@ -68,6 +72,11 @@ def add_parser(verbs: Any) -> None:
             help=f"weight of {name} (default: the evidence settles all three; {default} if another is given)",
         )
     model.add_argument(
+        "--noise-by",
+        metavar="KEY",
+        help="a noise for each group of at least 10 structures that agree in this key, such as config_type",
+    )
+    model.add_argument(
         "--prior-power", type=float, default=4.0, metavar="P", help="power of the smoothness prior (default: 4)"
     )
     add_reading_options(parser)
@@ -88,6 +97,7 @@ def run(options: argparse.Namespace) -> None:
             energy_weight=options.energy_weight,
             forces_weight=options.forces_weight,
             virial_weight=options.virial_weight,
+            noise_by=options.noise_by,
             prior_power=options.prior_power,
             reference_energies=_references(options.reference_energy),
             n_threads=options.n_threads,
@@ -102,10 +112,13 @@ def run(options: argparse.Namespace) -> None:
             potential.fit_rows(rows, references)
             potential.compare_labels(frames, labels, rows)
             errors = [("training", frames, prediction_errors(potential, atoms, labels))]
-        if test_frames:
+            potential.calibrate(atoms, labels)
+        of_test: Residuals = {}
+        if test_labels is not None:
             with _named(test_frames):
-                found = prediction_errors(potential, [frame.atoms for frame in test_frames], test_labels)
-                errors.append(("test", test_frames, found))
+                atoms = [frame.atoms for frame in test_frames]
+                errors.append(("test", test_frames, prediction_errors(potential, atoms, test_labels)))
+                of_test = residuals_of_others(potential, atoms, test_labels)
         potential.write_to(output.temporary[0])
         output.publish()
     if options.quiet:
@@ -113,12 +126,14 @@ def run(options: argparse.Namespace) -> None:
     print(f"{descriptor!r}")
     print(f"{len(frames)} structures, of which have labels: {labels.summary()}")
     print("reference energies: " + ", ".join(f"{key} {value:.6f} eV" for key, value in references.items()))
-    units = {"energy": "eV a root of atoms in energies", "forces": "eV/Å in forces"}
-    units["virial"] = units["energy"].replace("energies", "virials")
-    print("noise: " + ", ".join(f"{noise:.3g} {units[kind]}" for kind, noise in potential.noise_.items()))
+    print("noise: " + _noises(potential.noise_))
+    for group in dict.fromkeys(name for groups in potential.group_noise_.values() for name in groups):
+        own = {kind: groups[group] for kind, groups in potential.group_noise_.items() if group in groups}
+        print(f"noise of {options.noise_by}={group}: {_noises(own)}")
     print(f"log evidence {potential.log_evidence_:.1f} of {potential.n_rows_} rows")
     for name, members, error in errors:
         print(f"{name}, {len(members)} structures: {_told(error)}")
+    print(_calibration_table(potential, of_test))
     print(f"wrote {options.output}")
 
 
@@ -156,6 +171,36 @@ def _references(texts: list[str]) -> dict[str, float]:
                 f"reference-energy: expected one energy of {symbol}, got {references[symbol]} and {value}"
             )
     return references
+
+
+def _noises(noises: Mapping[str, float]) -> str:
+    """Say noises with their units."""
+    units = {"energy": "eV a root of atoms in energies", "forces": "eV/Å in forces"}
+    units["virial"] = units["energy"].replace("energies", "virials")
+    return ", ".join(f"{noise:.3g} {units[kind]}" for kind, noise in noises.items())
+
+
+def _calibration_table(potential: LinearPotential, of_test: Residuals) -> str:
+    """Show which fractions of labels lie within predicted intervals, before and after the factor."""
+    rows = []
+    for kind, known in potential.calibration_.items():
+        rows.append(_coverage_cells(f"{kind}, left out", 1.0, known.before))
+        if known.factor > 1.0:
+            rows.append(_coverage_cells(f"{kind}, left out", known.factor, known.after))
+        if kind in of_test:
+            factors = dict.fromkeys([1.0, known.factor])
+            rows += [_coverage_cells(f"{kind}, test", each, coverage(of_test[kind], each)) for each in factors]
+    header = ["standard deviations of", "factor", "structures", "values", "rms", *(f"{100 * p:g} %" for p in LEVELS)]
+    applied = ", ".join(f"{kind} by {known.factor:.3g}" for kind, known in potential.calibration_.items())
+    return (
+        "labels within predicted intervals of 50, 90 and 99 %; rms of what is left over its standard deviation\n"
+        f"{text_table(header, rows, left=[0])}\nthe potential multiplies standard deviations of {applied}"
+    )
+
+
+def _coverage_cells(name: str, factor: float, found: Coverage) -> list[str]:
+    shares = [f"{100 * fraction:.1f}" for fraction in found.fractions]
+    return [name, f"{factor:.3g}", str(found.n_structures), str(found.n_values), f"{found.rms:.2f}", *shares]
 
 
 def _told(errors: Errors) -> str:

@@ -26,10 +26,11 @@ from mlipselect.labels.names import Kind
 from mlipselect.labels.options import Keys, LabelOptions
 from mlipselect.labels.read import read_labels
 from mlipselect.models.calculator import LinearCalculator
+from mlipselect.models.calibration import Calibration, calibrated, residuals_left_out
 from mlipselect.models.consistency import contradictory_energies, contradictory_virials, sample
 from mlipselect.models.evidence import Spectrum, log_evidence, maximise_evidence
 from mlipselect.models.noise import Block, fit_some, maximise_evidence_of_kinds
-from mlipselect.models.rows import KINDS, LabelRows
+from mlipselect.models.rows import KINDS, OTHERS, SMALLEST_GROUP, LabelRows, group_of, kind_of
 from mlipselect.parameters import Parametrised
 from mlipselect.progress import progress_bar
 
@@ -45,6 +46,9 @@ class LinearPotential(Parametrised):
         Weights of the rows; those of energies and virials are divided by the square root of the number of atoms. By
         default the evidence settles one noise for each kind of label. Where some are given, the others are 30, 1
         and 30, as in the paper, and the evidence settles one noise of all weighted rows.
+    noise_by : str, optional
+        Key of `Atoms.info`, such as ``"config_type"``: structures that agree in it have a noise of their own for each
+        kind of label. Groups of fewer than 10 structures with the label share one. Not together with weights.
     prior_power : float, default=4
         Exponent of the descriptor's smoothness prior: the prior standard deviation of a weight falls with the roughness
         of its function. A descriptor without `smoothness_prior` needs `prior_scales`.
@@ -65,7 +69,11 @@ class LinearPotential(Parametrised):
         Variance of a scaled weight that maximises the evidence.
     noise_ : dict of float
         Standard deviation of the noise of each kind of label: of energies and virials in eV per root of the number of
-        atoms, of forces in eV/Å.
+        atoms, of forces in eV/Å. With `noise_by`, the root mean square over all rows.
+    group_noise_ : dict of dict of float
+        With `noise_by`, that of each group, by kind of label; the group ``"others"`` has all small ones.
+    calibration_ : dict of Calibration
+        Calibration of each kind of label; empty before `calibrate`.
     log_evidence_ : float
         Logarithm of the largest evidence.
     reference_energies_ : dict of float
@@ -108,6 +116,8 @@ class LinearPotential(Parametrised):
     weights_: NDArray[np.float64]
     prior_variance_: float
     noise_: dict[str, float]
+    group_noise_: dict[str, dict[str, float]]
+    calibration_: dict[str, Calibration]
     log_evidence_: float
     reference_energies_: dict[str, float]
     n_rows_: int
@@ -119,6 +129,7 @@ class LinearPotential(Parametrised):
         energy_weight: float | None = None,
         forces_weight: float | None = None,
         virial_weight: float | None = None,
+        noise_by: str | None = None,
         prior_power: float = 4.0,
         prior_scales: ArrayLike | None = None,
         reference_energies: Mapping[str, float] | None = None,
@@ -128,6 +139,7 @@ class LinearPotential(Parametrised):
         self.energy_weight = energy_weight
         self.forces_weight = forces_weight
         self.virial_weight = virial_weight
+        self.noise_by = noise_by
         self.prior_power = prior_power
         self.prior_scales = prior_scales
         self.reference_energies = reference_energies
@@ -255,7 +267,8 @@ class LinearPotential(Parametrised):
             for atoms, known, design in zip(structures, labels, designs, strict=True):
                 for kind, block, targets in self._blocks(atoms, known, design, references):
                     if weights is None or weights[kind] > 0.0:
-                        sums.add(kind, block * inverse, targets, self.n_threads)
+                        key = kind if self.noise_by is None else f"{kind}/{self._group(atoms)}"
+                        sums.add(key, block * inverse, targets, self.n_threads)
                 bar.update(1)
         return sums
 
@@ -309,11 +322,54 @@ class LinearPotential(Parametrised):
         given = (self.energy_weight, self.forces_weight, self.virial_weight)
         if all(weight is None for weight in given):
             return None
+        if self.noise_by is not None:
+            raise InvalidInputError("noise_by: expected no weights with it, as the evidence settles all noises")
         defaults = (30.0, 1.0, 30.0)
         weights = tuple(w if own is None else float(own) for own, w in zip(given, defaults, strict=True))
         if not all(weight >= 0.0 and np.isfinite(weight) for weight in weights) or not any(weights):
             raise InvalidInputError(f"weights of energies, forces and virials must not be negative, given {weights}")
         return dict(zip(KINDS, weights, strict=True))
+
+    def _group(self, atoms: Atoms) -> str:
+        """Return the group of a structure whose noise it has; `OTHERS` without the key."""
+        return str(atoms.info.get(self.noise_by, OTHERS))
+
+    def noises_of(self, atoms: Atoms) -> dict[str, float]:
+        """Return the standard deviations of the noise of a structure's labels, by kind, in the units of `noise_`.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            The structure. With `noise_by`, a group that is not known has the noise of ``"others"`` or, without that,
+            the one over all rows.
+        """
+        noises = dict(self.noise_)
+        for kind, groups in self.group_noise_.items():
+            noises[kind] = groups.get(self._group(atoms), groups.get(OTHERS, self.noise_[kind]))
+        return noises
+
+    def label_rows(
+        self, atoms: Atoms, known: Labels, design: Design
+    ) -> Iterator[tuple[str, NDArray[Any], NDArray[np.float64]]]:
+        """Yield the kind, the rows and the targets of each label of a structure, as the fit has them.
+
+        Rows and targets of energies and virials are divided by the root of the number of atoms.
+        """
+        return self._blocks(atoms, known, design, self.reference_energies_)
+
+    def posterior_rows(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return what the precision of the weights is made of.
+
+        Returns
+        -------
+        prior : ndarray of shape (d,)
+            Inverse standard deviations of the prior.
+        rows : ndarray of shape (d, d)
+            Triangular factor of all rows in units of their noise.
+        """
+        self._check_fitted()
+        scales = self._scales()
+        return scales / self.prior_variance_**0.5, self._triangle[:-1, :-1] * scales
 
     def _blocks(
         self, atoms: Atoms, known: Labels, design: Design, references: Mapping[str, float]
@@ -350,12 +406,13 @@ class LinearPotential(Parametrised):
         if weights is not None:
             scaled, together = self._fit_weighted(rows, weights)
         elif isinstance(rows, LabelRows):
-            scaled, together = self._fit_noises(rows)
+            scaled, together = self._fit_noises(rows.with_large_groups(n_threads=self.n_threads))
         else:
             raise InvalidInputError("expected the rows of each kind of label, as no weights are given")
         self.weights_ = scaled / self._scales()
         self.reference_energies_ = dict(references)
         self.n_rows_ = together.n_rows
+        self.calibration_ = {}
         self._triangle = together.triangle(n_threads=self.n_threads)
         return self
 
@@ -366,9 +423,26 @@ class LinearPotential(Parametrised):
             raise InvalidInputError("expected at least one label that is not zero, got none")
         found = maximise_evidence_of_kinds(told)
         self.prior_variance_, self.log_evidence_ = found.prior, found.log_evidence
-        self.noise_ = {kind: variance**0.5 for kind, variance in found.noise.items()}
-        precisions = {kind: 1.0 / self.noise_[kind] if kind in told else 0.0 for kind in KINDS}
+        if self.noise_by is not None and all(group_of(key) == OTHERS for key in found.noise):
+            raise InvalidInputError(
+                f"noise_by: expected at least {SMALLEST_GROUP} labelled structures that agree in {self.noise_by!r}, "
+                "got no such group"
+            )
+        self._keep_noises(found.noise, {key: block.n_rows for key, block in told.items()})
+        precisions = {key: found.noise[key] ** -0.5 if key in told else 0.0 for key in rows.factors}
         return found.weights, rows.weighted(precisions, n_threads=self.n_threads)
+
+    def _keep_noises(self, variances: Mapping[str, float], n_rows: Mapping[str, int]) -> None:
+        """Set the noise of each kind, and that of each group."""
+        self.noise_, self.group_noise_ = {}, {}
+        for kind in KINDS:
+            own = [key for key in variances if kind_of(key) == kind]
+            if own:
+                total = sum(n_rows[key] * variances[key] for key in own)
+                self.noise_[kind] = float((total / sum(n_rows[key] for key in own)) ** 0.5)
+            groups = {group: variances[key] ** 0.5 for key in own if (group := group_of(key)) is not None}
+            if groups:
+                self.group_noise_[kind] = groups
 
     def _fit_weighted(
         self, rows: LabelRows | LeastSquares, weights: Mapping[str, float]
@@ -384,6 +458,7 @@ class LinearPotential(Parametrised):
         self.log_evidence_ = log_evidence(spectrum, self.prior_variance_, noise)
         kinds = rows.factors if isinstance(rows, LabelRows) else KINDS
         self.noise_ = {kind: noise**0.5 / weights[kind] for kind in kinds if weights[kind] > 0.0}
+        self.group_noise_ = {}
         shrunk = self.prior_variance_ * s / (self.prior_variance_ * s**2 + noise)
         return Vt.T @ (shrunk * spectrum.projections), LeastSquares.from_triangle(
             triangle / noise**0.5, together.n_rows
@@ -442,16 +517,69 @@ class LinearPotential(Parametrised):
         found = self._bare_predictions(structures)
         return [self._referred(prediction, atoms) for prediction, atoms in zip(found, structures, strict=True)]
 
-    def energy_std(self, atoms: Atoms) -> float:
-        """Compute the standard deviation of the energy of a structure, in eV, without noise."""
-        self._check_fitted()
-        return float(np.sqrt(self._known().variance(np.atleast_2d(self._site_rows(atoms).sum(axis=0)))[0]))
+    def calibrate(self, structures: Sequence[Atoms], labels: Sequence[Labels] | None = None) -> LinearPotential:
+        """Find the factors that make predicted standard deviations hold, from structures left out one by one.
 
-    def forces_std(self, atoms: Atoms) -> NDArray[np.float64]:
-        """Compute the standard deviation of each force component, in eV/Å, without noise; shape (n_atoms, 3)."""
+        Parameters
+        ----------
+        structures : sequence of ase.Atoms
+            The training set; of more than 500 structures, as many at even steps count.
+        labels : sequence of Labels, optional
+            Their labels, as `mlipselect.labels.read_labels` returns them, or guessed.
+
+        Returns
+        -------
+        LinearPotential
+            Itself, with `calibration_`. Standard deviations are multiplied by the factors from now on.
+
+        Notes
+        -----
+        The fit to all other structures is known in closed form, so none is made anew. Intervals of 90 % are made to
+        hold; see `mlipselect.models.conformal_factor` for the method and its source. Its guarantee is for structures
+        like those of the training set.
+        """
+        self._check_fitted()
+        known = read_labels(structures) if labels is None else labels
+        residuals = residuals_left_out(self, structures, known)
+        self.calibration_ = {kind: calibrated(parts) for kind, parts in residuals.items()}
+        return self
+
+    def energy_std(self, atoms: Atoms, *, noise: bool = False) -> float:
+        """Compute the standard deviation of the energy of a structure, in eV.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            The structure.
+        noise : bool, default=False
+            Add the noise: what the model cannot represent. With it, this is the expected difference to a label.
+        """
+        self._check_fitted()
+        variance = self._known().variance(np.atleast_2d(self._site_rows(atoms).sum(axis=0)))[0]
+        return float(self._std("energy", variance, len(atoms) if noise else 0, atoms))
+
+    def forces_std(self, atoms: Atoms, *, noise: bool = False) -> NDArray[np.float64]:
+        """Compute the standard deviation of each force component, in eV/Å, with or without noise; (n_atoms, 3)."""
         self._check_fitted()
         rows = np.ascontiguousarray(self.descriptor.design(atoms).forces)
-        return np.sqrt(self._known().variance(rows, n_threads=self.n_threads)).reshape(-1, 3)
+        variances = self._known().variance(rows, n_threads=self.n_threads)
+        return np.asarray(self._std("forces", variances, int(noise), atoms)).reshape(-1, 3)
+
+    def virial_std(self, atoms: Atoms, *, noise: bool = False) -> NDArray[np.float64]:
+        """Compute the standard deviation of the virial, in eV, with or without noise; xx, yy, zz, yz, xz, xy."""
+        self._check_fitted()
+        rows = np.ascontiguousarray(self.descriptor.design(atoms).virial)
+        return np.asarray(self._std("virial", self._known().variance(rows), len(atoms) if noise else 0, atoms))
+
+    def _std(self, kind: str, variances: Any, n_noises: int, atoms: Atoms) -> Any:
+        """Add some times the variance of the noise, and apply the factor of the calibration."""
+        if n_noises:
+            noises = self.noises_of(atoms)
+            if kind not in noises:
+                raise InvalidInputError(f"noise: the potential was not fitted to labels of the kind {kind}")
+            variances = variances + n_noises * noises[kind] ** 2
+        factor = self.calibration_[kind].factor if kind in self.calibration_ else 1.0
+        return factor * np.sqrt(variances)
 
     def calculator(self) -> LinearCalculator:
         """Make an ASE calculator: energy, site energies, forces, stress, and standard deviations when asked for."""
@@ -484,6 +612,8 @@ class LinearPotential(Parametrised):
             "reference_energies": self.reference_energies_,
             "prior_variance": self.prior_variance_,
             "noise": self.noise_,
+            "group_noise": self.group_noise_,
+            "calibration": {kind: known.record() for kind, known in self.calibration_.items()},
             "log_evidence": self.log_evidence_,
             "n_rows": self.n_rows_,
         }
@@ -531,6 +661,11 @@ class LinearPotential(Parametrised):
         potential.weights_, potential._triangle = weights, triangle
         potential.reference_energies_ = known["reference_energies"]
         potential.prior_variance_, potential.noise_ = known["prior_variance"], known["noise"]
+        # Files of earlier versions have neither groups nor a calibration.
+        potential.group_noise_ = known.get("group_noise", {})
+        potential.calibration_ = {
+            kind: Calibration.from_record(item) for kind, item in known.get("calibration", {}).items()
+        }
         potential.log_evidence_, potential.n_rows_ = known["log_evidence"], known["n_rows"]
         return potential
 
@@ -580,4 +715,4 @@ class LinearPotential(Parametrised):
     _posterior: tuple[NDArray[np.float64], Posterior]
 
 
-_PARAMETERS = ("energy_weight", "forces_weight", "virial_weight", "prior_power")
+_PARAMETERS = ("energy_weight", "forces_weight", "virial_weight", "noise_by", "prior_power")

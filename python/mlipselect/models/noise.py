@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.models.evidence import Spectrum, maximise_evidence
+from mlipselect.models.rows import kind_of
 
 LOWEST, HIGHEST = 1e-12, 1e12
 """Bounds of a variance, relative to the mean square of its targets (noise) or to where the search begins (prior)."""
@@ -87,7 +88,8 @@ def maximise_evidence_of_kinds(blocks: Mapping[str, Block]) -> Noises:
     Parameters
     ----------
     blocks : mapping of str to Block
-        Rows and targets of each kind of label, equally wide; each has at least one row.
+        Rows and targets of each kind of label, or of each kind and group of structures, ``"KIND/GROUP"``, equally wide;
+        each has at least one row.
 
     Returns
     -------
@@ -189,10 +191,9 @@ def _starts(blocks: Mapping[str, Block], sizes: NDArray[np.float64]) -> list[NDA
     fraction of the sizes of the targets, where one kind is met far better than the others, and where all are.
     """
     starts = [_one_noise(blocks, sizes)]
-    if len(sizes) > 1:
-        starts += [
-            _one_noise(blocks, sizes * np.where(np.arange(len(sizes)) == k, 1e-4, 1.0)) for k in range(len(sizes))
-        ]
+    kinds = np.array([kind_of(name) for name in blocks])
+    if len(set(kinds)) > 1:
+        starts += [_one_noise(blocks, sizes * np.where(kinds == kind, 1e-4, 1.0)) for kind in dict.fromkeys(kinds)]
     return [*starts, np.array([starts[0][0], *(1e-3 * sizes)])]
 
 
