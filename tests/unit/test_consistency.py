@@ -168,3 +168,11 @@ def test_the_comparison_changes_no_weights():
     rows = potential().rows(structures, read_labels(structures), fitted.reference_energies_)
     again = potential().fit_rows(rows, fitted.reference_energies_)
     np.testing.assert_array_equal(again.weights_, fitted.weights_)
+
+
+def test_groups_with_noises_of_their_own_are_judged_together(caplog):
+    structures = scaled(stress=-1.0)
+    for k, atoms in enumerate(structures):
+        atoms.info["config_type"] = "even" if k % 2 == 0 else "odd"
+    ms.LinearPotential(ms.ACE(["Cu"], totaldegree=6), noise_by="config_type").fit(structures)
+    assert "as if they were of the other sign" in caplog.text

@@ -288,7 +288,8 @@ class LinearPotential(Parametrised):
             What `rows` returns for them.
         """
         self._check_fitted()
-        blocks = {kind: block for kind, block in self._told_blocks(rows).items() if kind in self.noise_}
+        told_by_kind = self._told_blocks(rows.without_groups(n_threads=self.n_threads))
+        blocks = {kind: block for kind, block in told_by_kind.items() if kind in self.noise_}
         noise = {kind: deviation**2 for kind, deviation in self.noise_.items()}
         frames = list(as_frames(structures))
         inverse = 1.0 / self._scales()

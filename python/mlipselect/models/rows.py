@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -73,13 +73,16 @@ class LabelRows:
 
     def with_large_groups(self, *, n_threads: int | None = None) -> LabelRows:
         """Put the groups of fewer than `SMALLEST_GROUP` structures together, those of each kind for itself."""
-        out = LabelRows(self.dim)
-        for key, factor in self.factors.items():
+
+        def new_key(key: str) -> str:
             is_small = group_of(key) is not None and self.n_structures[key] < SMALLEST_GROUP
-            own = f"{kind_of(key)}/{OTHERS}" if is_small else key
-            out._merge_factor(own, factor, n_threads)
-            out.n_structures[own] += self.n_structures[key]
-        return out
+            return f"{kind_of(key)}/{OTHERS}" if is_small else key
+
+        return self._sorted_by(new_key, n_threads)
+
+    def without_groups(self, *, n_threads: int | None = None) -> LabelRows:
+        """Put all groups of each kind together."""
+        return self._sorted_by(kind_of, n_threads)
 
     def weighted(self, weights: Mapping[str, float], *, n_threads: int | None = None) -> LeastSquares:
         """Put all rows together, those of each factor times its weight; a weight of 0 leaves them out.
@@ -96,6 +99,14 @@ class LabelRows:
                 together.add(np.ascontiguousarray(triangle[:, :-1]), triangle[:, -1].copy(), scale, n_threads=n_threads)
                 n_rows += self.factors[key].n_rows
         return LeastSquares.from_triangle(together.triangle(n_threads=n_threads), n_rows)
+
+    def _sorted_by(self, new_key: Callable[[str], str], n_threads: int | None) -> LabelRows:
+        """Merge the factors that have the same new key."""
+        out = LabelRows(self.dim)
+        for key, factor in self.factors.items():
+            out._merge_factor(new_key(key), factor, n_threads)
+            out.n_structures[new_key(key)] += self.n_structures[key]
+        return out
 
     def _merge_factor(self, key: str, factor: LeastSquares, n_threads: int | None) -> None:
         if key in self.factors:
