@@ -15,7 +15,7 @@ DONE, NOTHING = 0, 3
 def report(selection: Selection, options: argparse.Namespace) -> int:
     """Show a selection and the files that it was written to, unless quiet, and return the exit code."""
     if not options.quiet:
-        print(selection_table(selection))
+        print(selection_table(selection, reasons=getattr(options, "reasons", False)))
         written = [options.output, record_path(options.output), options.save_posterior]
         made = [str(path) for path in written if path is not None and Path(path).exists()]
         print(f"wrote {', '.join(made)}")

@@ -93,6 +93,11 @@ def add_parser(verbs: Any) -> None:
     add_options(group, Prior)
     add_options(group, Candidates, "composition")
     add_options(group, Outputs, "save_posterior")
+    parser.add_argument(
+        "--reasons",
+        action="store_true",
+        help="say for each pick what it was chosen for, where it lies and what it covers; the record always says it",
+    )
     add_reading_options(parser)
     add_descriptor_options(parser)
     add_general_options(parser)

@@ -211,6 +211,24 @@ class ACE(NamedDescriptor):
             "r0": {chemical_symbols[z]: _length(z, self._r0) for z in numbers},
         }
 
+    @property
+    def feature_groups(self) -> dict[str, slice]:
+        """Columns of the functions of one, two and three neighbours, by what they tell of a structure."""
+        numbers, degrees, basis = self._bound()
+        symbols, z = [chemical_symbols[number] for number in numbers], len(numbers)
+        pairs = [(a, b) for k, a in enumerate(symbols) for b in symbols[k:]]
+        n_pair = int(max(degrees) + 1e-9)
+        # Functions of two neighbours: those of a basis that ends with them, without its own pair functions.
+        lower = degrees[: min(self.order, 2)]
+        of_two = ace_length(z, len(lower), np.array(lower)) - int(max(lower) + 1e-9) * len(pairs)
+        sizes = {f"the distances {a}-{b}": n_pair for a, b in pairs}
+        of_three = basis.n_features - n_pair * len(pairs) - of_two
+        for symbol in symbols:
+            sizes[f"the arrangement of two neighbours around {symbol}"] = of_two // z
+            sizes[f"the arrangement of three neighbours around {symbol}"] = of_three // z
+        ends = np.cumsum(list(sizes.values())).tolist()
+        return {name: slice(end - size, end) for (name, size), end in zip(sizes.items(), ends, strict=True)}
+
     def features(self, atoms: Atoms) -> npt.NDArray[np.float64]:
         """Describe every atom of one structure.
 

@@ -255,6 +255,16 @@ class HasSmoothnessPrior(Protocol):
         ...
 
 
+@runtime_checkable
+class HasFeatureGroups(Protocol):
+    """A descriptor that can say in words what its features are."""
+
+    @property
+    def feature_groups(self) -> Mapping[str, slice]:
+        """Names of groups of consecutive features, in their order, which together are all features."""
+        ...
+
+
 def bound(descriptor: DescriptorLike, structures: Sequence[Atoms]) -> DescriptorLike:
     """Bind a descriptor to structures, if it has `bind`."""
     return (descriptor.bind(structures) or descriptor) if isinstance(descriptor, Bindable) else descriptor

@@ -34,13 +34,15 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: Seque
     return "\n".join(line(row) for row in [header, *rows])
 
 
-def selection_table(selection: Selection) -> str:
+def selection_table(selection: Selection, *, reasons: bool = False) -> str:
     """Show a selection as a table of its picks and a summary; of more than 20 picks the first 15 and the last 5.
 
     Parameters
     ----------
     selection : Selection
         A result of `select`.
+    reasons : bool, default=False
+        Say below the table, for every pick, what it was chosen for.
 
     Returns
     -------
@@ -64,7 +66,8 @@ def selection_table(selection: Selection) -> str:
     if len(rows) > HEAD + TAIL:
         skipped = ["...", *[""] * (len(header) - 1)]
         rows = [*rows[:HEAD], skipped, *rows[-TAIL:]]
-    return "\n".join([text_table(header, rows, left), "", *_summary(selection)])
+    said = [f"{rank}: {reason}." for rank, reason in enumerate(selection.reasons, start=1)] if reasons else []
+    return "\n".join([text_table(header, rows, left), "", *said, *([""] if said else []), *_summary(selection)])
 
 
 def _summary(selection: Selection) -> list[str]:

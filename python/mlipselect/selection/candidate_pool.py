@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,11 @@ class CandidatePool(ABC):
         One row a candidate; there after `featurize`.
     descriptor : object
         What describes structures; there after `featurize`.
+    is_whole : bool
+        Whether the candidates are all that picks are made from, not what earlier selections have left.
     """
+
+    is_whole: ClassVar[bool] = True
 
     paths: list[str]
     features: Features | JoinedStores

@@ -100,6 +100,18 @@ class Core(Structures):
             known.refuse_unmarked([str(mark) for mark in self.isolated if not mark.is_assumed])
         return self
 
+    def place(self, row: int) -> str:
+        """Name the structure of a row by its file and frame, and by its ``config_type`` if that is at hand."""
+        for known in self.described:
+            if row < len(known.features):
+                return known.features.where(row)
+            row -= len(known.features)
+        kind = None
+        if self._held is not None:
+            frame = self._held[self.candidates[row]]
+            kind = None if frame is None else frame.atoms.info.get("config_type")
+        return self.name_of(row) + (f" ({kind})" if kind is not None else "")
+
     def recorded_descriptor(self) -> DescriptorLike | None:
         """Make the descriptor of the features that are there already; None if there are none.
 

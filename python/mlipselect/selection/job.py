@@ -30,6 +30,7 @@ from mlipselect.selection.options import Options
 from mlipselect.selection.outputs import open_outputs, structure_writer
 from mlipselect.selection.pools import open_pool
 from mlipselect.selection.potential import fitted_potential, potential_input
+from mlipselect.selection.reasons import reasons
 from mlipselect.selection.record import passed_over, picks_depend_on, recorded_parameters, selection_notes
 from mlipselect.selection.result import Selection
 from mlipselect.selection.target import Target
@@ -306,6 +307,15 @@ def _result(
         descriptor=pool.descriptor,
         features=pool.features,
         core_features=outcome.core,
+        reasons=reasons(
+            selector,
+            pool.features,
+            outcome.core,
+            pool.descriptor,
+            str if core is None else core.place,
+            is_limited=bool(constraints),
+            is_whole=pool.is_whole,
+        ),
         isolated=pool.isolated,
         rejected=_all_rejected(pool, core, target),
         parameters=recorded_parameters(n, selector, pool, options) | found,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,6 +146,8 @@ class PartsPool(StructurePool):
     options : Options
         Options of the selection.
     """
+
+    is_whole: ClassVar[bool] = False
 
     def __init__(self, parts: Sequence[Part], options: Options):
         super().__init__([frame for part in parts for frame in part.frames], options)

@@ -50,6 +50,10 @@ class Selection:
         What was selected from, one row per candidate.
     core_features : Features or None
         The rows of the core.
+    reasons : list of str
+        A sentence for each pick: what it was chosen for, the nearest structure of the core and in what they differ
+        most, and to how many candidates it is the nearest of core and picks. Of a large pool, rows at equal steps are
+        looked at.
     isolated : list of Frame
         Isolated atoms of the pool; they belong in the training set and were not scored.
     parameters : dict
@@ -73,6 +77,7 @@ class Selection:
     descriptor: Any
     features: Features | JoinedStores
     core_features: Features | None = None
+    reasons: list[str] = field(default_factory=list)
     isolated: list[Frame] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -171,6 +176,7 @@ class Selection:
             **self._further_provenance(),
             "scores": [score if np.isfinite(score) else None for score in self.scores.tolist()],
             "information": self.information.tolist(),
+            "reasons": self.reasons,
             "isolated": [[frame.source, frame.index] for frame in self.isolated],
             "rejected": [[item.source, item.index, item.reason] for item in self.rejected],
         }

@@ -180,14 +180,6 @@ class Target(Core):
             found += known.store.groups(key)
         return found + self.groups[key]
 
-    def place(self, row: int) -> str:
-        """Name the structure of a row by its file and frame."""
-        for known in self.described:
-            if row < len(known.features):
-                return known.features.where(row)
-            row -= len(known.features)
-        return self.name_of(row)
-
     def rows(
         self, descriptor: DescriptorLike, like: Features | JoinedStores, *, n_threads: int | None, progress: bool | None
     ) -> Features:

@@ -188,6 +188,11 @@ def integer(name: str, value: Any, lowest: int) -> int:
     return int(value)
 
 
+def percent(part: float, whole: float) -> str:
+    """Return a part in per cent of the whole, with two digits."""
+    return f"{100.0 * part / whole:.2g} %" if whole > 0.0 else "0 %"
+
+
 def distance_note(loss: float) -> str:
     """Return a sentence with the sum of the distances of a pool to core and picks."""
     return f"sum of distances to the nearest pick or core: {loss:.6g}"
@@ -290,6 +295,16 @@ class Selector(Parametrised, ABC):
     def notes(self) -> list[str]:
         """Return sentences about what the last call of `fit` decided and found."""
         return []
+
+    def purposes(self, sample: FloatMatrix) -> list[str]:  # noqa: ARG002 - for those that measure what is left
+        """Say for each pick of the last call of `fit` what it was chosen for.
+
+        Parameters
+        ----------
+        sample : ndarray of shape (s, d)
+            Rows of the pool, all or some at equal steps.
+        """
+        return [f"picked with the score {score:.4g}" for score in self.scores_]
 
     def get_support(self, indices: bool = False, ordered: bool = False) -> NDArray[Any]:
         """Return a mask of the selected rows, or their indices.

@@ -22,6 +22,7 @@ from mlipselect.selectors.base import (
     integer,
     meant,
     number_to_select,
+    percent,
     structure_rows,
 )
 from mlipselect.selectors.constraints import Constraint
@@ -147,6 +148,8 @@ class BayesianSelector(GreedySelector):
     _posterior: Posterior
     _designs: Designs | None
     _core_designs: Designs | None
+    #: Rows whose mean uncertainty the score lowers; None for those of the pool.
+    _target_rows: FloatMatrix | None
     #: Target, weights and designs that `fit` was given.
     _given_target: tuple[Any, Any, Designs | None]
 
@@ -288,6 +291,36 @@ class BayesianSelector(GreedySelector):
         """Whether scores never rise, whatever else is picked, and no pick was left out."""
         return self.score in ("energy", "logdet") and self.stop_gain is None
 
+    def purposes(self, sample: FloatMatrix) -> list[str]:
+        """Say how uncertain each pick was, or by how much it lowered the uncertainty of the target."""
+        if not self.takes_target:
+            return [self._own_uncertainty(k) for k in range(len(self.scores_))]
+        whose = "the pool" if self._given_target[0] is None else "the target"
+        of = {"energy": "energies", "forces": "forces", "both": "energies and forces"}[self.objective]
+        kind = "variance" if self.score == "pool_variance" else "standard deviation"
+        what = f"lowers the mean {kind} of the {of} of {whose} most"
+        if self.update != "structure":
+            # Such a pick teaches more than its score says, so what was left before it is not known.
+            return [what for _ in self.scores_]
+        rows = sample if self._target_rows is None else self._target_rows
+        values = np.maximum(self.posterior_.variance(rows, n_threads=self.n_threads), 0.0)
+        after = float((values if self.score == "pool_variance" else np.sqrt(values)).mean())
+        left = after + np.cumsum(self.scores_[::-1])[::-1]
+        about = "about " if self._target_rows is None and len(sample) < self._n_pool else ""
+        shares = zip(self.scores_, left, strict=True)
+        return [f"{what}, by {about}{percent(score, before)} of what was left" for score, before in shares]
+
+    def _own_uncertainty(self, k: int) -> str:
+        """Say how uncertain a pick was itself."""
+        score = float(self.scores_[k])
+        if self.score == "logdet":
+            return f"carries the most information about the weights, {score / 2:.3g} nat"
+        if isinstance(self.score, Mapping):
+            return f"has the most uncertain {', '.join(self.score)}, weighted"
+        of = {"energy": "energy", "force": "force on an atom", "stress": "stress"}[self.score]
+        share = "" if k == 0 else f", {percent(score, float(self.scores_[0]))} of the variance of the first pick"
+        return f"has the most uncertain {of}{share}"
+
     def _ended(self) -> None:
         self.information_ = self._selection.information
 
@@ -313,7 +346,7 @@ class BayesianSelector(GreedySelector):
             self._check_memory(pool.shape)
             self._tell_reading(X)
         posterior = self._starting_posterior(X, core)
-        target = self._target(pool, posterior)
+        target = self._target_rows = self._target(pool, posterior)
         if terms is None and self.update in ("structure", "atoms"):
             return Selection.bayesian(
                 posterior,

@@ -187,6 +187,12 @@ class CUR(DrawnSelector):
         """Whether leverage is computed from the rows of atoms."""
         return self.rows == "atoms"
 
+    def purposes(self, sample: FloatMatrix) -> list[str]:  # noqa: ARG002 - leverages are those of the pool
+        """Say how large the leverage of each pick is."""
+        mean = float(self.leverage_.mean()) or 1.0
+        how = "has the largest leverage of those left" if self.deterministic else "drawn in proportion to its leverage"
+        return [f"{how}, {score / mean:.3g} times the mean" for score in self.scores_]
+
     def notes(self) -> list[str]:
         """Return a sentence with the number of directions that count and their share of the squares."""
         return [f"{self.rank_} directions hold {100 * self.explained_:.2f} % of the squares of all features"]

@@ -6,8 +6,18 @@ import logging
 import tempfile
 from typing import Any, ClassVar, Literal
 
+import numpy as np
+
 from mlipselect._core import Selection, facility_location_bytes
-from mlipselect.selectors.base import StoredRows, core_rows, distance_note, integer, structure_rows
+from mlipselect.selectors.base import (
+    FloatMatrix,
+    StoredRows,
+    core_rows,
+    distance_note,
+    integer,
+    percent,
+    structure_rows,
+)
 from mlipselect.selectors.greedy import GreedySelector
 
 logger = logging.getLogger("mlipselect")
@@ -113,6 +123,18 @@ class FacilityLocation(GreedySelector):
     def notes(self) -> list[str]:
         """Return a sentence with the sum of the distances of the pool to core and picks."""
         return [distance_note(self.loss_)]
+
+    def purposes(self, sample: FloatMatrix) -> list[str]:  # noqa: ARG002 - the sum over the pool is known
+        """Say by how much each pick lowered the sum of the distances of the pool to core and picks."""
+        first = "has the smallest sum of distances to the pool"
+        left = self.loss_ + np.cumsum(self.scores_[::-1])[::-1]
+        return [
+            f"lowers the sum of the distances of the pool to core and picks most, by {percent(score, before)} of what "
+            "was left"
+            if np.isfinite(score)
+            else first
+            for score, before in zip(self.scores_, left, strict=True)
+        ]
 
     def _ended(self) -> None:
         self.loss_ = self._selection.loss

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+import numpy as np
+
 from mlipselect._core import Selection, windowed_fps
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.selectors import windowed
-from mlipselect.selectors.base import MappedRows, StoredRows, core_rows, integer, structure_rows
+from mlipselect.selectors.base import FloatMatrix, MappedRows, StoredRows, core_rows, integer, structure_rows
 from mlipselect.selectors.greedy import GreedySelector
 
 
@@ -95,6 +97,14 @@ class FPS(GreedySelector):
         self.engine = engine
         self.progress = progress
         self.n_threads = n_threads
+
+    def purposes(self, sample: FloatMatrix) -> list[str]:  # noqa: ARG002 - distances are the scores
+        """Say how far each pick was from core and earlier picks."""
+        first = "farthest from the mean of the pool" if self.initialize is None else "given as the first pick"
+        return [
+            f"farthest from core and earlier picks, at the distance {score:.3g}" if np.isfinite(score) else first
+            for score in self.scores_
+        ]
 
     def _begin(self, X: Any, core: Any) -> Selection:
         if isinstance(X, StoredRows):

@@ -181,6 +181,11 @@ class KMedoids(Selector):
         self._n_pool, self.n_features_in_ = pool.shape
         return self
 
+    def purposes(self, sample: FloatMatrix) -> list[str]:  # noqa: ARG002 - the clusters are known
+        """Say how many structures each pick represents."""
+        sizes = np.bincount(self.labels_[self.labels_ >= 0], minlength=len(self.selected_idx_))
+        return [f"represents a cluster of {size} candidates" for size in sizes]
+
     def notes(self) -> list[str]:
         """Return a sentence with the sum of the distances of the pool to core and picks."""
         return [distance_note(self.loss_)]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mlipselect._core import shuffled, shuffled_by_stratum
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.random_state import RandomState, draw_seed
-from mlipselect.selectors.base import check_labels, refuse_sparse
+from mlipselect.selectors.base import FloatMatrix, check_labels, refuse_sparse
 from mlipselect.selectors.constraints import Constraint
 from mlipselect.selectors.drawn import DrawnSelector
 
@@ -129,6 +129,12 @@ class RandomSelector(DrawnSelector):
         return self
 
     _counted: NDArray[np.int64]
+
+    def purposes(self, sample: FloatMatrix) -> list[str]:  # noqa: ARG002 - features are not used
+        """Say that picks are random, and of how many structures each was drawn."""
+        sizes = np.bincount(self._counted)[self._counted[self.selected_idx_]]
+        whole = len(self._counted)
+        return ["drawn at random" if size == whole else f"drawn at random from its group of {size}" for size in sizes]
 
     def _strata(self, X: Any, groups: Any) -> NDArray[np.int64] | None:
         """Return the stratum of every structure as a number, or None without strata."""
