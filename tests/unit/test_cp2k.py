@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from ase.units import Bohr, Hartree
@@ -61,13 +63,56 @@ def test_what_are_no_positions_is_refused(run, kind, what):
         ms.read(f"water-{kind}-1.xyz")
 
 
+def at(steps, values):
+    text = ""
+    for step, value in zip(steps, values, strict=True):
+        text += (
+            f"2\n i = {step:8}, time = {0.5 * step:12.3f}, E = {-17.2:20.10f}\n O {value} 0.0 0.0\n H 0.0 0.0 {value}\n"
+        )
+    return text
+
+
+@pytest.mark.parametrize(
+    ("positions", "forces"),
+    [
+        ([0, 5, 10], [0, 10]),
+        ([0, 10, 20], [0, 5, 10, 15, 20]),
+        ([5, 10], [0, 5]),
+        ([0, 5, 10], [1, 2, 3]),
+        ([0, 5, 10, 5, 10, 15], [0, 10, 10, 20]),
+        ([0, 5, 0, 5], [0, 5, 0, 5]),
+        ([0, 5], []),
+    ],
+)
+def test_forces_are_found_by_their_steps(run, positions, forces, caplog):
+    (run / "water-1.cell").unlink()
+    (run / "water-pos-1.xyz").write_text(at(positions, [0.1 * k for k in range(len(positions))]))
+    (run / "water-frc-1.xyz").write_text(at(forces, [0.01 * (k + 1) for k in range(len(forces))]))
+    # The plain definition: runs begin where steps do not grow; in each run a step has the forces of that step.
+    numbered = [[(sum(b <= a for a, b in pairwise(steps[: k + 1])), step)
+                 for k, step in enumerate(steps)] for steps in (positions, forces)]  # fmt: skip
+    frames = ms.read("water-pos-1.xyz")
+    expected = [0.01 * (numbered[1].index(place) + 1) if place in numbered[1] else None for place in numbered[0]]
+    for frame, value in zip(frames, expected, strict=True):
+        if value is None:
+            assert "forces" not in frame.calc.results
+        else:
+            np.testing.assert_allclose(frame.get_forces()[0, 0], value * Hartree / Bohr)
+    assert ("has no forces of its step: read without forces" in caplog.text) == (None in expected)
+
+
+def test_one_cell_of_all_steps_is_that_of_any_step(run):
+    (run / "water-1.cell").write_text("# Step\n0 0.0 9 0 0 0 9 0 0 0 9 729\n10 0.0 9 0 0 0 9 0 0 0 9 729\n")
+    assert [frame.cell.lengths().tolist() for frame in ms.read("water-pos-1.xyz")] == [[9, 9, 9]] * 3
+
+
 def test_files_that_do_not_belong_together_are_refused(run):
     text = (run / "water-frc-1.xyz").read_text()
-    (run / "water-frc-1.xyz").write_text(text.replace("i =        5", "i =        4"))
-    with pytest.raises(StructureError, match=r"frame 1: .*water-frc-1.xyz has step 4 .* in the place of step 5"):
+    (run / "water-frc-1.xyz").write_text(text.replace("  O ", "  S "))
+    with pytest.raises(StructureError, match=r"frame 0: .*water-frc-1.xyz has other atoms in step 0"):
         ms.read("water-pos-1.xyz")
     (run / "water-frc-1.xyz").unlink()
-    (run / "water-1.cell").write_text("# Step\n0 0.0 9 0 0 0 9 0 0 0 9 729\n")
+    (run / "water-1.cell").write_text("# Step\n0 0.0 9 0 0 0 9 0 0 0 9 729\n10 5.0 8 0 0 0 8 0 0 0 8 512\n")
     with pytest.raises(StructureError, match=r"frame 1: .*water-1.cell has no cell of step 5"):
         ms.read("water-pos-1.xyz")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ase.build
 import ase.io
+import numpy as np
 import pytest
 
 import mlipselect as ms
@@ -38,6 +39,38 @@ def test_crystals_of_cif(write):
     assert str(ms.read("nacl.cif")[0].symbols) == "Na4Cl4"
     assert str(ms.read("full.cif")[0].symbols) == "NiOLi"
     assert str(ms.read("full.cif", species_map={"Ni": "Fe"})[0].symbols) == "FeOLi"
+
+
+OPERATIONS = ["x,y,z", "x,y+1/2,z+1/2", "x+1/2,y,z+1/2", "x+1/2,y+1/2,z"]
+
+
+@pytest.mark.parametrize(
+    "group", ["", "_symmetry_space_group_name_H-M ?\n", "_space_group_name_H-M_alt 'F m m m(ab)'\n"]
+)
+@pytest.mark.parametrize("loop", ["_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz"])
+def test_operations_are_used_where_no_known_group_is_named(write, group, loop):
+    sites = "\n".join(["Na1 Na 0 0 0", "Cl1 Cl 0.5 0.5 0.5", "O1 O 0.1 0.2 0.3"])
+    listed = "\n".join(f"'{operation}'" for operation in OPERATIONS)
+    write("own.cif", f"data_x\n{CELL}{group}loop_\n{loop}\n{listed}\n{LOOP}{sites}\n")
+    write("p1.cif", cif([f"{name}{k} {name} {x % 1} {y % 1} {z % 1}"
+                         for name, (a, b, c) in {"Na": (0, 0, 0), "Cl": (0.5, 0.5, 0.5), "O": (0.1, 0.2, 0.3)}.items()
+                         for k, (x, y, z) in enumerate([(a, b, c), (a, b + 0.5, c + 0.5), (a + 0.5, b, c + 0.5),
+                                                        (a + 0.5, b + 0.5, c)])]))  # fmt: skip
+    [found], [expected] = ms.read("own.cif"), ms.read("p1.cif")
+    assert found.get_chemical_symbols() == expected.get_chemical_symbols()
+    np.testing.assert_allclose(found.positions, expected.positions, atol=1e-12)
+    assert found.cell.lengths().tolist() == [4, 4, 4]
+
+
+def test_an_unknown_group_without_operations_is_refused(write):
+    write("own.cif", f"data_x\n{CELL}_symmetry_space_group_name_H-M 'Q 7'\n{LOOP}Na1 Na 0 0 0\n")
+    with pytest.raises(StructureError, match=r"own.cif, frame 0: .*it lists no symmetry operations either"):
+        ms.read("own.cif")
+
+
+def test_one_operation_alone(write):
+    write("own.cif", f"data_x\n{CELL}_symmetry_equiv_pos_as_xyz 'x,y,z'\n{LOOP}Na1 Na 0 0 0.25\n")
+    assert ms.read("own.cif")[0].positions.tolist() == [[0, 0, 1]]
 
 
 def test_partial_occupancy_is_refused_or_decided(write, caplog):

@@ -259,3 +259,10 @@ def test_parts_of_labels_are_told_where_the_whole_is_missing(caplog):
     read_labels(structures)
     assert "energies" not in caplog.text
     assert "virials" not in caplog.text
+
+
+@pytest.mark.parametrize("text", ["[[1, 2, 3], [2, 5, 6], [3, 6, 9]]", "[1,2,3,2,5,6,3,6,9]", "{1 2 3 2 5 6 3 6 9}"])
+def test_a_text_that_lists_numbers_is_a_virial(text):
+    atoms = renamed(labelled(1)[0], "dft_energy", "dft_forces")
+    atoms.info["dft_virial"] = text
+    assert read_labels([atoms])[0].virial.tolist() == [1, 5, 9, 6, 3, 2]

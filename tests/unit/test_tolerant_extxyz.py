@@ -138,12 +138,46 @@ def test_a_dump_of_lammps_as_xyz_needs_species(read):
         read("Atoms. Timestep: 100", "1 0 0 0\n2 1 1 1\n", species=["Si"])
 
 
-@pytest.mark.parametrize(("word", "likely"), [("Fe1", "Fe"), ("D", "H"), ("Gh1", "Si"), ("C_h", "C"), ("Qq", "Si")])
+@pytest.mark.parametrize(("word", "likely"), [("Fe1", "Fe"), ("D", "H"), ("C_h", "C"), ("Qq", "Si")])
 def test_names_of_no_element_say_how_to_map_them(read, word, likely):
     with pytest.raises(StructureError, match=rf"frame 0: .*'{word}' is no chemical element: .*--species-map {word}="):
         read("", f"{word} 0 0 0\nSi 1 1 1\n")
     atoms = read("", f"{word} 0 0 0\nSi 1 1 1\n", species_map=[f"{word}={likely}"])
     assert atoms.get_chemical_symbols() == [likely, "Si"]
+
+
+@pytest.mark.parametrize(
+    "word", ["Bq", "bq1", "X", "X2", "Xx", "Gh", "Gh1", "Gh(O)", "ghost", "O_ghost", "H:", "@C", "Du"]
+)
+def test_ghost_atoms_are_named_as_such(read, word):
+    with pytest.raises(StructureError, match=r"frame 0: .*ghost atom.*drop such atoms with --species-map"):
+        read("", f"{word} 0 0 0\nSi 1 1 1\n")
+    assert read("", f"{word} 0 0 0\nSi 1 1 1\n", species_map=[f"{word}="]).get_chemical_symbols() == ["Si"]
+
+
+@pytest.mark.parametrize("word", ["Xe", "Ga", "Gd", "Dy", "Db", "Bk"])
+def test_elements_are_no_ghosts(read, word):
+    assert read("", f"{word} 0 0 0\nSi 1 1 1\n").get_chemical_symbols() == [word, "Si"]
+
+
+@pytest.mark.parametrize(
+    ("properties", "lacking"),
+    [("species:S:1:force:R:3", "positions"), ("species:S:1:pos:R:2", "positions"), ("pos:R:3", "elements")],
+)
+def test_columns_without_positions_or_elements(read, properties, lacking):
+    with pytest.raises(StructureError, match=rf"frame 0: .*Properties names no {lacking}"):
+        read(f"Properties={properties}", "Si 0 0 0\nGe 1 2 3\n" if "species" in properties else "0 0 0\n1 2 3\n")
+
+
+@pytest.mark.parametrize("key", ["dft_virial", "REF_virial", "virials", "my_matrix"])
+@pytest.mark.parametrize(
+    "text", ["[[1, 2, 3], [4, 5, 6], [7, 8, 9.5]]", "[[1,2,3],[4,5,6],[7,8,9.5]]", "{{1 2 3} {4 5 6} {7 8 9.5}}"]
+)
+def test_rows_of_numbers_in_brackets(read, key, text):
+    found = read(f"Properties={COLUMNS} {key}={text} after=7").info
+    assert found[key].tolist() == [[1, 2, 3], [4, 5, 6], [7, 8, 9.5]]
+    assert found["after"] == 7
+    assert isinstance(read(f'Properties={COLUMNS} {key}="[[a, b]]"').info[key], str)
 
 
 def test_a_map_goes_over_elements_once(read):

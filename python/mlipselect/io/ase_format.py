@@ -18,7 +18,7 @@ from ase.io.jsonio import decode, encode
 
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.io.as_text import with_text
-from mlipselect.io.changes import ADDED, AS_TEXT, CHANGED, LET_GO, RENAMED, ROUNDED, Change
+from mlipselect.io.changes import ADDED, AS_TEXT, CHANGED, LET_GO, MOVED, RENAMED, ROUNDED, Change
 from mlipselect.io.database_rows import DATABASES, write_rows
 from mlipselect.io.exact import (
     CONSTRAINTS,
@@ -240,7 +240,7 @@ def _geometry(atoms: Atoms, found: Atoms) -> list[Change]:
             moved = np.round(scaled)
             if _size((scaled - moved) @ cell) <= ROUNDING:
                 turned = [] if comparable else [Change("orientation of cell and positions", CHANGED)]
-                shifted = [Change("atoms outside the cell", "moved by lattice vectors")] if moved.any() else []
+                shifted = [Change("atoms outside the cell", MOVED)] if moved.any() else []
                 rest = _size((scaled - moved) @ cell)
                 return [*made, *turned, *shifted, *([Change("positions", ROUNDED, rest)] if rest > 0 else [])]
     raise InvalidInputError("does not keep the positions")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 LET_GO = "let go"
@@ -14,6 +14,11 @@ ROUNDED = "rounded"
 CHANGED = "changed"
 RENAMED = "kept under another name"
 ADDED = "added by the format"
+
+NEGLIGIBLE = 1e-6
+"""Deviation in Å below which a rounded position is the same for anybody."""
+
+MOVED = "moved by lattice vectors"
 
 SHOWN = 20
 """Most kinds of changes of one sort that a message names."""
@@ -40,6 +45,11 @@ class Change:
     def __str__(self) -> str:
         return f"{self.part} ({self.what}{_bound(self.size)})"
 
+    @property
+    def is_minor(self) -> bool:
+        """Whether the structure is the same for anybody who calculates it, and nothing that somebody wrote is lost."""
+        return self.what in (ADDED, MOVED) or (self.what == ROUNDED and self.size < NEGLIGIBLE)
+
 
 class Tally:
     """Changes with the number of structures that each concerns."""
@@ -56,6 +66,13 @@ class Tally:
         for change in dict.fromkeys(changes):
             self._counts[change] = self._counts.get(change, 0) + 1
             self._sizes[change] = max(self._sizes.get(change, 0.0), change.size)
+
+    def only(self, is_told: Callable[[Change], bool]) -> Tally:
+        """Return the changes that are told."""
+        out = Tally()
+        out._counts = {change: count for change, count in self._counts.items() if is_told(change)}
+        out._sizes = {change: self._sizes[change] for change in out._counts}
+        return out
 
     def covers(self, change: Change) -> bool:
         """Tell whether a change was counted, and is not of another order of magnitude."""

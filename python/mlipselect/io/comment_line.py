@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ _MATRICES = ("stress", "virial")
 
 _KEY = re.compile(r"[^\s=\"'{}\[\]\\]+")
 _VALUE = re.compile(
-    r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|\{[^{}]*\}|\[\s*\[[^\"'={}]*\]\s*\]|\[[^\[\]]*\]|[^\s\"'{\[]\S*"
+    r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|\{[^{}]*\}"
+    r"|\[\s*\[[^\"'={}]*\]\s*\]|\{\s*\{[^\"'=\[\]]*\}\s*\}|\[[^\[\]]*\]|[^\s\"'{\[]\S*"
 )
 _NEXT_KEY = re.compile(r"[A-Za-z_][\w-]*=")
 _QUOTED = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|\{[^{}]*\}|\[[^\[\]]*\]")
@@ -77,8 +79,8 @@ def usual(line: str, notes: Notes) -> str:
     """Spell a line as ASE reads it; what ASE reads by itself stays as it is.
 
     Keys of the geometry in any case, empty values, stress and virial of 6 numbers or in nested brackets, a lattice of
-    three lengths, and numbers as Fortran writes them get the usual spelling. A stress or virial that is no matrix is
-    left out.
+    three lengths, rows of numbers in nested brackets, and numbers as Fortran writes them get the usual spelling. A
+    stress or virial that is no matrix is left out.
 
     Parameters
     ----------
@@ -129,7 +131,17 @@ def _usual_value(key: str, item: Item, notes: Notes) -> str | None:
         if rows is None:
             raise InvalidInputError(f"Lattice: expected 9 numbers, got {len(numbers)}")
         return _quoted(rows)
-    return _periodicity(item) if key == "pbc" else _without_fortran(item)
+    return _periodicity(item) if key == "pbc" else _nested(item) or _without_fortran(item)
+
+
+def _nested(item: Item) -> str | None:
+    """Return rows of numbers in nested brackets as ASE reads them; None for any other value, texts in quotes too."""
+    if not re.match(r"[\[{]\s*[\[{]", item.text):
+        return None
+    rows = [_numbers(row) for row in re.findall(r"[\[{]([^\[\]{}]*)[\]}]", item.text)]
+    if any(row is None or len(row) != len(rows[0] or ()) for row in rows):
+        return None
+    return f'"_JSON {json.dumps(rows)}"'
 
 
 _PERIODIC = {"t": "T", "true": "T", "1": "T", "f": "F", "false": "F", "0": "F"}

@@ -7,9 +7,8 @@ import itertools
 from collections.abc import Iterator
 from typing import IO
 
-from ase.io.formats import open_with_compression
-
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.io.compression import open_for_reading
 
 
 def frame_texts(path: str) -> Iterator[str]:
@@ -51,4 +50,4 @@ def _body(header: str, stream: IO[str]) -> tuple[str, str]:
 
 def open_text(path: str) -> IO[str]:
     """Open a possibly compressed file of text, in UTF-8 whatever the locale."""
-    return io.TextIOWrapper(open_with_compression(path, "rb"), encoding="utf-8-sig")
+    return io.TextIOWrapper(open_for_reading(path), encoding="utf-8-sig")

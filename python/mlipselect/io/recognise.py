@@ -8,9 +8,10 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from ase.io.formats import UnknownFileTypeError, filetype, get_compression, ioformats, open_with_compression
+from ase.io.formats import UnknownFileTypeError, filetype, get_compression, ioformats
 
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.io.compression import open_for_reading, unlike_its_name
 from mlipselect.io.formats.cp2k import CP2K
 from mlipselect.io.formats.registry import FORMATS
 from mlipselect.io.formats.unread import remedy
@@ -78,7 +79,7 @@ def is_xyz(path: str) -> bool:
 
 def head_of(path: str) -> bytes:
     """Return the first bytes of a file, uncompressed."""
-    with open_with_compression(path, "rb") as stream:
+    with open_for_reading(path) as stream:
         head: bytes = stream.read(_HEAD_BYTES)
     return head
 
@@ -114,6 +115,9 @@ def refuse_compression(path: str) -> None:
 
 
 def _by_ase(path: str, head: bytes) -> str:
+    # ASE opens files by their names.
+    if Path(path).is_file() and (problem := unlike_its_name(path)) is not None:
+        raise InvalidInputError(problem)
     if head.startswith(b"- of UlmASE-Trajectory"):  # whatever the name contains
         return "traj"
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -61,12 +62,18 @@ def element_of_mass(mass: float) -> str:
     return chemical_symbols[number]
 
 
+_GHOST = re.compile(
+    r"0|(x+|gh|bq|du|dummy|empty|q)(\W.*|\d*)|.*ghost.*|[a-z]{1,2}:|@.*|[a-z]{1,2}[-_]bq\d*", re.IGNORECASE
+)
+"""Names of ghost atoms: those of Gaussian, NWChem, Q-Chem, Psi4, ORCA, CP2K and others."""
+
+
 def no_element(word: str) -> str:
     """Say that a file names an atom by no chemical element, and what to do."""
-    if word.upper() in ("X", "GH", "0"):
+    if _GHOST.fullmatch(word):
         return (
-            f"holds a ghost atom {word!r}, which is no chemical element: drop such atoms with --species-map {word}=, "
-            f"or name their element, such as --species-map {word}=H"
+            f"holds a ghost atom {word!r}, a place without a nucleus and no chemical element: drop such atoms with "
+            f"--species-map {word}=, or name their element, such as --species-map {word}=H"
         )
     return (
         f"{word!r} is no chemical element: name the element with --species-map, such as --species-map "

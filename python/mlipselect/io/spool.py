@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import IO
 
 from mlipselect.exceptions import StructureError
+from mlipselect.io.compression import ending_of
 
 STDIN = "-"
 _BLOCK = 1 << 20
-
-#: How compressed content begins, with the ending that readers know it by.
-_MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ\x00": ".xz", b"\x28\xb5\x2f\xfd": ".zst"}
 
 
 def is_pipe(path: str) -> bool:
@@ -43,8 +41,7 @@ def spool(path: str) -> str:
             else:
                 stream = stack.enter_context(Path(path).open("rb"))
             block = stream.read(_BLOCK)
-            found = [ending for magic, ending in _MAGIC.items() if block.startswith(magic)]
-            suffix = "".join(Path(path).suffixes) or "".join(found)
+            suffix = "".join(Path(path).suffixes) or ending_of(block)
             handle, name = tempfile.mkstemp(prefix="mlipselect-", suffix=suffix)
             with os.fdopen(handle, "wb") as file:
                 while block:

@@ -42,6 +42,7 @@ def parse_tolerant(text: str, reading: Reading) -> Atoms:
     if "Lattice" in known and "pbc" not in known:
         reading.notes.add(NO_PBC)
     columns = _columns(known.get("Properties", "species:S:1:pos:R:3"))
+    _refuse_without_positions(columns, known.get("Properties", ""))
     is_lammps = _LAMMPS.match(comment) is not None and reading.species is None
     lines, rest = body[:n_atoms], body[n_atoms:]
     atoms = _usual_atoms(lines, columns, reading, is_lammps)
@@ -53,6 +54,19 @@ _LAMMPS = re.compile(r"\s*Atoms\b")
 """How the comment of a frame begins that LAMMPS dumped as XYZ."""
 NO_PBC = "Lattice without pbc: taken as periodic in all directions"
 """What is noted of a frame that does not say in which directions it is periodic."""
+
+
+_POSITIONS = ("pos", "positions")
+_ELEMENTS = ("species", "Z", "symbols", "numbers")
+
+
+def _refuse_without_positions(columns: list[tuple[str, str]], properties: str) -> None:
+    """Refuse columns without three numbers of positions, or without elements."""
+    names = [name for name, _ in columns]
+    if not any(names.count(name) == 3 for name in _POSITIONS):
+        raise InvalidInputError(f"Properties names no positions, which are pos:R:3, only {properties}")
+    if not any(name in names for name in _ELEMENTS):
+        raise InvalidInputError(f"Properties names no elements, which are species:S:1 or Z:I:1, only {properties}")
 
 
 def _columns(properties: str) -> list[tuple[str, str]]:

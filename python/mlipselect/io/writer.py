@@ -15,6 +15,7 @@ from ase.io.formats import filetype, get_compression
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.ase_format import AseFormat
 from mlipselect.io.changes import ROUNDED, Change, Tally
+from mlipselect.io.database_rows import DATABASES
 from mlipselect.io.detached import detached
 from mlipselect.io.extxyz_format import ExtxyzFormat
 from mlipselect.io.frames import Frame, as_frames
@@ -153,10 +154,10 @@ class Writer:
 
     def tell(self) -> None:
         """Say in one warning what the format does not keep of the structures that were looked at."""
-        if self.told:
+        if told := self.told.only(self._matters):
             _LOGGER.warning(
                 "%s: of %s that may be written, the format %s does not keep everything: %s (strict refuses this)",
-                self.name, f"{self._looked} structure{'s' * (self._looked != 1)}", self.format, self.told,
+                self.name, f"{self._looked} structure{'s' * (self._looked != 1)}", self.format, told,
             )  # fmt: skip
 
     def write(self, path: str | os.PathLike[str], structures: Sequence[Atoms]) -> None:
@@ -195,8 +196,14 @@ class Writer:
                 parts = ", ".join(map(str, unexpected))
                 raise InvalidInputError(f"{self.name}: the format {self.format} cannot keep {parts} of frame {index}")
             late.add(change for change in made if not self.told.covers(change) and change not in expected[index])
-        if late:
-            _LOGGER.warning("%s: the format %s does not keep everything: %s", self.name, self.format, late)
+        if told := late.only(self._matters):
+            _LOGGER.warning("%s: the format %s does not keep everything: %s", self.name, self.format, told)
+
+    def _matters(self, change: Change) -> bool:
+        """Tell whether somebody may miss what becomes of a part, in a format that has no place for keys."""
+        is_added = self._ignore is not None and change.part.startswith(f"info['{self._ignore}")
+        holds_keys = self.format in _HOLDING_KEYS
+        return holds_keys or not (change.is_minor or is_added or change.part in _MADE_BY_READERS)
 
     def _changes(self, atoms: Atoms, written: Atoms | Callable[[], Atoms], place: str) -> list[Change]:
         """Return what becomes of a structure, found out at the first one of its kind.
@@ -267,6 +274,18 @@ def drop(atoms: Atoms, parts: Collection[str]) -> None:
         if f"the result {key}" in parts:
             del atoms.calc.results[key]
 
+
+_HOLDING_KEYS = frozenset({EXTXYZ, "traj", *DATABASES})
+"""Formats that have a place for keys and arrays of any name."""
+
+_MADE_BY_READERS = frozenset(
+    {
+        *("info['spacegroup']", "info['unit_cell']", "info['occupancy']", "arrays['spacegroup_kinds']"),
+        *("arrays['occupancy']", "arrays['bfactor']", "arrays['residuenames']", "arrays['residuenumbers']"),
+        "arrays['atomtypes']",
+    }
+)
+"""What ASE adds to structures of CIF and PDB; formats that have no place for keys lose it without loss."""
 
 FORMAT_BY_SUFFIX = {
     ".xyz": "extxyz", ".extxyz": "extxyz", ".traj": "traj", ".db": "db", ".json": "json", ".aselmdb": "db",

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import IO
 from xml.etree import ElementTree
 
-from ase.io.formats import open_with_compression
-
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.io.compression import open_for_reading
 from mlipselect.io.frames import Frame
 from mlipselect.io.notes import Notes
 from mlipselect.io.reading import Reading
@@ -72,7 +71,7 @@ def _steps_of_file(source: str) -> list[bool | None] | None:
         format_name = recognise(source, Reading())
         if format_name not in ("vasp-out", "vasp-xml"):
             return None
-        with open_with_compression(source, "rb") as stream:
+        with open_for_reading(source) as stream:
             if format_name == "vasp-xml":
                 return list(vasprun_steps(stream))
             with io.TextIOWrapper(stream, encoding="utf-8", errors="replace") as text:

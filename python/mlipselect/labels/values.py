@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from mlipselect.exceptions import StructureError
 from mlipselect.io.exact import is_stale
 from mlipselect.io.formats.labels import voigt
+from mlipselect.io.formats.text import as_floats
 from mlipselect.io.frames import Frame
 from mlipselect.labels.named_units import NamedUnits, named_units
 from mlipselect.labels.names import PLACES, RESULTS, Kind, Name, Place, understand
@@ -118,6 +120,7 @@ class Labelled:
         shapes = _MATRICES
         if name.kind in ("energy", "forces"):
             shapes = [(), (1,)] if name.kind == "energy" else [(len(self.frame.atoms), 3)]
+        value = _listed(value)
         try:
             if np.asarray(value).dtype.kind in "bcSU":
                 raise TypeError
@@ -141,6 +144,14 @@ def _candidates(info: tuple[Any, ...], arrays: tuple[Any, ...], found: tuple[str
             if name is not None and place in (PLACES[name.kind], "results"):
                 out.append(Candidate(name, place))  # type: ignore[arg-type]
     return tuple(out)
+
+
+def _listed(value: Any) -> Any:
+    """Return the numbers of a text such as ``[[1, 2, 3], [2, 4, 5], [3, 5, 6]]``; any other value as it is."""
+    if not isinstance(value, str) or not value.strip().startswith(("[", "{", "(")):
+        return value
+    numbers = as_floats(re.findall(r"[^\s,;\[\]{}()]+", value))
+    return value if numbers is None or len(numbers) < 6 else numbers
 
 
 def _voigt(matrix: Array) -> Array:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from ase import Atoms
 from ase.io.cif import parse_cif
-from ase.io.formats import open_with_compression
+from ase.spacegroup.spacegroup import parse_sitesym
 
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.io.compression import open_for_reading
 from mlipselect.io.formats.format import Format
 from mlipselect.io.reading import Reading
 from mlipselect.io.species import renamed
 
 _FULL = 0.999
 """Smallest occupancy that counts as full."""
+#: Names of the symmetry operations.
+_OPERATIONS = ("_space_group_symop_operation_xyz", "_space_group_symop.operation_xyz", "_symmetry_equiv_pos_as_xyz")
 _SAME_SITE = 0.01
 """Largest distance in Å between two entries of one site."""
 
@@ -35,7 +38,7 @@ def read(path: str, reading: Reading) -> Iterator[Atoms]:
     InvalidInputError
         A site that is occupied in part, unless the options say what stands there.
     """
-    with open_with_compression(path, "rb") as stream:
+    with open_for_reading(path) as stream:
         block: Any
         for block in parse_cif(stream):
             if not block.has_structure():
@@ -52,7 +55,40 @@ def read(path: str, reading: Reading) -> Iterator[Atoms]:
                 sites = f"{len(partial)} partly occupied sites"
                 reading.notes.add(f"{sites} are given to their most frequent element, or left empty where most are")
                 block = _by_majority(block)
-            yield renamed(block.get_atoms(fractional_occupancies=False), reading)
+            yield renamed(_structure(block), reading)
+
+
+def _structure(block: Any) -> Atoms:
+    """Return the crystal; where the space group is unknown, by the symmetry operations that the block lists."""
+    try:
+        atoms: Atoms = block.get_atoms(fractional_occupancies=False)
+        return atoms
+    except Exception as error:  # ASE fails in many ways
+        operations = next((found for name in _OPERATIONS if (found := block.get(name))), None)
+        if operations is None:
+            raise InvalidInputError(f"{error}; it lists no symmetry operations either") from error
+        operations = [operations] if isinstance(operations, str) else operations
+        return _by_operations(block.get_unsymmetrized_structure(), operations)
+
+
+def _by_operations(sites: Atoms, operations: Sequence[str]) -> Atoms:
+    """Return the crystal that symmetry operations such as ``x,y+1/2,-z`` make of sites."""
+    rotations, translations = parse_sitesym(operations)  # type: ignore[no-untyped-call]
+    numbers: list[int] = []
+    positions = np.empty((0, 3))
+    places = sites.cell.scaled_positions(sites.positions)
+    for number, site in zip(sites.numbers.tolist(), places, strict=True):
+        for image in np.einsum("nij,j->ni", rotations, site) + translations:
+            image = image % 1.0 % 1.0
+            steps = positions - image
+            distances = np.linalg.norm((steps - np.round(steps)) @ sites.cell.array, axis=1)
+            if (distances < _SAME_SITE).any():
+                if numbers[int(np.argmin(distances))] != number:
+                    raise InvalidInputError("its symmetry operations put different elements on one site")
+                continue
+            numbers.append(number)
+            positions = np.vstack([positions, image])
+    return Atoms(numbers=numbers, scaled_positions=positions, cell=sites.cell, pbc=True)
 
 
 def _column(block: Any, name: str) -> list[Any]:

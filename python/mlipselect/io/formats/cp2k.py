@@ -45,23 +45,80 @@ def read(path: str, reading: Reading) -> Iterator[Atoms]:
         what = {"frc": "forces", "vel": "velocities"}[match[2]]
         raise InvalidInputError(f"holds {what} of CP2K, not positions: name the file ...-pos-{match[3]}.xyz")
     beside = {} if match is None else _beside(match[1], match[3])
-    forces = frame_texts(str(beside["forces"])) if "forces" in beside else None
-    cells = _cells(beside["cells"]) if "cells" in beside else None
+    forces = _Steps(beside["forces"], reading) if "forces" in beside else None
+    cells = _Cells(beside["cells"]) if "cells" in beside else None
     parts = [f"{name} from {file.name}" for name, file in beside.items()]
     reading.notes.say(f"a trajectory of CP2K: energies are those of its comments, in Hartree; {', '.join(parts)}"
                       if parts else "a trajectory of CP2K: energies are those of its comments, in Hartree")  # fmt: skip
+    runs = _Runs()
     for text in frame_texts(path):
         atoms = parse_tolerant(text, reading)
         step, energy = _step(text)
+        place = runs.place(step)
         if cells is not None:
-            if step not in cells:
-                raise InvalidInputError(f"{beside['cells'].name} has no cell of step {step}")
-            atoms.cell[:], atoms.pbc = cells[step], True
+            atoms.cell[:], atoms.pbc = cells.of(step), True
         results: dict[str, Any] = {"energy": energy * Hartree}
-        if forces is not None:
-            results["forces"] = _forces(next(forces, ""), step, len(atoms), beside["forces"].name, reading)
+        found = None if forces is None else forces.of(place)
+        if found is not None:
+            if not np.array_equal(found.numbers, atoms.numbers):
+                raise InvalidInputError(f"{beside['forces'].name} has other atoms in step {step}")
+            results["forces"] = found.positions * (Hartree / Bohr)
+        elif forces is not None:
+            reading.notes.add(f"{forces.name} has no forces of its step: read without forces")
         atoms.calc = SinglePointCalculator(atoms, **results)  # type: ignore[no-untyped-call]
         yield atoms
+
+
+class _Runs:
+    """Places of steps in a file to which several runs may have been written: the number of the run, and the step."""
+
+    def __init__(self) -> None:
+        self._place = (0, -1)
+
+    def place(self, step: int) -> tuple[int, int]:
+        """Return the place of the next step; a step that is not above the last one begins a run."""
+        run, last = self._place
+        self._place = (run + (step <= last), step)
+        return self._place
+
+
+class _Steps:
+    """The frames of a file beside the positions, found by their steps, which both files have in the same order."""
+
+    def __init__(self, file: Path, reading: Reading):
+        self.name = file.name
+        self._reading, self._runs = reading, _Runs()
+        self._texts = frame_texts(str(file))
+        self._next: tuple[tuple[int, int], str] | None = None
+        self._advance()
+
+    def of(self, place: tuple[int, int]) -> Atoms | None:
+        """Return the frame of a step, without the atoms that are dropped; None if the file has none."""
+        while self._next is not None and self._next[0] < place:
+            self._advance()
+        if self._next is None or self._next[0] != place:
+            return None
+        return parse_tolerant(self._next[1], self._reading)
+
+    def _advance(self) -> None:
+        text = next(self._texts, None)
+        self._next = None if text is None else (self._runs.place(_step(text)[0]), text)
+
+
+class _Cells:
+    """The cells of a file beside the positions, by their steps; one cell of all steps is that of any step."""
+
+    def __init__(self, file: Path):
+        self._name, self._cells = file.name, _cells(file)
+        cells = list(self._cells.values())
+        self._only = cells[0] if cells and all((cell == cells[0]).all() for cell in cells) else None
+
+    def of(self, step: int) -> NDArray[np.float64]:
+        """Return the cell vectors in Å of a step."""
+        found = self._cells.get(step, self._only)
+        if found is None:
+            raise InvalidInputError(f"{self._name} has no cell of step {step}")
+        return found
 
 
 def _beside(project: str, number: str) -> dict[str, Path]:
@@ -75,17 +132,6 @@ def _step(text: str) -> tuple[int, float]:
     if match is None:
         raise InvalidInputError("expected a comment of CP2K with step and energy, 'i = ..., time = ..., E = ...'")
     return int(match[1]), float(match[2])
-
-
-def _forces(text: str, step: int, n_atoms: int, name: str, reading: Reading) -> NDArray[np.float64]:
-    """Return the forces of a step in eV/Å, without those of atoms that are dropped."""
-    if not text:
-        raise InvalidInputError(f"{name} has fewer frames")
-    atoms = parse_tolerant(text, reading)
-    if _step(text)[0] != step or len(atoms) != n_atoms:
-        raise InvalidInputError(f"{name} has step {_step(text)[0]} of {len(atoms)} atoms in the place of step {step}")
-    forces: NDArray[np.float64] = atoms.positions * (Hartree / Bohr)
-    return forces
 
 
 def _cells(file: Path) -> dict[int, NDArray[np.float64]]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import ase.db
 from ase import Atoms
-from ase.io.formats import open_with_compression
 
+from mlipselect.io.compression import open_for_reading
 from mlipselect.io.formats.format import Format
 from mlipselect.io.reading import Reading
 
@@ -41,7 +41,7 @@ def _rows(path: str) -> Iterator[Any]:
         with ase.db.connect(path, type="aselmdb", readonly=True) as database:  # type: ignore[no-untyped-call]
             yield from database.select()
         return
-    with open_with_compression(path, "rb") as stream:
+    with open_for_reading(path) as stream:
         kind = "db" if stream.read(6) == b"SQLite" else "json"
     yield from ase.db.connect(path, type=kind, use_lock_file=False).select()  # type: ignore[no-untyped-call]
 

@@ -10,10 +10,10 @@ import numpy as np
 from ase import Atoms
 from ase.constraints import FixAtoms, FixCartesian
 from ase.data import atomic_numbers
-from ase.io.formats import open_with_compression
 from numpy.typing import NDArray
 
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.io.compression import open_for_reading
 from mlipselect.io.formats.format import Format
 from mlipselect.io.formats.json_stream import JsonStream
 from mlipselect.io.formats.labels import KBAR, attach, voigt
@@ -46,7 +46,7 @@ def read(path: str, reading: Reading) -> Iterator[Atoms]:
     belong to, and ``stress`` is in kbar and positive under compression; a ``stress`` of other records is not read,
     because its unit is not known. Other numbers and texts of a record are in `info`.
     """
-    with io.TextIOWrapper(open_with_compression(path, "rb"), encoding="utf-8") as text:
+    with io.TextIOWrapper(open_for_reading(path), encoding="utf-8") as text:
         stream = JsonStream(text)
         while stream.peek():  # several values after each other are JSON lines
             for key, record in _outermost(stream):

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from ase.io.formats import open_with_compression
 from numpy.typing import NDArray
 
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.io.compression import open_for_reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def blocks(path: str, begins: Callable[[str, str], bool], ends: Callable[[str], 
         A frame without its last line.
     """
     start, lines, before = 0, list[str](), ""
-    with io.TextIOWrapper(open_with_compression(path, "rb"), encoding="utf-8", errors="replace") as stream:
+    with io.TextIOWrapper(open_for_reading(path), encoding="utf-8", errors="replace") as stream:
         for number, text in enumerate(stream, 1):
             line = text.strip()
             if begins(before, line):

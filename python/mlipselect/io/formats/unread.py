@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ase.io.formats import open_with_compression
+from mlipselect.io.compression import open_for_reading
 
 _VASPRUN = "read the vasprun.xml of the same run instead"
 
@@ -40,7 +40,7 @@ def instead(path: str, format_name: str) -> str:
     """Say what to read instead of a file that ASE failed to read; empty if nothing is known."""
     if format_name != "vasp-out":
         return ""
-    with open_with_compression(path, "rb") as stream:
+    with open_for_reading(path) as stream:
         has_steps_of_force_field = any(b" ML TOTEN" in line for line in stream)
     if has_steps_of_force_field:
         return (
