@@ -30,7 +30,7 @@ import numpy as np
 from ase.calculators.singlepoint import SinglePointCalculator
 
 import mlipselect as ms
-from mlipselect._core import parse_frames
+from mlipselect._core import ParsedFrames
 from mlipselect.io import Structures, read
 from mlipselect.io.frames import read_frames
 from mlipselect.io.plain_extxyz import PlainFile
@@ -67,7 +67,7 @@ def timed(work: Callable[[], object], repeats: int = 3) -> float:
 
 def parse(plain: PlainFile, n_threads: int | None) -> None:
     for _, batch in plain.batches(range(len(plain))):
-        parse_frames(batch._data, batch._starts, n_threads=n_threads)
+        ParsedFrames(batch._data, batch._starts, n_threads=n_threads)
 
 
 def report(path: Path) -> None:

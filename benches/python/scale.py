@@ -32,11 +32,10 @@ import tempfile
 import time
 
 import numpy as np
+from benches.python.rows_store import write_rows
 
 import mlipselect as ms
 from mlipselect.stores.fill import SHARD_BYTES
-from mlipselect.stores.manifest import Manifest
-from mlipselect.stores.writer import StoreWriter
 
 CORE = 2_000
 #: One prior for all weights, so that the pass before the first pick is that of the scores alone.
@@ -65,12 +64,7 @@ def make(folder: Path, n: int, dim: int) -> None:
 
     np.save(folder / "core.npy", rows(CORE))
     shard = SHARD_BYTES // (4 * dim)
-    manifest = Manifest(dim, "float32", {"name": "mixture"}, [], False, shard)
-    writer = StoreWriter(folder / "pool", ["mixture"], ["0" * 64], manifest)
-    for first in range(0, n, shard):
-        count = min(shard, n - first)
-        writer.add(rows(count), np.array([[0, first + k, 1] for k in range(count)]), None)
-    writer.finish()
+    write_rows(folder / "pool", (rows(min(shard, n - first)) for first in range(0, n, shard)), dim, shard)
 
 
 def peak_bytes() -> int:

@@ -25,6 +25,7 @@ import time
 from typing import Any
 
 import numpy as np
+from benches.python.rows_store import write_rows
 
 import mlipselect as ms
 
@@ -79,16 +80,8 @@ def seconds(case: str, threads: int) -> float:
 
 def stored(folder: Path, pool: np.ndarray) -> ms.FeatureStore:
     """Keep rows in a store of eight shards."""
-    from mlipselect.stores.manifest import Manifest
-    from mlipselect.stores.writer import StoreWriter
-
     shard = -(-len(pool) // 8)
-    manifest = Manifest(pool.shape[1], "float32", {"name": "mixture"}, [], False, shard)
-    writer = StoreWriter(folder, ["mixture"], ["0" * 64], manifest)
-    for first in range(0, len(pool), shard):
-        part = pool[first : first + shard]
-        writer.add(part, np.array([[0, first + k, 1] for k in range(len(part))]), None)
-    writer.finish()
+    write_rows(folder, (pool[first : first + shard] for first in range(0, len(pool), shard)), pool.shape[1], shard)
     return ms.FeatureStore.open(folder, verify=False)
 
 

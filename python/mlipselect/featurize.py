@@ -202,10 +202,11 @@ class _Stream:
 
     def iter_candidates(self) -> Iterator[Frame]:
         """Yield the sound structures, and tell what was seen after the last one."""
-        for position, frame, is_isolated in self._inspector.look(self._frames):
-            if not is_isolated:
-                self.candidates.append(position)
-                yield frame
+        for passed in self._inspector.look(self._frames):
+            for position, frame, is_isolated in passed.structures:
+                if not is_isolated:
+                    self.candidates.append(position)
+                    yield frame
         self._inspector.conclude(len(self.candidates))
 
     def drop(self, places: Mapping[int, StructureError]) -> None:

@@ -89,7 +89,7 @@ def test_counts_tell_what_structures_tell(symbols):
     for dtype in (np.float32, np.float64):
         fractions = counts.fractions(elements, dtype)
         assert fractions.dtype == dtype
-        wanted = [one_hot(atoms, elements).mean(axis=0).astype(dtype) for atoms in every]
+        wanted = [one_hot(atoms.numbers, elements).mean(axis=0).astype(dtype) for atoms in every]
         np.testing.assert_array_equal(fractions, wanted)
     assert counts.formulas() == [group_of(Frame(atoms, None, 0), "composition") for atoms in every]
     several = Structures(every).survey().several_compositions

@@ -17,7 +17,7 @@ from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 from mlipselect._core import AceBasis, ace_length
 from mlipselect.descriptors.base import Design, NamedDescriptor, Prediction
 from mlipselect.exceptions import InvalidInputError, NotFittedError, StructureError
-from mlipselect.io.flat import FlatArrays, flat_arrays
+from mlipselect.io.flat import FlatArrays, FlatSequence, flat_arrays
 from mlipselect.utils.option import Option
 
 _LOGGER = logging.getLogger("mlipselect")
@@ -631,6 +631,8 @@ def _short(degrees: Sequence[float]) -> str:
 
 
 def _checked(structures: Sequence[Atoms]) -> Sequence[Atoms]:
+    if isinstance(structures, FlatSequence):
+        return structures
     if isinstance(structures, Atoms) or not all(isinstance(atoms, Atoms) for atoms in structures):
         raise InvalidInputError("expected a sequence of ase.Atoms; `features` takes a single one")
     return structures

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,7 +14,7 @@ from mlipselect.features.container import Features, Rows
 from mlipselect.features.describe import Describer, batches, mean_rows
 from mlipselect.features.element_counts import ElementCounts
 from mlipselect.features.rows import RowBuffer
-from mlipselect.io.frames import Frame
+from mlipselect.io.frame import Frame, FrameStructures, errors_name, flat_frames
 
 
 def describe(
@@ -63,7 +63,7 @@ def describe(
     n_atoms: list[int] = []
     sources: list[tuple[str | None, int]] = []
     for batch, site_rows, mean, marks in _described(frames, describer, keeps_atoms, composition, failed):
-        sizes = [len(frame.atoms) for frame in batch]
+        sizes = [frame.n_atoms for frame in batch]
         width = mean.shape[1]
         if means is None:
             means = RowBuffer(width + len(composition), dtype, expected[0])
@@ -72,7 +72,7 @@ def describe(
         if sites is not None and site_rows is not None:
             _fill(sites.extend(len(site_rows)), site_rows, marks)
         n_atoms += sizes
-        counts.append(ElementCounts.of([frame.atoms for frame in batch]))
+        counts.append(ElementCounts.of(FrameStructures(batch)))
         sources += [(frame.source, frame.index) for frame in batch]
         bar.update(len(batch))
     if means is None:
@@ -105,8 +105,8 @@ def _described(
 
     def described(batch: list[Frame]) -> _Described:
         sites = describer.sites(batch) if keeps_atoms else None
-        mean = describer.means(batch) if sites is None else mean_rows(sites, [len(frame.atoms) for frame in batch])
-        marks = np.concatenate([_one_hot(frame, composition) for frame in batch]) if composition else None
+        mean = describer.means(batch) if sites is None else mean_rows(sites, [frame.n_atoms for frame in batch])
+        marks = _one_hot(batch, composition) if composition else None
         return batch, sites, mean, marks
 
     place = 0
@@ -148,8 +148,12 @@ def _fill(block: NDArray[Any], described: NDArray[Any], fractions: NDArray[Any] 
         block[:, width:] = fractions
 
 
-def _one_hot(frame: Frame, elements: tuple[str, ...]) -> NDArray[np.float64]:
+def _one_hot(batch: Sequence[Frame], elements: tuple[str, ...]) -> NDArray[np.float64]:
+    """Mark the element of each atom of some structures."""
     try:
-        return one_hot(frame.atoms, elements)
-    except StructureError as error:
-        raise StructureError(error.problem, frame.index, frame.source) from None
+        return one_hot(flat_frames(batch).numbers, elements)
+    except StructureError:
+        for frame in batch:
+            with errors_name(frame):
+                one_hot(frame.numbers, elements)
+        raise

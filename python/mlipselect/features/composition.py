@@ -9,11 +9,10 @@ imitate the offsets, and structures of an unusual composition look informative f
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
-from ase import Atoms
-from ase.data import atomic_numbers
+from ase.data import atomic_numbers, chemical_symbols
+from numpy.typing import NDArray
 
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features.container import Features
@@ -21,13 +20,13 @@ from mlipselect.features.container import Features
 BLOCK_ROWS = 4096
 
 
-def one_hot(atoms: Atoms, elements: tuple[str, ...]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def one_hot(numbers: NDArray[np.int64], elements: tuple[str, ...]) -> NDArray[np.float64]:
     """Mark the element of each atom.
 
     Parameters
     ----------
-    atoms : ase.Atoms
-        A structure.
+    numbers : ndarray of shape (n_atoms,)
+        Atomic numbers.
     elements : tuple of str
         One column each.
 
@@ -41,10 +40,9 @@ def one_hot(atoms: Atoms, elements: tuple[str, ...]) -> np.ndarray[Any, np.dtype
     StructureError
         An element of the structure is not among `elements`.
     """
-    numbers = np.array([atomic_numbers[symbol] for symbol in elements])
-    marks: np.ndarray[Any, np.dtype[np.bool_]] = atoms.numbers[:, None] == numbers
+    marks: NDArray[np.bool_] = numbers[:, None] == np.array([atomic_numbers[symbol] for symbol in elements])
     if not marks.any(axis=1).all():
-        unknown = sorted(set(atoms.symbols) - set(elements))
+        unknown = sorted({chemical_symbols[number] for number in numbers} - set(elements))
         raise StructureError(f"unknown element {', '.join(unknown)}: expected only {', '.join(elements)}")
     return marks.astype(np.float64)
 

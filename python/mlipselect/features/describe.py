@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
-from ase import Atoms
 from numpy.typing import NDArray
 
 from mlipselect.descriptors.base import DescriptorLike, HasSiteFeatures, HasStructureFeatures, features_of
 from mlipselect.exceptions import InvalidInputError, StructureError
-from mlipselect.io.describable import check_structure
-from mlipselect.io.frames import Frame
+from mlipselect.io.describable import check_frames
+from mlipselect.io.frame import Frame, FrameStructures
 
 BATCH_ATOMS = 8192
 """Approximate number of atoms in a batch of structures: enough for every thread, little memory."""
@@ -23,16 +22,14 @@ def batches(frames: Iterable[Frame]) -> Iterator[list[Frame]]:
     batch: list[Frame] = []
     n_atoms = 0
     for frame in frames:
-        try:
-            check_structure(frame.atoms)
-        except StructureError as error:
-            raise StructureError(error.problem, frame.index, frame.source) from None
         batch.append(frame)
-        n_atoms += len(frame.atoms)
+        n_atoms += frame.n_atoms
         if n_atoms >= BATCH_ATOMS:
+            check_frames(batch)
             yield batch
             batch, n_atoms = [], 0
     if batch:
+        check_frames(batch)
         yield batch
 
 
@@ -62,7 +59,7 @@ class Describer:
     def means(self, batch: Sequence[Frame]) -> NDArray[Any]:
         """Describe structures by the means of their atomic features, shape (n_structures, d)."""
         if self._means is None:
-            return mean_rows(self.sites(batch), [len(frame.atoms) for frame in batch])
+            return mean_rows(self.sites(batch), [frame.n_atoms for frame in batch])
         rows = self._call(self._means, batch)
         return self._checked(rows, batch, [1] * len(batch))
 
@@ -70,13 +67,12 @@ class Describer:
         """Describe every atom of some structures, shape (n_atoms, d)."""
         if self._sites is not None:
             rows = self._call(self._sites, batch)
-            return self._checked(rows, batch, [len(frame.atoms) for frame in batch])
+            return self._checked(rows, batch, [frame.n_atoms for frame in batch])
         return np.concatenate([self._single(frame) for frame in batch])
 
     def _call(self, method: Callable[..., Any], batch: Sequence[Frame]) -> Any:
-        atoms: list[Atoms] = [frame.atoms for frame in batch]
         try:
-            return method(atoms, n_threads=self._n_threads)
+            return method(FrameStructures(batch), n_threads=self._n_threads)
         except StructureError as error:
             if error.index is None:
                 raise
@@ -90,7 +86,7 @@ class Describer:
             raise StructureError(error.problem, frame.index, frame.source) from error
         except Exception as error:
             _fail(f"the descriptor failed: {type(error).__name__}: {error}", frame, error)
-        return self._checked(rows, [frame], [len(frame.atoms)])
+        return self._checked(rows, [frame], [frame.n_atoms])
 
     def _checked(self, given: Any, batch: Sequence[Frame], counts: Sequence[int]) -> NDArray[Any]:
         """Refuse rows of a wrong shape or type, and rows that are not finite."""

@@ -12,6 +12,8 @@ from ase.data import atomic_numbers, chemical_symbols
 from ase.formula import Formula
 from numpy.typing import DTypeLike, NDArray
 
+from mlipselect.io.flat import count_elements, flat_arrays
+
 
 @dataclass(frozen=True)
 class ElementCounts:
@@ -31,10 +33,8 @@ class ElementCounts:
     @classmethod
     def of(cls, structures: Sequence[Atoms]) -> ElementCounts:
         """Count the atoms of structures."""
-        size = len(chemical_symbols)
-        counts = np.array([np.bincount(atoms.numbers, minlength=size) for atoms in structures], dtype=np.int32)
-        present = np.flatnonzero(counts.any(axis=0))
-        return cls(tuple(chemical_symbols[number] for number in present), np.ascontiguousarray(counts[:, present]))
+        numbers, counts = count_elements(flat_arrays(structures))
+        return cls(tuple(chemical_symbols[number] for number in numbers), counts.astype(np.int32))
 
     @classmethod
     def together(cls, parts: Sequence[ElementCounts]) -> ElementCounts:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ase import Atoms
-
+from mlipselect.io.frame import Frame
 from mlipselect.io.notes import Notes
 
 #: Words in comments that programs write in each step of a run.
@@ -17,25 +16,27 @@ class CellWatch:
     def __init__(self) -> None:
         self._count = 0
         self._formula: str | None = None
-        self._is_run = True
+        #: Whether all frames so far may be steps of a run without a cell.
+        self.is_undecided = True
 
-    def see(self, atoms: Atoms) -> None:
+    def see(self, frame: Frame) -> None:
         """Look at the next frame."""
         self._count += 1
-        if not self._is_run:
+        if not self.is_undecided:
             return
-        if atoms.cell.any() or self._count > 2:
-            self._is_run = self._is_run and not atoms.cell.any()
+        if self._count > 2 or frame.cell.any():
+            self.is_undecided = not frame.cell.any()
             return
+        atoms = frame.atoms
         words = {str(key).lower() for key in atoms.info}
         is_step = bool(words & _STEPS) or any(word.startswith(_CELLS) for word in words)
         formula = str(atoms.symbols.formula.reduce()[0])
-        self._is_run = is_step and self._formula in (None, formula)
+        self.is_undecided = is_step and self._formula in (None, formula)
         self._formula = formula
 
     def tell(self, notes: Notes) -> None:
         """Note that no frame has a cell, if there was more than one."""
-        if self._is_run and self._count > 1:
+        if self.is_undecided and self._count > 1:
             notes.say(
                 "no frame has a cell, and its comments are those of a run: it is described as a molecule in vacuum; "
                 "if it is periodic, give --cell"

@@ -10,17 +10,19 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from ase import Atoms
-from ase.data import chemical_symbols
+from ase.data import atomic_numbers, chemical_symbols
+from ase.symbols import Symbols
 from numpy.typing import NDArray
 
 from mlipselect.exceptions import StructureError, place_of
 from mlipselect.io.cells import CellWatch
 from mlipselect.io.checks import Checks
 from mlipselect.io.digest import sha256, tell_same_files
-from mlipselect.io.frames import Frame, PathLike, as_frames, read_frames
+from mlipselect.io.frame import Frame
+from mlipselect.io.frames import PathLike, as_frames, read_frames
 from mlipselect.io.inspection import Inspector, Rejected
 from mlipselect.io.isolated import Isolated, mark_of
-from mlipselect.io.raw_frames import RawFrame, raw_frames
+from mlipselect.io.raw_frames import FoundFrame, RawFrame, raw_frames
 from mlipselect.io.reading import Reading
 from mlipselect.io.sources import Source, as_paths, find_sources
 from mlipselect.progress import progress_bar
@@ -101,6 +103,8 @@ class Structures:
     ):
         self.reading = Reading() if reading is None else reading
         self.isolated = tuple(isolated)
+        #: Then no structure of several atoms is looked at for marks.
+        self._marks_are_assumed = all(mark.is_assumed for mark in self.isolated)
         self.checks, self.where = checks, where
         self.held_atoms = held_atoms
         self.groups: dict[str, list[Any]] = {key: [] for key in group_by}
@@ -121,6 +125,8 @@ class Structures:
         self.examples: list[Atoms] = []
         self.n_atoms = 0
         self.several_compositions = False
+        #: Element fractions of the first candidate, by atomic number.
+        self._fractions: dict[int, float] | None = None
         self.is_surveyed = False
 
     @property
@@ -153,16 +159,17 @@ class Structures:
         for number, source in enumerate(self.sources):
             cells = CellWatch()
             for raw in self._raw_frames(source):
-                frame = raw if isinstance(raw, StructureError) else None if position in left_out else _parsed(raw)
-                if isinstance(frame, Frame):
-                    cells.see(frame.atoms)
+                is_left_out = position in left_out and not isinstance(raw, StructureError)
+                frame = None if is_left_out else _parsed(raw)
+                if cells.is_undecided and isinstance(frame, Frame):
+                    cells.see(frame)
                 yield number, frame
                 position += 1
             self.reading.notes.place = (source.name, 0)
             cells.tell(self.reading.notes)
         self.reading.notes.tell()
 
-    def _raw_frames(self, source: Source) -> Iterator[RawFrame | StructureError]:
+    def _raw_frames(self, source: Source) -> Iterator[FoundFrame | StructureError]:
         """Yield the frames of a file, and why there is no further one."""
         try:
             yield from raw_frames(source, self.reading)
@@ -197,36 +204,58 @@ class Structures:
         """
         self.digests = {source.name: sha256(source.path, source.name) for source in self.sources}
         tell_same_files([(source, self.digests[source.name]) for source in self.sources])
-        symbols: dict[int, str] = {}
-        compositions: set[bytes] = set()
         inspector = Inspector(self.checks or Checks(min_bond=0.0), self._is_isolated, self.where)
         self.rejected = inspector.rejected
         read = progress_bar(progress, iterable=self._read(), desc="reading", unit="structure")
-        for position, frame, is_isolated in inspector.look(read):
-            if look is not None:
-                look(frame, frame.source if self.paths else None)
-            if is_isolated:
-                self.isolated_positions.append(position)
-                continue
-            self.candidates.append(position)
-            self.sizes.append(len(frame.atoms))
-            self.n_atoms += len(frame.atoms)
-            for key, groups in self.groups.items():
-                groups.append(group_of(frame, key))
-            counts = np.bincount(frame.atoms.numbers)
-            if len(compositions) < 2:
-                compositions.add((counts / len(frame.atoms)).tobytes())
-            numbers = np.flatnonzero(counts).tolist()
-            if not symbols.keys() >= set(numbers):
-                symbols.update((number, chemical_symbols[number]) for number in numbers)
-                self.examples.append(frame.atoms)
-        self.elements = tuple(symbols[number] for number in sorted(symbols))
-        self.several_compositions = len(compositions) > 1
+        for passed in inspector.look(read):
+            candidates = []
+            for position, frame, is_isolated in passed.structures:
+                if look is not None:
+                    look(frame, frame.source if self.paths else None)
+                if is_isolated:
+                    self.isolated_positions.append(position)
+                else:
+                    self.candidates.append(position)
+                    candidates.append(frame)
+            self._count(candidates, passed.numbers, passed.counts)
         self.fingerprints = inspector.digests
         self.is_surveyed = True
         if self.checks is not None:
             inspector.conclude(len(self.candidates))
         return self
+
+    def _count(self, candidates: Sequence[Frame], numbers: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+        """Take note of candidates: sizes, groups, elements and whether compositions differ.
+
+        Parameters
+        ----------
+        candidates : sequence of Frame
+            Some structures.
+        numbers : ndarray of int64, shape (n_elements,)
+            Atomic numbers.
+        counts : ndarray of int64, shape (n_candidates, n_elements)
+            Atoms of each element in each structure.
+        """
+        if not candidates:
+            return
+        sizes = counts.sum(axis=1)
+        self.sizes += sizes.tolist()
+        self.n_atoms += int(sizes.sum())
+        for key, groups in self.groups.items():
+            groups += [group_of(frame, key) for frame in candidates]
+        fractions = counts / sizes[:, None]
+        if self._fractions is None:
+            self._fractions = dict(zip(numbers.tolist(), fractions[0].tolist(), strict=True))
+        expected = [self._fractions.get(number, 0.0) for number in numbers.tolist()]
+        self.several_compositions |= bool((fractions != expected).any())
+        known = {atomic_numbers[symbol] for symbol in self.elements}
+        is_new = [number not in known for number in numbers.tolist()]
+        for k in np.flatnonzero(counts[:, is_new].any(axis=1)).tolist():
+            found = numbers[counts[k] > 0].tolist()
+            if not known.issuperset(found):
+                known.update(found)
+                self.examples.append(candidates[k].atoms)
+        self.elements = tuple(chemical_symbols[number] for number in sorted(known))
 
     def _read(self) -> Iterator[Frame | StructureError]:
         """Yield all structures, or why one cannot be read; note where each is, and hold those of small files."""
@@ -243,7 +272,7 @@ class Structures:
             self._files.append(number)
             self._indices.append(item.index or 0)
             frame = None if isinstance(item, StructureError) else item
-            n_atoms += 0 if frame is None else len(frame.atoms)
+            n_atoms += 0 if frame is None else frame.n_atoms
             if held is not None:
                 held.append(frame)
                 held = held if n_atoms <= self.held_atoms else None
@@ -251,6 +280,8 @@ class Structures:
 
     def _is_isolated(self, frame: Frame) -> bool:
         """Tell whether a structure is marked as an isolated atom, and count the mark."""
+        if frame.n_atoms > 1 and self._marks_are_assumed:
+            return False
         mark = mark_of(frame, self.isolated)
         if mark is not None:
             self.marks_found[mark] = self.marks_found.get(mark, 0) + 1
@@ -333,10 +364,12 @@ class Structures:
         return [found[self._files[position]][self._indices[position]] for position in positions]
 
 
-def _parsed(raw: RawFrame) -> Frame | StructureError:
+def _parsed(raw: FoundFrame | StructureError) -> Frame | StructureError:
     """Parse a frame, or return why that fails."""
+    if not isinstance(raw, RawFrame):
+        return raw
     try:
-        return Frame.parse(raw)
+        return raw.frame()
     except StructureError as error:
         return error
 
@@ -344,10 +377,10 @@ def _parsed(raw: RawFrame) -> Frame | StructureError:
 def group_of(frame: Frame, key: str) -> Any:
     """Return the group of a structure: the value of a key of `atoms.info`, or the reduced formula."""
     if key == "composition":
-        return str(frame.atoms.symbols.formula.reduce()[0].format("hill"))
-    if key not in frame.atoms.info:
-        raise lacks_group(key, frame.atoms.info, frame.index, frame.source)
-    return as_group(frame.atoms.info[key])
+        return str(Symbols(frame.numbers).formula.reduce()[0].format("hill"))
+    if key not in frame.info:
+        raise lacks_group(key, frame.info, frame.index, frame.source)
+    return as_group(frame.info[key])
 
 
 def as_group(value: Any) -> Any:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 import numpy as np
 from ase import Atoms
+from numpy.typing import NDArray
 
 from mlipselect.exceptions import StructureError
+from mlipselect.io.flat import FlatArrays
+from mlipselect.io.frame import Frame, errors_name, flat_frames
 
 
 def check_structure(atoms: Atoms) -> None:
@@ -24,8 +27,6 @@ def check_structure(atoms: Atoms) -> None:
         No atoms; NaN or infinite positions or cell; periodic along a direction without a cell vector, or
         along vectors that are linearly dependent.
     """
-    if _is_plainly_sound(atoms):
-        return
     if len(atoms) == 0:
         raise StructureError("expected at least one atom, got an empty structure")
     finite = np.isfinite(atoms.positions)
@@ -46,12 +47,26 @@ def check_structure(atoms: Atoms) -> None:
         raise StructureError(f"the periodic cell vectors {', '.join(directions)} are linearly dependent")
 
 
-def _is_plainly_sound(atoms: Atoms) -> bool:
+def check_frames(frames: Sequence[Frame]) -> None:
+    """Refuse frames that no descriptor can describe; see `check_structure`.
+
+    Raises
+    ------
+    StructureError
+        Names the file and the frame.
+    """
+    for k in np.flatnonzero(~_are_plainly_sound(flat_frames(frames))).tolist():
+        with errors_name(frames[k]):
+            check_structure(frames[k].atoms)
+
+
+def _are_plainly_sound(flat: FlatArrays) -> NDArray[np.bool_]:
     """Tell most sound structures in a few operations: finite positions, and cell vectors that span a volume."""
-    if len(atoms) == 0 or not math.isfinite(atoms.positions.sum()):
-        return False
-    (a, b, c), (d, e, f), (g, h, i) = atoms.cell.array.tolist()
-    volume = a * (e * i - f * h) + b * (f * g - d * i) + c * (d * h - e * g)
-    squares = (a * a + b * b + c * c) * (d * d + e * e + f * f) * (g * g + h * h + i * i)
-    # The smallest singular value of three unit vectors is at least a third of the volume that they span.
-    return math.isfinite(squares) and volume * volume > 1e-16 * squares
+    not_finite = np.concatenate([[0], np.cumsum(~np.isfinite(flat.positions).all(axis=1))])
+    has_numbers = (flat.sizes > 0) & (np.diff(not_finite[flat.offsets]) == 0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        volumes = np.einsum("si,si->s", flat.cells[:, 0], np.cross(flat.cells[:, 1], flat.cells[:, 2]))
+        squares = (flat.cells**2).sum(axis=2).prod(axis=1)
+        # The smallest singular value of three unit vectors is at least a third of the volume that they span.
+        spans: NDArray[np.bool_] = has_numbers & np.isfinite(squares) & (volumes**2 > 1e-16 * squares)
+    return spans

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from ase import Atoms
 
-from mlipselect.exceptions import InvalidInputError, place_of
+from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.cells import CellWatch
-from mlipselect.io.raw_frames import RawFrame, chosen_frames, plain_file, raw_frames
+from mlipselect.io.frame import Frame
+from mlipselect.io.raw_frames import chosen_frames, plain_file, raw_frames
 from mlipselect.io.reading import Reading
 from mlipselect.io.sources import PathLike, Source, find_sources
 
@@ -25,44 +25,6 @@ __all__ = [
     "read_frames",
     "source_frames",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A structure and where it came from.
-
-    Attributes
-    ----------
-    atoms : ase.Atoms
-        The structure.
-    source : str or None
-        Path of its file, as given; None for a structure that was given in memory.
-    index : int
-        0-based index in `source`, or in the sequence that was given.
-    row_id : int or None
-        Id of its row, if it came from a database.
-    """
-
-    atoms: Atoms
-    source: str | None
-    index: int
-    row_id: int | None = None
-
-    @property
-    def place(self) -> str:
-        """The file and the frame, or the index of a structure in memory, for messages."""
-        return place_of(self.source, self.index)
-
-    @classmethod
-    def parse(cls, raw: RawFrame) -> Frame:
-        """Parse a frame of a file.
-
-        Raises
-        ------
-        StructureError
-            A frame that cannot be parsed, or that nobody can work with.
-        """
-        return cls(raw.build_usable(), raw.source, raw.index, raw.row_id)
 
 
 def read(
@@ -150,8 +112,8 @@ def source_frames(source: Source, reading: Reading) -> Iterator[Frame]:
     """Read the structures of one file; what was assumed or left out stays in ``reading.notes``."""
     cells = CellWatch()
     for raw in raw_frames(source, reading):
-        frame = Frame.parse(raw)
-        cells.see(frame.atoms)
+        frame = raw.frame()
+        cells.see(frame)
         yield frame
     reading.notes.place = (source.name, 0)
     cells.tell(reading.notes)
@@ -188,4 +150,4 @@ def read_frames(source: str | Source, indices: Iterable[int], reading: Reading |
     StructureError
         A file or a frame that cannot be read, or too few frames.
     """
-    return {raw.index: Frame.parse(raw) for raw in chosen_frames(source, indices, reading)}
+    return {raw.index: raw.frame() for raw in chosen_frames(source, indices, reading)}

@@ -17,8 +17,8 @@ from mlipselect.exceptions import InvalidInputError, StructureError, place_of
 from mlipselect.io.checks import Checks
 from mlipselect.io.describable import check_structure
 from mlipselect.io.exact import results
-from mlipselect.io.flat import flat_arrays
-from mlipselect.io.frames import Frame
+from mlipselect.io.flat import count_elements
+from mlipselect.io.frame import Frame, flat_frames
 
 BATCH_ATOMS = 8192
 """Approximate number of atoms that are looked at together."""
@@ -57,7 +57,7 @@ class Rejected:
         return f"{place_of(self.source, self.index)}: {self.reason}"
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _Seen:
     """A structure, or why there is none, with its position among all."""
 
@@ -65,6 +65,25 @@ class _Seen:
     frame: Frame | None
     error: StructureError | None = None
     is_isolated: bool = False
+
+
+@dataclass(frozen=True)
+class Passed:
+    """Structures that were let through together.
+
+    Attributes
+    ----------
+    structures : list of (int, Frame, bool)
+        Position of each among all, and whether it is an isolated atom.
+    numbers : ndarray of int64, shape (n_elements,)
+        Atomic numbers that occur.
+    counts : ndarray of int64, shape (n_candidates, n_elements)
+        Atoms of each element in each structure that is no isolated atom.
+    """
+
+    structures: list[tuple[int, Frame, bool]]
+    numbers: NDArray[np.int64]
+    counts: NDArray[np.int64]
 
 
 class Inspector:
@@ -98,8 +117,8 @@ class Inspector:
         self._kinds: dict[str, None] = {}
         self._has_forces = False
 
-    def look(self, seen: Iterable[Frame | StructureError]) -> Iterator[tuple[int, Frame, bool]]:
-        """Yield positions, sound structures and whether they are isolated atoms.
+    def look(self, seen: Iterable[Frame | StructureError]) -> Iterator[Passed]:
+        """Yield the sound structures, some at a time.
 
         Parameters
         ----------
@@ -115,12 +134,11 @@ class Inspector:
         n_atoms = 0
         for position, item in enumerate(seen):
             batch.append(self._first_look(position, item))
-            frame = batch[-1].frame
-            n_atoms += 0 if frame is None else len(frame.atoms)
-            if n_atoms >= BATCH_ATOMS or frame is None:
-                yield from self._sound(batch)
+            n_atoms += BATCH_ATOMS if isinstance(item, StructureError) else item.n_atoms
+            if n_atoms >= BATCH_ATOMS:
+                yield self._sound(batch)
                 batch, n_atoms = [], 0
-        yield from self._sound(batch)
+        yield self._sound(batch)
 
     def _first_look(self, position: int, item: Frame | StructureError) -> _Seen:
         if isinstance(item, StructureError):
@@ -130,40 +148,50 @@ class Inspector:
         except StructureError as error:
             return _Seen(position, item, error)
 
-    def _sound(self, batch: Sequence[_Seen]) -> Iterator[tuple[int, Frame, bool]]:
+    def _sound(self, batch: Sequence[_Seen]) -> Passed:
         """Look at some structures together."""
         looked_at = [
-            (seen, seen.frame)
+            (seen.position, seen.frame)
             for seen in batch
             if seen.frame is not None and seen.error is None and not seen.is_isolated
         ]
         frames = [frame for _, frame in looked_at]
-        digests, contacts, problems = inspect(
-            *flat_arrays([frame.atoms for frame in frames]), covalent_radii, self.checks.limit
-        )
+        flat = flat_frames(frames)
+        digests, contacts, problems = inspect(*flat, covalent_radii, self.checks.limit)
         wrong = {k: _problem(frames[k], text) for k, text in problems}
         close = {k: _contact(frames[k].atoms, (i, j), length, part) for k, i, j, length, part in contacts}
+        singles = np.flatnonzero(flat.sizes == 1).tolist()
         verdicts: dict[int, str] = {}
         kept = np.ones(len(frames), dtype=bool)
-        for k, (seen, frame) in enumerate(looked_at):
-            bad = close.get(k) or self._force(frame.atoms)
-            reason = wrong.get(k)
-            if reason is None and bad is not None:
-                self._bad.append(f"{frame.place}: {bad}")
-                reason = bad if self.checks.skip_bad else None
+        for k in sorted({*wrong, *close, *singles} if self.checks.max_force is None else range(len(frames))):
+            reason = self._verdict(frames[k], wrong.get(k), close.get(k))
             if reason is not None:
-                verdicts[seen.position] = reason
+                verdicts[looked_at[k][0]] = reason
                 kept[k] = False
-            elif is_alone(frame.atoms):
-                self._alone.append(f"{frame.place}: {frame.atoms.symbols[0]}")
-                self._kinds.setdefault(str(frame.atoms.info.get("config_type", "")))
         self._digests.append(digests[kept])
+        passed = []
         for seen in batch:
-            reason = verdicts.get(seen.position)
+            reason = verdicts.get(seen.position) if verdicts else None
             if seen.error is not None or reason is not None:
                 self._reject(seen, reason)
             elif seen.frame is not None:
-                yield seen.position, seen.frame, seen.is_isolated
+                passed.append((seen.position, seen.frame, seen.is_isolated))
+        numbers, counts = count_elements(flat)
+        return Passed(passed, numbers, counts[kept])
+
+    def _verdict(self, frame: Frame, wrong: str | None, close: str | None) -> str | None:
+        """Say why a structure is passed over, and take note of what is told later."""
+        if wrong is not None:
+            return wrong
+        bad = close or self._force(frame.atoms)
+        if bad is not None:
+            self._bad.append(f"{frame.place}: {bad}")
+            if self.checks.skip_bad:
+                return bad
+        if is_alone(frame.atoms):
+            self._alone.append(f"{frame.place}: {frame.atoms.symbols[0]}")
+            self._kinds.setdefault(str(frame.atoms.info.get("config_type", "")))
+        return None
 
     def _reject(self, seen: _Seen, reason: str | None) -> None:
         """Pass a structure over, or raise why it is refused."""

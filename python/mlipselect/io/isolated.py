@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mlipselect.exceptions import InvalidInputError, StructureError
-from mlipselect.io.frames import Frame
+from mlipselect.io.frame import Frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,12 @@ class Isolated:
         StructureError
             The frame is marked and holds more than one atom.
         """
-        if str(frame.atoms.info.get(self.key)) != self.value:
+        is_single = frame.n_atoms == 1
+        if (self.is_assumed and not is_single) or str(frame.info.get(self.key)) != self.value:
             return False
-        if len(frame.atoms) == 1:
+        if is_single:
             return True
-        if self.is_assumed:
-            return False
-        problem = f"{self} marks it as an isolated atom, but it holds {len(frame.atoms)} atoms"
+        problem = f"{self} marks it as an isolated atom, but it holds {frame.n_atoms} atoms"
         raise StructureError(problem, frame.index, frame.source)
 
 

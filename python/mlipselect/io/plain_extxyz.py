@@ -6,17 +6,19 @@ always those that ASE reads.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from ase import Atoms
-from ase.io.extxyz import REV_PROPERTY_NAME_MAP, SPECIAL_3_3_KEYS
+from ase.io.extxyz import REV_PROPERTY_NAME_MAP, SPECIAL_3_3_KEYS, per_config_properties
 from numpy.typing import NDArray
 
-from mlipselect._core import frame_index, parse_frames
+from mlipselect._core import ParsedFrames, frame_index
 from mlipselect.io.comment_line import FORTRAN_SOMEWHERE, GEOMETRY_KEYS
+from mlipselect.io.flat import FlatArrays
 from mlipselect.io.notes import Notes
 from mlipselect.io.quick_atoms import make_atoms
 from mlipselect.io.reading import Reading
@@ -24,8 +26,11 @@ from mlipselect.io.tolerant_extxyz import NO_PBC, parse_extxyz, parse_tolerant
 
 __all__ = ["Batch", "PlainFile", "build", "parse_extxyz", "parse_tolerant"]
 
-BATCH_BYTES = 8 << 20
+BATCH_BYTES = 1 << 23
 """Bytes of frames that are read and parsed together."""
+
+#: Keys of the comment line that ASE takes for the geometry, or for results of a calculator.
+NOT_INFO = frozenset({"Lattice", "pbc", *per_config_properties})
 
 #: Properties that ASE turns into neither an array nor a result.
 _SPECIAL = {"move_mask", "initial_charges"}
@@ -66,76 +71,127 @@ class PlainFile:
         reading : Reading, optional
             Options of reading.
         """
-        sizes = np.diff(self._starts)
+        frames = np.asarray(indices, dtype=np.int64)
+        ends = np.concatenate([[0], np.cumsum(np.diff(self._starts)[frames])])
         with Path(self._path).open("rb") as stream:
             start = 0
-            while start < len(indices):
-                chosen, total = [int(indices[start])], int(sizes[indices[start]])
-                while start + len(chosen) < len(indices):
-                    index = int(indices[start + len(chosen)])
-                    if total + sizes[index] > BATCH_BYTES:
-                        break
-                    chosen.append(index)
-                    total += int(sizes[index])
-                start += len(chosen)
-                yield chosen, Batch(*self._read(stream, chosen), reading)
+            while start < len(frames):
+                stop = int(np.searchsorted(ends, ends[start] + BATCH_BYTES, side="right")) - 1
+                stop = min(max(stop, start + 1), len(frames))
+                data = self._read(stream, frames[start:stop])
+                yield frames[start:stop].tolist(), Batch(data, ends[start : stop + 1] - ends[start], reading)
+                start = stop
 
-    def _read(self, stream: Any, chosen: Sequence[int]) -> tuple[bytes, NDArray[np.int64]]:
-        starts = np.concatenate([[0], np.cumsum(np.diff(self._starts)[chosen])]).astype(np.int64)
-        parts, k = [], 0
-        while k < len(chosen):
-            # Consecutive frames are read at once.
-            last = k
-            while last + 1 < len(chosen) and chosen[last + 1] == chosen[last] + 1:
-                last += 1
-            first_byte, end = self._starts[chosen[k]], self._starts[chosen[last] + 1]
+    def _read(self, stream: BinaryIO, chosen: NDArray[np.int64]) -> bytes:
+        """Read the text of some frames; consecutive ones are read at once."""
+        parts = []
+        for run in np.split(chosen, np.flatnonzero(np.diff(chosen) != 1) + 1):
+            first_byte, end = self._starts[run[0]], self._starts[run[-1] + 1]
             stream.seek(first_byte)
             parts.append(stream.read(end - first_byte))
-            k = last + 1
-        return b"".join(parts), starts
+        return b"".join(parts)
 
 
 class Batch:
-    """The text of some frames, parsed together when the first of them is asked for."""
+    """The text of some frames, parsed together when the first of them is asked for.
+
+    Parameters
+    ----------
+    data : bytes
+        The text.
+    starts : ndarray of int64
+        Offsets of the frames, and the end of the last one.
+    reading : Reading, optional
+        Options of reading.
+    """
 
     def __init__(self, data: bytes, starts: NDArray[np.int64], reading: Reading | None = None):
         self._data, self._starts = data, starts
         self._reading = Reading() if reading is None else reading
-        self._parsed: list[Any] | None = None
+        #: Structures that were made to learn what frames like them hold, until somebody asks for them.
+        self._made: dict[int, Atoms] = {}
 
-    def text(self, place: int) -> bytes:
+    @functools.cached_property
+    def _parsed(self) -> ParsedFrames:
+        return ParsedFrames(self._data, self._starts)
+
+    @functools.cached_property
+    def _found(self) -> tuple[NDArray[np.int64], NDArray[np.bool_], FlatArrays]:
+        """Layouts, where the periodicity is left open, and geometry; frames that were taken before have none."""
+        layouts, is_open, positions, numbers, cells, pbc, offsets = self._parsed.geometry()
+        return layouts, is_open, FlatArrays(positions, numbers, cells, pbc, offsets)
+
+    @property
+    def geometry(self) -> FlatArrays:
+        """Positions, atomic numbers, cells, periodicity and offsets of the frames that can be made later."""
+        return self._found[2]
+
+    @functools.cached_property
+    def sizes(self) -> list[int]:
+        """Numbers of atoms of the frames that can be made later."""
+        sizes: list[int] = self.geometry.sizes.tolist()
+        return sizes
+
+    @functools.cached_property
+    def can_wait(self) -> list[bool]:
+        """Whether the structure of each frame can be made later, as that of a frame like it could be made."""
+        if self._reading.species_map or self._reading.cell is not None:
+            return [False] * (len(self._starts) - 1)
+        layouts = self._found[0].tolist()
+        is_plain = {layout: self._try(layout) for layout in set(layouts) if layout >= 0}
+        return [layout not in (-1, slot) and is_plain[layout] for slot, layout in enumerate(layouts)]
+
+    def _try(self, slot: int) -> bool:
+        """Make the first structure of a layout, and tell whether that worked."""
+        try:
+            made = self._plain(slot, None)
+        except Exception:  # ASE's reader meets it again where the frame is asked for
+            return False
+        if made is not None:
+            self._made[slot] = made
+        return made is not None
+
+    def text(self, slot: int) -> bytes:
         """Return the text of a frame as it is in the file."""
-        return self._data[self._starts[place] : self._starts[place + 1]]
+        return self._data[self._starts[slot] : self._starts[slot + 1]]
 
-    def atoms(self, place: int) -> Atoms:
-        """Build the structure of a frame."""
-        if self._parsed is None:
-            self._parsed = parse_frames(self._data, self._starts)
-        parsed, self._parsed[place] = self._parsed[place], None
-        if parsed is not None and not self._reading.species_map:
-            n_atoms, items, columns = parsed
-            made = build(n_atoms, items, columns, self._reading.notes)
-            if made is not None:
-                return made
-        return parse_tolerant(self.text(place).decode("utf-8"), self._reading)
+    @functools.cached_property
+    def needs_notes(self) -> bool:
+        """Whether `note` has something to note of any frame."""
+        return bool(self._found[1].any())
+
+    def note(self, slot: int) -> None:
+        """Note what is assumed of a frame whose structure is made without notes."""
+        if self._found[1][slot]:
+            self._reading.notes.add(NO_PBC)
+
+    def atoms(self, slot: int) -> Atoms:
+        """Make the structure of a frame; what is assumed is noted unless the structure could wait."""
+        notes = None if self.can_wait[slot] else self._reading.notes
+        made = self._made.pop(slot, None)
+        if made is not None:
+            self.note(slot)
+            return made
+        return self._plain(slot, notes) or parse_tolerant(self.text(slot).decode("utf-8"), self._reading)
+
+    def _plain(self, slot: int, notes: Notes | None) -> Atoms | None:
+        """Make a structure without ASE's reader; None where that might differ from ASE, or was done before."""
+        parsed = None if self._reading.species_map else self._parsed.take(slot)
+        return None if parsed is None else build(*parsed, notes)
+
+    def info(self, slot: int) -> dict[str, Any]:
+        """Return what `Atoms.info` is going to hold of a frame that can wait."""
+        found = _info(self._parsed.items(slot)) or {}
+        return {key: value for key, value in found.items() if key not in NOT_INFO}
 
 
 def build(
     n_atoms: int, items: list[tuple[str, Any]], columns: list[tuple[str, int, Any]], notes: Notes | None = None
 ) -> Atoms | None:
     """Build a structure as ASE does; None if the result might differ from ASE's, or what is meant from both."""
-    info: dict[str, Any] = {}
-    for key, value in items:
-        if not isinstance(value, str) and len(value) == 1:
-            value = value[0]
-        if key in SPECIAL_3_3_KEYS:
-            if not isinstance(value, np.ndarray) or value.shape != (9,):
-                return None
-            value = value.reshape((3, 3), order="F")
-        is_odd = isinstance(value, str) and FORTRAN_SOMEWHERE.search(value)
-        if is_odd or (key not in _GEOMETRY and key.lower() in GEOMETRY_KEYS):
-            return None
-        info[key] = value
+    info = _info(items)
+    if info is None:
+        return None
     arrays: dict[str, Any] = {}
     for name, width, entries in columns:
         if isinstance(entries, list):
@@ -159,6 +215,27 @@ def build(
         return None
     cell = None if lattice is None else lattice.T
     return make_atoms(numbers.astype(np.int64, copy=False), positions, cell, pbc, info, arrays)
+
+
+def _info(items: list[tuple[str, Any]]) -> dict[str, Any] | None:
+    """Return the values of the comment line as ASE reads them; None where that is uncertain."""
+    info: dict[str, Any] = {}
+    for key, value in items:
+        value = _unwrapped(value)
+        if key in SPECIAL_3_3_KEYS:
+            if not isinstance(value, np.ndarray) or value.shape != (9,):
+                return None
+            value = value.reshape((3, 3), order="F")
+        is_odd = isinstance(value, str) and FORTRAN_SOMEWHERE.search(value)
+        if is_odd or (key not in _GEOMETRY and key.lower() in GEOMETRY_KEYS):
+            return None
+        info[key] = value
+    return info
+
+
+def _unwrapped(value: Any) -> Any:
+    """Return the entry of a value that has only one."""
+    return value if value is None or isinstance(value, str) or len(value) != 1 else value[0]
 
 
 def _is_periodicity(pbc: Any, info: dict[str, Any]) -> bool:

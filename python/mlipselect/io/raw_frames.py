@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import ase.io
 from ase import Atoms
@@ -18,6 +19,7 @@ from mlipselect.io.formats.database import ROW_ID
 from mlipselect.io.formats.format import Format
 from mlipselect.io.formats.registry import FORMATS
 from mlipselect.io.formats.unread import instead
+from mlipselect.io.frame import Frame
 from mlipselect.io.plain_extxyz import PlainFile
 from mlipselect.io.reading import Reading
 from mlipselect.io.recognise import EXTXYZ, recognise
@@ -27,7 +29,7 @@ from mlipselect.io.tolerant_extxyz import parse_tolerant
 from mlipselect.io.usable import usable
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RawFrame:
     """A frame that was found in a file but is not parsed yet.
 
@@ -46,6 +48,16 @@ class RawFrame:
     _build: Callable[[], Atoms]
     _reading: Reading
     row_id: int | None = None
+
+    def frame(self) -> Frame:
+        """Parse the frame.
+
+        Raises
+        ------
+        StructureError
+            A frame that cannot be parsed, or that nobody can work with.
+        """
+        return Frame(self.build_usable(), self.source, self.index, self.row_id)
 
     def build(self) -> Atoms:
         """Parse the frame as it is.
@@ -76,7 +88,11 @@ class RawFrame:
             raise StructureError(str(error), self.index, self.source) from error
 
 
-def raw_frames(source: str | Source, reading: Reading | None = None) -> Iterator[RawFrame]:
+FoundFrame: TypeAlias = RawFrame | Frame
+"""A frame that is to be parsed, or one whose structure is made when somebody looks at it."""
+
+
+def raw_frames(source: str | Source, reading: Reading | None = None) -> Iterator[FoundFrame]:
     """Find the frames of a file without parsing them, as far as the format allows.
 
     Extended XYZ is cut into frames here, so that a truncated file, or text after a blank line (where ASE stops
@@ -91,8 +107,8 @@ def raw_frames(source: str | Source, reading: Reading | None = None) -> Iterator
 
     Yields
     ------
-    RawFrame
-        With its index in the whole file.
+    RawFrame or Frame
+        With its index in the whole file. A frame of which nothing can fail any more needs no parsing.
 
     Raises
     ------
@@ -110,7 +126,7 @@ def raw_frames(source: str | Source, reading: Reading | None = None) -> Iterator
     yield from itertools.chain([first], found)
 
 
-def _meant_frames(source: Source, frames: slice, reading: Reading) -> Iterator[RawFrame]:
+def _meant_frames(source: Source, frames: slice, reading: Reading) -> Iterator[FoundFrame]:
     """Find the frames that a slice means."""
     plain = plain_file(source, reading)
     ascends, counts_from_end = (frames.step or 1) > 0, min(frames.start or 0, frames.stop or 0) < 0
@@ -125,7 +141,7 @@ def _meant_frames(source: Source, frames: slice, reading: Reading) -> Iterator[R
         yield from chosen if ascends else reversed(chosen)
 
 
-def _all_frames(source: Source, reading: Reading) -> Iterator[RawFrame]:
+def _all_frames(source: Source, reading: Reading) -> Iterator[FoundFrame]:
     try:
         if Path(source.path).stat().st_size == 0 and not Path(source.path).is_dir():
             raise ValueError("the file is empty")
@@ -148,7 +164,7 @@ def _all_frames(source: Source, reading: Reading) -> Iterator[RawFrame]:
     yield from itertools.chain([first], found)
 
 
-def chosen_frames(source: str | Source, indices: Iterable[int], reading: Reading | None = None) -> Iterator[RawFrame]:
+def chosen_frames(source: str | Source, indices: Iterable[int], reading: Reading | None = None) -> Iterator[FoundFrame]:
     """Find some frames of a file without parsing the others, as far as the format allows.
 
     Parameters
@@ -191,16 +207,22 @@ def plain_file(source: str | Source, reading: Reading | None = None) -> PlainFil
         return None
 
 
-def _plain_frames(source: Source, plain: PlainFile, indices: Sequence[int], reading: Reading) -> Iterator[RawFrame]:
+def _plain_frames(source: Source, plain: PlainFile, indices: Sequence[int], reading: Reading) -> Iterator[FoundFrame]:
     try:
         for chosen, batch in plain.batches(indices, reading):
-            for place, index in enumerate(chosen):
-                yield RawFrame(source.name, index, functools.partial(batch.atoms, place), reading)
+            for slot, (index, can_wait) in enumerate(zip(chosen, batch.can_wait, strict=True)):
+                if not can_wait:
+                    yield RawFrame(source.name, index, functools.partial(batch.atoms, slot), reading)
+                    continue
+                if batch.needs_notes:
+                    reading.notes.place = (source.name, index)
+                    batch.note(slot)
+                yield Frame(None, source.name, index, None, batch, slot)
     except OSError as error:
         raise StructureError(f"cannot be read: {reason(error)}", source=source.name) from error
 
 
-def _extxyz_frames(source: Source, reading: Reading) -> Iterator[RawFrame]:
+def _extxyz_frames(source: Source, reading: Reading) -> Iterator[FoundFrame]:
     texts = frame_texts(source.path)
     for index in itertools.count():
         try:
@@ -214,7 +236,7 @@ def _extxyz_frames(source: Source, reading: Reading) -> Iterator[RawFrame]:
         yield RawFrame(source.name, index, functools.partial(parse_tolerant, text, reading), reading)
 
 
-def _own_frames(source: Source, known: Format, reading: Reading) -> Iterator[RawFrame]:
+def _own_frames(source: Source, known: Format, reading: Reading) -> Iterator[FoundFrame]:
     frames = known.read(source.path, reading)
     for index in itertools.count():
         reading.notes.place = (source.name, index)
@@ -231,7 +253,7 @@ def _own_frames(source: Source, known: Format, reading: Reading) -> Iterator[Raw
         yield RawFrame(source.name, index, lambda atoms=atoms: atoms, reading, row_id)  # type: ignore[misc]
 
 
-def _ase_frames(source: Source, format_name: str, reading: Reading) -> Iterator[RawFrame]:
+def _ase_frames(source: Source, format_name: str, reading: Reading) -> Iterator[FoundFrame]:
     frames = ase.io.iread(source.path, index=":", format=format_name, do_not_split_by_at_sign=True)
     for index in itertools.count():
         try:

@@ -115,7 +115,7 @@ def _noted(frames: Iterator[tuple[int, Frame]], files: list[int], info: list[dic
     """Yield frames, and note the number of the file of each and what a store keeps of its `Atoms.info`."""
     for number, frame in frames:
         files.append(number)
-        info.append(kept_info(frame.atoms.info))
+        info.append(kept_info(frame.info))
         yield frame
 
 

@@ -70,24 +70,23 @@ fn raw_value(rest: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn convert(value: &[u8]) -> Option<Value> {
-    let tokens: Vec<&[u8]> =
-        value.split(|&byte| is_blank(byte) || byte == b',').filter(|token| !token.is_empty()).collect();
-    if tokens.is_empty() || value.starts_with(b"_JSON ") {
+    let tokens = || value.split(|&byte| is_blank(byte) || byte == b',').filter(|token| !token.is_empty());
+    if tokens().next().is_none() || value.starts_with(b"_JSON ") {
         return None;
     }
-    if let Some(integers) = tokens.iter().map(|token| integer(token)).collect() {
+    if let Some(integers) = tokens().map(integer).collect() {
         return Some(Value::Integers(integers));
     }
-    if let Some(floats) = tokens.iter().map(|token| float(token)).collect() {
+    if let Some(floats) = tokens().map(float).collect() {
         // Readers differ in integers that exceed 64 bits.
-        let is_long = |token: &&[u8]| token.len() > 18 && token.iter().skip(1).all(u8::is_ascii_digit);
-        return (!tokens.iter().any(is_long)).then_some(Value::Floats(floats));
+        let is_long = |token: &[u8]| token.len() > 18 && token.iter().skip(1).all(u8::is_ascii_digit);
+        return (!tokens().any(is_long)).then_some(Value::Floats(floats));
     }
-    if let Some(bools) = tokens.iter().map(|token| truth(token)).collect() {
+    if let Some(bools) = tokens().map(truth).collect() {
         return Some(Value::Bools(bools));
     }
     // A single word makes the whole value text.
-    let is_text = tokens.iter().any(|token| is_certainly_text(token));
+    let is_text = tokens().any(is_certainly_text);
     is_text.then(|| String::from_utf8_lossy(value).into_owned()).map(Value::Text)
 }
 

@@ -13,8 +13,42 @@ const SYMBOLS: [&str; 119] = [
 
 /// The atomic number of a symbol, in upper or lower case.
 pub(crate) fn atomic_number(word: &[u8]) -> Option<i64> {
-    let place = SYMBOLS.iter().position(|symbol| symbol.as_bytes().eq_ignore_ascii_case(word))?;
-    i64::try_from(place).ok()
+    let number = NUMBERS[place(word)?];
+    (number != NONE).then_some(i64::from(number))
+}
+
+/// What stands in [`NUMBERS`] where there is no symbol.
+const NONE: u8 = u8::MAX;
+
+/// The atomic number of each word of one or two letters, by its [`place`].
+const NUMBERS: [u8; 26 * 27] = {
+    let mut numbers = [NONE; 26 * 27];
+    let mut number = 0;
+    while number < SYMBOLS.len() {
+        if let Some(place) = place(SYMBOLS[number].as_bytes()) {
+            numbers[place] = number as u8;
+        }
+        number += 1;
+    }
+    numbers
+};
+
+/// The place of a word of one or two letters among all such words, in upper or lower case.
+const fn place(word: &[u8]) -> Option<usize> {
+    let (first, second) = match word {
+        [first] => (*first, None),
+        [first, second] => (*first, Some(*second)),
+        _ => return None,
+    };
+    if !first.is_ascii_alphabetic() {
+        return None;
+    }
+    let row = 27 * (first.to_ascii_lowercase() - b'a') as usize;
+    match second {
+        None => Some(row),
+        Some(second) if second.is_ascii_alphabetic() => Some(row + 1 + (second.to_ascii_lowercase() - b'a') as usize),
+        Some(_) => None,
+    }
 }
 
 #[cfg(test)]

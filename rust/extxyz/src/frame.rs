@@ -1,10 +1,16 @@
 //! One frame: the number of atoms, values of the whole structure, and properties of each atom.
 
+use std::iter;
+
+use memchr::memchr_iter;
 use rayon::prelude::*;
 
 use crate::columns::{Column, words};
 use crate::comment::{self, Value};
 use crate::number::integer;
+
+/// Bytes that are looked at together, without a branch for each.
+const CHUNK: usize = 256;
 
 /// The content of a frame.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,11 +33,12 @@ impl Frame {
     /// Parse the text of exactly one frame; `None` if it is incomplete or contains a rare construction.
     pub fn parse(text: &[u8]) -> Option<Self> {
         // Some readers take other characters for blanks or digits.
-        if !text.iter().all(|&byte| (b' '..0x7f).contains(&byte) || byte == b'\n' || byte == b'\t') {
+        let is_rare = |&byte: &u8| !((b' '..0x7f).contains(&byte) | (byte == b'\n') | (byte == b'\t'));
+        if text.chunks(CHUNK).any(|chunk| chunk.iter().fold(false, |found, byte| found | is_rare(byte))) {
             return None;
         }
         let text = text.strip_suffix(b"\n").unwrap_or(text);
-        let mut lines = text.split(|&byte| byte == b'\n');
+        let mut lines = lines(text);
         let mut header = words(lines.next()?);
         let atoms = usize::try_from(integer(header.next()?)?).ok()?;
         if header.next().is_some() {
@@ -54,6 +61,18 @@ impl Frame {
         }
         lines.next().is_none().then_some(Self { atoms, info, columns })
     }
+}
+
+/// The lines of a text.
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut start = 0;
+    let mut ends = memchr_iter(b'\n', text).chain([text.len()]);
+    iter::from_fn(move || {
+        let end = ends.next()?;
+        let line = &text[start..end];
+        start = end + 1;
+        Some(line)
+    })
 }
 
 #[cfg(test)]

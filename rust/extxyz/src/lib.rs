@@ -19,10 +19,12 @@ mod columns;
 mod comment;
 mod elements;
 mod frame;
+mod geometry;
 mod index;
 mod number;
 
 pub use columns::{Column, Data};
 pub use comment::Value;
 pub use frame::Frame;
+pub use geometry::Geometry;
 pub use index::FrameIndex;

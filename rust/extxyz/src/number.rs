@@ -1,5 +1,8 @@
 //! Numbers that all readers of the format parse alike.
 
+/// Powers of ten. Numbers of fewer digits than there are entries are exact, and so are the entries.
+const POWERS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+
 /// Parse an integer of at most 18 digits, with or without a sign.
 pub(crate) fn integer(token: &[u8]) -> Option<i64> {
     let digits = unsigned(token);
@@ -13,18 +16,23 @@ pub(crate) fn integer(token: &[u8]) -> Option<i64> {
 /// Parse a decimal number with or without a point and an exponent; no other form of number.
 pub(crate) fn float(token: &[u8]) -> Option<f64> {
     let mut rest = unsigned(token);
-    let whole = digits(&mut rest);
+    let (whole, mut mantissa) = digits(&mut rest, 0);
     let mut fraction = 0;
     if let [b'.', after @ ..] = rest {
         rest = after;
-        fraction = digits(&mut rest);
+        (fraction, mantissa) = digits(&mut rest, mantissa);
     }
     if whole + fraction == 0 {
         return None;
     }
+    if rest.is_empty() && whole + fraction < POWERS.len() {
+        // Both numbers are exact, so the quotient is the number that is nearest to the decimal one.
+        let size = mantissa as f64 / POWERS[fraction];
+        return Some(if token[0] == b'-' { -size } else { size });
+    }
     if let [b'e' | b'E', after @ ..] = rest {
         rest = unsigned(after);
-        if digits(&mut rest) == 0 {
+        if digits(&mut rest, 0).0 == 0 {
             return None;
         }
     }
@@ -37,10 +45,10 @@ pub(crate) fn float(token: &[u8]) -> Option<f64> {
 /// Whether every reader takes a token for text: it is no [`float`], and no form that some take for a number, such as
 /// `nan`, `inf` and `1_000`.
 pub(crate) fn is_certainly_text(token: &[u8]) -> bool {
-    let lower: Vec<u8> = unsigned(token).iter().take(3).map(u8::to_ascii_lowercase).collect();
-    let first = lower.first().copied().unwrap_or(b'.');
-    let may_be_number =
-        lower == b"nan" || lower == b"inf" || ((first.is_ascii_digit() || first == b'.') && token.contains(&b'_'));
+    let size = unsigned(token);
+    let begins_with = |word: &[u8]| size.get(..3).is_some_and(|three| three.eq_ignore_ascii_case(word));
+    let is_numeral = size.first().is_none_or(|&first| first.is_ascii_digit() || first == b'.');
+    let may_be_number = begins_with(b"nan") || begins_with(b"inf") || (is_numeral && token.contains(&b'_'));
     !may_be_number && float(token).is_none()
 }
 
@@ -51,16 +59,34 @@ fn unsigned(token: &[u8]) -> &[u8] {
     }
 }
 
-/// Skip leading digits and count them.
-fn digits(rest: &mut &[u8]) -> usize {
-    let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+/// Skip leading digits; return how many there are, and the number that they continue. Beyond 19 digits it has no
+/// meaning.
+fn digits(rest: &mut &[u8], mut number: u64) -> (usize, u64) {
+    let mut count = 0;
+    while let Some(digit) = rest.get(count).map(|byte| byte.wrapping_sub(b'0')).filter(|&digit| digit < 10) {
+        number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+        count += 1;
+    }
     *rest = &rest[count..];
-    count
+    (count, number)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn numbers_are_those_of_the_standard_library(
+            sign in "[-+]?", whole in "[0-9]{0,20}", fraction in "[0-9]{0,20}", exponent in "([eE][-+]?[0-9]{1,3})?",
+        ) {
+            let token = format!("{sign}{whole}.{fraction}{exponent}");
+            let expected = (!whole.is_empty() || !fraction.is_empty()).then(|| token.parse::<f64>().unwrap().to_bits());
+            prop_assert_eq!(float(token.as_bytes()).map(f64::to_bits), expected);
+        }
+    }
 
     #[test]
     fn what_is_a_number_and_what_is_not() {
