@@ -19,7 +19,7 @@ from mlipselect.features.container import Features, Rows
 from mlipselect.features.describe import Describer
 from mlipselect.io.checks import Checks
 from mlipselect.io.collection import Structures, StructuresLike, separate
-from mlipselect.io.frames import Frame
+from mlipselect.io.frame import Frame
 from mlipselect.io.inspection import Inspector, Rejected, some
 from mlipselect.io.isolated import Isolated, mark_of, marks_of
 from mlipselect.io.reading import Reading

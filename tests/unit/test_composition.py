@@ -13,7 +13,7 @@ from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.composition import one_hot
 from mlipselect.features.element_counts import ElementCounts, by_number
 from mlipselect.io.collection import Structures, group_of
-from mlipselect.io.frames import Frame
+from mlipselect.io.frame import Frame
 
 
 def random_rows(atoms):

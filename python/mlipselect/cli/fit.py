@@ -19,7 +19,7 @@ from mlipselect.cli.common import (
 from mlipselect.cli.options import add_options
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.io.collection import Structures
-from mlipselect.io.frames import Frame
+from mlipselect.io.frame import Frame
 from mlipselect.io.output import Output
 from mlipselect.labels import LabelOptions, LabelSet, read_labels
 from mlipselect.models import LinearPotential

@@ -2,7 +2,8 @@
 
 from mlipselect.io.collection import Structures
 from mlipselect.io.exact import differences
-from mlipselect.io.frames import Frame, iter_frames, read
+from mlipselect.io.frame import Frame
+from mlipselect.io.frames import iter_frames, read
 from mlipselect.io.output import Output
 from mlipselect.io.reading import Reading
 from mlipselect.io.writer import write_exact

@@ -15,7 +15,6 @@ from mlipselect.io.reading import Reading
 from mlipselect.io.sources import PathLike, Source, find_sources
 
 __all__ = [
-    "Frame",
     "PathLike",
     "as_frames",
     "iter_frames",

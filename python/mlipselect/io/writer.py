@@ -18,7 +18,8 @@ from mlipselect.io.changes import ROUNDED, Change, Tally
 from mlipselect.io.database_rows import DATABASES
 from mlipselect.io.detached import detached
 from mlipselect.io.extxyz_format import ExtxyzFormat
-from mlipselect.io.frames import Frame, as_frames
+from mlipselect.io.frame import Frame
+from mlipselect.io.frames import as_frames
 from mlipselect.io.kinds import geometry_kind, kinds
 from mlipselect.io.reading import Reading
 from mlipselect.io.recognise import EXTXYZ, recognise

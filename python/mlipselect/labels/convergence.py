@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.compression import open_for_reading
-from mlipselect.io.frames import Frame
+from mlipselect.io.frame import Frame
 from mlipselect.io.notes import Notes
 from mlipselect.io.reading import Reading
 from mlipselect.io.recognise import recognise

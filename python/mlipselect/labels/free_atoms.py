@@ -12,7 +12,8 @@ from ase.data import chemical_symbols
 from ase.geometry import minkowski_reduce
 
 from mlipselect.exceptions import InvalidInputError, StructureError
-from mlipselect.io.frames import Frame, as_frames
+from mlipselect.io.frame import Frame
+from mlipselect.io.frames import as_frames
 from mlipselect.io.isolated import Isolated
 from mlipselect.labels.labels import Labels
 

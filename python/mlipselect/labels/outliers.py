@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mlipselect.io.frames import Frame
+from mlipselect.io.frame import Frame
 from mlipselect.io.notes import Notes
 from mlipselect.labels.labels import Labels
 

@@ -11,7 +11,7 @@ from ase.constraints import FixAtoms, FixCartesian, FixedLine, FixedPlane, FixSc
 from numpy.typing import NDArray
 
 from mlipselect._core import neighbor_list
-from mlipselect.io.frames import Frame
+from mlipselect.io.frame import Frame
 from mlipselect.io.notes import Notes
 from mlipselect.labels.labels import Labels
 

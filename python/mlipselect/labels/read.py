@@ -10,7 +10,8 @@ import numpy as np
 from ase import Atoms
 
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.io.frames import Frame, as_frames
+from mlipselect.io.frame import Frame
+from mlipselect.io.frames import as_frames
 from mlipselect.io.notes import Notes
 from mlipselect.labels.choice import Choice, Chosen, same_values
 from mlipselect.labels.convergence import unconverged

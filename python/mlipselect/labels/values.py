@@ -15,7 +15,7 @@ from mlipselect.exceptions import StructureError
 from mlipselect.io.exact import is_stale
 from mlipselect.io.formats.labels import voigt
 from mlipselect.io.formats.text import as_floats
-from mlipselect.io.frames import Frame
+from mlipselect.io.frame import Frame
 from mlipselect.labels.named_units import NamedUnits, named_units
 from mlipselect.labels.names import PLACES, RESULTS, Kind, Name, Place, understand
 

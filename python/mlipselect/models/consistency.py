@@ -15,7 +15,7 @@ import numpy as np
 from ase import Atoms, units
 from numpy.typing import NDArray
 
-from mlipselect.io.frames import Frame
+from mlipselect.io.frame import Frame
 from mlipselect.labels.labels import Labels
 from mlipselect.labels.names import Kind
 from mlipselect.models.noise import PartialFit

@@ -18,7 +18,8 @@ from mlipselect.descriptors.record import describe_descriptor
 from mlipselect.descriptors.registry import from_record
 from mlipselect.exceptions import InvalidInputError, NotFittedError, StructureError
 from mlipselect.features.design import iter_designs
-from mlipselect.io.frames import Frame, as_frames
+from mlipselect.io.frame import Frame
+from mlipselect.io.frames import as_frames
 from mlipselect.io.output import Output
 from mlipselect.labels.free_atoms import reference_energies
 from mlipselect.labels.labels import Labels

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mlipselect.descriptors.base import DescriptorLike
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Designs, Features
-from mlipselect.io.frames import Frame
+from mlipselect.io.frame import Frame
 from mlipselect.io.inspection import Rejected
 from mlipselect.io.writer import Writer
 from mlipselect.selection.core import Core

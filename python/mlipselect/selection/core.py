@@ -19,7 +19,7 @@ from mlipselect.featurize import featurize
 from mlipselect.io.checks import Checks
 from mlipselect.io.collection import Structures, StructuresLike
 from mlipselect.io.digest import sha256
-from mlipselect.io.frames import Frame
+from mlipselect.io.frame import Frame
 from mlipselect.io.isolated import Isolated
 from mlipselect.io.reading import Reading
 from mlipselect.selection.described import is_archive, is_store, refuse_unmarked

@@ -13,7 +13,7 @@ from mlipselect.descriptors.base import DescriptorLike
 from mlipselect.descriptors.registry import recorded_descriptor
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Features
-from mlipselect.io.frames import Frame
+from mlipselect.io.frame import Frame
 from mlipselect.io.reading import Reading
 from mlipselect.io.writer import Writer
 from mlipselect.selection.candidate_pool import Outcome

@@ -12,7 +12,7 @@ from ase.io.formats import get_compression
 from mlipselect.checkpoint import refuse_unusable
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.detached import detached
-from mlipselect.io.frames import Frame
+from mlipselect.io.frame import Frame
 from mlipselect.io.output import Output
 from mlipselect.io.writer import Writer
 from mlipselect.selection.options import Outputs

@@ -10,7 +10,8 @@ from typing import Any
 
 from mlipselect.descriptors.record import descriptor_identity
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.io.frames import Frame, iter_frames
+from mlipselect.io.frame import Frame
+from mlipselect.io.frames import iter_frames
 from mlipselect.selection.outputs import PREFIX, record_path
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mlipselect._core import Posterior, __version__
 from mlipselect.descriptors.record import describe_descriptor
 from mlipselect.features import Features
-from mlipselect.io.frames import Frame
+from mlipselect.io.frame import Frame
 from mlipselect.io.inspection import Rejected
 from mlipselect.io.output import Output
 from mlipselect.io.writer import Writer

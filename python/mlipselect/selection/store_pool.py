@@ -19,7 +19,8 @@ from mlipselect.features import Features
 from mlipselect.features.composition import balanced_scale, composition_sums, scale_composition
 from mlipselect.features.element_counts import by_number
 from mlipselect.io.checks import Checks
-from mlipselect.io.frames import Frame, source_frames
+from mlipselect.io.frame import Frame
+from mlipselect.io.frames import source_frames
 from mlipselect.io.isolated import COMMON_MARKS
 from mlipselect.io.sources import as_source
 from mlipselect.io.writer import Writer

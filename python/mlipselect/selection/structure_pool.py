@@ -20,7 +20,7 @@ from mlipselect.features.element_counts import by_number
 from mlipselect.featurize import featurize
 from mlipselect.io.collection import Structures, StructuresLike
 from mlipselect.io.digest import tell_files_of_core
-from mlipselect.io.frames import Frame
+from mlipselect.io.frame import Frame
 from mlipselect.io.inspection import Rejected
 from mlipselect.io.writer import Writer
 from mlipselect.selection.candidate_pool import CandidatePool

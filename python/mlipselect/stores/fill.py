@@ -17,7 +17,7 @@ from mlipselect.features.blocks import describe
 from mlipselect.features.container import Rows
 from mlipselect.features.describe import Describer
 from mlipselect.io.collection import Structures, as_group
-from mlipselect.io.frames import Frame
+from mlipselect.io.frame import Frame
 from mlipselect.progress import progress_bar
 from mlipselect.stores.manifest import Manifest
 from mlipselect.stores.reader import FeatureStore

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mlipselect.exceptions import StructureError
 from mlipselect.io.digest import sha256
-from mlipselect.io.frames import Frame, read_frames
+from mlipselect.io.frame import Frame
+from mlipselect.io.frames import read_frames
 from mlipselect.io.reading import Reading
 
 if TYPE_CHECKING:
