@@ -13,6 +13,7 @@ from mlipselect.cli import main
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.io import write_exact
 from mlipselect.io.digest import sha256
+from mlipselect.stores import FeatureStore, fill
 from reference.structures import rattled
 
 ACE = ms.ACE(["Si"], totaldegree=6)
@@ -79,6 +80,31 @@ def test_the_picks_are_the_same_wherever_pool_and_target_are(aimed):
     assert (
         unweighted.indices.tolist() == ms.select("pool.xyz", 4, "core.xyz", ACE, target="target.xyz").indices.tolist()
     )
+
+
+def test_a_store_as_target_is_read_in_parts(aimed, monkeypatch):
+    monkeypatch.setattr(fill, "SHARD_BYTES", 2 * 25 * 8)
+    ms.featurize("target.xyz", ACE, isolated="config_type=isolated_atom", store="target.features")
+    plain = ms.select("pool.xyz", 4, "core.xyz", ACE, target="target.xyz")
+    monkeypatch.setattr(FeatureStore, "load", lambda _: pytest.fail("the target is read into memory"))
+    for score in ("pool_variance", "pool_std"):
+        how = {"score": score, "checkpoint": f"{score}.json"}
+        found = ms.select("pool.xyz", 4, "core.xyz", ACE, target="target.features", **how)
+        of_files = ms.select("pool.xyz", 4, "core.xyz", ACE, target="target.xyz", score=score)
+        assert found.indices.tolist() == of_files.indices.tolist()
+    assert found.inputs["target"]["candidates"] == 5
+    assert plain.inputs["target"]["files"] == found.inputs["target"]["files"]
+    with pytest.raises(InvalidInputError, match="has features of type float64, those of the pool are float32"):
+        ms.select("pool.xyz", 4, "core.xyz", ACE, target="target.features", dtype="float32")
+
+
+def test_elements_that_no_column_stands_for_are_refused(files):
+    ace = ms.ACE(["Ni", "Mo", "Fe"], totaldegree=3)
+    pair = [[0, 0, 0], [0, 0, 2.2]]
+    pool = [Atoms(symbols, positions=pair) for symbols in ("Ni2", "NiMo", "Mo2")]
+    iron = ms.featurize([Atoms("Fe2", positions=pair)], ace)
+    with pytest.raises(InvalidInputError, match="the target has Fe, but neither pool nor core"):
+        ms.select(pool, 1, descriptor=ace, target=iron)
 
 
 def test_forces_of_a_target_count_beside_a_pool_that_is_a_store(aimed):
@@ -154,7 +180,7 @@ def test_a_target_is_looked_at_like_a_pool(aimed):
         ({"target_groups": "kind", "target_weights": {"a": 1.0}}, "expected a weight for each group, got none for b"),
         ({"target_groups": "kind", "target_weights": [1.0] * 5}, "expected weights of groups with `target_groups`"),
         ({"target_weights": {"a": 1.0}}, "expected `target_groups` with weights of groups"),
-        ({"target_weights": "kind"}, "target_weights: expected a number for target.xyz, frame 0, got 'a'"),
+        ({"target_weights": "kind"}, r"expected a number for target\.xyz, frame 0 \(kind_2\), got 'a'"),
         ({"target_weights": ["a=1", "weight"], "target_groups": "kind"}, "expected one key, or GROUP=WEIGHT"),
         ({"target_weights": "none"}, "target.xyz, frame 0: expected a key 'none'"),
         ({"target_weights": [1.0]}, "expected one weight for each of 5 structures"),

@@ -116,7 +116,12 @@ class CandidatePool(ABC):
             Rows of the core.
         """
 
-    def featurize_target(self, target: Target, descriptor: DescriptorLike | None, options: Options) -> Features:  # noqa: ARG002
+    def featurize_target(
+        self,
+        target: Target,
+        descriptor: DescriptorLike | None,  # noqa: ARG002
+        options: Options,
+    ) -> Features | JoinedStores:
         """Describe a target like the candidates, which are described already.
 
         Parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, cast
@@ -86,7 +87,7 @@ class Core(Structures):
     @property
     def n_structures(self) -> int:
         """Number of structures that are not isolated atoms."""
-        return len(self.candidates) + sum(len(known.features) for known in self.described)
+        return len(self.candidates) + sum(len(known) for known in self.described)
 
     @property
     def all_elements(self) -> tuple[str, ...]:
@@ -103,9 +104,9 @@ class Core(Structures):
     def place(self, row: int) -> str:
         """Name the structure of a row by its file and frame, and by its ``config_type`` if that is at hand."""
         for known in self.described:
-            if row < len(known.features):
-                return known.features.where(row)
-            row -= len(known.features)
+            if row < len(known):
+                return known.where(row)
+            row -= len(known)
         kind = None
         if self._held is not None:
             frame = self._held[self.candidates[row]]
@@ -180,26 +181,42 @@ class DescribedCore:
         self.name = f"the features of the {part}"
         if isinstance(given, JoinedStores) or is_store(given):
             self.store = given if isinstance(given, JoinedStores) else open_stores([given])
-            self.name, self.features = self.store.name, self.store.load()
+            self.name = self.store.name
         elif isinstance(given, Features):
             self.features = given
         else:
             self.name = os.fspath(given)
             self.paths, self.features = [self.name], Features.load(given)
 
+    @functools.cached_property
+    def features(self) -> Features:
+        """The features in memory; those of a store are read when they are asked for."""
+        assert self.store is not None
+        return self.store.load()
+
+    def __len__(self) -> int:
+        return len(self.features) if self.store is None else len(self.store)
+
+    def where(self, row: int) -> str:
+        """Name the structure of a row by its file and frame."""
+        return self.features.where(row) if self.store is None else self.store.where(row)
+
     @property
     def record(self) -> dict[str, Any]:
         """Name and parameters of the descriptor."""
-        if self.features.descriptor is None:
+        record = self.features.descriptor if self.store is None else self.store.descriptor
+        if record is None:
             raise InvalidInputError(
                 f"{self.name}: does not say which descriptor made it, as archives of earlier versions do not: "
                 "featurize again"
             )
-        return self.features.descriptor
+        return record
 
     @property
     def elements(self) -> tuple[str, ...]:
         """Elements of the structures, as far as they are known."""
+        if self.store is not None:
+            return self.store.elements
         return () if self.features.counts is None else self.features.counts.elements
 
     @property
@@ -226,13 +243,16 @@ class DescribedCore:
                     f"make it with --isolated {mark}"
                 )
 
+    def check(self, descriptor: DescriptorLike, dtype: DTypeLike) -> None:
+        """Refuse features of another descriptor or type than those of the pool."""
+        recorded_descriptor(self.record, self.name, descriptor, describes=False)
+        own = self.features.dtype if self.store is None else self.store.dtype
+        if own != np.dtype(dtype):
+            raise InvalidInputError(f"{self.name}: has features of type {own}, those of the pool are {np.dtype(dtype)}")
+
     def rows(self, descriptor: DescriptorLike, elements: tuple[str, ...], rows: str, dtype: DTypeLike) -> Features:
         """Return the features for a selection; see `Core.featurize`."""
-        recorded_descriptor(self.record, self.name, descriptor, describes=False)
-        if self.features.dtype != np.dtype(dtype):
-            raise InvalidInputError(
-                f"{self.name}: has features of type {self.features.dtype}, those of the pool are {np.dtype(dtype)}"
-            )
+        self.check(descriptor, dtype)
         if rows == "atoms":
             raise InvalidInputError(f"{self.name}: atomic rows of a {self._part} need its structures: give the files")
         try:

@@ -37,6 +37,7 @@ from mlipselect.selection.target import Target
 from mlipselect.selectors import Constraint, Selector
 from mlipselect.selectors.registry import make_selector
 from mlipselect.selectors.starting_posterior import learned, starting_posterior
+from mlipselect.stores.joined import JoinedStores
 
 
 def run_job(pool: Any, n: int, core: CoreLike | None, descriptor: DescriptorLike | None, options: Options) -> Selection:
@@ -161,7 +162,7 @@ def _aims(
     pool: CandidatePool,
     core: Core | None,
     target: Target | None,
-    target_features: Features | None,
+    target_features: Features | JoinedStores | None,
     options: Options,
 ) -> dict[str, Any]:
     """Return the target and the designs that the selector has use for, by the parameters of `fit`."""
@@ -257,8 +258,9 @@ def _fit(
     if options.outputs.checkpoint is not None:
         identity = picks_depend_on(selector, n, pool.descriptor, options) | pool.digests(core, core_features, options)
         if options.target.target is not None:
-            target = {"rows": given["target"].per_structure, "weights": given["target_weights"]}
-            identity["target"] = identity_of(target)
+            rows = given["target"]
+            content = rows.per_structure if isinstance(rows, Features) else rows.digests
+            identity["target"] = identity_of({"rows": content, "weights": given["target_weights"]})
         given["checkpoint"] = Checkpoint(options.outputs.checkpoint, identity)
     selector.fit(pool.features, core=core_features, **given)
 

@@ -136,7 +136,9 @@ class StorePool(CandidatePool):
             scale_composition(X_core, scale)
         return X_core
 
-    def featurize_target(self, target: Target, descriptor: DescriptorLike | None, options: Options) -> Features:
+    def featurize_target(
+        self, target: Target, descriptor: DescriptorLike | None, options: Options
+    ) -> Features | JoinedStores:
         """Describe a target like the store, whose descriptor has to be at hand for that."""
         store = self.features
         self.descriptor = recorded_descriptor(

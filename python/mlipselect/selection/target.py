@@ -182,8 +182,8 @@ class Target(Core):
 
     def rows(
         self, descriptor: DescriptorLike, like: Features | JoinedStores, *, n_threads: int | None, progress: bool | None
-    ) -> Features:
-        """Describe the structures as those of a pool are described.
+    ) -> Features | JoinedStores:
+        """Describe the structures as those of a pool are described; a store alone stays on disk.
 
         Parameters
         ----------
@@ -203,6 +203,14 @@ class Target(Core):
         StructureError
             A structure that cannot be described.
         """
+        unknown = {symbol for known in self.described for symbol in known.elements} - set(like.composition)
+        if like.composition and unknown:
+            raise InvalidInputError(
+                f"{self.described[0].name}: the target has {', '.join(sorted(unknown))}, but neither pool nor core"
+            )
+        if len(self.described) == 1 and self.described[0].store is not None and not self.candidates:
+            self.described[0].check(descriptor, like.dtype)
+            return self.described[0].store.widened(like.composition, like.composition_scale)
         how = {"n_threads": n_threads, "progress": progress}
         made = self.featurize(descriptor, like.composition, rows="structure", dtype=like.dtype, **how)
         if made is None or not len(made):
