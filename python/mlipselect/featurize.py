@@ -17,6 +17,7 @@ from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features.blocks import describe
 from mlipselect.features.container import Features, Rows
 from mlipselect.features.describe import Describer
+from mlipselect.features.equal_rows import tell_equal_rows
 from mlipselect.io.checks import Checks
 from mlipselect.io.collection import Structures, StructuresLike, separate
 from mlipselect.io.frame import Frame
@@ -176,7 +177,10 @@ def featurize(
             collection, descriptor, store, rows=rows, composition=composition, dtype=dtype, append=append,
             n_threads=n_threads, progress=progress,
         )  # fmt: skip
-    return _features(collection, descriptor, n_threads, rows, tuple(composition), dtype, progress)
+    features = _features(collection, descriptor, n_threads, rows, tuple(composition), dtype, progress)
+    if collection is not structures:
+        tell_equal_rows([features.per_structure[:, : features.shape[1] - len(composition)]], descriptor)
+    return features
 
 
 class _Stream:

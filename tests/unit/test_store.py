@@ -118,8 +118,8 @@ def test_files_are_appended_when_asked(files, small_shards):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dtype": "float32"}, "another dtype: float64, asked for float32"),
-        ({"composition": ["Si"]}, "another width: 25, asked for 26"),
+        ({"dtype": "float32"}, "another dtype than that asked for: float64, not float32"),
+        ({"composition": ["Si"]}, "another width than that asked for: 25, not 26"),
         ({"descriptor": {"elements": ["Si"], "totaldegree": 6, "rcut": 4.0}}, "another descriptor"),
     ],
 )

@@ -19,6 +19,7 @@ from mlipselect.cli.common import (
 from mlipselect.cli.options import add_option, add_options
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Features
+from mlipselect.features.equal_rows import tell_equal_rows
 from mlipselect.featurize import featurize
 from mlipselect.io.checks import Checks
 from mlipselect.io.collection import Structures
@@ -73,9 +74,8 @@ def add_parser(verbs: Any) -> None:
 def run(options: argparse.Namespace) -> None:
     """Compute, write, and say what was written."""
     checks = Checks(options.min_bond, options.max_force, options.skip_bad)
-    structures = Structures(
-        options.structures, marks_of(options.isolated or "none"), reading=reading_from(options), checks=checks
-    )
+    reading = reading_from(options)
+    structures = Structures(options.structures, marks_of(options.isolated or "none"), reading=reading, checks=checks)
     dtype = options.dtype or "float64"
     descriptor = descriptor_from(options, dtype)
     how = {
@@ -88,6 +88,7 @@ def run(options: argparse.Namespace) -> None:
         place = options.output or options.store
         rejects = stack.enter_context(RejectedFile(place, structures.paths)) if checks.skip_bad else None
         features = _described(structures, descriptor, options, how)
+        reading.tell_unused()
         if rejects is not None:
             rejects.finish([structures.rejected[position] for position in sorted(structures.rejected)])
     if not options.quiet:
@@ -102,11 +103,13 @@ def _described(
     """Compute the features into a store or an archive."""
     if options.store is not None:
         store: FeatureStore = featurize(structures, descriptor, store=options.store, append=options.append, **how)
+        tell_equal_rows((rows[:, : store.n_described] for _, rows in store.blocks()), descriptor)
         return store
     if options.append:
         raise InvalidInputError("append: expected --store with it")
     with Output(options.output, inputs=structures.paths) as output:
         features: Features = featurize(structures.survey(progress_from(options)), descriptor, **how)
+        tell_equal_rows([features.per_structure], descriptor, refuse_zeros=True)
         features.write_to(output.temporary[0])
         output.publish()
     return features

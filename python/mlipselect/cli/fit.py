@@ -103,6 +103,7 @@ def run(options: argparse.Namespace) -> None:
             n_threads=options.n_threads,
         )
         frames, test_frames = list(training), list(test.survey(progress_from(options)))
+        reading.tell_unused()
         labels = read_labels(frames, given)
         test_labels = _labels_of_test(test_frames, given, labels)
         with _named(frames):

@@ -32,8 +32,8 @@ exit codes:
   0    done
   1    bad input, or a file that cannot be read or written; nothing was written
   2    the command line was not understood
-  3    nothing was selected: every candidate was passed over or kept from being picked by limits; the record says why,
-       and there is no file of structures
+  3    nothing was selected: every candidate was passed over or kept from being picked by limits, or the pool holds
+       nothing but isolated atoms; the record says why, and there is no file of structures
   130  interrupted by Ctrl-C, or 143 by SIGTERM; nothing was written but a checkpoint or finished shards of a store
 
 'mlipselect VERB --help' explains a verb, with examples.

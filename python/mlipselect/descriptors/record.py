@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from ase import Atoms
@@ -26,6 +26,36 @@ def descriptor_identity(record: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in record.items()
         if not (name == "model" and "sha256" in record)
     }
+
+
+def told_differences(record: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """Name the parameters in which a record of a descriptor differs from another, as in ``rcut is 6, not 5``.
+
+    Parameters
+    ----------
+    record, other : mapping
+        Names and parameters. Of descriptors of different names only the names are told.
+    """
+    if record.get("name") != other.get("name"):
+        return f"it is {record.get('name')}, not {other.get('name')}"
+    found = _differences(descriptor_identity(record), descriptor_identity(other), "")
+    return ", ".join(f"{name} is {_shown(first)}, not {_shown(second)}" for name, first, second in found)
+
+
+def _differences(record: Mapping[str, Any], other: Mapping[str, Any], owner: str) -> Iterator[tuple[str, Any, Any]]:
+    for name in [*record, *(name for name in other if name not in record)]:
+        first, second = record.get(name), other.get(name)
+        if isinstance(first, dict) and isinstance(second, dict):
+            yield from _differences(first, second, f"{owner}{name}.")
+        elif first != second:
+            yield f"{owner}{name}", first, second
+
+
+def _shown(value: Any) -> str:
+    """Return a parameter as it may be given: one number for a list of equal ones, lists without brackets."""
+    if isinstance(value, (list, tuple)) and value:
+        return _shown(value[0]) if all(item == value[0] for item in value) else " ".join(map(_shown, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 class Recorded:

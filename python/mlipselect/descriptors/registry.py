@@ -11,7 +11,7 @@ from mlipselect.descriptors.cached import Cached
 from mlipselect.descriptors.mace.descriptor import MACE
 from mlipselect.descriptors.metatomic import Metatomic
 from mlipselect.descriptors.per_element import PerElement
-from mlipselect.descriptors.record import Recorded, describe_descriptor, descriptor_identity
+from mlipselect.descriptors.record import Recorded, describe_descriptor, descriptor_identity, told_differences
 from mlipselect.exceptions import InvalidInputError
 
 DESCRIPTORS: dict[str, type[NamedDescriptor]] = {
@@ -112,5 +112,7 @@ def recorded_descriptor(record: Mapping[str, Any], source: str, given: Any, *, d
         given = given.settled_as(record)
     ours = describe_descriptor(given)
     if descriptor_identity(ours) != descriptor_identity(record):
-        raise InvalidInputError(f"{source}: made with another descriptor, {dict(record)}, than the one given, {ours}")
+        raise InvalidInputError(
+            f"{source}: made with another descriptor than the one given: {told_differences(record, ours)}"
+        )
     return given

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.notes import Notes
 from mlipselect.utils.option import option
+
+_LOGGER = logging.getLogger("mlipselect")
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,9 @@ class Reading:
         metavar="NAME",
     )  # fmt: skip
     species: Sequence[str] | None = option(
-        None, "elements of the types 1, 2, ... of files that only number them (LAMMPS, MTP, VASP 4)",
+        None,
+        "elements of the types of files that only number them, in the order of their numbers, which count from 1 in "
+        "LAMMPS and from 0 in MTP and DeePMD; or of the blocks of a POSCAR of VASP 4",
         nargs="+", metavar="SYMBOL",
     )  # fmt: skip
     species_map: Sequence[str] | Mapping[str, str] | None = option(
@@ -69,6 +74,41 @@ class Reading:
     def notes(self) -> Notes:
         """What was assumed or left out so far."""
         return Notes()
+
+    @cached_property
+    def used(self) -> set[str]:
+        """Names of the options that some frame needed so far."""
+        return set()
+
+    def tell_unused(self) -> None:
+        """Warn of options that no frame needed."""
+        needs = {
+            "species": "numbers its types of atoms without naming elements",
+            "cell": "lacks a cell",
+            "occupancy": "has sites that are occupied in part",
+        }
+        for name, need in needs.items():
+            if getattr(self, name) is not None and name not in self.used:
+                _LOGGER.warning("--%s has no effect: no frame %s", name, need)
+        unmet = [name for name in self.elements if name not in self._names_met]
+        if unmet:
+            _LOGGER.warning("--species-map has no effect on %s: no frame has atoms of such a name", ", ".join(unmet))
+
+    @cached_property
+    def _names_met(self) -> set[str]:
+        return set()
+
+    def types(self) -> Sequence[str]:
+        """Return the elements of the types of a file that needs them; empty where none are given."""
+        self.used.add("species")
+        return self.species or ()
+
+    def element(self, name: str) -> str | None:
+        """Return the chemical symbol that the options give for a name in a file; empty for an atom to drop."""
+        symbol = self.elements.get(name)
+        if symbol is not None:
+            self._names_met.add(name)
+        return symbol
 
     @property
     def elements(self) -> dict[str, str]:

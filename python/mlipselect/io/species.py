@@ -38,8 +38,9 @@ def symbol_of(word: str, reading: Reading) -> str:
     InvalidInputError
         A name of no element; the message says how to name its element.
     """
-    if word in reading.elements:
-        return reading.elements[word]
+    given = reading.element(word)
+    if given is not None:
+        return given
     symbol = word.capitalize()
     if word.isdecimal() and 0 < int(word) < len(chemical_symbols):
         return chemical_symbols[int(word)]
@@ -108,8 +109,10 @@ def without_dropped(atoms: Atoms, dropped: Sequence[bool]) -> Atoms:
 
 def renamed(atoms: Atoms, reading: Reading) -> Atoms:
     """Return a structure with the elements that the options give for its chemical symbols."""
-    symbols = [reading.elements.get(symbol, symbol) for symbol in atoms.get_chemical_symbols()]  # type: ignore[no-untyped-call]
-    if symbols == atoms.get_chemical_symbols():  # type: ignore[no-untyped-call]
+    own = atoms.get_chemical_symbols()  # type: ignore[no-untyped-call]
+    given = {symbol: reading.element(symbol) for symbol in set(own)}
+    symbols = [symbol if given[symbol] is None else given[symbol] for symbol in own]
+    if symbols == own:
         return atoms
     calculator = atoms.calc
     atoms.set_chemical_symbols([symbol or "X" for symbol in symbols])  # type: ignore[no-untyped-call]

@@ -111,9 +111,10 @@ def _symbol(word: str, reading: Reading) -> str:
         return word
     if word.isdecimal() and word not in reading.elements:
         if reading.species is not None:
-            if not 0 < int(word) <= len(reading.species):
-                raise InvalidInputError(f"has atoms of type {word}, --species names {len(reading.species)} types")
-            return reading.species[int(word) - 1]
+            types = reading.types()
+            if not 0 < int(word) <= len(types):
+                raise InvalidInputError(f"has atoms of type {word}, --species names {len(types)} types")
+            return types[int(word) - 1]
         reading.notes.add("species are numbers: taken as atomic numbers; --species would name elements of types")
     return symbol_of(word, reading)
 

@@ -23,6 +23,7 @@ def usable(atoms: Atoms, reading: Reading) -> Atoms:
     if not atoms.numbers.all():
         raise InvalidInputError(no_element("X"))
     if reading.cell is not None and not atoms.cell.any():
+        reading.used.add("cell")
         calculator = atoms.calc
         atoms.cell[:] = reading.lattice
         atoms.pbc = True

@@ -47,6 +47,11 @@ class Labels:
     is_free_atom: bool = False
     keys: dict[Kind, str] = field(default_factory=dict)
 
+    @property
+    def is_labelled(self) -> bool:
+        """Whether something can be fitted to it: a label, and no mark of an isolated atom."""
+        return not self.is_free_atom and any(getattr(self, kind) is not None for kind in COUNTED)
+
 
 @dataclass(frozen=True)
 class LabelSet(Sequence[Labels]):

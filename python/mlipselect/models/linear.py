@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -265,13 +266,31 @@ class LinearPotential(Parametrised):
         sums = LabelRows(len(inverse))
         with progress_bar(progress, total=len(structures), desc="fitting", unit="structure") as bar:
             designs = iter_designs(structures, self.descriptor, self.n_threads)
+            zeros: list[Atoms] = []
             for atoms, known, design in zip(structures, labels, designs, strict=True):
+                zeros += [atoms] if known.is_labelled and not design.energy.any() else []
                 for kind, block, targets in self._blocks(atoms, known, design, references):
                     if weights is None or weights[kind] > 0.0:
                         key = kind if self.noise_by is None else f"{kind}/{self._group(atoms)}"
                         sums.add(key, block * inverse, targets, self.n_threads)
                 bar.update(1)
+        self._tell_zeros(zeros, sum(known.is_labelled for known in labels))
         return sums
+
+    def _tell_zeros(self, zeros: Sequence[Atoms], n_labelled: int) -> None:
+        """Refuse features that are zero in all labelled structures; say it of some structures of several atoms."""
+        cutoff = getattr(self.descriptor, "rcut", None)
+        reach = "" if cutoff is None else f" of {cutoff:g} Å"
+        if zeros and len(zeros) == n_labelled:
+            raise InvalidInputError(
+                f"the features of all {n_labelled} labelled structures are zero: no atom has a neighbour within the "
+                f"cutoff{reach}; give a larger one (--rcut)"
+            )
+        if several := sum(len(atoms) > 1 for atoms in zeros):
+            logging.getLogger("mlipselect").warning(
+                "%d of %d labelled structures have no atoms within the cutoff%s: nothing is fitted to them",
+                several, n_labelled, reach,
+            )  # fmt: skip
 
     def compare_labels(self, structures: Sequence[Atoms | Frame], labels: Sequence[Labels], rows: LabelRows) -> None:
         """Warn of labels that contradict each other, as those in another unit or of another sign do.

@@ -7,7 +7,11 @@ import logging
 import numpy as np
 
 from mlipselect.io.collection import Structures
+from mlipselect.io.digest import tell_files_of_core
 from mlipselect.io.inspection import some
+from mlipselect.selection.core import Core
+from mlipselect.stores.joined import JoinedStores
+from mlipselect.stores.reader import FeatureStore
 
 _LOGGER = logging.getLogger("mlipselect")
 
@@ -43,6 +47,31 @@ def tell_copies(pool: Structures, core: Structures | None) -> None:
         _LOGGER.warning(
             "%d candidates are %d different structures: %s", len(pool.fingerprints), len(found), ", ".join(parts)
         )
+
+
+def tell_files_of_stores(pool: JoinedStores, core: Core | None) -> None:
+    """Tell files whose structures are in several stores of a pool, or in one that is given twice, or in the core."""
+    seen: dict[tuple[str, str], FeatureStore] = {}
+    for store in pool.stores:
+        known = {(file["sha256"], str(file.get("frames"))): file["path"] for file in store.files}
+        again = [key for key in known if key in seen]
+        if again:
+            first = seen[again[0]]
+            names = some(known[key] for key in again)
+            same = store.path.resolve() == first.path.resolve()
+            _LOGGER.warning(
+                "%s: each structure is a candidate twice",
+                f"{store.path} is given twice" if same else f"{first.path} and {store.path} both describe {names}",
+            )
+        seen |= dict.fromkeys(known, store)
+    if core is not None:
+        tell_files_of_core({file["path"]: file["sha256"] for file in pool.files}, files_of_core(core))
+
+
+def files_of_core(core: Core) -> dict[str, str]:
+    """Return the digests of the files of a core by their names, those that stores describe too."""
+    described = (file for known in core.described if known.store is not None for file in known.store.files)
+    return core.digests | {file["path"]: file["sha256"] for file in described}
 
 
 def _named(pool: Structures, places: np.ndarray[tuple[int], np.dtype[np.intp]]) -> str:

@@ -89,6 +89,7 @@ def run_job(pool: Any, n: int, core: CoreLike | None, descriptor: DescriptorLike
         candidates.survey(known, n, options.execution.progress, writer)
         if target is not None:
             target.survey(options.execution.progress)
+        options.reading.tell_unused()
         if writer is not None:
             writer.refuse_several(n)
             writer.tell()

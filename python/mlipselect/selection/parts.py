@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlipselect.descriptors.record import descriptor_identity
+from mlipselect.descriptors.record import descriptor_identity, told_differences
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.frame import Frame
 from mlipselect.io.frames import iter_frames
@@ -87,7 +87,8 @@ def check_together(parts: Sequence[Part]) -> None:
     for part in parts[1:]:
         theirs, ours = (descriptor_identity(p.record["descriptor"]) for p in (part, first))
         if theirs != ours:
-            raise InvalidInputError(f"{part.path}: selected with another descriptor than {first.path}")
+            difference = told_differences(theirs, ours)
+            raise InvalidInputError(f"{part.path}: selected with another descriptor than {first.path}: {difference}")
         theirs, ours = ({**p.record["inputs"], "pool": None} for p in (part, first))
         if theirs != ours or _pool(part) != _pool(first):
             raise InvalidInputError(f"{part.path}: selected with other inputs than {first.path}")

@@ -34,7 +34,8 @@ def selection_notes(selector: Selector, constraints: Sequence[Constraint], n: in
 def passed_over(n_picks: int, n: int, pool: CandidatePool, stop_reason: str | None) -> list[str]:
     """Say how many structures of the pool were passed over, and where that leaves fewer than were asked for."""
     if not pool.rejected:
-        return []
+        is_empty = not len(pool.sizes)
+        return [f"0 of {n} structures selected: the pool holds nothing but isolated atoms"] if is_empty else []
     notes = [f"{len(pool.rejected)} structures of the pool passed over by skip_bad"]
     if n_picks < n and stop_reason is None:
         notes.insert(0, f"{n_picks} of {n} structures selected: no other candidate is left")

@@ -176,7 +176,8 @@ def select(
     format : str, optional
         Format of all files, by a name of ASE or mlipselect; by default found from names and contents.
     species : sequence of str, optional
-        Elements of the types 1, 2, ... of files that only number them, such as dumps of LAMMPS.
+        Elements of the types of files that only number them, in the order of their numbers, which count from 1 in
+        LAMMPS and from 0 in MTP and DeePMD-kit.
     species_map : mapping or sequence of str, optional
         Elements of atoms that files name otherwise, such as ``{"Fe1": "Fe", "D": "H"}`` or ``["Fe1=Fe", "D=H"]``.
         Atoms with an empty element are dropped.

@@ -27,6 +27,7 @@ from mlipselect.io.writer import Writer
 from mlipselect.selection.candidate_pool import CandidatePool, Outcome
 from mlipselect.selection.core import Core
 from mlipselect.selection.described import refuse_unmarked
+from mlipselect.selection.findings import tell_files_of_stores
 from mlipselect.selection.options import Options
 from mlipselect.selection.target import Target
 from mlipselect.selectors import Selector
@@ -100,6 +101,7 @@ class StorePool(CandidatePool):
         """Refuse stores whose files are not there; read the structures too if all have to be written exactly."""
         refuse_missing(self.features.stores)
         super().survey(core, n, progress, writer)
+        tell_files_of_stores(self.features, core)
         if writer is None or not writer.strict:
             return
         for frame in self.isolated:

@@ -17,6 +17,7 @@ from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.features import Designs, Features, balance_composition
 from mlipselect.features.composition import scale_composition
 from mlipselect.features.element_counts import by_number
+from mlipselect.features.equal_rows import tell_equal_rows
 from mlipselect.featurize import featurize
 from mlipselect.io.collection import Structures, StructuresLike
 from mlipselect.io.digest import tell_files_of_core
@@ -25,7 +26,7 @@ from mlipselect.io.inspection import Rejected
 from mlipselect.io.writer import Writer
 from mlipselect.selection.candidate_pool import CandidatePool
 from mlipselect.selection.core import Core
-from mlipselect.selection.findings import tell_copies, tell_marks
+from mlipselect.selection.findings import files_of_core, tell_copies, tell_marks
 from mlipselect.selection.options import Options
 from mlipselect.selectors import Selector
 
@@ -71,14 +72,14 @@ class StructurePool(CandidatePool):
         pool = self.structures.survey(progress, None if writer is None else writer.look)
         super().survey(core, n, progress, writer)
         if core is not None:
-            tell_files_of_core(pool.digests, core.digests)
+            tell_files_of_core(pool.digests, files_of_core(core))
         marked = len(pool.isolated_positions) + (0 if core is None else len(core.isolated_positions))
         tell_marks(pool, core)
         tell_copies(pool, core)
         available = len(pool.candidates) + len(pool.rejected)
-        if available == 0:
+        if available == 0 and not pool.isolated_positions:
             raise InvalidInputError("expected at least one candidate in the pool, got none")
-        if not 1 <= n <= available:
+        if available and not 1 <= n <= available:
             raise InvalidInputError(
                 f"n: expected between 1 and {available}, the number of candidates in the pool, got {n}"
             )
@@ -109,6 +110,8 @@ class StructurePool(CandidatePool):
         # What is there already is compared with the descriptor before the pool is described.
         X_core = None if core is None else core.featurize(self.descriptor, self._elements, **how)
         self.features = X = featurize(pool, self.descriptor, composition=self._elements, **how)
+        described = X.per_structure[:, : X.shape[1] - len(self._elements)]
+        tell_equal_rows([described], self.descriptor, refuse_zeros=True)
         if X_core is not None and X_core.shape[1] != X.shape[1]:
             problem = f"expected {X.shape[1]} features as for the pool, got {X_core.shape[1]}"
             source, index = X_core.sources[0]

@@ -50,7 +50,7 @@ class JoinedStores:
             if name is not None:
                 raise InvalidInputError(
                     f"{store.path}: holds features of another {name} than {stores[0].path}: "
-                    f"{getattr(store.manifest, name)}, not {getattr(first, name)}"
+                    f"{store.manifest.told(name, first)}"
                 )
         self.stores = list(stores)
         self._starts = np.concatenate([[0], np.cumsum([len(store) for store in stores])]).astype(np.int64)

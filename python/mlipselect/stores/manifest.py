@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlipselect.descriptors.record import descriptor_identity
+from mlipselect.descriptors.record import descriptor_identity, told_differences
 from mlipselect.exceptions import InvalidInputError
 
 MANIFEST = "manifest.json"
@@ -98,6 +98,11 @@ class Manifest:
             return descriptor_identity(value) if name == "descriptor" else value
 
         return next((name for name in names if known(self, name) != known(other, name)), None)
+
+    def told(self, name: str, other: Manifest) -> str:
+        """Say in what an attribute differs from that of another manifest."""
+        first, second = getattr(self, name), getattr(other, name)
+        return told_differences(first, second) if name == "descriptor" else f"{first}, not {second}"
 
 
 def read_manifest(folder: Path) -> Manifest:

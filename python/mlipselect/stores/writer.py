@@ -117,8 +117,8 @@ class StoreWriter:
         )
         if name is not None:
             raise InvalidInputError(
-                f"{self.path}: holds features of another {name}: {getattr(self.manifest, name)}, asked for "
-                f"{getattr(expected, name)}"
+                f"{self.path}: holds features of another {name} than that asked for: "
+                f"{self.manifest.told(name, expected)}"
             )
 
     def _place(self, named: list[dict[str, Any]], append: bool) -> int:

@@ -52,6 +52,7 @@ def read(path: str, reading: Reading) -> Iterator[Atoms]:
                     "or put the most frequent element there with --occupancy majority"
                 )
             if partial:
+                reading.used.add("occupancy")
                 sites = f"{len(partial)} partly occupied sites"
                 reading.notes.add(f"{sites} are given to their most frequent element, or left empty where most are")
                 block = _by_majority(block)

@@ -81,7 +81,7 @@ class _System:
                 f"{self.folder} has no type_map.raw: name the elements of the types 0, 1, ... with --species, such as "
                 "--species Si O"
             )
-        return list(self.reading.species)
+        return list(self.reading.types())
 
     def symbol(self, kind: int) -> str:
         """Return the chemical symbol of a type; those below 0 fill up frames of mixed types and are dropped."""

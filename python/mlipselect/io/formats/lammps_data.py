@@ -49,7 +49,7 @@ def _symbols(text: str, reading: Reading) -> dict[int, str]:
     count = _TYPES.search(text)
     n_types = 0 if count is None else int(count[1])
     if reading.species is not None:
-        if len(reading.species) < n_types:
+        if len(reading.types()) < n_types:
             problem = f"has {n_types} types of atoms, --species names the elements of {len(reading.species)} types"
             raise InvalidInputError(problem)
         return dict(enumerate(reading.species, start=1))

@@ -84,7 +84,7 @@ def _symbols(columns: Sequence[str], rows: Sequence[Sequence[str]], reading: Rea
     names = next((name for name in ("element", "typelabel") if name in columns), None)
     if names is None and reading.species is not None and "type" in columns:
         kinds = [int(row[columns.index("type")]) for row in rows]
-        if max(kinds, default=0) > len(reading.species):
+        if max(kinds, default=0) > len(reading.types()):
             raise InvalidInputError(
                 f"has atoms of type {max(kinds)}, --species names the elements of {len(reading.species)} types"
             )

@@ -40,7 +40,7 @@ def read(path: str, reading: Reading) -> Iterator[Atoms]:
             "--species, such as --species Si O"
         )
     for block in blocks(path, lambda _, line: line == "BEGIN_CFG", lambda line: line == "END_CFG"):
-        yield _Frame(block, reading).structure(reading.species)
+        yield _Frame(block, reading).structure(reading.types())
 
 
 class _Frame:

@@ -63,11 +63,11 @@ def _build(geometry: list[str], atoms: list[str], reading: Reading) -> Atoms:
 def _symbol(line: str, reading: Reading) -> str:
     """Return the element of an atom: by the options, by columns 77 and 78, or by how its name is aligned."""
     name = line[12:16].strip()
-    if name in reading.elements:
-        return reading.elements[name]
+    if (given := reading.element(name)) is not None:
+        return given
     element = line[76:78].strip().capitalize()
-    if element in reading.elements:
-        return reading.elements[element]
+    if (given := reading.element(element)) is not None:
+        return given
     if atomic_numbers.get(element, 0) > 0:
         return element
     reading.notes.add(

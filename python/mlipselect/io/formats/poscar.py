@@ -52,7 +52,7 @@ def read(path: str, reading: Reading) -> Iterator[Atoms]:
     if names_elements:
         symbols = [symbol_of(word.split("/")[0].split("_")[0], reading) for word in words[: len(counts)]]
     else:
-        symbols = list(reading.species or ())
+        symbols = list(reading.types())
     if len(symbols) != len(counts):
         raise InvalidInputError(f"has {len(counts)} blocks of atoms, of which {len(symbols)} are named: {_ADVICE}")
     head, tail = lines[:_SPECIES_LINE], lines[_SPECIES_LINE + names_elements :]

@@ -167,6 +167,7 @@ def _symbol(site: Mapping[str, Any], number: int, reading: Reading) -> str:
         raise InvalidInputError(
             f"site {number} is partly occupied ({named}); --occupancy majority takes the most frequent element"
         )
+    reading.used.add("occupancy")
     share, element = max(occupancies, key=lambda pair: pair[0])
     is_vacant = 1 - sum(share for share, _ in occupancies) > share
     return "" if is_vacant else symbol_of(element, reading)
