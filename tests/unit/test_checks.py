@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
+from ase.calculators.singlepoint import SinglePointCalculator
 
 import mlipselect as ms
 from mlipselect.cli import main
@@ -16,6 +17,7 @@ from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.io.checks import Checks
 from mlipselect.io.collection import Structures
 from mlipselect.io.isolated import marks_of
+from mlipselect.labels import read_labels
 
 
 def sound(n, seed=0):
@@ -277,6 +279,16 @@ def test_common_marks_are_known_and_said(caplog):
     assert not ms.select(several, 1, descriptor=small()).isolated
     with pytest.raises(StructureError, match="config_type=isolated_atom marks it"):
         ms.select(several, 1, isolated="config_type=isolated_atom", descriptor=small())
+
+
+@pytest.mark.parametrize("spelling", ["isolated-atom", "Isolated Atom", "isolated", "free_atom", "FreeAtom"])
+def test_select_and_fit_know_the_same_spellings(spelling, caplog):
+    atom = marked(spelling)
+    selection = ms.select([*sound(3), atom], 2, descriptor=small())
+    assert len(selection.isolated) == 1
+    assert f"by config_type={spelling}" in caplog.text
+    atom.calc = SinglePointCalculator(atom, energy=-1.0)
+    assert read_labels([atom])[0].is_free_atom
 
 
 def test_marks_that_nothing_has_are_told(caplog):

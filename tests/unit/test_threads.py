@@ -55,3 +55,17 @@ def test_on_the_command_line(verb, files, capsys):
     if verb == "select":
         assert "n_threads: expected a number of threads" in error
         assert main([verb, "pool.xyz", *rest, "--totaldegree", "4", "--threads", "-1", "-q"]) == 0
+
+
+@pytest.mark.parametrize("verb", ["select", "featurize", "fit", "merge", "demo"])
+def test_more_threads_than_any_machine_has_are_refused(verb, files, capsys):
+    rest = [] if verb == "demo" else ["pool.xyz"]
+    assert main([verb, *rest, "-o", "out.xyz", "--threads", "9999"]) == 2
+    assert "expected at most" in (error := capsys.readouterr().err)
+    assert f"there are {_core.thread_count()} cores here, got 9999; -1 are all cores" in error
+    assert not (files / "out.xyz").exists()
+
+
+def test_some_threads_more_than_cores_are_allowed(files):
+    rest = ["-n", "1", "--totaldegree", "4", "-q", "-o", "out.xyz"]
+    assert main(["select", "pool.xyz", *rest, "--threads", "64"]) == 0

@@ -180,6 +180,51 @@ def test_rows_of_numbers_in_brackets(read, key, text):
     assert isinstance(read(f'Properties={COLUMNS} {key}="[[a, b]]"').info[key], str)
 
 
+@pytest.mark.parametrize(
+    ("comment", "atoms", "count"),
+    [
+        ("-1234.5", "H 0 0 0 1 2 3\nO 0 0 1 4 5 6\n", 3),
+        ("", "H 0 0 0 1\nO 0 0 1 4\n", 1),
+        (f"Properties={COLUMNS}", "H 0 0 0 1 2 3\nO 0 0 1 4 5 6\n", 3),
+        (f"properties={COLUMNS} x=[[1,2],[3,4]]", "H 0 0 0 1 2 3\nO 0 0 1 4 5 6\n", 3),
+        (f"Properties={COLUMNS}:forces:R:3", "H 0 0 0 1 2 3\nO 0 0 1 4 5 6\n", 0),
+        ("", "H 0 0 0\nO 0 0 1\n", 0),
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"species_map": {"H": "C"}}, {"cell": [9, 9, 9]}])
+def test_columns_that_are_not_read_are_told_once(comment, atoms, count, options, tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pool.xyz").write_text(f"2\n{comment}\n{atoms}" * 4)
+    assert len(ms.read("pool.xyz", **options)) == 4
+    assert caplog.text.count("not read") == (count > 0)
+    if count:
+        columns = "columns of the atoms are" if count > 1 else "column of the atoms is"
+        assert (
+            f"pool.xyz: {count} further {columns} not read, as Properties does not name them (4 frames" in caplog.text
+        )
+
+
+@pytest.mark.parametrize("key", ["cell", "Cell", "box", "unit_cell", "lattice_vectors"])
+@pytest.mark.parametrize("n_frames", [1, 3])
+def test_a_cell_under_another_key_is_told(key, n_frames, tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pool.xyz").write_text(
+        f'2\n{key}="{LATTICE.replace("0 0 0 6", "0 0.1 0 6")}" Properties={COLUMNS}\n{ATOMS}' * n_frames
+    )
+    ms.read("pool.xyz")
+    told = f"the cell is not read, as it stands in {key}=, which extended XYZ calls Lattice"
+    assert told in caplog.text
+    assert "comments are those of a run" not in caplog.text
+    caplog.clear()
+    assert ms.read("pool.xyz", cell=[5, 6, 7])[0].pbc.all()
+    assert "not read" not in caplog.text
+
+
+def test_an_option_that_no_frame_needs_is_told_by_read(read, caplog):
+    read("", ATOMS, species=["Si"])
+    assert "--species has no effect" in caplog.text
+
+
 def test_a_map_goes_over_elements_once(read):
     swapped = read("", "Si 0 0 0\nGe 1 1 1\n", species_map={"Si": "Ge", "Ge": "Si"})
     assert swapped.get_chemical_symbols() == ["Ge", "Si"]

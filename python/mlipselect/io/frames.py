@@ -46,7 +46,8 @@ def read(
     format : str, optional
         Format of the files, by a name of ASE or mlipselect; by default found from names and contents.
     species : sequence of str, optional
-        Elements of the types 1, 2, ... of files that only number them, such as dumps of LAMMPS.
+        Elements of the types of files that only number them, in the order of their numbers, which count from 1 in
+        LAMMPS and from 0 in MTP and DeePMD-kit.
     species_map : mapping or sequence of str, optional
         Elements of atoms that files name otherwise, such as ``{"Fe1": "Fe", "D": "H"}`` or ``["Fe1=Fe", "D=H"]``.
         Atoms with an empty element are dropped.
@@ -76,7 +77,9 @@ def read(
     ['Ge2']
     """
     reading = Reading(format, species, species_map, cell, occupancy)
-    return [frame.atoms for frame in iter_frames(paths, reading)]
+    structures = [frame.atoms for frame in iter_frames(paths, reading)]
+    reading.tell_unused()
+    return structures
 
 
 def iter_frames(

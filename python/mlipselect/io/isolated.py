@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.io.frame import Frame
@@ -21,7 +21,8 @@ class Isolated:
     key, value : str
         The key of `atoms.info`, and what its value reads.
     is_assumed : bool
-        Whether nobody asked for the mark. A structure of several atoms that has it is then one like any other.
+        Whether nobody asked for the mark. It stands for all spellings then, and a structure of several atoms that has
+        it is one like any other.
     """
 
     key: str
@@ -50,7 +51,10 @@ class Isolated:
             The frame is marked and holds more than one atom.
         """
         is_single = frame.n_atoms == 1
-        if (self.is_assumed and not is_single) or str(frame.info.get(self.key)) != self.value:
+        if self.is_assumed and not is_single:
+            return False
+        value = str(frame.info.get(self.key))
+        if value != self.value and not (self.is_assumed and is_spelling(value)):
             return False
         if is_single:
             return True
@@ -58,8 +62,16 @@ class Isolated:
         raise StructureError(problem, frame.index, frame.source)
 
 
+_SPELLINGS = frozenset({"isolatedatom", "isolated", "freeatom"})
+
+
+def is_spelling(value: str) -> bool:
+    """Tell ``isolated_atom`` in any spelling: ``IsolatedAtom``, ``isolated``, ``Free atom`` and so on."""
+    return value.lower().replace("_", "").replace("-", "").replace(" ", "") in _SPELLINGS
+
+
 COMMON_MARKS = tuple(Isolated("config_type", value, is_assumed=True) for value in ("isolated_atom", "IsolatedAtom"))
-"""Marks that need not be named: those of many data sets, and of MACE."""
+"""Marks that need not be named: those of many data sets, and of MACE; each stands for all spellings."""
 
 
 def marks_of(isolated: str | Sequence[str] | None) -> tuple[Isolated, ...]:
@@ -71,5 +83,6 @@ def marks_of(isolated: str | Sequence[str] | None) -> tuple[Isolated, ...]:
 
 
 def mark_of(frame: Frame, marks: Iterable[Isolated]) -> Isolated | None:
-    """Return the mark that a frame has, None if it is not marked as an isolated atom."""
-    return next((mark for mark in marks if mark.matches(frame)), None)
+    """Return the mark that a frame has, as the frame spells it; None if it is not marked as an isolated atom."""
+    found = next((mark for mark in marks if mark.matches(frame)), None)
+    return replace(found, value=str(frame.info[found.key])) if found is not None and found.is_assumed else found

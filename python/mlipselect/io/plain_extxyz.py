@@ -22,7 +22,7 @@ from mlipselect.io.flat import FlatArrays
 from mlipselect.io.notes import Notes
 from mlipselect.io.quick_atoms import make_atoms
 from mlipselect.io.reading import Reading
-from mlipselect.io.tolerant_extxyz import NO_PBC, parse_extxyz, parse_tolerant
+from mlipselect.io.tolerant_extxyz import NO_PBC, beyond, columns_beyond, parse_extxyz, parse_tolerant
 
 __all__ = ["Batch", "PlainFile", "build", "parse_extxyz", "parse_tolerant"]
 
@@ -156,14 +156,27 @@ class Batch:
         return self._data[self._starts[slot] : self._starts[slot + 1]]
 
     @functools.cached_property
+    def _beyond(self) -> dict[int, int]:
+        """Numbers of columns that are not read, by the layouts of frames that have some; the first one is looked at."""
+        layouts = set(self._found[0].tolist()) - {-1}
+        counts = {layout: self._columns_beyond(layout) for layout in layouts}
+        return {layout: count for layout, count in counts.items() if count > 0}
+
+    def _columns_beyond(self, slot: int) -> int:
+        _, comment, line, *_ = [*self.text(slot).decode("utf-8").split("\n", 3), "", ""]
+        return columns_beyond(comment, line)
+
+    @functools.cached_property
     def needs_notes(self) -> bool:
         """Whether `note` has something to note of any frame."""
-        return bool(self._found[1].any())
+        return bool(self._found[1].any()) or bool(self._beyond)
 
     def note(self, slot: int) -> None:
-        """Note what is assumed of a frame whose structure is made without notes."""
+        """Note what is assumed of a frame, and left out, whose structure is made without notes."""
         if self._found[1][slot]:
             self._reading.notes.add(NO_PBC)
+        if count := self._beyond.get(int(self._found[0][slot]), 0):
+            self._reading.notes.add(beyond(count))
 
     def atoms(self, slot: int) -> Atoms:
         """Make the structure of a frame; what is assumed is noted unless the structure could wait."""
@@ -172,7 +185,12 @@ class Batch:
         if made is not None:
             self.note(slot)
             return made
-        return self._plain(slot, notes) or parse_tolerant(self.text(slot).decode("utf-8"), self._reading)
+        plain = self._plain(slot, notes)
+        if plain is None:
+            return parse_tolerant(self.text(slot).decode("utf-8"), self._reading)
+        if notes is not None and (count := self._columns_beyond(slot)) > 0:
+            notes.add(beyond(count))
+        return plain
 
     def _plain(self, slot: int, notes: Notes | None) -> Atoms | None:
         """Make a structure without ASE's reader; None where that might differ from ASE, or was done before."""

@@ -10,7 +10,7 @@ from ase import Atoms
 from ase.data import atomic_numbers
 
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.io.comment_line import FORTRAN, FORTRAN_SOMEWHERE, items, usual
+from mlipselect.io.comment_line import FORTRAN, FORTRAN_SOMEWHERE, GEOMETRY_KEYS, items, usual
 from mlipselect.io.reading import Reading
 from mlipselect.io.species import symbol_of
 
@@ -45,6 +45,8 @@ def parse_tolerant(text: str, reading: Reading) -> Atoms:
     _refuse_without_positions(columns, known.get("Properties", ""))
     is_lammps = _LAMMPS.match(comment) is not None and reading.species is None
     lines, rest = body[:n_atoms], body[n_atoms:]
+    if (count := columns_beyond(comment, lines[0] if lines else "")) > 0:
+        reading.notes.add(beyond(count))
     atoms = _usual_atoms(lines, columns, reading, is_lammps)
     n_dropped = len(lines) - len(atoms)
     return parse_extxyz("\n".join([str(n_atoms - n_dropped), spelt, *atoms, *rest]))
@@ -54,6 +56,19 @@ _LAMMPS = re.compile(r"\s*Atoms\b")
 """How the comment of a frame begins that LAMMPS dumped as XYZ."""
 NO_PBC = "Lattice without pbc: taken as periodic in all directions"
 """What is noted of a frame that does not say in which directions it is periodic."""
+
+
+def columns_beyond(comment: str, line: str) -> int:
+    """Return how many words of the line of an atom `Properties` does not name; without it, species and position."""
+    known = {GEOMETRY_KEYS.get(item.key.lower(), item.key): item.value for item in items(comment)}
+    return len(line.split()) - len(_columns(known.get("Properties", "species:S:1:pos:R:3")))
+
+
+def beyond(count: int) -> str:
+    """Say that columns of the atoms are not read."""
+    return f"{count} further column{'s' * (count > 1)} of the atoms {'are' if count > 1 else 'is'} not read, as " + (
+        "Properties does not name them"
+    )
 
 
 _POSITIONS = ("pos", "positions")

@@ -14,7 +14,7 @@ from ase.geometry import minkowski_reduce
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.io.frame import Frame
 from mlipselect.io.frames import as_frames
-from mlipselect.io.isolated import Isolated
+from mlipselect.io.isolated import Isolated, is_spelling
 from mlipselect.labels.labels import Labels
 
 _LOGGER = logging.getLogger("mlipselect")
@@ -52,8 +52,7 @@ def mark_free_atoms(frames: Sequence[Frame], labels: Sequence[Labels], marks: Se
 def _known(frame: Frame) -> list[Isolated]:
     """Return the mark of the structure if it is a spelling of ``config_type=isolated_atom``."""
     value = str(frame.atoms.info.get("config_type", ""))
-    plain = value.lower().replace("_", "").replace("-", "").replace(" ", "")
-    return [Isolated("config_type", value)] if plain in ("isolatedatom", "isolated", "freeatom") else []
+    return [Isolated("config_type", value)] if is_spelling(value) else []
 
 
 def reference_energies(

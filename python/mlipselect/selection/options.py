@@ -32,6 +32,9 @@ from mlipselect.selectors.starting_posterior import RIDGE
 from mlipselect.selectors.target import Objective
 from mlipselect.utils.option import option, options_of
 
+MOST_THREADS = 64
+"""Number of threads that is always allowed; beyond it, four for each core are."""
+
 
 def number_of_bytes(text: str) -> int:
     """Understand a number of bytes such as 500MB."""
@@ -39,6 +42,21 @@ def number_of_bytes(text: str) -> int:
     if match is None:
         raise argparse.ArgumentTypeError(f"expected a number of bytes such as 500MB, got {text!r}")
     return int(float(match[1]) * 1000 ** " kMGT".index(match[2] or " "))
+
+
+def number_of_threads(text: str) -> int:
+    """Understand a number of threads, and refuse one that no machine like this can use."""
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number of threads, or -1 for all cores, got {text!r}") from None
+    cores = thread_count(None)
+    most = max(MOST_THREADS, 4 * cores)
+    if number > most:
+        raise argparse.ArgumentTypeError(
+            f"expected at most {most} threads, as there are {cores} cores here, got {number}; -1 are all cores"
+        )
+    return number
 
 
 def start(text: str) -> int | str:
@@ -67,7 +85,8 @@ class Candidates:
     isolated: str | Sequence[str] | None = option(
         None,
         "marks isolated atoms, may be given several times: they are not scored; those of the pool are written first, "
-        "marked mlipselect_isolated (default: config_type=isolated_atom and config_type=IsolatedAtom; none: no mark)",
+        "marked mlipselect_isolated (default: config_type=isolated_atom and its spellings, such as IsolatedAtom; none: "
+        "no mark)",
         metavar="KEY=VALUE",
         action="append",
     )
@@ -245,7 +264,11 @@ class Execution:
     """How the work is done; no result depends on it."""
 
     n_threads: int | None = option(
-        None, "number of threads (default, and -1: all cores)", flags=["--threads"], type=int, metavar="N"
+        None,
+        "number of threads (default, and -1: all cores)",
+        flags=["--threads"],
+        type=number_of_threads,
+        metavar="N",
     )
     progress: bool | None = option(
         None,

@@ -136,9 +136,9 @@ def select(
         more than one composition.
     isolated : str or sequence of str, optional
         One or several ``"KEY=VALUE"`` that mark isolated atoms, or ``"none"``; by default
-        ``"config_type=isolated_atom"`` and ``"config_type=IsolatedAtom"``. Isolated atoms are not candidates and not
-        part of the core's rows. Those of the pool are kept in the result, before the selected structures. By default as
-        a store was made.
+        ``"config_type=isolated_atom"`` in any spelling, such as ``IsolatedAtom`` or ``isolated``. Isolated atoms are
+        not candidates and not part of the core's rows. Those of the pool are kept in the result, before the selected
+        structures. By default as a store was made.
     min_bond : float, optional
         Refuse candidates with atoms closer than this fraction of the sum of their covalent radii, periodic images
         included. By default those below 0.5 are warned of; 0 does not look. The core is not looked at: short bonds
