@@ -77,17 +77,17 @@ class LinearACE(Learner):
         self._descriptor = ms.ACE(system.elements, totaldegree=FITTED_DEGREE.get(n, 5))
         self._scales = self._descriptor.smoothness_prior(4.0)
         self._references = atomic_energies(self.core)
-        self._core = functools.reduce(operator.add, (self._normal(*self._rows(atoms)) for atoms in self.core))
+        self.core_normal = functools.reduce(operator.add, (self._normal(*self._rows(atoms)) for atoms in self.core))
         self._others = self.pool + self.test
-        self._made = [self._rows(atoms) for atoms in self._others]
-        self._normals = [self._normal(*rows) for rows in self._made[: len(self.pool)]]
+        self.made = [self._rows(atoms) for atoms in self._others]
+        self.normals = [self._normal(*rows) for rows in self.made[: len(self.pool)]]
 
     def errors(self, picks: NDArray[np.int64]) -> Errors:
         """Fit to the core and the picks."""
-        weights = _fit(functools.reduce(operator.add, (self._normals[k] for k in picks), self._core))
+        weights = fit_normal(functools.reduce(operator.add, (self.normals[k] for k in picks), self.core_normal))
         energies, forces = [], []
         for k in self.judged(picks):
-            rows, targets = self._made[k]
+            rows, targets = self.made[k]
             wrong = rows @ weights - targets
             energies.append(wrong[0] / len(self._others[k]))
             forces.append(wrong[1:])
@@ -107,7 +107,7 @@ class LinearACE(Learner):
         return Normal(rows.T @ rows, rows.T @ targets, float(targets @ targets), len(targets))
 
 
-def _fit(normal: Normal) -> NDArray[np.float64]:
+def fit_normal(normal: Normal) -> NDArray[np.float64]:
     """Return the weights, prior and noise by the largest evidence."""
     values, vectors = np.linalg.eigh(normal.gram)
     values, vectors = values[::-1], vectors[:, ::-1]

@@ -47,6 +47,8 @@ VALUES = {
     "cost": {"cost": "natoms^3", "max_cost": 1.0},
     "max_cost": 1.0,
     "min_distance": 50.0,
+    "until": "99%",
+    "energy_key": "dft_energy",
     "isolated": "kind=free",
     "composition": True,
     "dtype": "float32",

@@ -83,5 +83,7 @@ def _summary(selection: Selection) -> list[str]:
     if len(selection) and selection.posterior is not None:
         lines.append(f"information gained: {selection.information[-1]:.2f} nat")
         lines.append(f"effective dimension: {selection.effective_dimension:.1f} of {selection.posterior.dim} features")
+    if selection.expected_error is not None:
+        lines += selection.expected_error.told()
     lines.append(", ".join(f"{name} {seconds:.2f} s" for name, seconds in selection.seconds.items()))
     return lines

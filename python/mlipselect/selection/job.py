@@ -26,6 +26,7 @@ from mlipselect.models import LinearPotential
 from mlipselect.random_state import draw_seed
 from mlipselect.selection.candidate_pool import CandidatePool, Outcome
 from mlipselect.selection.core import Core, CoreLike
+from mlipselect.selection.follow_error import error_curve, followed
 from mlipselect.selection.options import Options
 from mlipselect.selection.outputs import open_outputs, structure_writer
 from mlipselect.selection.pools import open_pool
@@ -127,12 +128,17 @@ def _selected(
     if pool.rejected:
         selector.n_to_select = min(n, len(pool.sizes))
     constraints = options.limits.constraints(pool)
+    curve = error_curve(selector, pool, (core, core_features), (target, target_features), options)
+    if curve is not None and curve.until is not None:
+        constraints.append(curve)
     given = _aims(selector, pool, core, target, target_features, options)
     _fit(selector, pool, core, core_features, given, constraints, n, options)
     posterior, information = _learned(selector, pool, core_features, options)
     times.append(time.perf_counter())
     outcome = Outcome(selector, core_features, information)
-    return _result(pool, core, target, n, options, outcome, posterior, constraints)
+    result = _result(pool, core, target, n, options, outcome, posterior, constraints)
+    result.expected_error = None if curve is None else followed(curve, selector, pool, options)
+    return result
 
 
 def _target(selector: Selector, options: Options) -> Target | None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.selection.expected_error import Until
 from mlipselect.selectors.constraints import Budget, Constraint, MinDistance, Quota
 from mlipselect.utils.option import option
 
@@ -55,7 +56,23 @@ class Limits:
         metavar="D",
     )
 
+    until: str | float | None = option(
+        None,
+        "stop once the expected error of energies an atom is below this, such as 2meV, by the energies of the core or "
+        "the potential, or this fraction of what it is before the first pick, such as 50%%; -n is the most",
+        metavar="ERROR",
+    )
+    energy_key: str | Sequence[str] | None = option(
+        None,
+        "keys of energies of the core, which give expected errors their scale (default: guessed with --until, else "
+        "not used)",
+        metavar="KEY",
+        nargs="+",
+    )
+
     def __post_init__(self) -> None:
+        if self.until is not None:
+            Until.parse(self.until)
         if self.groups is None and (self.min_per_group or self.max_per_group is not None):
             raise InvalidInputError("a number for each group: expected `groups` with it, got none")
         if self.groups is not None and not self.min_per_group and self.max_per_group is None:
@@ -66,7 +83,8 @@ class Limits:
     @property
     def are_set(self) -> bool:
         """Whether anything is limited."""
-        return any(limit is not None for limit in (self.groups, self.max_atoms, self.max_cost, self.min_distance))
+        limits = (self.groups, self.max_atoms, self.max_cost, self.min_distance, self.until)
+        return any(limit is not None for limit in limits)
 
     def constraints(self, pool: HasGroupsAndSizes) -> list[Constraint]:
         """Make the constraints on the candidates of a pool."""

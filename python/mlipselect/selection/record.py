@@ -24,8 +24,11 @@ def selection_notes(selector: Selector, constraints: Sequence[Constraint], n: in
     """Say what became of limits, and of what the method settled by itself."""
     notes = []
     if selector.stop_reason_ is not None:
-        is_gain = selector.stop_reason_ == "stop_gain"
-        why = "the next gain is below stop_gain" if is_gain else "no other candidate meets the limits"
+        why = {
+            "stop_gain": "the next gain is below stop_gain",
+            "until": "the expected error is small enough",
+            "constraints": "no other candidate meets the limits",
+        }[selector.stop_reason_]
         notes.append(f"{len(selector.selected_idx_)} of {n} structures selected: {why}")
     notes += [note for constraint in constraints for note in constraint.notes()]
     return notes + selector.notes()

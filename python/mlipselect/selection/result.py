@@ -18,6 +18,7 @@ from mlipselect.io.frame import Frame
 from mlipselect.io.inspection import Rejected
 from mlipselect.io.output import Output
 from mlipselect.io.writer import Writer
+from mlipselect.selection.expected_error import ExpectedError
 from mlipselect.selection.options import Outputs
 from mlipselect.selection.outputs import origin_of, output_for, structure_writer, traced
 from mlipselect.selection.record import jsonable
@@ -66,6 +67,9 @@ class Selection:
         The files of pool, core and target with their SHA-256 digests, and the numbers of structures.
     seconds : dict of float
         Time that reading, features and selection took.
+    expected_error : ExpectedError or None
+        The error that a fit to core and picks is expected to have, after each pick; there with `until`, `energy_key` or
+        a potential that was fitted to energies.
     """
 
     frames: list[Frame]
@@ -84,6 +88,7 @@ class Selection:
     notes: list[str] = field(default_factory=list)
     inputs: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    expected_error: ExpectedError | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -177,6 +182,7 @@ class Selection:
             "scores": [score if np.isfinite(score) else None for score in self.scores.tolist()],
             "information": self.information.tolist(),
             "reasons": self.reasons,
+            **({} if self.expected_error is None else {"expected_error": self.expected_error.record()}),
             "isolated": [[frame.source, frame.index] for frame in self.isolated],
             "rejected": [[item.source, item.index, item.reason] for item in self.rejected],
         }

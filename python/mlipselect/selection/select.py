@@ -47,6 +47,8 @@ def select(
     cost: CostLike | None = None,
     max_cost: float | None = None,
     min_distance: float | None = None,
+    until: str | float | None = None,
+    energy_key: str | Sequence[str] | None = None,
     stratify_by: str | None = None,
     stop_gain: float | None = None,
     composition: bool | None = None,
@@ -127,6 +129,14 @@ def select(
         What the selected structures may cost together; see `Budget`.
     min_distance : float, optional
         Keep this distance from the core and from picks; see `MinDistance`.
+    until : str or float, optional
+        Stop once the expected error of energies per atom is this small: ``"2meV"``, a number in eV, or the fraction
+        ``"50%"`` of the error before the first pick. An amount needs a core with energies, or a potential; `n` is the
+        largest number of picks. See `ExpectedError` for what is expected, and the page on expected errors for how far
+        that is to be trusted.
+    energy_key : str or sequence of str, optional
+        Keys of the energies of the core, which give expected errors their scale. Without it, and with `until`, they are
+        guessed. No pick depends on them.
     stratify_by : str, optional
         Key like that of `groups`, for the method ``"random"``: draw of each group in proportion to its size.
     stop_gain : float, optional

@@ -43,6 +43,11 @@ class Constraint:
         """Record a pick; return the candidates that no longer fit. Candidates may be named repeatedly."""
         return ()
 
+    @property
+    def is_met(self) -> bool:
+        """Whether the picks so far are enough: then the selection ends."""
+        return False
+
     def ended(self) -> None:
         """Raise `InvalidInputError` if the selection does not meet the constraint."""
 

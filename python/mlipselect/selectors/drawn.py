@@ -61,7 +61,8 @@ class DrawnSelector(Selector):
         taken[drawn] = True
         self._taken, self._n_pool, self._constrained = taken, n_pool, bool(constraints)
         self.selected_idx_ = np.concatenate([picks, drawn])
-        self.stop_reason_ = None if len(drawn) == missing else "constraints"
+        reason = "until" if any(constraint.is_met for constraint in constraints) else "constraints"
+        self.stop_reason_ = None if len(drawn) == missing else reason
 
 
 def first_that_fit(
@@ -73,7 +74,7 @@ def first_that_fit(
         ruled_out[list(constraint.begin(X, core, n))] = True
     picks: list[int] = []
     for index in map(int, order):
-        if len(picks) == n:
+        if len(picks) == n or any(constraint.is_met for constraint in constraints):
             break
         if not ruled_out[index] and all(constraint.fits(index) for constraint in constraints):
             picks.append(index)

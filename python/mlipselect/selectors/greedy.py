@@ -59,8 +59,8 @@ class GreedySelector(Selector):
     scores_ : ndarray of float64
         Score of each pick when it was picked.
     stop_reason_ : str or None
-        Reason why there are fewer picks than asked for: ``"stop_gain"``, or ``"constraints"`` if no candidate meets
-        them any more. None if there are as many as asked for.
+        Reason why there are fewer picks than asked for: ``"stop_gain"``, ``"until"`` if a constraint says that there
+        are enough, or ``"constraints"`` if no candidate meets them any more. None if there are as many as asked for.
     """
 
     supports_constraints: ClassVar[bool] = True
@@ -258,6 +258,8 @@ class GreedySelector(Selector):
 
     def _pick_one(self) -> str | None:
         """Pick the best candidate that fits, or return the reason why none is picked."""
+        if any(constraint.is_met for constraint in self._constraints):
+            return "until"
         selection = self._selection
         while True:
             proposed = selection.propose()
