@@ -1,9 +1,10 @@
 """Expected errors against true ones: `python -m benches.quality.expected --data FOLDER`.
 
-`select` says which error of energies a fit to core and picks is expected to have. Here that is compared with the error
-of a linear ACE potential (that of the benchmark beside this one) over the rest of the pool. The scale of expected
-errors is found from the energies of what is labelled, or from a potential that is fitted to it. Labelled are the core
-alone, or the core and the first 20 or 50 picks: the rounds of a project.
+`select` says which error of energies a fit to core and picks is expected to have. Here that is compared with the true
+error over the rest of the pool. The scale is found from the energies of what is labelled; true is then the error of the
+linear ACE of the benchmark beside this one, which weighs energies by 30 and forces by 1. Or the scale is found from a
+`LinearPotential` that is fitted to what is labelled; true is then the error of such a potential, fitted to the picks
+too. Labelled are the core alone, or the core and the first 20 or 50 picks: the rounds of a project.
 """
 
 # ruff: noqa: E402
@@ -24,11 +25,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from ase import Atoms
 from benches.quality.learners import FITTED_DEGREE, LinearACE, fit_normal
 from benches.quality.systems import System, find_systems
 
 import mlipselect as ms
+from mlipselect.models import prediction_errors
 
 LABELLED, FURTHER = (0, 20, 50), (0, 5, 10, 20, 50, 100)
 
@@ -51,30 +52,44 @@ class Truth:
         return float(np.sqrt(np.mean(np.square(wrong))))
 
 
-def curves(system: System, labelled: Sequence[Atoms], pool: Sequence[Atoms]) -> dict[str, ms.Selection]:
-    """Select from the rest of a pool, with each source of the scale."""
-    n = min(max(FURTHER), len(pool) - 1)
-    how = {"progress": False, "n_threads": 1}
-    by_energies = ms.select(pool, n, list(labelled), energy_key="energy", **how)
-    degree = FITTED_DEGREE.get(len(system.elements), 5)
-    potential = ms.LinearPotential(ms.ACE(system.elements, totaldegree=degree), n_threads=1).fit(labelled)
-    by_potential = ms.select(pool, n, potential=potential.calibrate(labelled), **how)
-    return {"energies": by_energies, "potential": by_potential}
+class Refits:
+    """Errors of a potential that is fitted anew, over the structures of a pool that are not picked."""
+
+    def __init__(self, system: System):
+        self._system = system
+
+    def potential(self, picks: Sequence[int]) -> ms.LinearPotential:
+        """Fit to the core and picks, noises by the evidence."""
+        elements, pool = self._system.elements, self._system.pool
+        ace = ms.ACE(elements, totaldegree=FITTED_DEGREE.get(len(elements), 5))
+        return ms.LinearPotential(ace, n_threads=1).fit([*self._system.core, *(pool[k] for k in picks)])
+
+    def error(self, picks: Sequence[int]) -> float:
+        """Fit to the core and picks; return the root mean square error of energies in eV per atom."""
+        left = [self._system.pool[k] for k in np.setdiff1d(np.arange(len(self._system.pool)), picks)]
+        return prediction_errors(self.potential(picks), left).energy
 
 
 def measure(system: System, split: int, found: Found) -> None:
     """Compare expected and true errors on a split of a system."""
     part = system.split(split)
-    truth = Truth(part)
-    order = ms.select(part.pool, max(LABELLED), part.core, progress=False, n_threads=1).indices.tolist()
+    truths = {"energies": Truth(part), "potential": Refits(part)}
+    how = {"progress": False, "n_threads": 1}
+    order = ms.select(part.pool, max(LABELLED), part.core, **how).indices.tolist()
     for count in LABELLED:
         known, left = order[:count], np.setdiff1d(np.arange(len(part.pool)), order[:count])
-        made = curves(part, [*part.core, *(part.pool[k] for k in known)], [part.pool[k] for k in left])
+        labelled, pool = [*part.core, *(part.pool[k] for k in known)], [part.pool[k] for k in left]
+        n = min(max(FURTHER), len(pool) - 1)
+        potential = truths["potential"].potential(known).calibrate(labelled)
+        made = {
+            "energies": ms.select(pool, n, labelled, energy_key="energy", **how),
+            "potential": ms.select(pool, n, potential=potential, **how),
+        }
         for source, selection in made.items():
             picks = left[selection.indices].tolist()
             for n in FURTHER:
                 if n < len(selection.expected_error.curve):
-                    pair = float(selection.expected_error.curve[n]), truth.error([*known, *picks[:n]])
+                    pair = float(selection.expected_error.curve[n]), truths[source].error([*known, *picks[:n]])
                     found.setdefault((system.name, count, source, n), []).append(pair)
         print(f"{part.name}: {count} picks labelled", file=sys.stderr, flush=True)
 
