@@ -75,8 +75,9 @@ def measure(system: System, split: int, found: Found) -> None:
     part = system.split(split)
     truths = {"energies": Truth(part), "potential": Refits(part)}
     how = {"progress": False, "n_threads": 1}
-    order = ms.select(part.pool, max(LABELLED), part.core, **how).indices.tolist()
-    for count in LABELLED:
+    counts = [count for count in LABELLED if count + 1 < len(part.pool)]
+    order = ms.select(part.pool, max(1, *counts), part.core, **how).indices.tolist()
+    for count in counts:
         known, left = order[:count], np.setdiff1d(np.arange(len(part.pool)), order[:count])
         labelled, pool = [*part.core, *(part.pool[k] for k in known)], [part.pool[k] for k in left]
         n = min(max(FURTHER), len(pool) - 1)

@@ -45,3 +45,19 @@ def test_methods_are_compared_with_random_draws(tmp_path):
     # Three methods and three draws, 5, 10 and 20 picks, one learner that is always there.
     assert tables[0].count("linear ACE") == 6 * 3
     assert "| energy, none |" in (tmp_path / "out" / "quality.md").read_text()
+
+
+@pytest.mark.skipif(not (ROOT / "benches").is_dir(), reason="the benchmarks are not in an installed package")
+def test_expected_errors_are_compared_with_true_ones(tmp_path):
+    for name, seeds in (("core", range(100, 108)), ("pool", range(14)), ("test", range(50, 52))):
+        write_exact(tmp_path / f"Cu.{name}.xyz", labelled(seeds))
+    command = [sys.executable, "-m", "benches.quality.expected", "--data", tmp_path, "--splits", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    row = next(line for line in done.stdout.splitlines() if line.startswith("| Cu | core | energies |"))
+    # Eleven candidates: compared before the first pick, and after 5 and 10.
+    cells = [cell.strip() for cell in row.split("|")[4:-1]]
+    assert [bool(cell) for cell in cells] == [True, True, True, False, False, False]
+    for cell in cells[:3]:
+        expected, true, ratio = (float(part) for part in cell.rstrip(")").replace("(", "/ ").split("/"))
+        assert ratio == pytest.approx(expected / true, rel=0.06)
