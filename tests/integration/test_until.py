@@ -14,7 +14,7 @@ import mlipselect as ms
 from mlipselect.cli import main
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io import write_exact
-from mlipselect.selection import error_model
+from mlipselect.selection import error_model, follow_error
 from mlipselect.selection.core import Core
 from mlipselect.selection.expected_error import ErrorCurve, ErrorModel, Until
 from reference import ridge
@@ -214,3 +214,15 @@ def test_the_command_says_and_keeps_it(core, pool, tmp_path, monkeypatch, capsys
     output = capsys.readouterr().out
     assert f"in meV an atom (by 30 energies of the core): {1e3 * curve[0]:.3g} before the first pick" in output
     assert f"{1e3 * curve[-1]:.3g} after {len(curve) - 1}" in output
+
+
+def test_a_large_pool_and_a_large_target_are_sampled(core, pool, tmp_path, monkeypatch):
+    whole = ms.select(pool, 3, core, ACE, energy_key="REF_energy").expected_error
+    monkeypatch.setattr(follow_error, "MOST_TARGETS", 20)
+    some = ms.select(pool, 3, core, ACE, energy_key="REF_energy").expected_error
+    assert 17 <= some.n_targets <= 20 < whole.n_targets
+    assert some.curve[0] != whole.curve[0]
+    write_exact(tmp_path / "target.xyz", copper(25, 5))
+    store = ms.featurize(tmp_path / "target.xyz", ACE, store=tmp_path / "features")
+    aimed = ms.select(pool, 3, core, ACE, energy_key="REF_energy", target=store, target_weights=np.arange(25.0))
+    assert 19 <= aimed.expected_error.n_targets <= 20

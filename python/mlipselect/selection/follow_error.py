@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlipselect._core import Posterior
 from mlipselect.exceptions import InvalidInputError
@@ -19,13 +20,14 @@ from mlipselect.selection.target import Target
 from mlipselect.selectors import Selector
 from mlipselect.selectors.base import StoredRows, core_rows, structure_rows
 from mlipselect.selectors.prior import DEFAULT_SCALE, PriorScale, prior_from_ridge
+from mlipselect.stores.joined import JoinedStores
 
 
 def error_curve(
     selector: Selector,
     pool: CandidatePool,
     core: tuple[Core | None, Features | None],
-    target: tuple[Target | None, Features | None],
+    target: tuple[Target | None, Features | JoinedStores | None],
     options: Options,
 ) -> ErrorCurve | None:
     """Prepare to follow the expected error, if it is asked for or a potential gives its scale.
@@ -52,14 +54,19 @@ def error_curve(
         return None
     structures, rows = target
     if structures is not None and rows is not None:
-        return ErrorCurve(model, rows.per_structure, rows.n_atoms, weights=structures.weights, until=until)
-    count = len(pool.sizes)
-    members = np.arange(count)
-    if count > MOST_TARGETS:
-        seed = 0 if options.method.random_state is None else options.method.random_state
-        members = np.sort(np.random.default_rng(seed).choice(count, MOST_TARGETS, replace=False))
-    sizes = np.asarray(pool.sizes)[members]
-    return ErrorCurve(model, structure_rows(pool.features)[members], sizes, members=members, until=until)
+        drawn, weights = _drawn(len(rows)), structures.weights
+        weights = None if weights is None else weights[drawn]
+        return ErrorCurve(model, structure_rows(rows)[drawn], rows.n_atoms[drawn], weights=weights, until=until)
+    drawn = _drawn(len(pool.sizes))
+    sizes = np.asarray(pool.sizes)[drawn]
+    return ErrorCurve(model, structure_rows(pool.features)[drawn], sizes, members=drawn, until=until)
+
+
+def _drawn(count: int) -> NDArray[np.int64]:
+    """Return all of so many indices, or as many as the error is averaged over, drawn the same way each time."""
+    if count <= MOST_TARGETS:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(0).choice(count, MOST_TARGETS, replace=False))
 
 
 def _model(
