@@ -57,8 +57,13 @@ def _bayesian(score: str, **how: Any) -> Callable[[int], Any]:
 #: The way that `select` goes without any option.
 DEFAULT = "default"
 
-WAYS: dict[str, Way | None] = {
-    DEFAULT: None,
+#: Ways to pick; a dictionary has the options of `select`.
+WAYS: dict[str, Way | dict[str, Any]] = {
+    DEFAULT: {},
+    "update forces": {"score": "pool_variance", "update": "forces"},
+    "objective forces": {"objective": "forces"},
+    "objective and update forces": {"score": "pool_variance", "objective": "forces", "update": "forces"},
+    "objective both, update forces": {"score": "pool_variance", "objective": "both", "update": "forces"},
     "pool_variance, long": Way("long", _bayesian("pool_variance")),
     "pool_variance, standard": Way("short", _bayesian("pool_variance", scale="standard")),
     "pool_variance, none": Way("short", _bayesian("pool_variance", **PLAIN)),
@@ -97,11 +102,11 @@ class Describer:
         return self._made[kind]
 
 
-def picks(way: Way | None, describer: Describer, numbers: list[int]) -> dict[int, NDArray[np.int64]]:
-    """Pick by one way, or as `select` does by default, for each number of picks."""
-    if way is None:
+def picks(way: Way | dict[str, Any], describer: Describer, numbers: list[int]) -> dict[int, NDArray[np.int64]]:
+    """Pick by one way, for each number of picks."""
+    if isinstance(way, dict):
         system = describer.system
-        chosen = ms.select(system.pool, max(numbers), system.core, progress=False).indices
+        chosen = ms.select(system.pool, max(numbers), system.core, progress=False, **way).indices
         return {n: chosen[:n] for n in numbers}
     X, core = (features.per_structure for features in describer.rows(way.features))
     if way.scaled is not None:

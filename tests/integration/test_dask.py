@@ -80,6 +80,11 @@ def test_the_picks_are_those_of_one_machine(workers):
         there, here = (ms.select(pool, 5, "core.xyz") for pool in (ClusterStore(STORES, client), STORES))
         assert there.indices.tolist() == here.indices.tolist()
         np.testing.assert_array_equal(there.scores, here.scores)
+        for target in ("core.xyz", "1.features", ClusterStore(["1.features"], client)):
+            there = ms.select(ClusterStore(STORES, client), 4, target=target)
+            here = ms.select(STORES, 4, target="1.features" if target != "core.xyz" else target)
+            assert there.indices.tolist() == here.indices.tolist()
+            assert there.reasons == here.reasons
         selector = ms.FPS(5, initialize=3).fit(ClusterStore(STORES, client))
         expected = ms.FPS(5, initialize=3).fit(ms.FeatureStore.open("0.features"))
         assert selector.selected_idx_[0] == expected.selected_idx_[0] == 3

@@ -61,3 +61,43 @@ def test_expected_errors_are_compared_with_true_ones(tmp_path):
     for cell in cells[:3]:
         expected, true, ratio = (float(part) for part in cell.rstrip(")").replace("(", "/ ").split("/"))
         assert ratio == pytest.approx(expected / true, rel=0.06)
+
+
+@pytest.mark.skipif(not (ROOT / "benches").is_dir(), reason="the benchmarks are not in an installed package")
+def test_the_parts_of_the_surface_bench_are_what_they_are_named(silicon, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    surfaces = pytest.importorskip("benches.quality.surfaces")
+    data = surfaces.read_silicon(silicon)
+    folds = [surfaces.core_fold(data, fold) for fold in range(surfaces.FOLDS)]
+    assert sorted(k for fold in folds for k in fold) == list(range(len(data.core)))
+    for fold in range(surfaces.FOLDS):
+        there = set(surfaces.pool_without(data, fold))
+        for plane, kind in surfaces.TYPES.items():
+            slabs = surfaces.slabs_of(data, fold, plane)
+            assert slabs
+            assert not there.intersection(slabs)
+            assert {data.pool_types[k] for k in slabs} == {kind}
+    # The vacuum of the (100) slabs is along c, that of the (111) slabs along b.
+    for plane, across in (("100", (0, 1)), ("111", (0, 2))):
+        atoms = data.pool[surfaces.slabs_of(data, 0, plane)[0]]
+        for vector, k in zip(surfaces.surface_vectors(atoms), across, strict=True):
+            assert (vector == atoms.cell[k]).all()
+
+
+@pytest.mark.skipif(not (ROOT / "benches").is_dir(), reason="the benchmarks are not in an installed package")
+def test_errors_of_surfaces_are_means_over_folds(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    surfaces = pytest.importorskip("benches.quality.surfaces")
+    found = [
+        {"fold": fold, "way": way, "n": n, "quantity": quantity, "plane": plane, "error": error * (1 + fold)}
+        for fold in range(3)
+        for way, error in (("ours", 10.0), ("random 0", 10.0), ("random 1", 20.0), ("random 2", float("nan")))
+        for n in surfaces.NUMBERS
+        for quantity in surfaces.TITLES
+        for plane in surfaces.PLANES
+    ]
+    # The median of 10, 20 and a failure is 20, so ours is half of it in every fold.
+    assert surfaces.errors_of(found, "left out")["random", "100", 5] == [20.0, 40.0, 60.0]
+    table = surfaces.markdown(found)
+    assert "| ours | 0.50 ± 0.00 | 0.50 ± 0.00 |" in table
+    assert "| ours | 20 ± 6 |" in table

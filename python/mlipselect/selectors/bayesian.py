@@ -149,7 +149,7 @@ class BayesianSelector(GreedySelector):
     _designs: Designs | None
     _core_designs: Designs | None
     #: Rows whose mean uncertainty the score lowers; None for those of the pool.
-    _target_rows: FloatMatrix | None
+    _target_rows: FloatMatrix | None = None
     #: Target, weights and designs that `fit` was given.
     _given_target: tuple[Any, Any, Designs | None]
 
