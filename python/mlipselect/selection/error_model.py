@@ -25,7 +25,7 @@ FEWEST_ENERGIES = 5
 
 
 def of_potential(potential: LinearPotential) -> ErrorModel:
-    """Take the posterior of a potential, its noise, and the factor of its calibration.
+    """Take the posterior of a potential, its noise, and the factors of its calibration.
 
     A pick counts as in the selection: like a labelled atom.
 
@@ -36,11 +36,12 @@ def of_potential(potential: LinearPotential) -> ErrorModel:
     """
     if "energy" not in potential.noise_:
         raise InvalidInputError("potential: expected one that was fitted to energies, as their expected error is asked")
-    calibration = potential.calibration_.get("energy")
-    square = 1.0 if calibration is None else calibration.factor**2
+    factors = {kind: known.factor for kind, known in potential.calibration_.items()}
+    square = factors.get("energy", 1.0) ** 2
     noise = square * potential.noise_["energy"] ** 2
     covariance = square * potential.posterior_.covariance
-    return ErrorModel(covariance, noise, 0.0, noise, in_ev=True, source="by the noise of the potential")
+    source = "by the noise of the potential"
+    return ErrorModel(covariance, noise, 0.0, noise, True, source, factors.get("forces", 1.0))
 
 
 def of_core_energies(

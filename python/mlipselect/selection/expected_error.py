@@ -70,6 +70,8 @@ class ErrorModel:
         Whether energies are in eV; otherwise only ratios mean something.
     source : str
         What the scale was found from.
+    force_factor : float, default=1
+        Factor of the standard deviations of force components.
     """
 
     covariance: NDArray[np.float64]
@@ -78,6 +80,7 @@ class ErrorModel:
     floor_of_an_atom: float
     in_ev: bool
     source: str
+    force_factor: float = 1.0
 
 
 @dataclass(frozen=True)

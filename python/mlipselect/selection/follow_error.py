@@ -123,5 +123,5 @@ def followed(curve: ErrorCurve, selector: Any, pool: CandidatePool, options: Opt
             curve.picked(index)
     largest = None
     if options.prior.potential is not None and getattr(selector, "score", None) == "force":
-        largest = float(selector.next_score()) ** 0.5
+        largest = curve.model.force_factor * float(selector.next_score()) ** 0.5
     return curve.result(largest)
