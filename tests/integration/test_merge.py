@@ -81,12 +81,17 @@ def test_what_is_certain_is_the_same_as_from_the_whole_pool():
 
 def test_the_command_says_how_good_the_result_is(capsys, tmp_path):
     out = tmp_path / "selected.xyz"
-    assert main(["merge", *PARTS, "--core", "core.xyz", "-n", "5", "-o", str(out)]) == 0
+    assert main(["merge", *PARTS, "--core", "core.xyz", "-n", "5", "-o", str(out), "--reasons"]) == 0
     text = capsys.readouterr().out
     assert "two rounds of greedy selection, from 3 shares: the first " in text
     assert "of what no 5 structures exceed" in text
     record = json.loads(out.with_suffix(".json").read_text())
     assert record["inputs"]["pool"]["parts"] == PARTS
+    # The candidates of a merge are what shares picked: nothing is said of how many a pick covers.
+    for rank, reason in enumerate(record["reasons"], start=1):
+        assert f"{rank}: {reason}." in text
+        assert "the nearest structure of the core is core.xyz, frame" in reason
+        assert "candidates" not in reason
     assert record["indices"] == ms.merge(PARTS, 5, "core.xyz").indices.tolist()
     assert len(ase.io.read(out, ":")) == 5
 

@@ -14,7 +14,7 @@ from mlipselect.cli.common import (
     progress_from,
 )
 from mlipselect.cli.options import add_options
-from mlipselect.cli.outcome import report
+from mlipselect.cli.outcome import add_reasons, report
 from mlipselect.io.reading import Reading
 from mlipselect.selection.merge import merge
 from mlipselect.selection.options import Candidates, Outputs
@@ -51,6 +51,7 @@ def add_parser(verbs: Any) -> None:
     add_options(parser, Candidates, "isolated")
     parser.add_argument("--save-posterior", metavar="FILE", help="write what is known after the last pick")
     add_options(parser, Outputs, "strict")
+    add_reasons(parser)
     add_reading_options(parser)
     add_learned_options(parser)
     add_general_options(parser)

@@ -12,10 +12,19 @@ from mlipselect.selection.result import Selection
 DONE, NOTHING = 0, 3
 
 
+def add_reasons(parser: argparse.ArgumentParser) -> None:
+    """Add the option that shows the reasons for picks."""
+    parser.add_argument(
+        "--reasons",
+        action="store_true",
+        help="say for each pick what it was chosen for, where it lies and what it covers; the record always says it",
+    )
+
+
 def report(selection: Selection, options: argparse.Namespace) -> int:
     """Show a selection and the files that it was written to, unless quiet, and return the exit code."""
     if not options.quiet:
-        print(selection_table(selection, reasons=getattr(options, "reasons", False)))
+        print(selection_table(selection, reasons=options.reasons))
         written = [options.output, record_path(options.output), options.save_posterior]
         made = [str(path) for path in written if path is not None and Path(path).exists()]
         print(f"wrote {', '.join(made)}")

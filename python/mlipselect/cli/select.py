@@ -19,7 +19,7 @@ from mlipselect.cli.common import (
     refuse_descriptor,
 )
 from mlipselect.cli.options import add_option, add_options
-from mlipselect.cli.outcome import report
+from mlipselect.cli.outcome import add_reasons, report
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.checks import Checks
 from mlipselect.selection.core import is_described
@@ -93,11 +93,7 @@ def add_parser(verbs: Any) -> None:
     add_options(group, Prior)
     add_options(group, Candidates, "composition")
     add_options(group, Outputs, "save_posterior")
-    parser.add_argument(
-        "--reasons",
-        action="store_true",
-        help="say for each pick what it was chosen for, where it lies and what it covers; the record always says it",
-    )
+    add_reasons(parser)
     add_reading_options(parser)
     add_descriptor_options(parser)
     add_general_options(parser)
