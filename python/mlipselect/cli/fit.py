@@ -74,7 +74,8 @@ def add_parser(verbs: Any) -> None:
     model.add_argument(
         "--noise-by",
         metavar="KEY",
-        help="a noise for each group of at least 10 structures that agree in this key, such as config_type",
+        help="a noise for each group of at least 10 structures that agree in this key, such as config_type, within a "
+        "factor of 3 of that of all",
     )
     model.add_argument(
         "--prior-power", type=float, default=4.0, metavar="P", help="power of the smoothness prior (default: 4)"

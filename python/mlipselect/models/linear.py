@@ -31,7 +31,7 @@ from mlipselect.models.calculator import LinearCalculator
 from mlipselect.models.calibration import Calibration, calibrated, residuals_left_out
 from mlipselect.models.consistency import contradictory_energies, contradictory_virials, sample
 from mlipselect.models.evidence import Spectrum, log_evidence, maximise_evidence
-from mlipselect.models.noise import Block, fit_some, maximise_evidence_of_kinds
+from mlipselect.models.noise import Block, fit_some, maximise_evidence_of_groups, maximise_evidence_of_kinds
 from mlipselect.models.rows import KINDS, OTHERS, SMALLEST_GROUP, LabelRows, group_of, kind_of
 from mlipselect.parameters import Parametrised
 from mlipselect.progress import progress_bar
@@ -50,7 +50,8 @@ class LinearPotential(Parametrised):
         and 30, as in the paper, and the evidence settles one noise of all weighted rows.
     noise_by : str, optional
         Key of `Atoms.info`, such as ``"config_type"``: structures that agree in it have a noise of their own for each
-        kind of label. Groups of fewer than 10 structures with the label share one. Not together with weights.
+        kind of label, within a factor of 3 of that of all. Groups of fewer than 10 structures with the label share one.
+        Not together with weights.
     prior_power : float, default=4
         Exponent of the descriptor's smoothness prior: the prior standard deviation of a weight falls with the roughness
         of its function. A descriptor without `smoothness_prior` needs `prior_scales`.
@@ -442,7 +443,11 @@ class LinearPotential(Parametrised):
         told = self._told_blocks(rows)
         if not told:
             raise InvalidInputError("expected at least one label that is not zero, got none")
-        found = maximise_evidence_of_kinds(told)
+        if self.noise_by is None:
+            found = maximise_evidence_of_kinds(told)
+        else:
+            together = self._told_blocks(rows.without_groups(n_threads=self.n_threads))
+            found = maximise_evidence_of_groups(told, maximise_evidence_of_kinds(together))
         self.prior_variance_, self.log_evidence_ = found.prior, found.log_evidence
         if self.noise_by is not None and all(group_of(key) == OTHERS for key in found.noise):
             raise InvalidInputError(

@@ -20,6 +20,9 @@ from mlipselect.models.rows import kind_of
 LOWEST, HIGHEST = 1e-12, 1e12
 """Bounds of a variance, relative to the mean square of its targets (noise) or to where the search begins (prior)."""
 
+GROUPS_APART = 3.0
+"""Ratio of the standard deviation of the noise of a group to that of all groups, at most, and its inverse at least."""
+
 REACH = 1e4
 """Factor by which variances may change before the basis is made anew."""
 
@@ -88,8 +91,7 @@ def maximise_evidence_of_kinds(blocks: Mapping[str, Block]) -> Noises:
     Parameters
     ----------
     blocks : mapping of str to Block
-        Rows and targets of each kind of label, or of each kind and group of structures, ``"KIND/GROUP"``, equally wide;
-        each has at least one row.
+        Rows and targets of each kind of label, equally wide; each has at least one row.
 
     Returns
     -------
@@ -128,6 +130,36 @@ def maximise_evidence_of_kinds(blocks: Mapping[str, Block]) -> Noises:
     # Matrices are small: on a busy machine threads of the linear algebra library wait longer than they work.
     with threadpool_limits(limits=1, user_api="blas"):
         return _highest(blocks)
+
+
+def maximise_evidence_of_groups(blocks: Mapping[str, Block], together: Noises) -> Noises:
+    """Find a noise for each kind of label and group of structures, near those of all groups together.
+
+    Parameters
+    ----------
+    blocks : mapping of str to Block
+        Rows and targets of each kind and group, ``"KIND/GROUP"``.
+    together : Noises
+        What has the largest evidence with one noise for each kind.
+
+    Returns
+    -------
+    Noises
+        Variances, weights and evidence.
+
+    Notes
+    -----
+    Standard deviations stay within a factor of `GROUPS_APART` of those of the kind. Otherwise groups whose labels are
+    nearly zero by symmetry, such as the forces of strained crystals, are met exactly, and outweigh all others.
+    """
+    start = np.array([together.prior, *(together.noise[kind_of(key)] for key in blocks)])
+    lowest, highest = start / GROUPS_APART**2, start * GROUPS_APART**2
+    lowest[0], highest[0] = start[0] * LOWEST, start[0] * HIGHEST
+    with threadpool_limits(limits=1, user_api="blas"):
+        variances, _ = _climb(blocks, start, (lowest, highest))
+        fit = _fit(blocks, variances)
+    noise = dict(zip(blocks, variances[1:].tolist(), strict=True))
+    return Noises(float(variances[0]), noise, fit.weights, fit.log_evidence)
 
 
 @dataclass(frozen=True)
@@ -174,8 +206,9 @@ def _highest(blocks: Mapping[str, Block]) -> Noises:
     """Climb to the highest maximum of the evidence."""
     sizes = np.array([(np.sum(block.targets**2) + block.rest) / block.n_rows for block in blocks.values()])
     # A few steps from each start tell which maximum is the highest.
-    begun = [_climb(blocks, start, sizes, max_iter=8, n_bases=1) for start in _starts(blocks, sizes)]
-    variances, _ = _climb(blocks, max(begun, key=lambda reached: reached[1])[0], sizes)
+    begun = [_climb(blocks, start, _bounds(start, sizes), max_iter=8, n_bases=1) for start in _starts(blocks, sizes)]
+    best = max(begun, key=lambda reached: reached[1])[0]
+    variances, _ = _climb(blocks, best, _bounds(best, sizes))
     if (variances > LOWEST * np.array([0.0, *sizes])).all():
         variances = _Basis(blocks, variances).polished()
     fit = _fit(blocks, variances)
@@ -191,16 +224,25 @@ def _starts(blocks: Mapping[str, Block], sizes: NDArray[np.float64]) -> list[NDA
     fraction of the sizes of the targets, where one kind is met far better than the others, and where all are.
     """
     starts = [_one_noise(blocks, sizes)]
-    kinds = np.array([kind_of(name) for name in blocks])
-    if len(set(kinds)) > 1:
-        starts += [_one_noise(blocks, sizes * np.where(kinds == kind, 1e-4, 1.0)) for kind in dict.fromkeys(kinds)]
+    if len(sizes) > 1:
+        starts += [
+            _one_noise(blocks, sizes * np.where(np.arange(len(sizes)) == k, 1e-4, 1.0)) for k in range(len(sizes))
+        ]
     return [*starts, np.array([starts[0][0], *(1e-3 * sizes)])]
+
+
+def _bounds(
+    variances: NDArray[np.float64], sizes: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the lowest and the highest variances of a search."""
+    units = np.array([variances[0], *sizes])
+    return LOWEST * units, HIGHEST * units
 
 
 def _climb(
     blocks: Mapping[str, Block],
     variances: NDArray[np.float64],
-    sizes: NDArray[np.float64],
+    bounds: tuple[NDArray[np.float64], NDArray[np.float64]],
     max_iter: int = 200,
     n_bases: int = 20,
 ) -> tuple[NDArray[np.float64], float]:
@@ -208,10 +250,10 @@ def _climb(
 
     Returns the variances, and the log evidence there.
     """
-    units, log_evidence = np.array([variances[0], *sizes]), -np.inf
+    log_evidence = -np.inf
     for _ in range(n_bases):
         before = variances
-        variances, log_evidence = _Basis(blocks, before).search(LOWEST * units, HIGHEST * units, max_iter)
+        variances, log_evidence = _Basis(blocks, before).search(*bounds, max_iter)
         if np.allclose(np.log(variances), np.log(before), rtol=0.0, atol=1e-3):
             break
     return variances, log_evidence
