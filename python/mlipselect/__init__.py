@@ -12,6 +12,7 @@ from mlipselect.exceptions import (
 )
 from mlipselect.features import Designs, Features, balance_composition
 from mlipselect.featurize import featurize
+from mlipselect.hal import BiasedCalculator, Ramp, RelativeTau, Surrogate
 from mlipselect.io import Frame, Reading, iter_frames, read
 from mlipselect.models import LinearPotential, force_variance
 from mlipselect.selection import Selection, merge, select
@@ -35,6 +36,7 @@ __all__ = [
     "FPS",
     "MACE",
     "BayesianSelector",
+    "BiasedCalculator",
     "Budget",
     "Cached",
     "Constraint",
@@ -56,10 +58,13 @@ __all__ = [
     "PerElement",
     "Posterior",
     "Quota",
+    "Ramp",
     "RandomSelector",
     "Reading",
+    "RelativeTau",
     "Selection",
     "StructureError",
+    "Surrogate",
     "__version__",
     "balance_composition",
     "featurize",

@@ -286,3 +286,28 @@ def test_a_single_structure_is_not_a_sequence():
 def test_no_threads_are_refused():
     with pytest.raises(InvalidInputError, match="n_threads: expected a number of threads"):
         ACE(["Si"], totaldegree=6).site_features([bulk("Si")], n_threads=0)
+
+
+@pytest.mark.parametrize("n_atoms", [8, 72])
+def test_a_forward_pass_gives_the_row_and_any_linear_model(n_atoms):
+    atoms = bulk("NaCl", "rocksalt", a=5.6, cubic=True) * (n_atoms // 8, 1, 1)
+    atoms.rattle(0.1, seed=1)
+    descriptor = ACE(["Na", "Cl"], totaldegree=6)
+    rng = np.random.default_rng(0)
+    passed = descriptor.forward(atoms)
+    assert passed.row == pytest.approx(descriptor.structure_features([atoms])[0], rel=1e-12, abs=1e-14)
+    for w in rng.normal(size=(2, descriptor.n_features)):
+        found, expected = passed.predict(w), descriptor.predict(atoms, w)
+        assert found.energy == pytest.approx(expected.energy, rel=1e-12)
+        for name in ("forces", "virial", "site_energies"):
+            assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=1e-10, abs=1e-12)
+    one, four = (descriptor.forward(atoms, n_threads=n) for n in (1, 4))
+    assert (one.row == four.row).all()
+    assert (one.predict(w).forces == four.predict(w).forces).all()
+
+
+def test_a_forward_pass_refuses_what_features_refuse():
+    with pytest.raises(StructureError, match="knows only"):
+        ACE(["Na"], totaldegree=4).forward(bulk("Cu"))
+    with pytest.raises(InvalidInputError, match="weights"):
+        ACE(["Cu"], totaldegree=4).forward(bulk("Cu")).predict(np.ones(3))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 
-from mlipselect._core import AceBasis, ace_length
+from mlipselect._core import AceBasis, AceForward, ace_length
 from mlipselect.descriptors.base import Design, NamedDescriptor, Prediction
 from mlipselect.exceptions import InvalidInputError, NotFittedError, StructureError
 from mlipselect.io.flat import FlatArrays, FlatSequence, flat_arrays
@@ -486,6 +486,33 @@ class ACE(NamedDescriptor):
         totals = zip(energies.tolist(), virials, atoms, strict=True)
         return [Prediction(energy, forces[own], virial, sites[own]) for energy, virial, own in totals]
 
+    def forward(self, atoms: Atoms, n_threads: int | None = None) -> AcePass:
+        """Visit the atoms of one structure, for its mean row and for any number of linear models.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            The structure.
+        n_threads : int, optional
+            Number of threads; all processors by default. The result does not depend on it.
+
+        Returns
+        -------
+        AcePass
+            Its `row` is that of `structure_features`, and ``predict(w)`` is `predict`. It takes some kilobytes per
+            atom.
+
+        Raises
+        ------
+        StructureError
+            As `features`.
+        """
+        basis = self.bind([atoms])._bound()[2]
+        try:
+            return AcePass(basis, basis.forward(*_flat([atoms]), n_threads), n_threads)
+        except StructureError as error:
+            raise StructureError(error.problem) from None
+
     def smoothness_prior(self, power: float = 4) -> npt.NDArray[np.float64]:
         """Diagonal that grows with the roughness of each function: the prior of the paper's linear fits.
 
@@ -532,6 +559,33 @@ class ACE(NamedDescriptor):
         if self._numbers is None or self._degrees is None or self._basis is None:
             raise NotFittedError("the elements of this ACE are not known yet: give `elements`, or call `bind` first")
         return self._numbers, self._degrees, self._basis
+
+
+class AcePass:
+    """The neighbours and one-particle sums of a structure, which all linear models of its features share.
+
+    Parameters
+    ----------
+    basis : AceBasis
+        The basis that made it.
+    inner : AceForward
+        The compiled part.
+    n_threads : int, optional
+        Number of threads of predictions.
+    """
+
+    def __init__(self, basis: AceBasis, inner: AceForward, n_threads: int | None):
+        self._basis, self._inner, self._n_threads = basis, inner, n_threads
+
+    @property
+    def row(self) -> npt.NDArray[np.float64]:
+        """The mean of the features of the atoms, shape (n_features,)."""
+        return self._inner.row
+
+    def predict(self, weights: npt.NDArray[np.float64]) -> Prediction:
+        """Evaluate a linear model of the features: energy, forces and virial, as `ACE.predict`."""
+        sites, energies, forces, virials = self._basis.predict_from(self._inner, weights, self._n_threads)
+        return Prediction(float(energies[0]), forces, virials[0], sites)
 
 
 def _whole_number(value: int, name: str) -> int:

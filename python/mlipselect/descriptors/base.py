@@ -247,6 +247,29 @@ class HasPredictions(Protocol):
 
 
 @runtime_checkable
+class ForwardPass(Protocol):
+    """What the features of a structure and all linear models of them have in common."""
+
+    @property
+    def row(self) -> npt.NDArray[np.float64]:
+        """The mean of the features of the atoms, shape (n_features,)."""
+        ...
+
+    def predict(self, weights: npt.NDArray[np.float64]) -> Prediction:
+        """Predict energy, forces and virial by the linear model with one weight per feature."""
+        ...
+
+
+@runtime_checkable
+class HasForwardPass(Protocol):
+    """A descriptor that visits a structure once for its features and for any number of linear models."""
+
+    def forward(self, atoms: Atoms, n_threads: int | None = None) -> ForwardPass:
+        """Visit the atoms of a structure."""
+        ...
+
+
+@runtime_checkable
 class HasSmoothnessPrior(Protocol):
     """A descriptor that knows the roughness of its features."""
 

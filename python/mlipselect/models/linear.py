@@ -14,7 +14,14 @@ from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 
 from mlipselect._core import LeastSquares, Posterior
-from mlipselect.descriptors.base import Design, DesignDescriptor, HasPredictions, HasSmoothnessPrior, Prediction
+from mlipselect.descriptors.base import (
+    Design,
+    DesignDescriptor,
+    ForwardPass,
+    HasPredictions,
+    HasSmoothnessPrior,
+    Prediction,
+)
 from mlipselect.descriptors.record import describe_descriptor
 from mlipselect.descriptors.registry import from_record
 from mlipselect.exceptions import InvalidInputError, NotFittedError, StructureError
@@ -525,6 +532,24 @@ class LinearPotential(Parametrised):
             A structure that cannot be described.
         """
         return self.predictions([atoms])[0]
+
+    def predict_from(self, atoms: Atoms, forward: ForwardPass) -> Prediction:
+        """Predict energy, forces and virial of a structure over which the descriptor has passed already.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            The structure.
+        forward : ForwardPass
+            What `forward` of the descriptor returned for it.
+
+        Returns
+        -------
+        Prediction
+            As `predict`.
+        """
+        self._check_fitted()
+        return self._referred(forward.predict(self.weights_), atoms)
 
     def predictions(self, structures: Sequence[Atoms]) -> list[Prediction]:
         """Predict energy, forces and virial of many structures: as `predict`.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::arithmetic::LANES;
 use crate::descriptor::{AceBasis, CHUNK, first_error};
 use crate::error::{Error, StructureProblem};
-use crate::evaluate::LinearModel;
+use crate::evaluate::{LinearModel, Reverse, Slot};
 use crate::geometry::Structure;
 use crate::sites::{Scratch, Sites};
 
@@ -38,10 +38,47 @@ struct Job<'a> {
 
 /// The derivatives of the energies of some atoms, by neighbour.
 #[derive(Default)]
-struct Pulls {
+pub(crate) struct Pulls {
     /// An atom, and a contribution to the derivative of the energies by its position.
     pairs: Vec<(usize, [f64; 3])>,
     virial: [f64; 6],
+}
+
+impl Pulls {
+    /// Adds the result of the reverse mode for the atoms in the lanes; `energies` begins with that of the atom `first`.
+    pub(crate) fn collect(
+        &mut self,
+        lane_atoms: &[usize],
+        slots: &[Vec<Slot>],
+        reverse: &Reverse,
+        energies: &mut [f64],
+        first: usize,
+    ) {
+        for (lane, &atom) in lane_atoms.iter().enumerate() {
+            energies[atom - first] = reverse.value.0[lane];
+        }
+        let mut own = [[0.0; 3]; LANES];
+        for (slot, gradient) in slots.iter().flatten().zip(&reverse.gradients) {
+            for (lane, own) in own.iter_mut().enumerate().take(lane_atoms.len()) {
+                if slot.present.0[lane] == 1.0 {
+                    let pull = [0, 1, 2].map(|k| gradient[k].0[lane]);
+                    add(own, pull.map(|x| -x));
+                    self.pairs.push((slot.atoms[lane], pull));
+                }
+            }
+        }
+        self.pairs.extend(lane_atoms.iter().copied().zip(own));
+        // Lanes without an atom are zero.
+        add(&mut self.virial, reverse.moments.map(|pack| pack.sum()));
+    }
+
+    /// Subtracts the derivatives from the forces and the virial of their structure.
+    pub(crate) fn add_to(self, forces: &mut [[f64; 3]], virial: &mut [f64; 6]) {
+        for (atom, pull) in self.pairs {
+            add(&mut forces[atom], pull.map(|x| -x));
+        }
+        add(virial, self.virial.map(|x| -x));
+    }
 }
 
 impl AceBasis {
@@ -91,11 +128,7 @@ impl AceBasis {
                 })
                 .collect::<Vec<_>>();
             for pulls in chunks {
-                let Pulls { pairs, virial } = pulls?;
-                for (atom, pull) in pairs {
-                    add(&mut job.forces[atom], pull.map(|x| -x));
-                }
-                add(job.virial, virial.map(|x| -x));
+                pulls?.add_to(job.forces, job.virial);
             }
         }
         *job.energy = job.site_energies.iter().sum();
@@ -115,27 +148,12 @@ impl AceBasis {
         self.visitor.visit(sites, atoms, |lane_atoms, centre, scratch| {
             let Scratch { slots, reverse, .. } = scratch;
             self.evaluator().differentiate(centre, &model.centres[centre], slots, reverse);
-            for (lane, &atom) in lane_atoms.iter().enumerate() {
-                energies[atom - first] = reverse.value.0[lane];
-            }
-            let mut own = [[0.0; 3]; LANES];
-            for (slot, gradient) in slots.iter().flatten().zip(&reverse.gradients) {
-                for (lane, own) in own.iter_mut().enumerate().take(lane_atoms.len()) {
-                    if slot.present.0[lane] == 1.0 {
-                        let pull = [0, 1, 2].map(|k| gradient[k].0[lane]);
-                        add(own, pull.map(|x| -x));
-                        pulls.pairs.push((slot.atoms[lane], pull));
-                    }
-                }
-            }
-            pulls.pairs.extend(lane_atoms.iter().copied().zip(own));
-            // Lanes without an atom are zero.
-            add(&mut pulls.virial, reverse.moments.map(|pack| pack.sum()));
+            pulls.collect(lane_atoms, slots, reverse, energies, first);
         })?;
         Ok(pulls)
     }
 
-    fn check_weights(&self, weights: &[f64]) -> Result<(), Error> {
+    pub(crate) fn check_weights(&self, weights: &[f64]) -> Result<(), Error> {
         if weights.len() != self.n_features() {
             return Err(Error::WeightCount { expected: self.n_features(), given: weights.len() });
         }

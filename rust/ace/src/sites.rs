@@ -104,6 +104,13 @@ impl SiteVisitor {
         Ok(())
     }
 
+    /// Lends a workspace.
+    pub(crate) fn with_scratch(&self, work: impl FnOnce(&mut Scratch)) {
+        let mut scratch = self.take_scratch();
+        work(&mut scratch);
+        self.idle_scratch().push(scratch);
+    }
+
     /// Finds the neighbours of the atoms in the lanes.
     fn gather(&self, sites: &Sites, lane_atoms: &[usize], scratch: &mut Scratch) -> Result<(), StructureProblem> {
         let Scratch { slots: slots_of, hits, filled, .. } = scratch;

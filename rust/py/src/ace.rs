@@ -1,7 +1,9 @@
 //! The ACE descriptor and the neighbour list, for Python.
 
 use mlipselect_ace as ace;
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
+use numpy::{
+    IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3, ToPyArray,
+};
 use pyo3::prelude::*;
 
 use crate::batch::Batch;
@@ -96,15 +98,8 @@ impl AceBasis {
     ) -> PyResult<Predicted<'py>> {
         let batch = Batch::new(&positions, &atomic_numbers, &cells, &pbc, &offsets)?;
         let weights = weights.as_array().to_vec();
-        let ace::Predictions { site_energies, energies, forces, virials } =
-            enter(py, n_threads, || self.inner.predict(&batch.structures(), &weights))?;
-        let (n, s) = (forces.len(), virials.len());
-        Ok((
-            site_energies.into_pyarray(py),
-            energies.into_pyarray(py),
-            forces.into_flattened().into_pyarray(py).reshape([n, 3])?,
-            virials.into_flattened().into_pyarray(py).reshape([s, 6])?,
-        ))
+        let found = enter(py, n_threads, || self.inner.predict(&batch.structures(), &weights))?;
+        predicted(py, found)
     }
 
     /// Design rows of the energy, the forces and the virial of each structure, structure after structure.
@@ -123,6 +118,41 @@ impl AceBasis {
         let batch = Batch::new(&positions, &atomic_numbers, &cells, &pbc, &offsets)?;
         let n_rows = batch.structures().iter().map(|structure| ace::AceBasis::n_design_rows(structure.len())).sum();
         self.filled(py, n_threads, n_rows, |rows| self.inner.designs_into(&batch.structures(), rows))
+    }
+
+    /// The forward pass of one structure, which is the only one of the batch.
+    #[pyo3(signature = (positions, atomic_numbers, cells, pbc, offsets, n_threads=None))]
+    #[expect(clippy::too_many_arguments, reason = "flat arrays of one batch")]
+    fn forward(
+        &self,
+        py: Python<'_>,
+        positions: PyReadonlyArray2<'_, f64>,
+        atomic_numbers: PyReadonlyArray1<'_, i64>,
+        cells: PyReadonlyArray3<'_, f64>,
+        pbc: PyReadonlyArray2<'_, bool>,
+        offsets: PyReadonlyArray1<'_, i64>,
+        n_threads: Option<Threads>,
+    ) -> PyResult<AceForward> {
+        let batch = Batch::new(&positions, &atomic_numbers, &cells, &pbc, &offsets)?;
+        let structures = batch.structures();
+        let [structure] = &structures[..] else {
+            return Err(invalid(format!("expected one structure, but {} were given", structures.len())));
+        };
+        Ok(AceForward { inner: enter(py, n_threads, || self.inner.forward(structure))? })
+    }
+
+    /// Energy, forces, virial and site energies of the linear model with the given weights.
+    #[pyo3(signature = (forward, weights, n_threads=None))]
+    fn predict_from<'py>(
+        &self,
+        py: Python<'py>,
+        forward: &AceForward,
+        weights: PyReadonlyArray1<'py, f64>,
+        n_threads: Option<Threads>,
+    ) -> PyResult<Predicted<'py>> {
+        let weights = weights.as_array().to_vec();
+        let found = enter(py, n_threads, || self.inner.predict_from(&forward.inner, &weights))?;
+        predicted(py, found)
     }
 
     /// Bytes of the design of a structure and of its computation.
@@ -155,6 +185,32 @@ impl AceBasis {
         }
         Ok(rows)
     }
+}
+
+/// The forward pass of one structure, for models of the basis that made it.
+#[pyclass(frozen, module = "mlipselect._core")]
+pub(crate) struct AceForward {
+    inner: ace::Forward,
+}
+
+#[pymethods]
+impl AceForward {
+    /// The mean of the rows of the atoms, a new array.
+    #[getter]
+    fn row<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        self.inner.row().to_pyarray(py)
+    }
+}
+
+fn predicted(py: Python<'_>, found: ace::Predictions) -> PyResult<Predicted<'_>> {
+    let ace::Predictions { site_energies, energies, forces, virials } = found;
+    let (n, s) = (forces.len(), virials.len());
+    Ok((
+        site_energies.into_pyarray(py),
+        energies.into_pyarray(py),
+        forces.into_flattened().into_pyarray(py).reshape([n, 3])?,
+        virials.into_flattened().into_pyarray(py).reshape([s, 6])?,
+    ))
 }
 
 /// Number of features of a basis, without computing the basis.

@@ -23,7 +23,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _core {
     #[pymodule_export]
-    use super::ace::{AceBasis, ace_length, neighbor_list};
+    use super::ace::{AceBasis, AceForward, ace_length, neighbor_list};
     #[pymodule_export]
     use super::cur::{largest_first, leverage};
     #[pymodule_export]

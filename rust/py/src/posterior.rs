@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use mlipselect_core as mcore;
-use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods, ToPyArray};
+use numpy::{
+    IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArrayDyn, PyUntypedArrayMethods,
+    ToPyArray,
+};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -100,6 +103,28 @@ impl Posterior {
         let rows = matrix.rows("rows")?;
         let variance = enter(py, n_threads, || self.inner.variance(&rows))?;
         Ok(variance.to_pyarray(py))
+    }
+
+    /// Standard deviation ``s = sqrt(x^T Sigma x)`` of one row, and its derivative by the row, ``Sigma x / s``.
+    ///
+    /// Parameters
+    /// ----------
+    /// row : ndarray of shape (dim,)
+    ///
+    /// Returns
+    /// -------
+    /// float
+    ///     The standard deviation, without the noise.
+    /// ndarray of shape (dim,)
+    ///     The derivative; zero where the standard deviation is zero.
+    fn deviation<'py>(
+        &self,
+        py: Python<'py>,
+        row: PyReadonlyArray1<'py, f64>,
+    ) -> PyResult<(f64, Bound<'py, PyArray1<f64>>)> {
+        let row = row.as_array().to_vec();
+        let (deviation, derivative) = enter(py, None, || self.inner.deviation(&row))?;
+        Ok((deviation, derivative.into_pyarray(py)))
     }
 
     /// ``ln det Sigma``.

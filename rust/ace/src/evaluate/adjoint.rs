@@ -62,7 +62,19 @@ impl Evaluator {
     ///
     /// `slots` has, for each element, the neighbours of that element.
     pub(crate) fn differentiate(&self, centre: usize, model: &CentreModel, slots: &[Vec<Slot>], reverse: &mut Reverse) {
-        self.instructions.run(Adjoint { evaluator: self, centre, model, slots, reverse });
+        self.instructions.run(Adjoint { evaluator: self, centre, model, slots, known: None, reverse });
+    }
+
+    /// [`Self::differentiate`] where the one-particle sums are known.
+    pub(crate) fn differentiate_from(
+        &self,
+        centre: usize,
+        model: &CentreModel,
+        slots: &[Vec<Slot>],
+        sums: &[Pack],
+        reverse: &mut Reverse,
+    ) {
+        self.instructions.run(Adjoint { evaluator: self, centre, model, slots, known: Some(sums), reverse });
     }
 }
 
@@ -71,18 +83,24 @@ struct Adjoint<'a> {
     centre: usize,
     model: &'a CentreModel,
     slots: &'a [Vec<Slot>],
+    /// The one-particle sums, if they are known.
+    known: Option<&'a [Pack]>,
     reverse: &'a mut Reverse,
 }
 
 impl Kernel for Adjoint<'_> {
     #[inline(always)]
     fn run<A: Arithmetic>(self) {
-        let Self { evaluator, centre, model, slots, reverse } = self;
+        let Self { evaluator, centre, model, slots, known, reverse } = self;
         let Tables { doubles, triples, .. } = &evaluator.tables;
-        reverse.sums.fill(Pack::ZERO);
         reverse.by_sums.fill(Pack::ZERO);
-        for (element, slots) in slots.iter().enumerate() {
-            evaluator.sum_products::<A>([centre, element], slots, reverse);
+        if let Some(sums) = known {
+            reverse.sums.copy_from_slice(sums);
+        } else {
+            reverse.sums.fill(Pack::ZERO);
+            for (element, slots) in slots.iter().enumerate() {
+                evaluator.sum_products::<A>([centre, element], slots, reverse);
+            }
         }
 
         let sums = &*Lanes::<A>::of(&mut reverse.sums);

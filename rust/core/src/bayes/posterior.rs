@@ -140,6 +140,29 @@ impl Posterior {
         }
     }
 
+    /// Standard deviation `s = sqrt(x^T Sigma x)` of one row, and its derivative by the row, `Sigma x / s`.
+    ///
+    /// The derivative is zero where the standard deviation is zero. The covariance itself is not formed: with an
+    /// ill-conditioned precision its entries would cancel in the product.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`] or [`Error::NotFinite`].
+    pub fn deviation(&self, row: &[f64]) -> Result<(f64, Vec<f64>)> {
+        let what = "the row";
+        if row.len() != self.dim() {
+            return Err(Error::Dimension { what, expected: self.dim(), given: row.len() });
+        }
+        let mut projections = self.inverse().project(row);
+        let deviation = projections.iter().map(|p| p * p).sum::<f64>().sqrt();
+        if !deviation.is_finite() {
+            return Err(Error::NotFinite { what, row: 0 });
+        }
+        if deviation > 0.0 {
+            projections.iter_mut().for_each(|p| *p /= deviation);
+        }
+        Ok((deviation, self.inverse().combine(&projections)))
+    }
+
     /// `ln det Sigma`.
     pub fn log_det(&self) -> f64 {
         log_det_covariance(&self.factor)
@@ -232,6 +255,26 @@ mod tests {
         assert!(close(posterior.covariance()[0], 1.0 / 17.0, 1.0));
         assert!(close(posterior.information(), 0.5 * (17.0_f64 / 2.0).ln(), 1.0));
         assert!(close(posterior.effective_dimension(), 15.0 / 17.0, 1.0));
+    }
+
+    #[test]
+    fn the_deviation_of_a_row_is_that_of_the_covariance() {
+        let dim = 11;
+        let data: Vec<f64> = (0..7 * dim).map(|i| (0.3 + i as f64 * 1.7).sin()).collect();
+        let mut posterior = Posterior::isotropic(dim, 1e-2, 2.0).unwrap();
+        posterior.update(&View::new(&data, 7, dim).unwrap()).unwrap();
+        let row: Vec<f64> = (0..dim).map(|i| (i as f64 * 0.9).cos()).collect();
+        let (deviation, derivative) = posterior.deviation(&row).unwrap();
+        let variance = posterior.variance(&View::new(&row, 1, dim).unwrap()).unwrap()[0];
+        assert!(close(deviation * deviation, variance, variance));
+        let covariance = posterior.covariance();
+        for (i, found) in derivative.iter().enumerate() {
+            let expected: f64 = (0..dim).map(|j| covariance[i * dim + j] * row[j]).sum::<f64>() / deviation;
+            assert!(close(*found, expected, derivative.iter().fold(0.0, |a, b| b.abs().max(a))));
+        }
+        assert_eq!(posterior.deviation(&[0.0; 11]).unwrap(), (0.0, vec![0.0; dim]));
+        assert!(matches!(posterior.deviation(&[1.0]), Err(Error::Dimension { expected: 11, given: 1, .. })));
+        assert!(matches!(posterior.deviation(&[f64::NAN; 11]), Err(Error::NotFinite { .. })));
     }
 
     #[test]

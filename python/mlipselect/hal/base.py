@@ -1,0 +1,132 @@
+"""The base potential of biased dynamics: a linear potential, any ASE calculator, or what makes one."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from mlipselect.descriptors.base import ForwardPass
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.models import LinearPotential
+
+BaseLike: TypeAlias = Any
+"""A `LinearPotential`, an ASE calculator, or a function without arguments that returns a calculator."""
+
+
+@dataclass(frozen=True)
+class BaseResults:
+    """What the base potential says of a structure.
+
+    Attributes
+    ----------
+    energy : float
+        Energy in eV.
+    forces : ndarray of shape (n_atoms, 3)
+        Forces in eV/Å.
+    stress : ndarray of shape (6,) or None
+        Stress in eV/Å^3 with ASE's order and sign; None if it was not asked for and does not come for free.
+    """
+
+    energy: float
+    forces: NDArray[np.float64]
+    stress: NDArray[np.float64] | None
+
+
+def fresh(base: BaseLike) -> Any:
+    """Return a base potential that remembers nothing: a `LinearPotential` as it is, or a new calculator.
+
+    Of a calculator a copy is made, so it should be given before its first use.
+
+    Raises
+    ------
+    InvalidInputError
+        It is none of these.
+    """
+    if isinstance(base, LinearPotential):
+        return base
+    if hasattr(base, "get_property"):
+        return copy.deepcopy(base)
+    if callable(base):
+        made = base()
+        if isinstance(made, LinearPotential) or hasattr(made, "get_property"):
+            return made
+        raise InvalidInputError(f"base: expected a function that returns an ASE calculator, got {type(made).__name__}")
+    raise InvalidInputError(
+        f"base: expected a LinearPotential, an ASE calculator or a function that returns one, got {type(base).__name__}"
+    )
+
+
+def evaluate(base: Any, atoms: Atoms, forward: ForwardPass | None = None, *, with_stress: bool) -> BaseResults:
+    """Compute energy, forces and, if asked for or for free, stress of the base potential.
+
+    Parameters
+    ----------
+    base : LinearPotential or ase.calculators.calculator.Calculator
+        The potential.
+    atoms : ase.Atoms
+        The structure.
+    forward : ForwardPass, optional
+        The pass of the descriptor of a `LinearPotential` over the structure, if it was made already.
+    with_stress : bool
+        Whether to ask a calculator for the stress.
+    """
+    if isinstance(base, LinearPotential):
+        prediction = base.predict(atoms) if forward is None else base.predict_from(atoms, forward)
+        return BaseResults(prediction.energy, prediction.forces, stress_of(prediction.virial, atoms))
+    forces = np.array(base.get_property("forces", atoms), dtype=np.float64)
+    energy = float(base.get_property("energy", atoms))
+    stress = np.array(base.get_property("stress", atoms), dtype=np.float64) if with_stress else None
+    return BaseResults(energy, forces, stress)
+
+
+def stress_of(virial: NDArray[np.float64], atoms: Atoms) -> NDArray[np.float64] | None:
+    """Return minus a virial over the volume; None without a cell of three vectors."""
+    if atoms.cell.rank < 3:
+        return None
+    volume: float = abs(np.linalg.det(np.asarray(atoms.cell)))
+    return -virial / volume
+
+
+def load_base(name: str | os.PathLike[str]) -> BaseLike:
+    """Load a base potential by the name that the command line has for it.
+
+    Parameters
+    ----------
+    name : str or path
+        The file of a `LinearPotential`, or ``MODULE:CALLABLE``, a function without arguments that returns an ASE
+        calculator. MODULE is importable, or a file such as ``calculators.py`` in the current folder.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no such file, module or function.
+    """
+    text = os.fspath(name)
+    module, _, function = text.rpartition(":")
+    if not module or Path(text).exists():
+        return LinearPotential.load(text)
+    found = _imported(module.removesuffix(".py"), text)
+    made: Callable[[], Any] | None = getattr(found, function, None)
+    if not callable(made):
+        raise InvalidInputError(f"base: {text}: expected a function {function!r} in {module}, got none")
+    return made
+
+
+def _imported(module: str, text: str) -> Any:
+    here = os.fspath(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise InvalidInputError(f"base: {text}: cannot be imported: {error}") from error

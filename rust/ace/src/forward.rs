@@ -1,0 +1,122 @@
+//! The forward pass of one structure, which its features and all linear models of them share.
+
+use rayon::prelude::*;
+
+use crate::arithmetic::Pack;
+use crate::descriptor::{AceBasis, CHUNK};
+use crate::error::{Error, StructureProblem};
+use crate::evaluate::{LinearModel, Slot};
+use crate::geometry::Structure;
+use crate::predict::{Predictions, Pulls};
+use crate::sites::Scratch;
+
+/// The neighbours and the one-particle sums of all atoms of a structure, and the mean of their rows.
+///
+/// It takes some kilobytes of memory per atom.
+#[derive(Debug)]
+pub struct Forward {
+    n_atoms: usize,
+    /// For each chunk of atoms, the visits in their order.
+    chunks: Vec<Vec<Visit>>,
+    row: Vec<f64>,
+}
+
+/// The atoms in the lanes of one visit, all of one element.
+#[derive(Debug)]
+struct Visit {
+    atoms: Vec<usize>,
+    centre: usize,
+    slots: Vec<Vec<Slot>>,
+    sums: Vec<Pack>,
+}
+
+impl Forward {
+    /// The mean of the rows of the atoms.
+    pub fn row(&self) -> &[f64] {
+        &self.row
+    }
+}
+
+impl AceBasis {
+    /// Visits all atoms of a structure once.
+    ///
+    /// The result is the same, bit for bit, for any number of threads.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Structure`] if the structure cannot be described.
+    pub fn forward(&self, structure: &Structure<'_>) -> Result<Forward, Error> {
+        self.pass(structure).map_err(|problem| problem.at(0))
+    }
+
+    fn pass(&self, structure: &Structure<'_>) -> Result<Forward, StructureProblem> {
+        let sites = self.visitor.prepare(structure)?;
+        let n_atoms = structure.len();
+        let parts: Vec<_> = (0..n_atoms.div_ceil(CHUNK))
+            .into_par_iter()
+            .map(|k| {
+                let mut partial = vec![0.0; self.n_features()];
+                let mut visits = Vec::new();
+                let atoms = k * CHUNK..n_atoms.min((k + 1) * CHUNK);
+                self.visitor.visit(&sites, atoms, |atoms, centre, scratch| {
+                    let Scratch { slots, workspace, .. } = scratch;
+                    self.evaluator().evaluate(centre, slots, workspace);
+                    // Lanes without an atom are zero.
+                    self.write(centre, workspace, &mut partial, |pack| pack.sum());
+                    let sums = workspace.sums.clone();
+                    visits.push(Visit { atoms: atoms.to_vec(), centre, slots: slots.clone(), sums });
+                })?;
+                Ok((partial, visits))
+            })
+            .collect();
+        let (mut row, mut chunks) = (vec![0.0; self.n_features()], Vec::with_capacity(parts.len()));
+        for part in parts {
+            let (partial, visits) = part?;
+            row.iter_mut().zip(partial).for_each(|(total, sum)| *total += sum);
+            chunks.push(visits);
+        }
+        row.iter_mut().for_each(|total| *total /= n_atoms as f64);
+        Ok(Forward { n_atoms, chunks, row })
+    }
+
+    /// Energies, forces and virials of the linear model with the given weights, as [`Self::predict`] computes them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WeightCount`] or [`Error::Weight`] where there is not one finite weight per feature.
+    pub fn predict_from(&self, forward: &Forward, weights: &[f64]) -> Result<Predictions, Error> {
+        self.check_weights(weights)?;
+        let model = LinearModel::new(self.basis(), &self.evaluator().tables, weights);
+        let mut out = Predictions {
+            site_energies: vec![0.0; forward.n_atoms],
+            energies: vec![0.0],
+            forces: vec![[0.0; 3]; forward.n_atoms],
+            virials: vec![[0.0; 6]],
+        };
+        let chunks: Vec<_> = out
+            .site_energies
+            .par_chunks_mut(CHUNK)
+            .zip(&forward.chunks)
+            .enumerate()
+            .map(|(k, (energies, visits))| self.pull_from(&model, visits, k * CHUNK, energies))
+            .collect();
+        for pulls in chunks {
+            pulls.add_to(&mut out.forces, &mut out.virials[0]);
+        }
+        out.energies[0] = out.site_energies.iter().sum();
+        Ok(out)
+    }
+
+    /// Evaluates the model at the atoms of a chunk that begins with `first`.
+    fn pull_from(&self, model: &LinearModel, visits: &[Visit], first: usize, energies: &mut [f64]) -> Pulls {
+        let mut pulls = Pulls::default();
+        self.visitor.with_scratch(|scratch| {
+            for Visit { atoms, centre, slots, sums } in visits {
+                let reverse = &mut scratch.reverse;
+                self.evaluator().differentiate_from(*centre, &model.centres[*centre], slots, sums, reverse);
+                pulls.collect(atoms, slots, reverse, &mut energies[..], first);
+            }
+        });
+        pulls
+    }
+}
