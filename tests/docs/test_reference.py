@@ -49,7 +49,7 @@ def test_every_verb_of_the_command_is_described():
 def test_cited_sections_of_the_design_exist():
     n_citations = 0
     for source in SOURCES:
-        for citation in re.findall(r"\S+\.md\b(?: section [\d.]*\d)?", source.read_text(encoding="utf-8")):
+        for citation in re.findall(r"\S+\.md\b(?!\.\w)(?: section [\d.]*\d)?", source.read_text(encoding="utf-8")):
             path, _, section = citation.partition(" section ")
             page = ROOT / path.lstrip("(`")
             assert page.parent == DESIGN, f"{source}: {citation}"
