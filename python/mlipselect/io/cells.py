@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from mlipselect.io.frame import Frame
 from mlipselect.io.notes import Notes
+from mlipselect.utils.as_array import as_array
 
 #: Words in comments that programs write in each step of a run.
 _STEPS = frozenset({"i", "time", "step", "timestep", "timestep:", "step:", "md_step", "iteration", "bead:"})
@@ -16,7 +15,7 @@ _CELLS = ("cell", "box", "lattice", "unitcell", "unit_cell")
 
 def _is_cell(key: Any, value: Any) -> bool:
     """Tell a key that names a cell, and has the numbers of one."""
-    numbers = np.asarray(value)
+    numbers = as_array(value)
     return str(key).lower().startswith(_CELLS) and numbers.dtype.kind in "fi" and numbers.size in (3, 6, 9)
 
 

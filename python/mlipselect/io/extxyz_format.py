@@ -32,6 +32,7 @@ from mlipselect.io.kinds import are_words, fits_int32
 from mlipselect.io.misfits import remove_misfits
 from mlipselect.io.raw_frames import raw_frames
 from mlipselect.io.tolerant_extxyz import parse_extxyz
+from mlipselect.utils.as_array import as_array
 
 #: Keys of the comment line, in lower case, that say how the rest is read.
 RESERVED_KEYS = frozenset({"pbc", "lattice", "properties"})
@@ -214,10 +215,7 @@ def _key(key: Any, value: Any) -> str:
 
 def _is_numeric(value: Any) -> bool:
     """Tell whether a value of `info` can be a label: numbers, none of them missing."""
-    try:
-        return np.asarray(value).dtype.kind in "fiub"
-    except ValueError:  # ragged lists
-        return False
+    return as_array(value).dtype.kind in "fiub"
 
 
 def _value(key: str, value: Any) -> tuple[Any, str | None]:

@@ -97,7 +97,7 @@ class Frame:
         return self
 
     def build(self) -> Atoms:
-        """Return the structure, as `RawFrame.build` does."""
+        """Return the structure, as a frame that is still to be parsed does."""
         return self.atoms
 
     @property

@@ -24,6 +24,7 @@ from mlipselect.labels.names import (
 )
 from mlipselect.labels.options import CALCULATOR, LabelOptions
 from mlipselect.labels.values import Candidate, Labelled
+from mlipselect.utils.as_array import as_array
 
 _LOGGER = logging.getLogger("mlipselect")
 
@@ -241,4 +242,4 @@ def _is_other_energy(name: Name, chosen: Chosen) -> bool:
 
 
 def _is_numeric(value: Any) -> bool:
-    return value is None or np.asarray(value).dtype.kind in "fiu"
+    return value is None or as_array(value).dtype.kind in "fiu"

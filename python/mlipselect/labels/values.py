@@ -18,6 +18,7 @@ from mlipselect.io.formats.text import as_floats
 from mlipselect.io.frame import Frame
 from mlipselect.labels.named_units import NamedUnits, named_units
 from mlipselect.labels.names import PLACES, RESULTS, Kind, Name, Place, understand
+from mlipselect.utils.as_array import as_array
 
 Array = NDArray[np.float64]
 
@@ -126,7 +127,8 @@ class Labelled:
                 raise TypeError
             array = np.asarray(value, dtype=float)
         except (TypeError, ValueError):
-            shown = repr(value) if np.ndim(value) == 0 else f"values such as {np.ravel(np.asarray(value))[0]!r}"
+            held = as_array(value)
+            shown = f"values such as {held.ravel()[0]!r}" if held.ndim > 0 else repr(value)
             raise self.error(f"{name.key}: expected numbers, got {shown}") from None
         if array.shape not in shapes:
             expected = " or ".join(str(shape) for shape in shapes[:3])
