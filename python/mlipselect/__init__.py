@@ -12,7 +12,7 @@ from mlipselect.exceptions import (
 )
 from mlipselect.features import Designs, Features, balance_composition
 from mlipselect.featurize import featurize
-from mlipselect.hal import BiasedCalculator, Ramp, RelativeTau, Surrogate
+from mlipselect.hal import BiasedCalculator, Hal, Ramp, RelativeTau, Surrogate
 from mlipselect.io import Frame, Reading, iter_frames, read
 from mlipselect.models import LinearPotential, force_variance
 from mlipselect.selection import Selection, merge, select
@@ -45,6 +45,7 @@ __all__ = [
     "FeatureStore",
     "Features",
     "Frame",
+    "Hal",
     "InvalidInputError",
     "JuliaACE",
     "KMedoids",

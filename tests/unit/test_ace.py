@@ -301,6 +301,9 @@ def test_a_forward_pass_gives_the_row_and_any_linear_model(n_atoms):
         assert found.energy == pytest.approx(expected.energy, rel=1e-12)
         for name in ("forces", "virial", "site_energies"):
             assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=1e-10, abs=1e-12)
+    both = passed.predictions(np.array([w, 2.0 * w]))
+    assert (both[0].forces == passed.predict(w).forces).all()
+    assert both[1].virial == pytest.approx(2.0 * both[0].virial, rel=1e-12)
     one, four = (descriptor.forward(atoms, n_threads=n) for n in (1, 4))
     assert (one.row == four.row).all()
     assert (one.predict(w).forces == four.predict(w).forces).all()
@@ -309,5 +312,5 @@ def test_a_forward_pass_gives_the_row_and_any_linear_model(n_atoms):
 def test_a_forward_pass_refuses_what_features_refuse():
     with pytest.raises(StructureError, match="knows only"):
         ACE(["Na"], totaldegree=4).forward(bulk("Cu"))
-    with pytest.raises(InvalidInputError, match="weights"):
+    with pytest.raises(InvalidInputError, match="one weight per feature"):
         ACE(["Cu"], totaldegree=4).forward(bulk("Cu")).predict(np.ones(3))

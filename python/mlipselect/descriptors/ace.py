@@ -584,8 +584,12 @@ class AcePass:
 
     def predict(self, weights: npt.NDArray[np.float64]) -> Prediction:
         """Evaluate a linear model of the features: energy, forces and virial, as `ACE.predict`."""
-        sites, energies, forces, virials = self._basis.predict_from(self._inner, weights, self._n_threads)
-        return Prediction(float(energies[0]), forces, virials[0], sites)
+        return self.predictions(np.asarray(weights)[None])[0]
+
+    def predictions(self, weights: npt.NDArray[np.float64]) -> list[Prediction]:
+        """Evaluate linear models of the features, one for each row of `weights`; two cost less than twice one."""
+        found = self._basis.predict_from(self._inner, np.asarray(weights, dtype=float), self._n_threads)
+        return [Prediction(float(energy[0]), forces, virial[0], sites) for sites, energy, forces, virial in found]
 
 
 def _whole_number(value: int, name: str) -> int:

@@ -255,8 +255,8 @@ class ForwardPass(Protocol):
         """The mean of the features of the atoms, shape (n_features,)."""
         ...
 
-    def predict(self, weights: npt.NDArray[np.float64]) -> Prediction:
-        """Predict energy, forces and virial by the linear model with one weight per feature."""
+    def predictions(self, weights: npt.NDArray[np.float64]) -> list[Prediction]:
+        """Predict energy, forces and virial by linear models, one for each row of weights, shape (k, n_features)."""
         ...
 
 

@@ -1,7 +1,21 @@
 """Biased molecular dynamics towards what a surrogate is uncertain about, and structures taken from it."""
 
 from mlipselect.hal.calculator import BiasedCalculator
+from mlipselect.hal.hal import Hal
+from mlipselect.hal.pick import Pick
 from mlipselect.hal.surrogate import Deviation, Surrogate
 from mlipselect.hal.tau import Ramp, RelativeTau
+from mlipselect.hal.triggers import Seen, Trigger, make_trigger
 
-__all__ = ["BiasedCalculator", "Deviation", "Ramp", "RelativeTau", "Surrogate"]
+__all__ = [
+    "BiasedCalculator",
+    "Deviation",
+    "Hal",
+    "Pick",
+    "Ramp",
+    "RelativeTau",
+    "Seen",
+    "Surrogate",
+    "Trigger",
+    "make_trigger",
+]

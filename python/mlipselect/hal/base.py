@@ -15,7 +15,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from mlipselect.descriptors.base import ForwardPass
+from mlipselect.descriptors.base import Prediction
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.models import LinearPotential
 
@@ -66,7 +66,7 @@ def fresh(base: BaseLike) -> Any:
     )
 
 
-def evaluate(base: Any, atoms: Atoms, forward: ForwardPass | None = None, *, with_stress: bool) -> BaseResults:
+def evaluate(base: Any, atoms: Atoms, *, with_stress: bool) -> BaseResults:
     """Compute energy, forces and, if asked for or for free, stress of the base potential.
 
     Parameters
@@ -75,18 +75,20 @@ def evaluate(base: Any, atoms: Atoms, forward: ForwardPass | None = None, *, wit
         The potential.
     atoms : ase.Atoms
         The structure.
-    forward : ForwardPass, optional
-        The pass of the descriptor of a `LinearPotential` over the structure, if it was made already.
     with_stress : bool
         Whether to ask a calculator for the stress.
     """
     if isinstance(base, LinearPotential):
-        prediction = base.predict(atoms) if forward is None else base.predict_from(atoms, forward)
-        return BaseResults(prediction.energy, prediction.forces, stress_of(prediction.virial, atoms))
+        return of_prediction(base.predict(atoms), atoms)
     forces = np.array(base.get_property("forces", atoms), dtype=np.float64)
     energy = float(base.get_property("energy", atoms))
     stress = np.array(base.get_property("stress", atoms), dtype=np.float64) if with_stress else None
     return BaseResults(energy, forces, stress)
+
+
+def of_prediction(prediction: Prediction, atoms: Atoms) -> BaseResults:
+    """Return the results of a prediction of a `LinearPotential`."""
+    return BaseResults(prediction.energy, prediction.forces, stress_of(prediction.virial, atoms))
 
 
 def stress_of(virial: NDArray[np.float64], atoms: Atoms) -> NDArray[np.float64] | None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mlipselect.descriptors.base import DescriptorLike, ForwardPass, HasForwardPass, parameters_of
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.hal.base import BaseLike, BaseResults, evaluate, fresh, stress_of
+from mlipselect.hal.base import BaseLike, BaseResults, evaluate, fresh, of_prediction, stress_of
 from mlipselect.hal.surrogate import Deviation, Surrogate
 from mlipselect.hal.tau import Schedule, Tau, as_tau, mean_length
 from mlipselect.models import LinearPotential
@@ -139,8 +139,13 @@ class BiasedCalculator(Calculator):
         if with_stress and structure.cell.rank < 3:
             raise PropertyNotImplementedError("stress: expected a cell with three vectors")
         forward = self._shared_pass(structure)
-        base = evaluate(self.base, structure, forward, with_stress=self._wants_stress)
-        deviation = self.surrogate.deviation(structure, forward)
+        if forward is None:
+            base = evaluate(self.base, structure, with_stress=self._wants_stress)
+            deviation = self.surrogate.deviation(structure)
+        else:
+            sigma, weights = self.surrogate.weights(forward.row, len(structure))
+            of_base, of_deviation = self.base.predict_beside(structure, forward, weights)
+            base, deviation = of_prediction(of_base, structure), Deviation.of(sigma, of_deviation)
         self.results = self._combined(base, deviation, structure)
         if with_stress and "stress" not in self.results:
             raise PropertyNotImplementedError(

@@ -15,10 +15,10 @@ from mlipselect.descriptors.base import (
     Design,
     DesignDescriptor,
     DifferentiableDescriptor,
-    ForwardPass,
     HasForwardPass,
     HasPredictions,
     HasStructureFeatures,
+    Prediction,
     bound,
 )
 from mlipselect.exceptions import InvalidInputError
@@ -48,6 +48,11 @@ class Deviation:
     sigma: float
     gradient: NDArray[np.float64]
     virial: NDArray[np.float64] | None
+
+    @classmethod
+    def of(cls, sigma: float, prediction: Prediction) -> Deviation:
+        """Return the deviation whose derivatives are those of a linear model."""
+        return cls(sigma, -prediction.forces, prediction.virial)
 
 
 class Surrogate:
@@ -189,15 +194,13 @@ class Surrogate:
         """Return the variance of the energy per atom, in squares of `unit`."""
         return float(self._posterior.variance(self.row(atoms)[None], n_threads=self.n_threads)[0])
 
-    def deviation(self, atoms: Atoms, forward: ForwardPass | None = None) -> Deviation:
+    def deviation(self, atoms: Atoms) -> Deviation:
         """Compute the standard deviation of the energy of a structure, with its derivatives.
 
         Parameters
         ----------
         atoms : ase.Atoms
             The structure.
-        forward : ForwardPass, optional
-            The pass of the descriptor over the structure, if it was made already.
 
         Returns
         -------
@@ -209,17 +212,36 @@ class Surrogate:
         StructureError
             A structure that cannot be described.
         """
-        if forward is None and isinstance(self.descriptor, HasForwardPass):
+        forward = None
+        if isinstance(self.descriptor, HasForwardPass):
             forward = self.descriptor.forward(atoms, n_threads=self.n_threads)
         row = self.row(atoms) if forward is None else forward.row
-        sigma, weights = self._posterior.deviation(row * float(len(atoms)))
+        sigma, weights = self.weights(row, len(atoms))
         if sigma == 0.0:
             has_virials = isinstance(self.descriptor, HasPredictions | DesignDescriptor)
             return Deviation(0.0, np.zeros((len(atoms), 3)), np.zeros(6) if has_virials else None)
         if forward is not None:
-            found = forward.predict(weights)
-            return Deviation(sigma, -found.forces, found.virial)
+            return Deviation.of(sigma, forward.predictions(weights[None])[0])
         return Deviation(sigma, *self._derivatives(atoms, weights))
+
+    def weights(self, row: NDArray[np.float64], n_atoms: int) -> tuple[float, NDArray[np.float64]]:
+        """Return the standard deviation of the energy, and the weights of the linear model that has its derivatives.
+
+        Parameters
+        ----------
+        row : ndarray of shape (d,)
+            The mean of the features of the atoms.
+        n_atoms : int
+            Number of atoms.
+
+        Returns
+        -------
+        sigma : float
+            Standard deviation of the total energy.
+        weights : ndarray of shape (d,)
+            ``Sigma Phi / sigma``; zero where `sigma` is zero.
+        """
+        return self._posterior.deviation(row * float(n_atoms))
 
     def _derivatives(
         self, atoms: Atoms, weights: NDArray[np.float64]

@@ -303,3 +303,23 @@ def _problem(frame: Frame, text: str) -> str:
     except StructureError as error:
         return error.problem
     return text
+
+
+def problem_of(atoms: Atoms, limit: float) -> str | None:
+    """Say why a structure cannot be described, or which of its atoms are too close; None if it is sound.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        The structure.
+    limit : float
+        Fraction of the sum of covalent radii below which atoms are too close.
+    """
+    frame = Frame(atoms, None, 0)
+    _, contacts, problems = inspect(*flat_frames([frame]), covalent_radii, limit)
+    if problems:
+        return _problem(frame, problems[0][1])
+    if contacts:
+        _, first, second, distance, fraction = contacts[0]
+        return _contact(atoms, (first, second), distance, fraction)
+    return None

@@ -70,6 +70,8 @@ class Selection:
     expected_error : ExpectedError or None
         The error that a fit to core and picks is expected to have, after each pick; there with `until`, `energy_key` or
         a potential that was fitted to energies.
+    run : dict
+        Of structures that `Hal` took: why it ended, its counts, and how each was taken; else empty.
     """
 
     frames: list[Frame]
@@ -89,6 +91,7 @@ class Selection:
     inputs: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     expected_error: ExpectedError | None = None
+    run: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -185,4 +188,5 @@ class Selection:
             **({} if self.expected_error is None else {"expected_error": self.expected_error.record()}),
             "isolated": [[frame.source, frame.index] for frame in self.isolated],
             "rejected": [[item.source, item.index, item.reason] for item in self.rejected],
+            **({"run": self.run} if self.run else {}),
         }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::arithmetic::LANES;
 use crate::descriptor::{AceBasis, CHUNK, first_error};
 use crate::error::{Error, StructureProblem};
-use crate::evaluate::{LinearModel, Reverse, Slot};
+use crate::evaluate::{LinearModel, ModelReverse, Slot};
 use crate::geometry::Structure;
 use crate::sites::{Scratch, Sites};
 
@@ -50,7 +50,7 @@ impl Pulls {
         &mut self,
         lane_atoms: &[usize],
         slots: &[Vec<Slot>],
-        reverse: &Reverse,
+        reverse: &ModelReverse,
         energies: &mut [f64],
         first: usize,
     ) {
@@ -147,8 +147,8 @@ impl AceBasis {
         let first = atoms.start;
         self.visitor.visit(sites, atoms, |lane_atoms, centre, scratch| {
             let Scratch { slots, reverse, .. } = scratch;
-            self.evaluator().differentiate(centre, &model.centres[centre], slots, reverse);
-            pulls.collect(lane_atoms, slots, reverse, energies, first);
+            self.evaluator().differentiate(centre, [&model.centres[centre]], slots, None, reverse);
+            pulls.collect(lane_atoms, slots, &reverse.models[0], energies, first);
         })?;
         Ok(pulls)
     }

@@ -141,18 +141,18 @@ impl AceBasis {
         Ok(AceForward { inner: enter(py, n_threads, || self.inner.forward(structure))? })
     }
 
-    /// Energy, forces, virial and site energies of the linear model with the given weights.
+    /// Site energies, energy, forces and virial of each of the linear models with the given rows of weights.
     #[pyo3(signature = (forward, weights, n_threads=None))]
     fn predict_from<'py>(
         &self,
         py: Python<'py>,
         forward: &AceForward,
-        weights: PyReadonlyArray1<'py, f64>,
+        weights: PyReadonlyArray2<'py, f64>,
         n_threads: Option<Threads>,
-    ) -> PyResult<Predicted<'py>> {
-        let weights = weights.as_array().to_vec();
+    ) -> PyResult<Vec<Predicted<'py>>> {
+        let weights: Vec<Vec<f64>> = weights.as_array().rows().into_iter().map(|row| row.to_vec()).collect();
         let found = enter(py, n_threads, || self.inner.predict_from(&forward.inner, &weights))?;
-        predicted(py, found)
+        found.into_iter().map(|found| predicted(py, found)).collect()
     }
 
     /// Bytes of the design of a structure and of its computation.

@@ -5,7 +5,7 @@ mod linear_model;
 mod tables;
 mod values;
 
-pub(crate) use adjoint::Reverse;
+pub(crate) use adjoint::{ModelReverse, Reverse};
 pub(crate) use linear_model::LinearModel;
 pub(crate) use tables::{Combinations, SelfParts, Tables, by_parity};
 pub(crate) use values::{Evaluator, Slot, Workspace, couple, multiply, remove_self_part};

@@ -1,0 +1,140 @@
+"""`mlipselect hal`: from a potential and a few starts to structures worth a calculation, by biased dynamics."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from mlipselect.checkpoint import refuse_unusable
+from mlipselect.cli.common import (
+    add_descriptor_options,
+    add_general_options,
+    add_verb,
+    descriptor_from,
+    progress_from,
+    refuse_descriptor,
+)
+from mlipselect.cli.options import add_options
+from mlipselect.cli.outcome import report
+from mlipselect.descriptors.base import bound
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.hal import Hal, Surrogate
+from mlipselect.hal.base import BaseLike, load_base
+from mlipselect.hal.options import GROUPS
+from mlipselect.io.collection import Structures
+from mlipselect.io.rejected import RejectedFile
+from mlipselect.models import LinearPotential
+from mlipselect.selection.options import Method, Outputs
+from mlipselect.selection.outputs import output_for, structure_writer
+from mlipselect.utils.option import options_of
+
+SUMMARY = """\
+Explore with biased molecular dynamics, and take structures that are worth a calculation.
+
+Walkers move by the forces of the base potential, pushed towards what a linear model of the features is uncertain
+about. When a frame is far more uncertain than the training set, it is taken, and the model counts it as known from
+then on: so N structures are taken without a calculation or a new fit in between. Writes them in the order in which
+they were taken, without labels, and beside them a JSON file that says how each was found. Frames that fail a check
+end their trajectory and go to NAME.rejected.xyz."""
+
+EXAMPLES = """\
+  # with a potential fitted by mlipselect, which knows how uncertain it is
+  mlipselect fit train.xyz --totaldegree 12 -o si.npz
+  mlipselect hal start.xyz --core train.xyz --base si.npz -n 20 --temperature 300 900 -o picked.xyz
+
+  # with any calculator of ASE: calculators.py has a function make_mace() that returns it
+  mlipselect hal start.xyz --core train.xyz --base calculators:make_mace -n 50 --temperature 300 1200 \\
+      --workers 4 --checkpoint hal.ckpt -o picked.xyz
+"""
+
+
+def add_parser(verbs: Any) -> None:
+    """Describe the verb."""
+    parser = add_verb(verbs, "hal", SUMMARY, EXAMPLES)
+    parser.add_argument("starts", nargs="+", metavar="START", help="files with the structures that walkers begin with")
+    parser.add_argument(
+        "--base",
+        required=True,
+        metavar="POTENTIAL",
+        help="potential that moves the atoms: an archive of `mlipselect fit`, or MODULE:CALLABLE, a function without "
+        "arguments that returns a calculator of ASE",
+    )
+    parser.add_argument(
+        "--core",
+        nargs="+",
+        action="extend",
+        metavar="FILE",
+        help="the training set, which frames are compared with; without an archive as --base, it is also what the "
+        "linear model knows",
+    )
+    parser.add_argument("-n", type=int, default=50, metavar="N", help="structures to take (default: %(default)s)")
+    add_options(parser, Outputs, "output", required=True)
+    add_options(parser, Outputs, "checkpoint", "save_posterior", "strict")
+    for group in GROUPS.values():
+        add_options(parser.add_argument_group(group.title), group)
+    add_options(parser, Method, "random_state")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes that run walkers; the result does not depend on it (default: %(default)s)",
+    )
+    add_descriptor_options(parser)
+    add_general_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run, write, and show what was taken; return the exit code."""
+    base = load_base(options.base)
+    core = Structures(options.core or []) if options.core else None
+    starts = Structures(options.starts)
+    inputs = [*starts.paths, *([] if core is None else core.paths), *_file(options.base)]
+    with (
+        output_for(options.output, inputs, options.save_posterior) as output,
+        RejectedFile(options.output, inputs) as rejected,
+    ):
+        if options.checkpoint is not None:
+            refuse_unusable(options.checkpoint, inputs, [*output.targets, *rejected.targets])
+        named = {name: one for group in GROUPS.values() for name, one in options_of(group).items()}
+        values = {name: getattr(options, name) for name, one in named.items() if one.names(name)}
+        hal = Hal(
+            options.starts,
+            base,
+            _surrogate(options, base, starts, core),
+            options.n,
+            random_state=options.random_state,
+            workers=options.workers,
+            checkpoint=options.checkpoint,
+            progress=progress_from(options),
+            **values,
+        )
+        selection = hal.run()
+        writer = structure_writer(Outputs(strict=options.strict), output)
+        for frame in selection.frames:
+            writer.look(frame)
+        writer.refuse_several(len(selection.frames))
+        writer.tell()
+        selection.write_to(output, writer)
+        rejected.finish(selection.rejected)
+        output.publish()
+    return report(selection, options)
+
+
+def _file(base: str) -> list[str]:
+    return [base] if Path(base).exists() else []
+
+
+def _surrogate(options: argparse.Namespace, base: BaseLike, starts: Structures, core: Structures | None) -> Surrogate:
+    """Make the surrogate: of the potential if it is a linear one, else of the core."""
+    if isinstance(base, LinearPotential):
+        refuse_descriptor(options, "an archive as --base")
+        base.n_threads = options.n_threads
+        return Surrogate(base, core=options.core, n_threads=options.n_threads)
+    if core is None:
+        raise InvalidInputError("--core: expected the training set, as the base says nothing of its uncertainty")
+    examples = core.survey(False).examples + starts.survey(False).examples
+    descriptor = bound(descriptor_from(options, options.dtype or "float64"), examples)
+    return Surrogate(descriptor, core=options.core, n_threads=options.n_threads)

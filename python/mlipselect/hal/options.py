@@ -1,0 +1,188 @@
+"""The options of a run, each declared once: `Hal` and the command line are made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mlipselect.exceptions import InvalidInputError
+from mlipselect.hal.calculator import MAX_BIAS
+from mlipselect.hal.dynamics import MakeDynamics
+from mlipselect.hal.guards import Guards
+from mlipselect.hal.picking import Update
+from mlipselect.hal.tau import RelativeTau, Schedule, Tau, as_tau
+from mlipselect.hal.triggers import TRIGGERS, Trigger
+from mlipselect.hal.triggers.peak import FOLLOWERS
+from mlipselect.utils.option import option
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How walkers move."""
+
+    title: ClassVar[str] = "dynamics"
+
+    temperature: float | Sequence[float] = option(
+        300.0, "temperatures in K: walkers take them in turn (default: %(default)s)", type=float, nargs="+", metavar="K"
+    )
+    walkers: int | None = option(
+        None, "number of walkers (default: the number of temperatures, or of starts up to 8 if that is larger)",
+        type=int, metavar="N",
+    )  # fmt: skip
+    timestep: float = option(1.0, "time step in fs (default: %(default)s)", type=float, metavar="FS")
+    friction: float = option(
+        0.01, "friction of Langevin dynamics in 1/fs (default: %(default)s)", type=float, metavar="RATE"
+    )
+    pressure: float | None = option(
+        None, "pressure in GPa: the volume changes (default: constant volume)", type=float, metavar="GPA"
+    )
+    dynamics: MakeDynamics | None = option(None, "what makes other dynamics", flags=[])
+    burst: int = option(
+        100, "steps between one update of the posterior and the next (default: %(default)s)", type=int, metavar="STEPS"
+    )
+    tau: Tau | Schedule | None = option(
+        None, "constant strength of the bias (default: relative to the forces, see --tau-rel)", type=float,
+        metavar="TAU",
+    )  # fmt: skip
+    tau_rel: Schedule | None = option(
+        None, "bias force as a fraction of the force of the base, on average (default: 0.1)", type=float, metavar="F"
+    )
+    unbiased: str | None = option(None, "array of the starts that is true for atoms without a bias", metavar="KEY")
+    max_bias: float | None = option(
+        MAX_BIAS, "largest bias force, in mean forces of the base (default: %(default)s)", type=float, metavar="FACTOR"
+    )
+
+
+@dataclass(frozen=True)
+class Taking:
+    """What is taken."""
+
+    title: ClassVar[str] = "what is taken"
+
+    trigger: str | Trigger = option("extrapolation", "score of a frame (default: %(default)s)", choices=TRIGGERS)
+    threshold: float | None = option(
+        None, "smallest score that is worth taking (default: 3 for extrapolation and max-atom, 0.69 for gain, 0.4 for "
+        "relative-force)", type=float, metavar="SCORE",
+    )  # fmt: skip
+    at: str = option(
+        "threshold", "take the first frame above the threshold, or that at a peak above it (default: %(default)s)",
+        choices=FOLLOWERS,
+    )  # fmt: skip
+    check_every: int = option(
+        5, "steps from one look at the score to the next (default: %(default)s)", type=int, metavar="STEPS"
+    )
+    update: Update = option(
+        "structure", "what a frame tells the posterior: its energy, or its forces too (default: %(default)s)",
+        choices=["structure", "forces"],
+    )  # fmt: skip
+    min_distance: float | None = option(
+        0.01, "keep this distance from the core and from frames taken before, in typical differences "
+        "(default: %(default)s)", type=float, metavar="D",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ending:
+    """When a run ends before it has all structures."""
+
+    title: ClassVar[str] = "when to stop"
+
+    patience: int = option(
+        20, "stop after this many rounds in which no frame was taken (default: %(default)s)", type=int, metavar="ROUNDS"
+    )
+    stop_gain: float | None = option(
+        None, "stop before a frame that adds less than this fraction of the first gain", type=float, metavar="F"
+    )
+    max_steps: int | None = option(None, "stop after this many steps of all walkers together", type=int, metavar="N")
+    max_time: float | None = option(
+        None, "stop after this many seconds; what is taken then depends on the machine", type=float, metavar="SECONDS"
+    )
+
+
+GROUPS: dict[str, Any] = {"sampling": Sampling, "taking": Taking, "guards": Guards, "ending": Ending}
+"""The groups of options by their names in `HalOptions`."""
+
+
+@dataclass(frozen=True)
+class HalOptions:
+    """All options of a run, by groups."""
+
+    sampling: Sampling
+    taking: Taking
+    guards: Guards
+    ending: Ending
+
+    @classmethod
+    def gather(cls, values: dict[str, Any]) -> HalOptions:
+        """Sort options by their groups.
+
+        Raises
+        ------
+        InvalidInputError
+            A name that is no option, or a number out of its range.
+        """
+        known = {field.name: name for name, kind in GROUPS.items() for field in fields(kind)}
+        for name in values:
+            if name not in known:
+                raise InvalidInputError(f"{name}: no option of Hal, which has {', '.join(sorted(known))}")
+        made = {
+            group: kind(**{name: value for name, value in values.items() if known[name] == group})
+            for group, kind in GROUPS.items()
+        }
+        options = cls(**made)
+        options.check()
+        return options
+
+    def check(self) -> None:
+        """Refuse numbers out of their range."""
+        for group in (self.sampling, self.taking, self.ending):
+            for name in ("walkers", "burst", "check_every", "patience", "max_steps"):
+                value = getattr(group, name, None)
+                if value is not None and value < 1:
+                    raise InvalidInputError(f"{name}: expected at least 1, got {value}")
+        if not all(0.0 < temperature < np.inf for temperature in self.temperatures):
+            raise InvalidInputError(f"temperature: expected numbers above 0, got {self.sampling.temperature}")
+        if self.ending.stop_gain is not None and not 0.0 < self.ending.stop_gain < 1.0:
+            raise InvalidInputError(f"stop_gain: expected a fraction between 0 and 1, got {self.ending.stop_gain}")
+        if self.ending.max_time is not None and not self.ending.max_time > 0.0:
+            raise InvalidInputError(f"max_time: expected a number above 0, got {self.ending.max_time}")
+        if self.sampling.tau is not None and self.sampling.tau_rel is not None:
+            raise InvalidInputError("tau_rel: expected none with tau, which takes its place")
+        if self.sampling.dynamics is not None and self.sampling.pressure is not None:
+            raise InvalidInputError("pressure: expected none with dynamics, which have their own")
+
+    @property
+    def tau(self) -> Tau:
+        """What decides on the strength of the bias."""
+        relative = self.sampling.tau_rel
+        return as_tau(self.sampling.tau) if relative is None else RelativeTau(relative)
+
+    @property
+    def temperatures(self) -> list[float]:
+        """The temperatures, in K."""
+        given = self.sampling.temperature
+        return [float(given)] if isinstance(given, (int, float)) else [float(value) for value in given]
+
+    def recorded(self) -> dict[str, Any]:
+        """Return all options that are numbers or text, and the names of others, ready for JSON."""
+        values = {field.name: getattr(group, field.name) for group in vars(self).values() for field in fields(group)}
+        values["temperature"] = self.temperatures
+        return {name: value if _is_plain(value) else repr_of(value) for name, value in values.items()}
+
+
+def repr_of(value: Any) -> str:
+    """Name an object that is no number or text, in the same way in every run: a function by its name."""
+    return getattr(value, "__qualname__", None) or (
+        repr(value) if " at 0x" not in repr(value) else type(value).__qualname__
+    )
+
+
+def _is_plain(value: Any) -> bool:
+    return (
+        value is None
+        or isinstance(value, (str, int, float))
+        or (isinstance(value, list) and all(map(_is_plain, value)))
+    )

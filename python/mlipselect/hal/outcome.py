@@ -1,0 +1,72 @@
+"""What a run took, as the result of a selection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlipselect.features import Features
+from mlipselect.io.frame import Frame
+from mlipselect.selection.result import Selection
+
+if TYPE_CHECKING:
+    from mlipselect.hal.hal import Hal
+
+
+def selection_of(run: Hal) -> Selection:
+    """Return what a run took so far.
+
+    Parameters
+    ----------
+    run : Hal
+        The run.
+
+    Returns
+    -------
+    Selection
+        The structures, whose `info` has what is known of each under keys that begin with ``hal_``. Scores are variances
+        of the energy per atom. `run` has the counts, and why the run ended.
+    """
+    picks = run.picks
+    surrogate = run.surrogate
+    gains = np.array([pick.gain for pick in picks])
+    core = surrogate.core
+    pool: dict[str, Any] = {**run.starts.summary(), "candidates": run.counts["triggered"]}
+    return Selection(
+        frames=[Frame(pick.frame(), None, index) for index, pick in enumerate(picks)],
+        indices=np.arange(len(picks), dtype=np.int64),
+        scores=np.array([pick.uncertainty_per_atom**2 for pick in picks]),
+        information=0.5 * np.cumsum(gains),
+        effective_dimension=run.posterior.effective_dimension(),
+        posterior=run.posterior,
+        descriptor=surrogate.descriptor,
+        features=Features(run.rows(), np.array([len(pick.atoms) for pick in picks], dtype=np.int64)),
+        core_features=surrogate.core_features,
+        reasons=[pick.reason(run.trigger.name) for pick in picks],
+        rejected=run.rejected,
+        parameters={"n": run.n, "method": "hal", "random_state": run.seed_, **run.options.recorded()},
+        notes=_notes(run),
+        inputs={"pool": pool, "core": None if core is None else core.summary()},
+        seconds={"dynamics and selection": run.seconds},
+        run={"ended": run.ended, **dict(sorted(run.counts.items())), "picks": [pick.told() for pick in picks]},
+    )
+
+
+def _notes(run: Hal) -> list[str]:
+    """Say how many structures were taken and why the run ended, and what became of the other frames."""
+    counts = run.counts
+    why = "the run goes on" if run.ended is None else run.ended
+    notes = [f"{len(run.picks)} of {run.n} structures taken in {counts['steps']} steps: {why}"]
+    notes.append(
+        f"{counts['checks']} frames looked at, {counts['triggered']} triggered ({run.trigger.name} above "
+        f"{run.trigger.threshold:.3g}), {counts['rejected']} failed a check and ended their trajectories"
+    )
+    for name, text in (
+        ("near", "candidates passed over as near-duplicates"),
+        ("late", "candidates passed over: they no longer triggered after picks of the same round"),
+        ("capped", "steps with a limited bias force"),
+    ):
+        if counts[name]:
+            notes.append(f"{counts[name]} {text}")
+    return notes

@@ -1,0 +1,376 @@
+"""Runs of biased dynamics: the same for any workers and after any stop, with picks that `select` would score alike."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import units
+from ase.build import bulk
+from ase.io import read
+from ase.md.verlet import VelocityVerlet
+
+import mlipselect as ms
+from mlipselect.cli import main
+from mlipselect.demo import silicon_core
+from mlipselect.demo.potentials import label
+from mlipselect.hal import hal as hal_module
+from mlipselect.hal.checkpoint import HalCheckpoint
+from mlipselect.io import write_exact
+
+ACE = ms.ACE(["Si"], totaldegree=6)
+
+
+@pytest.fixture(scope="module")
+def core():
+    return label(silicon_core()[::4])
+
+
+@pytest.fixture(scope="module")
+def potential(core):
+    return ms.LinearPotential(ACE, reference_energies={"Si": 0.0}).fit(core)
+
+
+@pytest.fixture(scope="module")
+def surrogate(potential, core):
+    return ms.Surrogate(potential, core=core)
+
+
+def starts():
+    """Two crystals of 8 atoms, of which one has a vacancy."""
+    crystal = bulk("Si", a=5.43, cubic=True)
+    crystal.info = {"config_type": "bulk", "dft_energy": -3.0}
+    crystal.arrays["dft_force"] = np.ones((8, 3))
+    defect = crystal.copy()
+    del defect[0]
+    return [crystal, defect]
+
+
+OPTIONS = {"temperature": (600.0, 1200.0, 1800.0), "burst": 30, "tau": 0.0, "patience": 5}
+
+
+def made(potential, surrogate, n=6, **options):
+    return ms.Hal(starts(), potential, surrogate, n, **{**OPTIONS, **options})
+
+
+def told(run):
+    return [(pick.told(), pick.atoms.positions.tolist(), pick.atoms.cell.tolist()) for pick in run.picks]
+
+
+@pytest.fixture(scope="module")
+def whole(potential, surrogate):
+    run = made(potential, surrogate)
+    list(run)
+    return run
+
+
+def test_a_run_takes_what_was_asked_for(whole):
+    assert len(whole.picks) == 6
+    assert whole.ended == "all 6 structures were taken"
+    assert {pick.walker for pick in whole.picks} <= {0, 1, 2}
+    for pick in whole.picks:
+        assert pick.score > pick.threshold == 3.0
+        assert pick.nearest.endswith("(bulk)")
+
+
+def test_the_gains_are_those_of_select_with_the_same_posterior(whole, surrogate):
+    posterior = surrogate.posterior
+    for pick in whole.picks:
+        X = ms.featurize([pick.atoms], ACE)
+        selector = ms.BayesianSelector(1, score="logdet", posterior=posterior).fit(X)
+        assert pick.gain == pytest.approx(selector.scores_[0], rel=1e-8)
+        posterior = selector.posterior_
+    assert whole.posterior.logdet() == pytest.approx(posterior.logdet(), rel=1e-12)
+
+
+def test_a_round_is_greedy(whole):
+    rounds = {}
+    for pick in whole.picks:
+        rounds.setdefault(pick.round, []).append(pick.uncertainty_per_atom)
+    for deviations in rounds.values():
+        assert deviations == sorted(deviations, reverse=True)
+
+
+@pytest.mark.parametrize("workers", [2])
+def test_processes_take_the_same(whole, potential, surrogate, workers):
+    run = made(potential, surrogate, workers=workers)
+    list(run)
+    assert told(run) == told(whole)
+
+
+def test_a_cluster_takes_the_same(whole, potential, surrogate):
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        run = made(potential, surrogate, client=client)
+        list(run)
+    assert told(run) == told(whole)
+
+
+@pytest.mark.parametrize("at", ["threshold", "peak"])
+@pytest.mark.parametrize("bias", [{"tau": 0.3}, {"tau": None, "tau_rel": 0.3}])
+def test_a_run_that_is_stopped_in_any_round_takes_the_same(potential, surrogate, tmp_path, monkeypatch, at, bias):
+    options = {**bias, "at": at, "threshold": 2.0, "max_steps": 1500, "check_every": 4, "burst": 50}
+    expected = made(potential, surrogate, **options)
+    list(expected)
+    path = tmp_path / "hal.ckpt"
+    rounds = hal_module.Hal._round
+    found, said = None, []
+    while found is None:
+
+        def one_round(self, where, began=[]):  # noqa: B006 - a new list for each run
+            if began:
+                raise KeyboardInterrupt
+            began.append(True)
+            return rounds(self, where)
+
+        monkeypatch.setattr(hal_module.Hal, "_round", one_round)
+        run = made(potential, surrogate, checkpoint=path, **options)
+        try:
+            list(run)
+            found = run
+        except KeyboardInterrupt as interrupt:
+            said.append(str(interrupt))
+    assert len(said) >= 3
+    assert all("the same call goes on from it" in text for text in said)
+    assert told(found) == told(expected)
+    assert found.counts == expected.counts
+    assert found.selection.record() == expected.selection.record()
+
+
+def test_the_consumer_may_stop_and_go_on(whole, potential, surrogate):
+    run = made(potential, surrogate)
+    first = next(iter(run))
+    rest = list(run)
+    assert [first, *rest] == run.picks
+    assert told(run) == told(whole)
+
+
+def test_seeds_differ_and_repeat(whole, potential, surrogate):
+    other = made(potential, surrogate, random_state=1)
+    list(other)
+    assert told(other) != told(whole)
+
+
+def test_frames_that_fail_a_check_end_their_trajectory(potential, surrogate):
+    run = made(potential, surrogate, min_bond=1.0, max_steps=900)
+    list(run)
+    assert run.counts["rejected"] > 0
+    assert any("apart" in item.reason for item in run.rejected)
+    assert run.rejected[0].reason.startswith("step ")
+    for pick in run.picks:
+        assert run.options.guards.problem(pick.atoms, np.zeros((len(pick.atoms), 3)), 1e9, pick.atoms) is None
+
+
+def test_a_walker_that_explodes_begins_again(potential, surrogate):
+    run = made(potential, surrogate, timestep=40.0, max_steps=2000, n=50)
+    list(run)
+    assert run.counts["rejected"] > 3
+    assert run.ended is not None
+    assert {pick.start for pick in run.picks} <= {0, 1}
+
+
+def test_near_duplicates_are_passed_over(potential, surrogate):
+    run = made(potential, surrogate, min_distance=1e6)
+    list(run)
+    assert run.picks == []
+    assert run.counts["near"] > 0
+    assert run.ended == "no structure was worth taking in 5 rounds"
+
+
+def test_a_small_gain_ends_a_run(potential, surrogate):
+    run = made(potential, surrogate, n=50, stop_gain=0.6)
+    list(run)
+    gains = [pick.gain for pick in run.picks]
+    assert 0 < len(gains) < 50
+    assert min(gains) >= 0.6 * gains[0]
+    assert run.ended == "the next structure would add less than 0.6 of the first gain"
+
+
+def test_a_budget_of_steps_ends_a_run(potential, surrogate):
+    run = made(potential, surrogate, n=50, threshold=1e9, max_steps=200, patience=100)
+    assert list(run) == []
+    assert 200 <= run.counts["steps"] < 200 + 3 * 30
+
+
+def test_picks_with_their_forces_teach_more(potential, surrogate):
+    by_energy, by_forces = (made(potential, surrogate, update=update, n=1) for update in ("structure", "forces"))
+    first, second = next(iter(by_energy)), next(iter(by_forces))
+    assert (first.atoms.positions == second.atoms.positions).all()
+    rows = np.vstack([surrogate.row(first.atoms)[None], ACE.design(first.atoms).forces])
+    after = surrogate.posterior.copy()
+    after.update(np.ascontiguousarray(rows))
+    assert second.gain == pytest.approx(surrogate.posterior.logdet() - after.logdet(), rel=1e-8)
+    assert second.gain > first.gain
+
+
+@pytest.mark.parametrize("trigger", ["gain", "max-atom", "relative-force"])
+def test_other_triggers(potential, surrogate, trigger):
+    run = made(potential, surrogate, trigger=trigger, threshold=1e-3, n=2)
+    assert len(list(run)) == 2
+
+
+def test_pressure_changes_the_volume_and_a_stop_changes_nothing(potential, surrogate, tmp_path):
+    options = {"pressure": 2.0, "threshold": 1e9, "max_steps": 400, "patience": 100, "burst": 20}
+    expected = made(potential, surrogate, **options)
+    list(expected)
+    volumes = [walker.atoms.get_volume() for walker in expected._state.walkers]
+    assert np.ptp([*volumes, starts()[0].get_volume()]) > 0.1
+    path = tmp_path / "hal.ckpt"
+    begun = made(potential, surrogate, checkpoint=path, **options)
+    with hal_module.executor(begun._setup, 1) as where:
+        for _ in range(3):
+            begun._round(where)
+    begun._checkpoint.write(begun._state)
+    resumed = made(potential, surrogate, checkpoint=path, **options)
+    assert resumed.counts["steps"] == begun.counts["steps"] > 0
+    list(resumed)
+    for one, other in zip(resumed._state.walkers, expected._state.walkers, strict=True):
+        assert (one.atoms.positions == other.atoms.positions).all()
+        assert (one.atoms.cell.array == other.atoms.cell.array).all()
+
+
+def verlet(atoms, temperature, rng):
+    return VelocityVerlet(atoms, 1.0 * units.fs)
+
+
+def test_any_dynamics_of_ase(potential, surrogate):
+    run = made(potential, surrogate, dynamics=verlet, n=1)
+    assert len(list(run)) == 1
+
+
+def test_picks_carry_no_labels_of_their_start(whole):
+    for atoms in whole.selection.structures:
+        assert "dft_energy" not in atoms.info
+        assert set(atoms.arrays) == {"numbers", "positions"}
+        assert atoms.calc is None
+
+
+def test_unbiased_atoms_are_marked_by_an_array(potential, surrogate):
+    marked = starts()
+    for atoms in marked:
+        atoms.arrays["frozen"] = np.arange(len(atoms)) < 3
+    run = ms.Hal(marked, potential, surrogate, 1, temperature=600.0, unbiased="frozen", tau=0.1)
+    assert len(list(run)) == 1
+    with pytest.raises(ms.InvalidInputError, match="unbiased: structure 0 has no array 'frozen'"):
+        made(potential, surrogate, unbiased="frozen")
+
+
+def test_a_checkpoint_of_another_run_is_refused(potential, surrogate, tmp_path):
+    path = tmp_path / "hal.ckpt"
+    made(potential, surrogate, checkpoint=path)
+    with pytest.raises(ms.InvalidInputError, match="another run: burst was 30 and is 31"):
+        made(potential, surrogate, checkpoint=path, burst=31)
+    path.write_text("{}")
+    with pytest.raises(ms.InvalidInputError, match="no checkpoint of hal, or a damaged one"):
+        made(potential, surrogate, checkpoint=path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"burst": 0}, "burst: expected at least 1"),
+        ({"temperature": -1.0}, "temperature: expected numbers above 0"),
+        ({"speed": 3}, "speed: no option of Hal"),
+        ({"stop_gain": 2.0}, "stop_gain"),
+        ({"tau": 1.0, "tau_rel": 0.1}, "tau_rel: expected none with tau"),
+        ({"dynamics": verlet, "pressure": 1.0}, "pressure: expected none"),
+        ({"timestep": 0.0}, "timestep and friction"),
+        ({"n": 0}, "n and workers"),
+    ],
+)
+def test_options_out_of_their_range(potential, surrogate, wrong, message):
+    with pytest.raises(ms.InvalidInputError, match=message):
+        made(potential, surrogate, **wrong)
+
+
+def test_a_base_that_cannot_be_sent(potential, surrogate):
+    run = ms.Hal(starts(), lambda: potential.calculator(), surrogate, 1, workers=2)
+    with pytest.raises(ms.InvalidInputError, match="workers: base, surrogate and dynamics are sent"):
+        list(run)
+
+
+def test_a_base_without_a_surrogate(potential):
+    with pytest.raises(ms.InvalidInputError, match="surrogate: expected one"):
+        ms.Hal(starts(), potential.calculator(), n=1)
+
+
+def test_the_state_is_kept_to_the_last_bit(potential, surrogate, tmp_path):
+    run = made(potential, surrogate, at="peak", threshold=1e9, max_steps=200, checkpoint=tmp_path / "hal.ckpt")
+    list(run)
+    kept = HalCheckpoint(tmp_path / "hal.ckpt", run._identity(potential)).read(run.start_atoms(), "peak")
+    assert kept.record() == run._state.record()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, core, potential):
+    monkeypatch.chdir(tmp_path)
+    write_exact("train.xyz", core)
+    write_exact("start.xyz", starts())
+    potential.save("si.npz")
+    Path("bases.py").write_text(
+        "import mlipselect as ms\ndef make():\n    return ms.LinearPotential.load('si.npz').calculator()\n"
+    )
+    return tmp_path
+
+
+COMMAND = ["hal", "start.xyz", "--core", "train.xyz", "-n", "4", "--temperature", "600", "1500", "--burst", "20", "-q"]
+
+
+def test_the_command_writes_structures_and_how_they_were_found(folder):
+    assert main([*COMMAND, "--base", "si.npz", "-o", "picked.xyz"]) == 0
+    found, record = read("picked.xyz", ":"), json.loads(Path("picked.json").read_text())
+    assert len(found) == 4
+    assert [atoms.info["mlipselect_rank"] for atoms in found] == [1, 2, 3, 4]
+    for atoms, kept in zip(found, record["run"]["picks"], strict=True):
+        assert atoms.info["hal_step"] == kept["step"]
+        assert atoms.info["hal_score"] == kept["score"] > kept["threshold"]
+        assert kept["nearest"].startswith("train.xyz, frame ")
+    assert record["run"]["ended"] == "all 4 structures were taken"
+    assert record["parameters"]["method"] == "hal"
+    assert record["reasons"][0].startswith("extrapolation ")
+    again = ms.Hal(
+        "start.xyz",
+        ms.LinearPotential.load("si.npz"),
+        ms.Surrogate(ms.LinearPotential.load("si.npz"), core="train.xyz"),
+        4,
+        temperature=(600.0, 1500.0),
+        burst=20,
+    )
+    again.run().write("again.xyz")
+    assert Path("again.xyz").read_bytes() == Path("picked.xyz").read_bytes()
+    assert Path("again.json").read_bytes() == Path("picked.json").read_bytes()
+
+
+def test_the_command_takes_a_calculator_of_a_module(folder):
+    options = ["--base", "bases.py:make", "--totaldegree", "6", "--threshold", "1.5", "-o", "picked.xyz"]
+    assert main([*COMMAND, *options]) == 0
+    assert len(read("picked.xyz", ":")) == 4
+
+
+def test_the_command_writes_what_it_rejected(folder):
+    assert main([*COMMAND, "--base", "si.npz", "-o", "picked.xyz", "--min-bond", "1.0", "--max-steps", "600"]) in (
+        0,
+        3,
+    )
+    rejected = read("picked.rejected.xyz", ":")
+    assert any("apart" in atoms.info["mlipselect_rejected"] for atoms in rejected)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--base", "nothing.npz"], "nothing.npz"),
+        (["--base", "bases:absent"], "expected a function 'absent'"),
+        (["--base", "absent:make"], "cannot be imported"),
+        (["--base", "si.npz", "--totaldegree", "4"], "--totaldegree: expected no descriptor"),
+    ],
+)
+def test_the_command_says_what_is_wrong(folder, capsys, options, message):
+    assert main([*COMMAND, *options, "-o", "picked.xyz"]) == 1
+    assert message in capsys.readouterr().err
+    assert not Path("picked.xyz").exists()
