@@ -26,7 +26,7 @@ fn value(score: BayesianScore, sigma: &Square, x: &[f64], added: &[&[f64]], targ
             }
             invert(inner).1
         }
-        BayesianScore::PoolVariance => mean(&fall),
+        BayesianScore::PoolVariance { .. } => mean(&fall),
         BayesianScore::PoolStd { .. } => mean(&|t| variance(t).sqrt() - (variance(t) - fall(t)).max(0.0).sqrt()),
     }
 }

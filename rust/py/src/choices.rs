@@ -13,12 +13,12 @@ pub(crate) fn engine(name: &str) -> PyResult<Engine> {
     }
 }
 
-/// A score of Bayesian selection; `max_memory` applies to `pool_std`.
+/// A score of Bayesian selection; `max_memory` applies to those with a target.
 pub(crate) fn score(name: &str, max_memory: usize) -> PyResult<BayesianScore> {
     match name {
         "energy" => Ok(BayesianScore::Energy),
         "logdet" => Ok(BayesianScore::LogDet),
-        "pool_variance" => Ok(BayesianScore::PoolVariance),
+        "pool_variance" => Ok(BayesianScore::PoolVariance { max_memory }),
         "pool_std" => Ok(BayesianScore::PoolStd { max_memory }),
         other => {
             Err(invalid(format!("score must be 'energy', 'logdet', 'pool_variance' or 'pool_std', given '{other}'")))

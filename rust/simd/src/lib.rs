@@ -85,37 +85,60 @@ pub fn level() -> Level {
 ///
 /// The body is another function, marked `#[inline(always)]` like all that it calls, so that it is compiled for the
 /// instructions of its caller. `= body::<FUSED>` tells it whether to multiply and add in one instruction; `= body` is for
-/// bodies that never do. A call costs one load and one comparison, and the version that it chooses is not inlined.
+/// bodies that never do. `= body::<FUSED>, wide` compiles a third version for AVX-512, for bodies whose loops fill its
+/// registers. A call costs one load and one or two comparisons, and the version that it chooses is not inlined.
 #[macro_export]
 macro_rules! for_this_processor {
     ($(#[$attribute:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $out:ty)?
      = $body:ident::<FUSED>) => {
         $crate::for_this_processor! {
             @define [$(#[$attribute])* $visibility] $name($($argument: $type),*) ($(-> $out)?)
-            [$body::<{ $crate::BASELINE_IS_FUSED }>] [$body::<true>]
+            [$body::<{ $crate::BASELINE_IS_FUSED }>] [$body::<true>] []
+        }
+    };
+    ($(#[$attribute:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $out:ty)?
+     = $body:ident::<FUSED>, wide) => {
+        $crate::for_this_processor! {
+            @define [$(#[$attribute])* $visibility] $name($($argument: $type),*) ($(-> $out)?)
+            [$body::<{ $crate::BASELINE_IS_FUSED }>] [$body::<true>] [$body::<true>]
         }
     };
     ($(#[$attribute:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $out:ty)?
      = $body:ident) => {
         $crate::for_this_processor! {
-            @define [$(#[$attribute])* $visibility] $name($($argument: $type),*) ($(-> $out)?) [$body] [$body]
+            @define [$(#[$attribute])* $visibility] $name($($argument: $type),*) ($(-> $out)?) [$body] [$body] []
+        }
+    };
+    ($(#[$attribute:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $out:ty)?
+     = $body:ident, wide) => {
+        $crate::for_this_processor! {
+            @define [$(#[$attribute])* $visibility] $name($($argument: $type),*) ($(-> $out)?) [$body] [$body] [$body]
         }
     };
     (@define [$($head:tt)*] $name:ident($($argument:ident: $type:ty),*) ($($out:tt)*)
-     [$($baseline:tt)*] [$($avx2:tt)*]) => {
+     [$($baseline:tt)*] [$($avx2:tt)*] [$($avx512:tt)*]) => {
         $($head)* fn $name($($argument: $type),*) $($out)* {
             #[cfg(target_arch = "x86_64")]
             {
-                #[target_feature(enable = "avx2,fma")]
-                fn with_avx2($($argument: $type),*) $($out)* {
-                    $($avx2)*($($argument),*)
+                $crate::for_this_processor! {
+                    @call Avx512 "avx512f,avx512bw,avx512vnni,avx2,fma" ($($argument: $type),*) ($($out)*) [$($avx512)*]
                 }
-                if $crate::level() >= $crate::Level::Avx2 {
-                    // SAFETY: the processor has the features that the function is compiled for.
-                    return unsafe { with_avx2($($argument),*) };
+                $crate::for_this_processor! {
+                    @call Avx2 "avx2,fma" ($($argument: $type),*) ($($out)*) [$($avx2)*]
                 }
             }
             $($baseline)*($($argument),*)
+        }
+    };
+    (@call $level:ident $features:literal ($($argument:ident: $type:ty),*) ($($out:tt)*) []) => {};
+    (@call $level:ident $features:literal ($($argument:ident: $type:ty),*) ($($out:tt)*) [$($body:tt)*]) => {
+        if $crate::level() >= $crate::Level::$level {
+            #[target_feature(enable = $features)]
+            fn with_features($($argument: $type),*) $($out)* {
+                $($body)*($($argument),*)
+            }
+            // SAFETY: the processor has the features that the function is compiled for.
+            return unsafe { with_features($($argument),*) };
         }
     };
 }
@@ -126,6 +149,10 @@ mod tests {
 
     for_this_processor! {
         fn multiply_add(a: f64, b: f64, c: f64) -> (bool, f64) = multiply_add_body::<FUSED>
+    }
+
+    for_this_processor! {
+        fn wide_multiply_add(a: f64, b: f64, c: f64) -> (bool, f64) = multiply_add_body::<FUSED>, wide
     }
 
     #[inline(always)]
@@ -149,6 +176,7 @@ mod tests {
         let (fused, value) = multiply_add(2.0, 3.0, 4.0);
         assert_eq!(fused, first >= Level::Avx2 || BASELINE_IS_FUSED);
         assert_eq!(value, 10.0);
+        assert_eq!(wide_multiply_add(2.0, 3.0, 4.0), (fused, value));
         let mut numbers = [1.0, -2.0];
         negate(&mut numbers);
         assert_eq!(numbers, [-1.0, 2.0]);

@@ -4,6 +4,9 @@
 //! `S (I - gamma z z^T)` is a square root of that (Potter's form; Bierman 1977, section V.3). The directions `w` update
 //! the variances of many candidates at once; the maps `z` evaluate one candidate without subtracting variances.
 
+use std::sync::Arc;
+
+use mlipselect_simd::for_this_processor;
 use rayon::prelude::*;
 
 use crate::bayes::posterior::Posterior;
@@ -14,6 +17,7 @@ use crate::linalg::{LANES, Panels, project};
 const PENDING: usize = if cfg!(test) { 16 } else { 256 };
 
 /// The map `q -> q - gamma (z.q) z` of an observation with the whitened row `z`.
+#[derive(Clone)]
 struct Map {
     z: Vec<f64>,
     gamma: f64,
@@ -21,8 +25,7 @@ struct Map {
 
 impl Map {
     fn apply(&self, q: &mut [f64]) {
-        let step = self.gamma * dot(&self.z, q);
-        q.iter_mut().zip(&self.z).for_each(|(q, z)| *q -= step * z);
+        add_multiple(-self.gamma * dot(&self.z, q), &self.z, q);
     }
 }
 
@@ -30,7 +33,7 @@ impl Map {
 ///
 /// Directions are numbered from 0 in the order of the observations.
 pub(crate) struct RunningPosterior {
-    base: Posterior,
+    base: Arc<Posterior>,
     /// Number of directions that `base` contains.
     base_count: usize,
     /// Rows that `base` does not contain, row after row, and their maps.
@@ -46,7 +49,21 @@ pub(crate) struct RunningPosterior {
 impl RunningPosterior {
     pub(crate) fn new(base: Posterior) -> Self {
         let directions = Panels::new(base.dim());
+        let base = Arc::new(base);
         Self { base, base_count: 0, pending: Vec::new(), maps: Vec::new(), directions, first: 0, information: 0.0 }
+    }
+
+    /// The same posterior, to be continued on its own. It does not keep earlier directions.
+    pub(crate) fn fork(&self) -> Self {
+        Self {
+            base: self.base.clone(),
+            base_count: self.base_count,
+            pending: self.pending.clone(),
+            maps: self.maps.clone(),
+            directions: Panels::new(self.dim()),
+            first: self.count(),
+            information: self.information,
+        }
     }
 
     /// Information of all observations since the start, in nat.
@@ -89,9 +106,14 @@ impl RunningPosterior {
         (self.base.inverse(), self.base_count)
     }
 
+    /// The posterior that the factor of [`RunningPosterior::base`] belongs to.
+    pub(crate) fn base_posterior(&self) -> &Arc<Posterior> {
+        &self.base
+    }
+
     /// The posterior of everything observed, factored anew.
     pub(crate) fn posterior(&self) -> Posterior {
-        let mut posterior = self.base.clone();
+        let mut posterior = Posterior::clone(&self.base);
         if !self.pending.is_empty() {
             posterior.absorb(self.pending.clone());
         }
@@ -108,6 +130,18 @@ impl RunningPosterior {
     /// Apply the pending maps to `S^T x`, with `S` of [`RunningPosterior::base`].
     pub(crate) fn apply_maps(&self, q: &mut [f64]) {
         self.maps.iter().for_each(|map| map.apply(q));
+    }
+
+    /// [`RunningPosterior::apply_maps`] to some vectors, one after the other.
+    pub(crate) fn apply_maps_to(&self, vectors: &mut [f64]) {
+        let dim = self.dim();
+        self.maps.iter().for_each(|map| vectors.chunks_exact_mut(dim).for_each(|q| map.apply(q)));
+    }
+
+    /// Apply the pending maps to some vectors, one after the other, with the last map first.
+    pub(crate) fn apply_maps_back(&self, vectors: &mut [f64]) {
+        let dim = self.dim();
+        self.maps.iter().rev().for_each(|map| vectors.chunks_exact_mut(dim).for_each(|z| map.apply(z)));
     }
 
     /// [`RunningPosterior::whiten`] of rows, one after the other.
@@ -173,7 +207,7 @@ impl RunningPosterior {
     }
 
     fn refactor(&mut self) {
-        self.base.absorb(std::mem::take(&mut self.pending));
+        Arc::make_mut(&mut self.base).absorb(std::mem::take(&mut self.pending));
         self.maps.clear();
         self.base_count = self.count();
     }
@@ -194,8 +228,35 @@ impl RunningPosterior {
     }
 }
 
-pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+for_this_processor! {
+    /// Scalar product, in sixteen independent sums that a processor can add in parallel.
+    pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 = dot_body::<FUSED>, wide
+}
+
+#[inline(always)]
+fn dot_body<const FUSED: bool>(a: &[f64], b: &[f64]) -> f64 {
+    let (a, rest_a) = a.as_chunks::<16>();
+    let (b, rest_b) = b.as_chunks::<16>();
+    let rest: f64 = rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum();
+    let mut sums = [0.0; 16];
+    for (a, b) in a.iter().zip(b) {
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum = if FUSED { a.mul_add(*b, *sum) } else { *sum + a * b };
+        }
+    }
+    sums.iter().sum::<f64>() + rest
+}
+
+for_this_processor! {
+    /// Add a multiple of `x` to `out`.
+    fn add_multiple(factor: f64, x: &[f64], out: &mut [f64]) = add_multiple_body::<FUSED>, wide
+}
+
+#[inline(always)]
+fn add_multiple_body<const FUSED: bool>(factor: f64, x: &[f64], out: &mut [f64]) {
+    for (out, x) in out.iter_mut().zip(x) {
+        *out = if FUSED { x.mul_add(factor, *out) } else { *out + factor * x };
+    }
 }
 
 #[cfg(test)]

@@ -28,27 +28,11 @@ pub(crate) struct Lazy {
 impl Lazy {
     /// The open candidate with the largest score, the first of those that tie.
     pub(crate) fn next(&mut self, score: &mut dyn Score, pool: &Pool<'_>, taken: &[bool]) -> Option<Pick> {
-        let (last, mut step) = match self.last {
-            Some(last) if !score.may_rise() => (last, self.decline),
-            _ => (first_guess(score, pool, taken), 0.0),
+        let contenders = match score.contenders(pool, taken) {
+            Some(contenders) => contenders,
+            None => self.contenders(score, pool, taken),
         };
-        if self.last.is_none() || score.may_rise() {
-            self.tops = vec![f64::NEG_INFINITY; taken.len().div_ceil(PART)];
-            (0..self.tops.len()).for_each(|part| self.look_at(part, score.bounds(), taken));
-        }
-        // Candidates that are left out have bounds below the guess, so an exact score not below it is the best of all.
-        let (contenders, best) = loop {
-            let guess = if step.is_finite() { last - step } else { f64::NEG_INFINITY };
-            let contenders = self.at_least(score.bounds(), near_tie_limit(guess), taken);
-            let stale: Vec<usize> = contenders.iter().copied().filter(|&i| !score.is_exact(i)).collect();
-            score.tighten(pool, &stale, near_tie_limit(guess));
-            self.follow(score.bounds(), taken, &stale);
-            let best = best_exact(score, &contenders);
-            if best >= guess {
-                break (contenders, best);
-            }
-            step = if step > 0.0 { 2.0 * step } else { FIRST_DECLINE * last.abs() + f64::MIN_POSITIVE };
-        };
+        let best = best_exact(score, &contenders);
         let limit = near_tie_limit(best);
         let near: Vec<usize> =
             contenders.into_iter().filter(|&i| score.bounds()[i] >= limit && score.is_exact(i)).collect();
@@ -72,6 +56,31 @@ impl Lazy {
         Some(Pick { index, score: score.bounds()[index] })
     }
 
+    /// The candidates that may tie with the best, which is exact, found by their bounds.
+    fn contenders(&mut self, score: &mut dyn Score, pool: &Pool<'_>, taken: &[bool]) -> Vec<usize> {
+        let (last, mut step) = match self.last {
+            Some(last) if !score.may_rise() => (last, self.decline),
+            _ => (first_guess(score, pool, taken), 0.0),
+        };
+        if self.last.is_none() || score.may_rise() {
+            self.tops = vec![f64::NEG_INFINITY; taken.len().div_ceil(PART)];
+            (0..self.tops.len()).for_each(|part| self.look_at(part, score.bounds(), taken));
+        }
+        // Candidates that are left out have bounds below the guess, so an exact score not below it is the best of all.
+        loop {
+            let guess = if step.is_finite() { last - step } else { f64::NEG_INFINITY };
+            let contenders = self.at_least(score.bounds(), near_tie_limit(guess), taken);
+            let stale: Vec<usize> = contenders.iter().copied().filter(|&i| !score.is_exact(i)).collect();
+            score.tighten(pool, &stale, near_tie_limit(guess));
+            self.follow(score.bounds(), taken, &stale);
+            let best = best_exact(score, &contenders);
+            if best >= guess {
+                return contenders;
+            }
+            step = if step > 0.0 { 2.0 * step } else { FIRST_DECLINE * last.abs() + f64::MIN_POSITIVE };
+        }
+    }
+
     /// Open candidates whose bound is not below the limit.
     fn at_least(&self, bounds: &[f64], limit: f64, taken: &[bool]) -> Vec<usize> {
         let mut out = Vec::new();
@@ -85,7 +94,8 @@ impl Lazy {
     /// Update the parts of candidates, given in ascending order, whose bounds may have changed.
     fn follow(&mut self, bounds: &[f64], taken: &[bool], changed: &[usize]) {
         let mut last = None;
-        for part in changed.iter().map(|i| i / PART) {
+        // There are no parts if the score finds contenders by itself.
+        for part in changed.iter().map(|i| i / PART).filter(|&part| part < self.tops.len()).collect::<Vec<_>>() {
             if last.replace(part) != Some(part) {
                 self.look_at(part, bounds, taken);
             }

@@ -40,6 +40,12 @@ pub trait Score {
         false
     }
 
+    /// Find the open candidates that may tie with the best, in ascending order, and make their bounds exact. `None` if
+    /// the score leaves the search to the engine, by its bounds.
+    fn contenders(&mut self, _pool: &Pool<'_>, _taken: &[bool]) -> Option<Vec<usize>> {
+        None
+    }
+
     /// Whether the bound of a candidate is its exact score.
     fn is_exact(&self, candidate: usize) -> bool;
 

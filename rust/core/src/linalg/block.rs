@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use rayon::prelude::*;
 
-use super::kernel::{GROUP, LANES, dots};
+use super::kernel::{GROUP, LANES, dots, dots_of_two};
 use super::panels::Panels;
 use crate::data::rows::Rows;
 
@@ -55,6 +55,32 @@ impl Block {
         dots(&self.data[group * size..(group + 1) * size], self.dim, panel)
     }
 
+    /// Call `work` with the number of a panel, that of a group, and their dot products, for all panels and the groups of
+    /// the first `len` rows. A group meets the panels in their order.
+    #[inline]
+    pub(crate) fn for_each_dots(
+        &self,
+        directions: &Panels,
+        len: usize,
+        mut work: impl FnMut(usize, usize, &[[f64; LANES]; GROUP]),
+    ) {
+        let size = GROUP * self.dim;
+        let whole = directions.count() / 2 * 2;
+        for p in (0..whole).step_by(2) {
+            let panels = [directions.panel(p), directions.panel(p + 1)];
+            for group in 0..len.div_ceil(GROUP) {
+                let [left, right] = dots_of_two(&self.data[group * size..(group + 1) * size], self.dim, panels);
+                work(p, group, &left);
+                work(p + 1, group, &right);
+            }
+        }
+        for p in whole..directions.count() {
+            for group in 0..len.div_ceil(GROUP) {
+                work(p, group, &self.dots(group, directions.panel(p)));
+            }
+        }
+    }
+
     /// One row of the block.
     pub(crate) fn row(&self, row: usize) -> &[f64] {
         &self.data[row * self.dim..(row + 1) * self.dim]
@@ -63,14 +89,11 @@ impl Block {
     /// Sum over the directions of the squared dot product, for each row of the block.
     pub(crate) fn quadratic_forms(&self, directions: &Panels, out: &mut [f64]) {
         out.fill(0.0);
-        for p in 0..directions.count() {
-            let panel = directions.panel(p);
-            for (group, out) in out.chunks_mut(GROUP).enumerate() {
-                for (out, dots) in out.iter_mut().zip(self.dots(group, panel)) {
-                    *out += dots.iter().map(|d| d * d).sum::<f64>();
-                }
+        self.for_each_dots(directions, out.len(), |_, group, dots| {
+            for (out, dots) in out[group * GROUP..].iter_mut().zip(dots) {
+                *out += dots.iter().map(|d| d * d).sum::<f64>();
             }
-        }
+        });
     }
 }
 
@@ -98,15 +121,19 @@ pub(crate) fn project(rows: &dyn Rows, directions: &Panels, out: &mut [f64]) {
         |block, (chunk, out)| {
             let first = chunk * capacity;
             block.load(rows, first..first + out.len() / width);
-            for p in 0..directions.count() {
-                let lanes = LANES.min(width - p * LANES);
-                for (group, out) in out.chunks_mut(GROUP * width).enumerate() {
-                    let dots = block.dots(group, directions.panel(p));
-                    for (out, dots) in out.chunks_exact_mut(width).zip(dots) {
-                        out[p * LANES..p * LANES + lanes].copy_from_slice(&dots[..lanes]);
-                    }
-                }
-            }
+            block.for_each_dots(directions, out.len() / width, |p, group, dots| {
+                let rows = out[group * GROUP * width..].chunks_exact_mut(width);
+                rows.zip(dots).for_each(|(out, dots)| store(dots, &mut out[p * LANES..]));
+            });
         },
     );
+}
+
+/// Copy the products of a panel, or as many as there is room for.
+#[inline]
+pub(crate) fn store(dots: &[f64; LANES], out: &mut [f64]) {
+    match out.first_chunk_mut() {
+        Some(out) => *out = *dots,
+        None => out.copy_from_slice(&dots[..out.len()]),
+    }
 }

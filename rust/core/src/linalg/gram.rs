@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 /// Bytes of a column in a slab: the panels of a stripe stay in the first two levels of the cache.
 const COLUMN_BYTES: usize = 1024;
 /// Panels in a stripe of columns; the number of their columns is a multiple of the kernel's group.
-const PANELS: usize = 3;
+const PANELS: usize = 6;
 /// Rows that are copied together when a slab is filled, so that whole cache lines are written.
 const COPIED: usize = 16;
 /// A sum of squares below this may have lost digits to denormal numbers.
@@ -45,6 +45,30 @@ pub(crate) fn gram(matrices: &[(&'static str, &dyn Rows)]) -> Result<Mat<f64>> {
         check_range(matrices, trace)?;
     }
     Ok(gram)
+}
+
+/// A growing sum of `x x^T` over rows `x` in float64.
+pub(crate) struct GramSum {
+    dim: usize,
+    stripes: Vec<Vec<Tiles<LANES>>>,
+}
+
+impl GramSum {
+    pub(crate) fn new(dim: usize) -> Self {
+        Self { dim, stripes: stripes::<LANES>(dim) }
+    }
+
+    /// Add rows, given one after the other.
+    pub(crate) fn add(&mut self, rows: &[f64]) {
+        let (dim, len) = (self.dim, rows.len() / self.dim);
+        add(&mut self.stripes, len, dim, |index, out: &mut [f64]| {
+            out.copy_from_slice(&rows[index * dim..(index + 1) * dim]);
+        });
+    }
+
+    pub(crate) fn sum(&self) -> Mat<f64> {
+        assemble(&self.stripes, self.dim)
+    }
 }
 
 /// Refuse features that are not finite, and features whose squares overflow or vanish in float64.
@@ -173,15 +197,25 @@ impl<T> Slab<T> {
         let panels = stripe * PANELS..dim.div_ceil(L).min((stripe + 1) * PANELS);
         for (group, tiles) in tiles.iter_mut().enumerate() {
             let columns = &self.columns[group * GROUP * depth..(group + 1) * GROUP * depth];
-            for (panel, tile) in panels.clone().zip(tiles) {
-                if group * GROUP < (panel + 1) * L {
-                    let sums = T::dots(columns, depth, &self.panels[panel * L * depth..(panel + 1) * L * depth]);
-                    for (total, &sum) in tile.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
-                        *total += sum.into();
-                    }
-                }
+            // Tiles below the diagonal are left out.
+            let first = panels.clone().find(|panel| group * GROUP < (panel + 1) * L).unwrap_or(panels.end);
+            let panel = |panel: usize| &self.panels[panel * L * depth..(panel + 1) * L * depth];
+            let tiles = &mut tiles[first - panels.start..panels.end - panels.start];
+            let (pairs, rest) = tiles.as_chunks_mut();
+            for (pair, [left, right]) in pairs.iter_mut().enumerate() {
+                let at = first + 2 * pair;
+                let [a, b] = T::dots_of_two(columns, depth, [panel(at), panel(at + 1)]);
+                add_tile(left, &a);
+                add_tile(right, &b);
             }
+            rest.iter_mut().for_each(|tile| add_tile(tile, &T::dots(columns, depth, panel(panels.end - 1))));
         }
+    }
+}
+
+fn add_tile<T: Number<L>, const L: usize>(tile: &mut [[f64; L]; GROUP], sums: &[[T; L]; GROUP]) {
+    for (total, &sum) in tile.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
+        *total += sum.into();
     }
 }
 

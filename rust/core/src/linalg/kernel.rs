@@ -3,7 +3,7 @@
 //! Every product is summed in the order of the features, whichever rows and directions share the call. So equal rows
 //! get equal bits at any position and for any number of threads.
 
-use mlipselect_simd::for_this_processor;
+use mlipselect_simd::{Level, for_this_processor, level};
 
 /// Number of rows in one call.
 pub(crate) const GROUP: usize = 6;
@@ -20,15 +20,32 @@ pub(crate) trait Number<const L: usize>: Copy + Default + Into<f64> + Send + Syn
     /// `panel` holds element 0 of each direction, then element 1 of each, and so on. If it is shorter than the rows,
     /// the remaining elements of the rows are ignored.
     fn dots(rows: &[Self], stride: usize, panel: &[Self]) -> [[Self; L]; GROUP];
+
+    /// The same for two panels: with the registers of AVX-512 this takes less time than one after the other.
+    fn dots_of_two(rows: &[Self], stride: usize, panels: [&[Self]; 2]) -> [[[Self; L]; GROUP]; 2];
 }
 
 macro_rules! number {
-    ($type:ty, $lanes:expr, $body:ident) => {
+    ($type:ty, $lanes:expr, $body:ident, $two:ident, $body_of_two:ident) => {
         impl Number<$lanes> for $type {
+            #[inline]
+            fn dots_of_two(rows: &[$type], stride: usize, panels: [&[$type]; 2]) -> [[[$type; $lanes]; GROUP]; 2] {
+                match level() {
+                    Level::Avx512 => $two(rows, stride, panels),
+                    _ => panels.map(|panel| Self::dots(rows, stride, panel)),
+                }
+            }
+
             for_this_processor! {
                 #[inline]
-                fn dots(rows: &[$type], stride: usize, panel: &[$type]) -> [[$type; $lanes]; GROUP] = $body::<FUSED>
+                fn dots(rows: &[$type], stride: usize, panel: &[$type]) -> [[$type; $lanes]; GROUP] = $body::<FUSED>, wide
             }
+        }
+
+        for_this_processor! {
+            #[inline]
+            fn $two(rows: &[$type], stride: usize, panels: [&[$type]; 2]) -> [[[$type; $lanes]; GROUP]; 2]
+                = $body_of_two::<FUSED>, wide
         }
 
         #[inline(always)]
@@ -47,16 +64,60 @@ macro_rules! number {
             }
             sums
         }
+
+        #[inline(always)]
+        fn $body_of_two<const FUSED: bool>(
+            rows: &[$type],
+            stride: usize,
+            panels: [&[$type]; 2],
+        ) -> [[[$type; $lanes]; GROUP]; 2] {
+            let [left, right] = panels.map(|panel| panel.len() / $lanes);
+            let (both, reach) = (left.min(right), left.max(right));
+            let rows: [&[$type]; GROUP] = std::array::from_fn(|r| &rows[r * stride..r * stride + reach]);
+            let (mut a, mut b) = ([[0.0; $lanes]; GROUP], [[0.0; $lanes]; GROUP]);
+            let pairs = panels[0].chunks_exact($lanes).zip(panels[1].chunks_exact($lanes));
+            for (k, (v, w)) in pairs.enumerate() {
+                for r in 0..GROUP {
+                    // SAFETY: both panels have more than `k` chunks, and each row has as many elements.
+                    let x = unsafe { *rows[r].get_unchecked(k) };
+                    for l in 0..$lanes {
+                        a[r][l] = if FUSED { x.mul_add(v[l], a[r][l]) } else { a[r][l] + x * v[l] };
+                    }
+                    for l in 0..$lanes {
+                        b[r][l] = if FUSED { x.mul_add(w[l], b[r][l]) } else { b[r][l] + x * w[l] };
+                    }
+                }
+            }
+            // The elements that only one of the panels has.
+            let mut sums = [a, b];
+            for (panel, sums) in panels.into_iter().zip(&mut sums) {
+                for (k, w) in panel.chunks_exact($lanes).enumerate().skip(both) {
+                    for r in 0..GROUP {
+                        for l in 0..$lanes {
+                            let x = rows[r][k];
+                            sums[r][l] = if FUSED { x.mul_add(w[l], sums[r][l]) } else { sums[r][l] + x * w[l] };
+                        }
+                    }
+                }
+            }
+            sums
+        }
     };
 }
 
-number!(f64, LANES, dots_f64);
-number!(f32, SINGLE_LANES, dots_f32);
+number!(f64, LANES, dots_f64, two_f64, dots_of_two_f64);
+number!(f32, SINGLE_LANES, dots_f32, two_f32, dots_of_two_f32);
 
 /// The dot products of [`Number`] in float64.
 #[inline]
 pub(crate) fn dots(rows: &[f64], stride: usize, panel: &[f64]) -> [[f64; LANES]; GROUP] {
     Number::dots(rows, stride, panel)
+}
+
+/// [`Number::dots_of_two`] in float64.
+#[inline]
+pub(crate) fn dots_of_two(rows: &[f64], stride: usize, panels: [&[f64]; 2]) -> [[[f64; LANES]; GROUP]; 2] {
+    Number::dots_of_two(rows, stride, panels)
 }
 
 #[cfg(test)]
@@ -77,6 +138,10 @@ mod tests {
         let mut alone = vec![T::default(); GROUP * dim];
         alone[3 * dim..4 * dim].copy_from_slice(&rows[..dim]);
         assert_eq!(T::dots(&alone, dim, &panel)[3], sums[0]);
+        for (left, right) in [(reach, reach), (reach, 4), (0, reach)] {
+            let panels = [&panel[..left * L], &panel[..right * L]];
+            assert_eq!(T::dots_of_two(&rows, dim, panels), panels.map(|panel| T::dots(&rows, dim, panel)));
+        }
     }
 
     #[test]

@@ -8,11 +8,13 @@ mod single;
 mod sketch;
 pub(crate) mod spectrum;
 mod triangular;
+mod widened;
 
-pub(crate) use block::{Block, project, quadratic_forms};
-pub(crate) use gram::{gram, single_gram};
+pub(crate) use block::{Block, project, quadratic_forms, store};
+pub(crate) use gram::{GramSum, gram, single_gram};
 pub(crate) use kernel::{GROUP, LANES, dots};
 pub(crate) use panels::Panels;
 pub(crate) use single::single_quadratic_forms;
 pub(crate) use sketch::{DIRECTIONS, ROWS, Sketch};
 pub(crate) use triangular::{append_rows, invert, triangle_of};
+pub(crate) use widened::{SingleDirections, WIDENED, Widened, pair_products, product_error};

@@ -2,7 +2,7 @@
 
 use faer::{Mat, MatRef};
 
-use super::kernel::{GROUP, LANES, dots};
+use super::kernel::{GROUP, LANES, dots, dots_of_two};
 
 /// A growing list of directions of `dim` elements each.
 #[derive(Clone, Debug)]
@@ -77,6 +77,25 @@ impl Panels {
 
     pub(crate) fn panel(&self, panel: usize) -> &[f64] {
         &self.data[self.starts[panel]..self.starts[panel + 1]]
+    }
+
+    /// Call `work` with the number of a panel and the products of a group of rows with its directions, for all panels.
+    #[inline]
+    pub(crate) fn for_each_dots(
+        &self,
+        rows: &[f64],
+        stride: usize,
+        mut work: impl FnMut(usize, [[f64; LANES]; GROUP]),
+    ) {
+        let whole = self.count() / 2 * 2;
+        for p in (0..whole).step_by(2) {
+            let [left, right] = dots_of_two(rows, stride, [self.panel(p), self.panel(p + 1)]);
+            work(p, left);
+            work(p + 1, right);
+        }
+        for p in whole..self.count() {
+            work(p, dots(rows, stride, self.panel(p)));
+        }
     }
 
     /// One direction, if all are stored at full length.

@@ -12,7 +12,7 @@ use mlipselect_simd::for_this_processor;
 use mlipselect_simd::{Level, level};
 use rayon::prelude::*;
 
-use super::block::Block;
+use super::block::{Block, store};
 use super::kernel::{GROUP, LANES};
 use super::panels::Panels;
 use crate::data::rows::Rows;
@@ -126,17 +126,13 @@ impl<'a> Sketch<'a> {
                 |(block, products), (chunk, ((integers, roundings), squares))| {
                     let first = chunk * capacity;
                     block.load(rows, first..first + squares.len());
-                    for p in 0..directions.count() {
-                        let lanes = LANES.min(width - p * LANES);
-                        for (group, squares) in squares.chunks_mut(GROUP).enumerate() {
-                            let dots = block.dots(group, directions.panel(p));
-                            for (r, (square, dots)) in squares.iter_mut().zip(dots).enumerate() {
-                                *square += dots.iter().map(|d| d * d).sum::<f64>();
-                                let start = (group * GROUP + r) * padded + p * LANES;
-                                products[start..start + lanes].copy_from_slice(&dots[..lanes]);
-                            }
+                    block.for_each_dots(directions, squares.len(), |p, group, dots| {
+                        let rows = products[group * GROUP * padded..].chunks_exact_mut(padded);
+                        for ((square, dots), out) in squares[group * GROUP..].iter_mut().zip(dots).zip(rows) {
+                            *square += dots.iter().map(|d| d * d).sum::<f64>();
+                            store(dots, &mut out[p * LANES..width]);
                         }
-                    }
+                    });
                     let rounded = integers.chunks_exact_mut(padded).zip(products.chunks_exact(padded));
                     for ((integers, products), (rounding, square)) in
                         rounded.zip(roundings.iter_mut().zip(squares.iter()))
@@ -171,7 +167,23 @@ impl<'a> Sketch<'a> {
         f64::from(self.roundings[index].error)
     }
 
-    fn vector(&self, index: usize) -> &[i16] {
+    /// Length of a padded vector of this sketch.
+    pub(crate) fn width(&self) -> usize {
+        self.padded
+    }
+
+    /// The scale of a vector: what one is worth.
+    pub(crate) fn scale(&self, index: usize) -> f64 {
+        f64::from(self.roundings[index].scale)
+    }
+
+    /// Write the integers of a vector as float32.
+    pub(crate) fn widen(&self, index: usize, out: &mut [f32]) {
+        out.iter_mut().zip(self.vector(index)).for_each(|(out, &q)| *out = f32::from(q));
+    }
+
+    /// The integers of a vector.
+    pub(crate) fn vector(&self, index: usize) -> &[i16] {
         &self.integers[index * self.padded..(index + 1) * self.padded]
     }
 
@@ -205,6 +217,17 @@ impl<'a> Sketch<'a> {
         for r in 0..ROWS {
             sums[r] += squares[r] * f64::from(self.roundings[rows[r]].scale).powi(2);
         }
+    }
+
+    /// Products of the integers of consecutive vectors with those of all vectors of another sketch, of which there must
+    /// be a multiple of `DIRECTIONS`, one vector after the other.
+    pub(crate) fn integer_products(&self, vectors: Range<usize>, others: &Sketch<'_>, out: &mut [i32]) {
+        #[cfg(target_arch = "x86_64")]
+        if level() >= Level::Avx512 {
+            // SAFETY: the processor has the features that the function is compiled for.
+            return unsafe { integer_products_avx512(self, vectors, others, out) };
+        }
+        integer_products_body(self, vectors, others, out, narrow_dots);
     }
 
     /// Up to `DIRECTIONS` vectors from `start`, padded with the last one before `end`.
@@ -304,6 +327,39 @@ fn round_body(y: &[f64], norm: f64, integers: &mut [i16]) -> Rounding {
 /// An upper bound of the non-negative `x` in float32, which also covers the rounding errors in `x` itself.
 fn above(x: f64) -> f32 {
     (x * (1.0 + 1e-6) + 1e-30) as f32
+}
+
+/// Directions that stay in the first level cache while rows stream past.
+const NEAR: usize = 4 * DIRECTIONS;
+
+#[inline(always)]
+fn integer_products_body(
+    rows: &Sketch<'_>,
+    range: Range<usize>,
+    directions: &Sketch<'_>,
+    out: &mut [i32],
+    dots: impl Fn([&[i16]; ROWS], [&[i16]; DIRECTIONS]) -> [[i32; DIRECTIONS]; ROWS],
+) {
+    let width = directions.len();
+    for near in (0..width).step_by(NEAR) {
+        for (start, out) in range.clone().step_by(ROWS).zip(out.chunks_mut(ROWS * width)) {
+            let few = rows.few(start, range.end);
+            for first in (near..width.min(near + NEAR)).step_by(DIRECTIONS) {
+                let dots = dots(few, directions.few(first, width));
+                for (out, dots) in out.chunks_exact_mut(width).zip(&dots) {
+                    if let Some(out) = out[first..].first_chunk_mut() {
+                        *out = *dots;
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2,fma")]
+fn integer_products_avx512(rows: &Sketch<'_>, range: Range<usize>, directions: &Sketch<'_>, out: &mut [i32]) {
+    integer_products_body(rows, range, directions, out, |rows, directions| dots_avx512(rows, directions).map(numbers));
 }
 
 /// For each row the sum of its squared products with the directions of a range, from the first direction of the row, in
@@ -517,6 +573,15 @@ mod tests {
             let firsts = std::array::from_fn(|r| r * count / ROWS);
             let mut sums = [0.0; ROWS];
             rows.add_squares(std::array::from_fn(|r| r), &directions, 0..count, firsts, &mut sums);
+            (0..count.next_multiple_of(DIRECTIONS) - count).for_each(|_| directions.push(&vec![0.0; dim]));
+            let mut products = vec![0; ROWS * directions.len()];
+            rows.integer_products(0..ROWS, &directions, &mut products);
+            for (r, products) in products.chunks(directions.len()).enumerate() {
+                for (d, &product) in products.iter().enumerate() {
+                    let exact: i32 = rows.vector(r).iter().zip(directions.vector(d)).map(|(&x, &w)| i32::from(x) * i32::from(w)).sum();
+                    prop_assert_eq!(product, exact);
+                }
+            }
             let vectors = std::array::from_fn(|r| rows.vector(r));
             let fast = squares(vectors, &directions, 0..count, firsts);
             let plain = squares_body(vectors, &directions, 0..count, firsts);

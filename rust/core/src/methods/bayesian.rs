@@ -6,7 +6,7 @@ use crate::data::mean_square::mean_square;
 use crate::data::rows::{Pool, Rows};
 use crate::error::{Error, Result};
 use crate::greedy::{Engine, Greedy, Objective, Score};
-use crate::scores::{BayesianScore, Energy, Informative, LogDet, PoolStd, PoolVariance};
+use crate::scores::{BayesianScore, Energy, EveryRow, Informative, LogDet, LookAhead, PoolStd};
 
 /// A Bayesian selection.
 ///
@@ -23,7 +23,7 @@ impl Bayesian {
     /// [`Error::EmptyPool`], [`Error::Dimension`], [`Error::NotFinite`], or [`Error::Memory`] if the score needs more
     /// than its `max_memory`.
     pub fn new(posterior: Posterior, score: &BayesianScore, pool: &Pool<'_>, engine: Engine) -> Result<Self> {
-        Self::build(posterior, score, pool, pool.structures(), engine, ESTIMATED)
+        Self::build(posterior, score, pool, None, engine, ESTIMATED)
     }
 
     /// As [`Bayesian::new`], with another target than the pool for the scores `PoolVariance` and `PoolStd`.
@@ -37,19 +37,22 @@ impl Bayesian {
         target: &dyn Rows,
         engine: Engine,
     ) -> Result<Self> {
-        Self::build(posterior, score, pool, target, engine, ESTIMATED)
+        Self::build(posterior, score, pool, Some(target), engine, ESTIMATED)
     }
 
-    fn build(
+    /// As [`Bayesian::with_target`]; the target of `None` is the pool. Rounded rows are used for a pool of at least
+    /// `estimated` numbers.
+    pub(crate) fn build(
         posterior: Posterior,
         score: &BayesianScore,
         pool: &Pool<'_>,
-        target: &dyn Rows,
+        given: Option<&dyn Rows>,
         engine: Engine,
         estimated: usize,
     ) -> Result<Self> {
         pool.check(posterior.dim())?;
         pool.check_observed()?;
+        let target = given.unwrap_or(pool.structures());
         if target.dim() != posterior.dim() {
             return Err(Error::Dimension { what: "the target", expected: posterior.dim(), given: target.dim() });
         }
@@ -57,11 +60,18 @@ impl Bayesian {
             return Err(Error::Shape("the target has no rows: expected at least one".into()));
         }
         score.check_memory(pool.len(), target.len(), pool.dim())?;
-        if matches!(score, BayesianScore::PoolVariance | BayesianScore::PoolStd { .. }) {
-            mean_square(&[("the pool", pool.structures()), ("the target", target)])?;
-        }
         // With several rows in a pick, the products with directions no longer dominate the time.
         let estimated = engine == Engine::Lazy && !pool.has_groups() && pool.len() * pool.dim() >= estimated;
+        match score {
+            // The pool is checked when it is rounded.
+            BayesianScore::PoolVariance { .. } if estimated => {
+                given.map(|target| mean_square(&[("the target", target)])).transpose()?;
+            }
+            BayesianScore::PoolVariance { .. } | BayesianScore::PoolStd { .. } => {
+                mean_square(&[("the pool", pool.structures()), ("the target", target)])?;
+            }
+            _ => {}
+        }
         let mut report: fn(f64, f64) -> f64 = |score, _| score;
         let informative: Box<dyn Informative> = match *score {
             BayesianScore::Energy => Box::new(Energy::new(pool, &posterior, estimated)),
@@ -70,7 +80,10 @@ impl Bayesian {
                 report = |variance, beta| (beta * variance).ln_1p();
                 Box::new(Energy::new(pool, &posterior, estimated))
             }
-            BayesianScore::PoolVariance => Box::new(PoolVariance::new(pool, &posterior, target)?),
+            BayesianScore::PoolVariance { max_memory } if estimated => {
+                Box::new(LookAhead::new(pool, &posterior, given, max_memory)?)
+            }
+            BayesianScore::PoolVariance { .. } => Box::new(EveryRow::new(pool, &posterior, target)),
             BayesianScore::PoolStd { .. } => Box::new(PoolStd::new(pool, &posterior, target)),
         };
         if let Some(row) = informative.bounds().iter().position(|s| !s.is_finite()) {
@@ -99,6 +112,10 @@ impl Score for Uncertainty {
 
     fn may_rise(&self) -> bool {
         self.score.may_rise()
+    }
+
+    fn contenders(&mut self, pool: &Pool<'_>, taken: &[bool]) -> Option<Vec<usize>> {
+        self.score.contenders(pool, &self.posterior, taken)
     }
 
     fn is_exact(&self, candidate: usize) -> bool {
@@ -158,7 +175,7 @@ mod tests {
     const SCORES: [BayesianScore; 4] = [
         BayesianScore::Energy,
         BayesianScore::LogDet,
-        BayesianScore::PoolVariance,
+        BayesianScore::PoolVariance { max_memory: 1 << 30 },
         BayesianScore::PoolStd { max_memory: 1 << 30 },
     ];
 
@@ -179,7 +196,7 @@ mod tests {
 
     fn run(pool: &Pool<'_>, score: &BayesianScore, engine: Engine, estimated: usize, steps: &[usize]) -> Bayesian {
         let prior = Posterior::isotropic(pool.dim(), 1e-3, 1.0).unwrap();
-        let mut selection = Bayesian::build(prior, score, pool, pool.structures(), engine, estimated).unwrap();
+        let mut selection = Bayesian::build(prior, score, pool, None, engine, estimated).unwrap();
         for &step in steps {
             selection.advance(pool, step).unwrap();
         }

@@ -16,7 +16,7 @@ pub(crate) use energy::Energy;
 pub(crate) use estimate::in_groups;
 pub(crate) use logdet::LogDet;
 pub(crate) use pool_std::PoolStd;
-pub(crate) use pool_variance::PoolVariance;
+pub(crate) use pool_variance::{EveryRow, LookAhead};
 pub(crate) use rounded_directions::{RoundedDirections, TILE};
 
 use crate::bayes::posterior::Posterior;
@@ -33,7 +33,10 @@ pub enum BayesianScore {
     /// `ln det(I + beta R Sigma R^T)` for the rows `R` that the candidate adds: twice their information in nat.
     LogDet,
     /// The decrease of the mean variance over the target, if `x` is observed.
-    PoolVariance,
+    PoolVariance {
+        /// Rounded rows are kept in a temporary file if more bytes are needed.
+        max_memory: usize,
+    },
     /// The decrease of the mean standard deviation over the target, if `x` is observed.
     PoolStd {
         /// Limit of the bytes that [`BayesianScore::pool_bytes`] counts.
@@ -47,7 +50,7 @@ impl BayesianScore {
     pub fn pool_bytes(self, candidates: usize, target: usize, dim: usize) -> usize {
         let own = match self {
             Self::Energy | Self::LogDet => return 0,
-            Self::PoolVariance => PoolVariance::bytes(candidates, dim),
+            Self::PoolVariance { max_memory } => LookAhead::bytes(candidates, dim, max_memory),
             Self::PoolStd { .. } => PoolStd::bytes(candidates, target, dim),
         };
         own.saturating_add(spans::bytes(candidates, dim))
@@ -74,6 +77,10 @@ pub(crate) trait Informative: Send + Sync {
 
     fn may_rise(&self) -> bool {
         false
+    }
+
+    fn contenders(&mut self, _pool: &Pool<'_>, _posterior: &RunningPosterior, _taken: &[bool]) -> Option<Vec<usize>> {
+        None
     }
 
     fn is_exact(&self, candidate: usize, posterior: &RunningPosterior) -> bool;

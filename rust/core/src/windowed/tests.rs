@@ -234,7 +234,8 @@ fn what_cannot_be_done_is_refused() {
     let data = rows(50, 3, 1);
     let pool = Pool::new(View::new(&data, 50, 3).unwrap());
     let prior = Posterior::isotropic(3, 1.0, 1.0).unwrap();
-    let refused = Windowed::bayesian(&pool, prior.clone(), BayesianScore::PoolVariance, 1 << 30).err();
+    let refused =
+        Windowed::bayesian(&pool, prior.clone(), BayesianScore::PoolVariance { max_memory: 1 << 30 }, 1 << 30).err();
     assert!(matches!(refused, Some(Error::Parameter { .. })));
     let mut disk = Windowed::bayesian(&pool, prior, BayesianScore::Energy, 1 << 30).unwrap();
     disk.exclude(&[0, 1]).unwrap();

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 pub(crate) const SCORES: [BayesianScore; 4] = [
     BayesianScore::Energy,
     BayesianScore::LogDet,
-    BayesianScore::PoolVariance,
+    BayesianScore::PoolVariance { max_memory: 1 << 30 },
     BayesianScore::PoolStd { max_memory: usize::MAX },
 ];
 

@@ -1,25 +1,20 @@
-//! `x^T Sigma M Sigma x / (1/beta + x^T Sigma x)`: decrease of the mean variance of the target.
-//!
-//! `M` is the mean of `t t^T` over the target rows `t` (V- or I-optimal design). The score may rise between picks, so
-//! after each pick one pass over the pool updates every candidate by two dot products.
+//! The scores of all candidates after each pick, by two dot products a candidate.
 
-use faer::Mat;
+use super::target::Target;
 
-use super::Informative;
-use super::products::{account_for, update_rows};
 use crate::bayes::posterior::Posterior;
 use crate::bayes::running_posterior::{RunningPosterior, dot};
 use crate::data::rows::{Pool, Rows};
 use crate::data::spans::in_spans;
-use crate::error::Result;
-use crate::linalg::{Panels, append_rows, invert, quadratic_forms};
+use crate::linalg::{Panels, quadratic_forms};
+use crate::scores::Informative;
+use crate::scores::products::{account_for, update_rows};
 
 /// If the best score falls below this fraction of its value at the last computation from the factor, all is recomputed.
 const CANCELLED: f64 = 1e-3;
 
-pub(crate) struct PoolVariance {
-    /// Upper triangular, `T^T T = M`.
-    target: Mat<f64>,
+pub(crate) struct EveryRow {
+    target: Target,
     /// `x^T Sigma x` of each candidate.
     variances: Vec<f64>,
     /// `x^T Sigma M Sigma x` of each candidate.
@@ -31,10 +26,10 @@ pub(crate) struct PoolVariance {
     applied: usize,
 }
 
-impl PoolVariance {
-    pub(crate) fn new(pool: &Pool<'_>, posterior: &Posterior, target: &dyn Rows) -> Result<Self> {
+impl EveryRow {
+    pub(crate) fn new(pool: &Pool<'_>, posterior: &Posterior, target: &dyn Rows) -> Self {
         let mut out = Self {
-            target: mean_square_factor(target),
+            target: Target::of_rows(target),
             variances: Vec::new(),
             numerators: Vec::new(),
             scores: Vec::new(),
@@ -42,12 +37,7 @@ impl PoolVariance {
             applied: 0,
         };
         out.evaluate(pool, posterior);
-        Ok(out)
-    }
-
-    /// Largest number of bytes for a number of candidates.
-    pub(crate) fn bytes(candidates: usize, dim: usize) -> usize {
-        size_of::<f64>() * (5 * candidates + 12 * dim * dim)
+        out
     }
 
     fn evaluate(&mut self, pool: &Pool<'_>, posterior: &Posterior) {
@@ -62,7 +52,7 @@ impl PoolVariance {
 
     /// Update for one direction `w`, given the posterior after it: `Sigma_before = Sigma + w w^T`.
     fn follow(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior, w: &[f64]) {
-        let mw = self.mean_square_times(w);
+        let mw = self.target.times(w);
         let u = posterior.covariance_times(&mw);
         let wmw = dot(w, &mw);
         let mut directions = Panels::new(w.len());
@@ -76,15 +66,9 @@ impl PoolVariance {
         });
         self.combine(1.0 / posterior.noise_precision());
     }
-
-    fn mean_square_times(&self, w: &[f64]) -> Vec<f64> {
-        let w = faer::ColRef::from_slice(w);
-        let product = self.target.transpose() * (&self.target * w);
-        product.iter().copied().collect()
-    }
 }
 
-impl Informative for PoolVariance {
+impl Informative for EveryRow {
     fn bounds(&self) -> &[f64] {
         &self.scores
     }
@@ -120,11 +104,8 @@ impl Informative for PoolVariance {
 }
 
 /// Variances and numerators from the factor of the posterior.
-fn parts(target: &Mat<f64>, pool: &Pool<'_>, posterior: &Posterior) -> (Vec<f64>, Vec<f64>) {
-    let inverse = invert(posterior.factor());
-    // The columns of Sigma T^T.
-    let directions = &inverse * (inverse.transpose() * target.transpose());
-    let directions = Panels::dense(directions.as_ref());
+pub(super) fn parts(target: &Target, pool: &Pool<'_>, posterior: &Posterior) -> (Vec<f64>, Vec<f64>) {
+    let directions = target.seen_from_rows(posterior);
     let (mut variances, mut numerators) = (Vec::with_capacity(pool.len()), Vec::with_capacity(pool.len()));
     in_spans(pool.structures(), |span, _| {
         variances.extend(quadratic_forms(&span, posterior.inverse()));
@@ -133,31 +114,11 @@ fn parts(target: &Mat<f64>, pool: &Pool<'_>, posterior: &Posterior) -> (Vec<f64>
     (variances, numerators)
 }
 
-fn combine(variances: &[f64], numerators: &[f64], noise: f64) -> Vec<f64> {
+pub(super) fn combine(variances: &[f64], numerators: &[f64], noise: f64) -> Vec<f64> {
     // Both are sums of squares, negative only by rounding.
     variances.iter().zip(numerators).map(|(v, g)| g.max(0.0) / (noise + v.max(0.0))).collect()
 }
 
 fn maximum(scores: &[f64]) -> f64 {
     scores.iter().copied().fold(0.0, f64::max)
-}
-
-/// Upper triangular `T` with `T^T T` the mean of `t t^T` over the rows.
-fn mean_square_factor(rows: &dyn Rows) -> Mat<f64> {
-    let dim = rows.dim();
-    let mut factor = Mat::zeros(dim, dim);
-    let scale = 1.0 / (rows.len() as f64).sqrt();
-    let step = 4 * dim;
-    let mut block = Vec::new();
-    for first in (0..rows.len()).step_by(step) {
-        let count = step.min(rows.len() - first);
-        block.resize(count * dim, 0.0);
-        for (k, out) in block.chunks_exact_mut(dim).enumerate() {
-            rows.read(first + k, out);
-            out.iter_mut().for_each(|x| *x *= scale);
-        }
-        rows.release(first..first + count);
-        append_rows(&mut factor, &mut block);
-    }
-    factor
 }

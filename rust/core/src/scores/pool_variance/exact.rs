@@ -1,0 +1,82 @@
+//! Exact scores of a few candidates, from their rows and the factor of the posterior.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::target::Target;
+use crate::bayes::posterior::Posterior;
+use crate::bayes::running_posterior::{RunningPosterior, dot};
+use crate::data::rows::Rows;
+use crate::linalg::{GROUP, LANES, Panels, store};
+
+/// `x^T Sigma x` and `x^T Sigma M Sigma x` of a candidate.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Parts {
+    pub(super) variance: f64,
+    pub(super) numerator: f64,
+}
+
+impl Parts {
+    pub(super) fn score(self, noise: f64) -> f64 {
+        // Both are sums of squares, negative only by rounding.
+        self.numerator.max(0.0) / (noise + self.variance.max(0.0))
+    }
+}
+
+/// The target in the coordinates of the factor of a posterior, which is kept until that factor is recomputed.
+#[derive(Default)]
+pub(super) struct Exact {
+    base: Option<Arc<Posterior>>,
+    target: Option<Panels>,
+}
+
+impl Exact {
+    /// Compute candidates. Equal rows have equal bits, whatever the other candidates.
+    pub(super) fn parts(
+        &mut self,
+        target: &Target,
+        posterior: &RunningPosterior,
+        rows: &dyn Rows,
+        candidates: &[usize],
+    ) -> Vec<Parts> {
+        let base = posterior.base_posterior();
+        if self.base.as_ref().is_none_or(|known| !Arc::ptr_eq(known, base)) {
+            (self.base, self.target) = (Some(base.clone()), Some(target.seen_from_base(posterior)));
+        }
+        let Some(target) = &self.target else { return Vec::new() };
+        let dim = rows.dim();
+        let computed: Vec<[Parts; GROUP]> = candidates
+            .par_chunks(GROUP)
+            .map_init(
+                || (vec![0.0; GROUP * dim], vec![0.0; GROUP * dim]),
+                |(data, whitened), group| {
+                    data.fill(0.0);
+                    group.iter().zip(data.chunks_exact_mut(dim)).for_each(|(&i, row)| rows.read(i, row));
+                    whiten(posterior.base().0, data, whitened);
+                    posterior.apply_maps_to(whitened);
+                    let mut parts = [Parts::default(); GROUP];
+                    for (parts, q) in parts.iter_mut().zip(whitened.chunks_exact(dim)) {
+                        parts.variance = dot(q, q);
+                    }
+                    posterior.apply_maps_back(whitened);
+                    target.for_each_dots(whitened, dim, |_, dots| {
+                        for (parts, dots) in parts.iter_mut().zip(dots) {
+                            parts.numerator += dots.iter().map(|d| d * d).sum::<f64>();
+                        }
+                    });
+                    parts
+                },
+            )
+            .collect();
+        computed.into_iter().flatten().take(candidates.len()).collect()
+    }
+}
+
+/// Products of a group of rows with all directions, row after row.
+fn whiten(directions: &Panels, rows: &[f64], out: &mut [f64]) {
+    let dim = rows.len() / GROUP;
+    directions.for_each_dots(rows, dim, |p, dots| {
+        out.chunks_exact_mut(dim).zip(&dots).for_each(|(out, dots)| store(dots, &mut out[p * LANES..]));
+    });
+}
