@@ -73,7 +73,7 @@ def test_memory_is_said_before_it_is_taken(files, store, capsys):
     [
         (
             ["--score", "pool_variance"],
-            "pool_variance from disk: 12 rows of 25 features, one pass over them a pick, about",
+            "pool_variance from disk: 12 rows of 25 features, read once, then their rounded copies, about",
         ),
         (["--score", "pool_std"], "pool_std from disk: 12 rows of 25 features, one pass over them a pick, about"),
         (["--method", "facility_location"], "facility location: 12 rows take up to"),

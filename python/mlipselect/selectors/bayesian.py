@@ -81,8 +81,9 @@ class BayesianSelector(GreedySelector):
         components, which needs `designs` or `target_designs` of `fit`, or both, each in units of what it is before the
         first pick.
     max_memory : int, default=4 GiB
-        Largest number of bytes for ``pool_std`` and, for a pool on disk, for every score. The memory for a pool on disk
-        is logged at the level INFO before it is allocated.
+        Largest number of bytes for ``pool_std`` and, for a pool on disk, for every score. For ``pool_variance`` the
+        copy of a pool in memory, too, is in a temporary file beyond it. The memory for a pool on disk is logged at the
+        level INFO before it is allocated.
     random_state : int, numpy.random.Generator or None, default=0
         Seed of that draw, the only random part; a generator from which one is drawn; or None for fresh entropy.
     stop_gain : float, optional
@@ -119,13 +120,16 @@ class BayesianSelector(GreedySelector):
     The defaults are those whose picks are worth most on labelled systems, see the page on evidence. The method of the
     paper is ``score="energy", scale="none", ridge=1e-5``.
 
-    Scores `pool_variance` and `pool_std` may rise, so every pick takes one pass over the pool, and one or two more if
-    rounding errors require a new start or bounds have become too high. For `pool_variance` a pass takes two dot
-    products per row. For `pool_std` about thirty dot products per row give an upper bound of the score; the products
-    with all target rows are computed only for the few rows whose bounds reach the best score.
+    For a pool of more than four million numbers, `energy`, `logdet` and `pool_variance` keep a copy rounded to 16-bit
+    integers: two bytes per number, a quarter of a float64 pool. The copy bounds scores; no pick depends on it. For
+    `pool_variance` it is in a temporary file if it would need more than `max_memory`.
 
-    For a pool of more than four million numbers, `energy` and `logdet` keep a copy rounded to 16-bit integers: two
-    bytes per number, a quarter of a float64 pool. The copy bounds scores; no pick depends on it.
+    Scores `pool_variance` and `pool_std` may rise. For `pool_variance` the next picks, up to 128, are found among the
+    best candidates, and one pass over the copy shows which of them are those of the whole pool. In a smaller pool, and
+    with an `update` of several rows, every pick takes two dot products per row. For `pool_std` every pick takes one
+    pass over the pool, and one or two more if rounding errors require a new start or bounds have become too high: about
+    thirty dot products per row give an upper bound of the score; the products with all target rows are computed only
+    for the few rows whose bounds reach the best score.
 
     References
     ----------
@@ -344,7 +348,8 @@ class BayesianSelector(GreedySelector):
         pool, atoms, terms = structure_rows(X), self.update == "atoms", self._terms()
         if isinstance(X, StoredRows) and self.takes_target:
             self._check_memory(pool.shape)
-            self._tell_reading(X)
+            if self.score == "pool_std":
+                self._tell_reading(X)
         posterior = self._starting_posterior(X, core)
         target = self._target_rows = self._target(pool, posterior)
         if terms is None and self.update in ("structure", "atoms"):
@@ -396,26 +401,26 @@ class BayesianSelector(GreedySelector):
         n_targets = min(shape[0] if given is None else len(given), POOL_STD_TARGETS)
         if self.objective != "energy":
             n_targets = POOL_STD_TARGETS
-        needed = pool_score_bytes(str(self.score), shape[0], n_targets, shape[1])
+        needed = pool_score_bytes(str(self.score), shape[0], n_targets, shape[1], self.max_memory)
         if needed > self.max_memory:
             raise MemoryLimitError(
                 f"{self.score} for {shape[0]} rows of {shape[1]} features on disk needs {needed} bytes, more than the "
                 f"{self.max_memory} allowed: raise max_memory"
             )
+        passes = "one pass over them a pick" if self.score == "pool_std" else "read once, then their rounded copies"
         logger.info(
-            "%s from disk: %d rows of %d features, one pass over them a pick, about %.0f MB in all",
-            self.score, *shape, needed / 1e6,
-        )  # fmt: skip
+            "%s from disk: %d rows of %d features, %s, about %.0f MB in all", self.score, *shape, passes, needed / 1e6
+        )
 
     def _tell_reading(self, rows: StoredRows) -> None:
-        """Warn if a score that goes through a pool on disk for every pick reads very much."""
+        """Warn if `pool_std`, which goes through a pool on disk for every pick, reads very much."""
         n = number_to_select(self.n_to_select, len(rows))
         numbers = float(n) * len(rows) * rows.shape[1]
         if numbers > MUCH_TO_READ:
             _LOGGER.warning(
-                "%s goes through all %d rows of %d features for each of %d picks and reads %.1f TB in all; the score "
-                "energy (--score energy) reads almost nothing after its first pass",
-                self.score, *rows.shape, n, numbers * rows.dtype.itemsize / 1e12,
+                "pool_std goes through all %d rows of %d features for each of %d picks and reads %.1f TB in all; the "
+                "score pool_variance (--score pool_variance) reads almost nothing after its first pass",
+                *rows.shape, n, numbers * rows.dtype.itemsize / 1e12,
             )  # fmt: skip
 
     def _terms(self) -> Mapping[str, float] | None:

@@ -196,10 +196,17 @@ fn absent(name: &str) -> PyErr {
     PyAttributeError::new_err(format!("this method of selection has no {name}"))
 }
 
-/// Largest number of bytes of a score with a target, for given numbers of candidates and target rows.
+/// Largest number of bytes of a score with a target, for given numbers of candidates and target rows. Rounded rows are in
+/// a file if more than `max_memory` bytes would be needed otherwise.
 #[pyfunction]
-pub(crate) fn pool_score_bytes(score: &str, candidates: usize, target: usize, dim: usize) -> PyResult<usize> {
-    Ok(choices::score(score, usize::MAX)?.pool_bytes(candidates, target, dim))
+pub(crate) fn pool_score_bytes(
+    score: &str,
+    candidates: usize,
+    target: usize,
+    dim: usize,
+    max_memory: usize,
+) -> PyResult<usize> {
+    Ok(choices::score(score, max_memory)?.pool_bytes(candidates, target, dim))
 }
 
 /// Largest number of bytes of facility location for given numbers of rows, and the same if rounded rows are in a file.

@@ -91,24 +91,28 @@ pub(super) fn after(numbers: &[Number], pool: &RoundedPool, pass: &Pass) -> (Vec
     let mut out = numbers.to_vec();
     let directions = pass.directions();
     let width = directions.len();
-    let suspects: Vec<Vec<Suspect>> = out
-        .par_chunks_mut(CHUNK)
-        .enumerate()
-        .map_init(
-            || vec![0; CHUNK * width],
-            |products, (chunk, numbers)| {
-                let first = chunk * CHUNK;
-                pool.sketch.integer_products(first..first + numbers.len(), directions, products);
-                let mut suspects = Vec::new();
-                for ((row, number), products) in (first..).zip(numbers).zip(products.chunks_exact(width)) {
-                    if let Some(after) = follow(pass, pass.row(pool, row), products, number) {
-                        suspects.push(Suspect { row, after });
+    let mut suspects = Vec::new();
+    for span in pool.spans() {
+        let found: Vec<Vec<Suspect>> = out[span.clone()]
+            .par_chunks_mut(CHUNK)
+            .enumerate()
+            .map_init(
+                || vec![0; CHUNK * width],
+                |products, (chunk, numbers)| {
+                    let first = span.start + chunk * CHUNK;
+                    pool.sketch.integer_products(first..first + numbers.len(), directions, products);
+                    let mut suspects = Vec::new();
+                    for ((row, number), products) in (first..).zip(numbers).zip(products.chunks_exact(width)) {
+                        if let Some(after) = follow(pass, pass.row(pool, row), products, number) {
+                            suspects.push(Suspect { row, after });
+                        }
                     }
-                }
-                suspects
-            },
-        )
-        .collect();
-    pool.release();
-    (out, suspects.concat())
+                    suspects
+                },
+            )
+            .collect();
+        suspects.extend(found.into_iter().flatten());
+        pool.sketch.release(span);
+    }
+    (out, suspects)
 }

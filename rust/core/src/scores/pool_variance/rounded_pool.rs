@@ -19,6 +19,8 @@ use crate::linalg::{GramSum, SingleDirections, Sketch, WIDENED, Widened, product
 
 /// Margin for rounding errors of float64, which are far below those of the integers.
 pub(super) const FLOAT_ERROR: f64 = 1e-7;
+/// Bytes of the integers of rows that are worked on together.
+const SPAN_BYTES: usize = 32 << 20;
 /// Number of rows that one thread rounds at a time.
 const CHUNK: usize = 64;
 
@@ -74,6 +76,7 @@ impl RoundedPool {
             let squares: Vec<f64> = whitened.par_chunks_exact(dim).map(|y| dot(y, y)).collect();
             problem = squares.iter().position(|square| !square.is_finite()).map(|row| range.start + row);
             set(&mut self.sketch, &whitened, &squares, range.clone());
+            self.sketch.release(range.clone());
             for (row, square) in range.zip(&squares) {
                 // Rounded up.
                 let length = square.sqrt() + self.sketch.error(row);
@@ -91,18 +94,20 @@ impl RoundedPool {
         // Directions whose squared lengths sum to 1 fit into float32.
         let (directions, unit) = SingleDirections::scaled(&directions, trace.sqrt());
         let mut out = vec![Number::default(); self.len()];
-        out.par_chunks_mut(WIDENED).enumerate().for_each_init(
-            || (Widened::default(), vec![0.0; WIDENED]),
-            |(widened, numerators), (chunk, out)| {
-                let first = chunk * WIDENED;
-                widened.load(&self.sketch, first..first + out.len());
-                widened.quadratic_forms(&directions, &mut numerators[..out.len()]);
-                for ((row, out), numerator) in (first..).zip(out).zip(&*numerators) {
-                    *out = self.number(row, numerator.sqrt() * self.sketch.scale(row) * unit, trace);
-                }
-            },
-        );
-        self.release();
+        for span in self.spans() {
+            out[span.clone()].par_chunks_mut(WIDENED).enumerate().for_each_init(
+                || (Widened::default(), vec![0.0; WIDENED]),
+                |(widened, numerators), (chunk, out)| {
+                    let first = span.start + chunk * WIDENED;
+                    widened.load(&self.sketch, first..first + out.len());
+                    widened.quadratic_forms(&directions, &mut numerators[..out.len()]);
+                    for ((row, out), numerator) in (first..).zip(out).zip(&*numerators) {
+                        *out = self.number(row, numerator.sqrt() * self.sketch.scale(row) * unit, trace);
+                    }
+                },
+            );
+            self.sketch.release(span);
+        }
         out
     }
 
@@ -138,9 +143,11 @@ impl RoundedPool {
         (length, self.sketch.error(row) + FLOAT_ERROR * length)
     }
 
-    /// Give back the memory of rounded rows that are in a file.
-    pub(super) fn release(&self) {
-        self.sketch.release(0..self.len());
+    /// Consecutive rows that are worked on together: of those in a file, no others are in memory then.
+    pub(super) fn spans(&self) -> impl Iterator<Item = Range<usize>> {
+        let (len, row) = (self.len(), size_of::<i16>() * self.sketch.width());
+        let step = (SPAN_BYTES / row).next_multiple_of(WIDENED);
+        (0..len).step_by(step.max(1)).map(move |first| first..len.min(first + step))
     }
 }
 
