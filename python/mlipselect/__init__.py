@@ -1,7 +1,7 @@
 """Choose the atomic structures worth a DFT calculation."""
 
 from mlipselect._core import Posterior, __version__
-from mlipselect.descriptors import ACE, MACE, Cached, JuliaACE, Metatomic, PerElement
+from mlipselect.descriptors import ACE, MACE, Cached, JuliaACE, Metatomic, PerElement, Remote
 from mlipselect.exceptions import (
     InvalidInputError,
     MemoryLimitError,
@@ -63,6 +63,7 @@ __all__ = [
     "RandomSelector",
     "Reading",
     "RelativeTau",
+    "Remote",
     "Selection",
     "StructureError",
     "Surrogate",

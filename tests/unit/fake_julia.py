@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from mlipselect.julia.messages import receive, send
+from mlipselect.worker.messages import receive, send
 
 FAULT = sys.argv[1] if len(sys.argv) > 1 else ""
 

@@ -13,7 +13,7 @@ from ase.build import bulk
 
 import mlipselect as ms
 from mlipselect.exceptions import InvalidInputError, MissingExtraError, MlipselectError, StructureError
-from mlipselect.julia.messages import receive, send
+from mlipselect.worker.messages import receive, send
 
 FAKE = Path(__file__).with_name("fake_julia.py")
 

@@ -45,7 +45,7 @@ def add_wrapped_options(parser: argparse.ArgumentParser, names: Sequence[str]) -
     group.add_argument(
         "--descriptor",
         choices=list(DESCRIPTORS),
-        help="ACE, or what a model of MACE or metatomic makes of each atom (default: ace)",
+        help="ACE, what a learned potential makes of each atom, or one in another environment (default: ace)",
     )
     add_own_options(parser, names)
 

@@ -14,6 +14,7 @@ from mlipselect.descriptors.julia_ace import JuliaACE
 from mlipselect.descriptors.mace.descriptor import MACE
 from mlipselect.descriptors.metatomic import Metatomic
 from mlipselect.descriptors.per_element import PerElement
+from mlipselect.descriptors.remote import Remote
 
 __all__ = [
     "ACE",
@@ -28,4 +29,5 @@ __all__ = [
     "Metatomic",
     "PerElement",
     "Prediction",
+    "Remote",
 ]

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
 import sys
-import tempfile
-import weakref
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as TooLate
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +13,7 @@ from ase import Atoms
 from mlipselect.descriptors.base import Design
 from mlipselect.exceptions import InvalidInputError, MissingExtraError, MlipselectError, StructureError
 from mlipselect.io.describable import check_structure
-from mlipselect.julia.messages import receive, send
+from mlipselect.worker.process import Process
 
 
 class JuliaACE:
@@ -78,7 +72,7 @@ class JuliaACE:
         self.order, self.totaldegree, self.rcut = order, totaldegree, rcut
         self.download, self.timeout, self.options = download, timeout, options
         self.bridge = list(bridge or [sys.executable, "-m", "mlipselect.julia.child"])
-        self._process: _Process | None = None
+        self._process: Process | None = None
         self._n_features: int | None = None
 
     def __repr__(self) -> str:
@@ -154,9 +148,9 @@ class JuliaACE:
         degrees = self.totaldegree if isinstance(self.totaldegree, (int, float)) else list(self.totaldegree)
         return {"order": self.order, "totaldegree": degrees, "rcut": self.rcut, **self.options}
 
-    def _running(self) -> _Process:
+    def _running(self) -> Process:
         if self._process is None:
-            process = _Process(self.bridge, self.timeout)
+            process = Process(self.bridge, self.timeout, "JuliaACE")
             head, _ = process.ask(
                 {
                     "do": "open",
@@ -196,71 +190,6 @@ class JuliaACE:
                 f"JuliaACE: expected arrays of float64 of shapes {shapes}, got {[array.shape for array in found]}"
             )
         return found
-
-
-class _Process:
-    """A process that answers messages."""
-
-    def __init__(self, command: Sequence[str], timeout: float):
-        self._timeout = timeout
-        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
-        self._worker = ThreadPoolExecutor(1)
-        try:
-            self._child = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, bufsize=-1
-            )
-        except OSError as error:
-            self._log.close()
-            raise InvalidInputError(f"bridge: {command[0]} cannot be started: {error.strerror}") from error
-        self._finalizer = weakref.finalize(self, _end, self._child, self._log)
-
-    def ask(
-        self, head: dict[str, Any], arrays: Sequence[npt.NDArray[Any]] = ()
-    ) -> tuple[dict[str, Any], list[npt.NDArray[Any]]]:
-        """Send a message and wait for the answer; an error ends the process."""
-        try:
-            return self._worker.submit(self._exchange, head, arrays).result(self._timeout)
-        except TooLate:
-            problem = f"no answer in {self._timeout:g} s: raise timeout"
-        except (EOFError, OSError):
-            problem = self._ended()
-        except ValueError as error:
-            problem = str(error)
-        self.stop()
-        raise MlipselectError(f"JuliaACE: {problem}")
-
-    def _exchange(
-        self, head: dict[str, Any], arrays: Sequence[npt.NDArray[Any]]
-    ) -> tuple[dict[str, Any], list[npt.NDArray[Any]]]:
-        assert self._child.stdin is not None
-        assert self._child.stdout is not None
-        send(self._child.stdin, head, arrays)
-        return receive(self._child.stdout)
-
-    def _ended(self) -> str:
-        try:
-            return f"the process ended with code {self._child.wait(1)}{self._last_words()}"
-        except subprocess.TimeoutExpired:
-            return f"the process closed the connection{self._last_words()}"
-
-    def stop(self) -> None:
-        """End the process."""
-        self._finalizer()
-        self._worker.shutdown(wait=False)
-
-    def _last_words(self) -> str:
-        self._log.seek(0)
-        lines = self._log.read().decode(errors="replace").strip().splitlines()
-        return f": {lines[-1]}" if lines else ""
-
-
-def _end(child: subprocess.Popen[bytes], log: IO[bytes]) -> None:
-    child.kill()
-    child.wait()
-    for stream in (child.stdin, child.stdout, log):
-        if stream is not None:
-            with contextlib.suppress(BrokenPipeError):  # what was not sent yet
-                stream.close()
 
 
 def _not_opened(head: dict[str, Any]) -> MlipselectError:

@@ -12,12 +12,14 @@ from mlipselect.descriptors.mace.descriptor import MACE
 from mlipselect.descriptors.metatomic import Metatomic
 from mlipselect.descriptors.per_element import PerElement
 from mlipselect.descriptors.record import Recorded, describe_descriptor, descriptor_identity, told_differences
+from mlipselect.descriptors.remote import Remote
 from mlipselect.exceptions import InvalidInputError
 
 DESCRIPTORS: dict[str, type[NamedDescriptor]] = {
     "ace": ACE,
     "mace": MACE,
     "metatomic": Metatomic,
+    "remote": Remote,
 }
 """Descriptors by their names on the command line; a new descriptor adds a line."""
 

@@ -1,4 +1,4 @@
-"""ACEpotentials.jl in a child process that runs Julia, and the messages between the two processes.
+"""ACEpotentials.jl in a child process that runs Julia.
 
 Nothing here is imported before a `JuliaACE` is used, and Julia never runs in the process of the user.
 """

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlipselect.julia.messages import receive, send
+from mlipselect.worker.messages import serve
 
 
 def main() -> None:
     """Answer requests until the input ends."""
-    # Julia may print to the standard output, so answers go to a copy of it.
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
     bridge = Bridge()
-    while True:
-        try:
-            head, arrays = receive(sys.stdin.buffer)
-        except EOFError:
-            return
-        bridge.stage = "request"
-        try:
-            send(answers, *bridge.answer(head, arrays))
-        except Exception as error:
-            send(answers, {"error": f"{type(error).__name__}: {error}", "stage": bridge.stage})
+    serve(bridge.answer, lambda error: {"error": f"{type(error).__name__}: {error}", "stage": bridge.stage})
 
 
 class Bridge:
@@ -49,6 +36,7 @@ class Bridge:
         self, head: dict[str, Any], arrays: list[NDArray[Any]]
     ) -> tuple[dict[str, Any], list[NDArray[np.float64]]]:
         """Answer one request."""
+        self.stage = "request"
         if head["do"] == "open":
             return {"n_features": self._open(head)}, []
         numbers, positions, cell = arrays

@@ -2,18 +2,51 @@
 
 A message is the length of a header (8 bytes, little-endian), the header in JSON, which lists type and shape of each
 array, and the bytes of the arrays, one after the other in C order.
+
+This module imports nothing but numpy and the standard library: `child.py` loads it where mlipselect is not installed.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Callable, Sequence
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_HEADER = 1 << 20
+MAX_HEADER = 1 << 24
+
+Message = tuple[dict[str, Any], Sequence[NDArray[Any]]]
+"""A dictionary and arrays."""
+
+
+def serve(
+    answer: Callable[[dict[str, Any], list[NDArray[Any]]], Message], told: Callable[[Exception], dict[str, Any]]
+) -> None:
+    """Answer the messages on the standard input until it ends, on the standard output.
+
+    Parameters
+    ----------
+    answer : callable
+        Makes the answer to one message.
+    told : callable
+        Makes the answer to a message for which `answer` raised an exception.
+    """
+    # Packages may print to the standard output, so answers go to a copy of it.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    while True:
+        try:
+            head, arrays = receive(sys.stdin.buffer)
+        except EOFError:
+            return
+        try:
+            send(answers, *answer(head, arrays))
+        except Exception as error:
+            send(answers, told(error))
 
 
 def send(stream: IO[bytes], head: dict[str, Any], arrays: Sequence[NDArray[Any]] = ()) -> None:

@@ -1,0 +1,288 @@
+"""A descriptor that runs in another environment's Python."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from ase import Atoms
+
+from mlipselect.descriptors.base import Design, NamedDescriptor
+from mlipselect.exceptions import InvalidInputError, MlipselectError, StructureError
+from mlipselect.io.describable import check_structure
+from mlipselect.utils.option import Option
+from mlipselect.worker import child
+from mlipselect.worker.process import Process
+
+# Keys of Atoms.info that models read.
+_INFO_KEYS = ("charge", "spin")
+
+# Atoms in one message.
+_BATCH_ATOMS = 4096
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """Read options of the command line."""
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(text)
+    return found
+
+
+class Remote(NamedDescriptor):
+    """A descriptor in a process of another Python, for packages that cannot be installed beside others.
+
+    The process starts when the descriptor is made, and ends with it. It needs numpy and ASE besides what the object
+    needs; mlipselect has to be installed there only for descriptors of mlipselect, such as ``"mlipselect:CHGNet"``.
+
+    Parameters
+    ----------
+    python : path
+        The Python of the other environment, such as ``"/envs/chgnet/bin/python"``.
+    object : str
+        ``"MODULE:OBJECT"``: a class or function that makes a descriptor from the options; or a descriptor, which is an
+        object with ``features(atoms)`` or a function with a parameter called ``atoms``. The module is imported there
+        and can run any code. Modules in the current folder are found.
+    timeout : float, default=1800.0
+        Seconds to wait for an answer.
+    **options
+        Arguments of the class or function: numbers, text, and lists and dictionaries of them.
+
+    Attributes
+    ----------
+    vjp, design : callable
+        Derivatives; there are none where the object has none.
+
+    Raises
+    ------
+    InvalidInputError
+        The process cannot be started, or the object cannot be made there; the message has the reason.
+
+    Notes
+    -----
+    Features depend on `parameters` of the object, which go into records as they are: versions, digests of weights and
+    the like. An object without `parameters` is identified by its name, its options, the digest of the file of its
+    module, and the versions of numpy, torch and the package. Then a model that the module loads does not count: give
+    the object `parameters` with a digest of the model.
+
+    Examples
+    --------
+    >>> import sys, ase.build, mlipselect as ms
+    >>> with ms.Remote(sys.executable, "mlipselect:ACE", elements=["Si"], totaldegree=6) as descriptor:
+    ...     X = ms.featurize([ase.build.bulk("Si")], descriptor)
+    >>> X.shape == ms.featurize([ase.build.bulk("Si")], ms.ACE(["Si"], totaldegree=6)).shape
+    True
+    """
+
+    command_options: ClassVar[Mapping[str, Option]] = {
+        "python": Option("Python of another environment", metavar="PATH", needs="--python PATH"),
+        "object": Option(
+            "what makes the descriptor there, such as mlipselect:CHGNet", metavar="MODULE:OBJECT", needs="--object"
+        ),
+        "object_options": Option(
+            "its arguments in JSON, such as '{\"layers\": [2]}' (default: none)", type=json_object, metavar="JSON"
+        ),
+    }
+
+    def __init__(
+        self,
+        python: str | os.PathLike[str],
+        object: str,  # noqa: A002 - the word of the field for MODULE:OBJECT
+        *,
+        timeout: float = 1800.0,
+        **options: Any,
+    ):
+        self.python, self.object, self.timeout, self.options = os.fspath(python), object, timeout, options
+        module, _, name = object.partition(":")
+        if not module or not name:
+            raise InvalidInputError(f"object: expected MODULE:OBJECT, got {object!r}")
+        try:
+            json.dumps(options)
+        except TypeError as error:
+            raise InvalidInputError(f"Remote: expected options that JSON can represent: {error}") from None
+        if shutil.which(self.python) is None:
+            raise InvalidInputError(f"python: expected a Python that can be started, got {self.python}")
+        self._process: Process | None = None
+        head = self._start()
+        self._parameters: dict[str, Any] = head["parameters"]
+        for text in head["warnings"]:
+            warnings.warn(f"{object}: {text}", stacklevel=2)
+        if "vjp" in head["can"]:
+            self.vjp = self._vjp
+        if "design" in head["can"]:
+            self.design = self._design
+
+    @classmethod
+    def from_options(cls, given: Mapping[str, Any], dtype: str) -> Remote:  # noqa: ARG003 - an option of the object
+        """Make the descriptor that options of the command line define."""
+        return cls(given["python"], given["object"], **given.get("object_options", {}))
+
+    def __repr__(self) -> str:
+        options = "".join(f", {name}={value!r}" for name, value in self.options.items())
+        return f"Remote({self.python!r}, {self.object!r}{options})"
+
+    def __enter__(self) -> Remote:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Definition of the descriptor, ready for JSON: that of the object, if it has one."""
+        return dict(self._parameters)
+
+    def close(self) -> None:
+        """End the process; it starts again when it is needed."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+
+    def features(self, atoms: Atoms) -> npt.NDArray[np.floating]:
+        """Describe every atom of one structure.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            The structure. Of ``info``, charge and spin are passed on.
+
+        Returns
+        -------
+        ndarray of shape (n_atoms, n_features)
+            One row per atom.
+
+        Raises
+        ------
+        StructureError
+            A structure that the object cannot describe.
+        MlipselectError
+            The process ended, did not answer in time, or answered something else.
+        """
+        rows: npt.NDArray[np.floating] = _alone(self.site_features, [atoms])
+        return rows
+
+    def site_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.floating]:
+        """Describe every atom of many structures.
+
+        Parameters
+        ----------
+        structures : sequence of ase.Atoms
+            The structures.
+        n_threads : int, optional
+            Number of threads, for objects that take it.
+
+        Returns
+        -------
+        ndarray of shape (n_atoms_total, n_features)
+            One row per atom, structure after structure.
+
+        Raises
+        ------
+        StructureError, MlipselectError
+            As for `features`.
+        """
+        if isinstance(structures, Atoms):
+            raise InvalidInputError("expected a sequence of ase.Atoms; `features` takes a single one")
+        found = []
+        for first, batch in _batches(structures):
+            (rows,) = self._ask({"do": "features", "n_threads": n_threads}, batch, first=first)
+            n_atoms = sum(map(len, batch))
+            if rows.ndim != 2 or len(rows) != n_atoms or rows.dtype not in (np.float32, np.float64):
+                raise MlipselectError(
+                    f"{self.object}: expected {n_atoms} rows of floating-point numbers, one per atom, got an array of "
+                    f"shape {rows.shape} of {rows.dtype}"
+                )
+            found.append(rows)
+        if not found:
+            raise InvalidInputError("expected at least one structure, got none")
+        return np.concatenate(found)
+
+    def _vjp(self, atoms: Atoms, w: npt.ArrayLike) -> npt.NDArray[np.floating]:
+        """Differentiate ``w @ features(atoms).sum(axis=0)`` by the positions."""
+        (slopes,) = _alone(self._ask, {"do": "vjp"}, [atoms], np.asarray(w, dtype=np.float64))
+        found: npt.NDArray[np.floating] = slopes
+        return found
+
+    def _design(self, atoms: Atoms) -> Design:
+        """Differentiate every feature of one structure."""
+        return Design(*_alone(self._ask, {"do": "design"}, [atoms]))
+
+    def _start(self) -> dict[str, Any]:
+        process = Process([self.python, child.__file__], self.timeout, self.object)
+        head, _ = process.ask({"do": "open", "object": self.object, "options": self.options})
+        if "error" in head:
+            process.stop()
+            raise InvalidInputError(f"{self.object} in {self.python}: {head['error']}")
+        self._process = process
+        return head
+
+    def _ask(
+        self, request: dict[str, Any], structures: Sequence[Atoms], *more: npt.NDArray[Any], first: int = 0
+    ) -> list[npt.NDArray[Any]]:
+        _check(structures, first)
+        if self._process is None:
+            self._start()
+        assert self._process is not None
+        infos = [{key: _plain(atoms.info[key]) for key in _INFO_KEYS if key in atoms.info} for atoms in structures]
+        arrays = [
+            np.array([len(atoms) for atoms in structures]),
+            np.concatenate([atoms.numbers for atoms in structures]),
+            np.concatenate([atoms.positions for atoms in structures]),
+            np.array([np.asarray(atoms.cell) for atoms in structures]),
+            np.array([atoms.pbc for atoms in structures]),
+        ]
+        try:
+            head, found = self._process.ask({**request, "infos": infos}, [*arrays, *more])
+        except MlipselectError:
+            self._process = None
+            raise
+        if "error" in head:
+            if head.get("index") is None:
+                # The batch failed: which structure it was is found one by one.
+                for index, atoms in enumerate(structures if len(structures) > 1 else []):
+                    self._ask(request, [atoms], *more, first=first + index)
+            raise StructureError(f"{self.object}: {head['error']}", first + (head.get("index") or 0))
+        return found
+
+
+def _alone(method: Any, *arguments: Any) -> Any:
+    """Call a method for many structures with one structure, and drop the index from its errors."""
+    try:
+        return method(*arguments)
+    except StructureError as error:
+        raise StructureError(error.problem) from None
+
+
+def _check(structures: Sequence[Atoms], first: int) -> None:
+    """Refuse structures that nothing can describe, by their index plus `first`."""
+    index = first
+    try:
+        for index, atoms in enumerate(structures, first):  # noqa: B007 - the handler reads it
+            check_structure(atoms)
+    except StructureError as error:
+        raise StructureError(error.problem, index) from None
+
+
+def _batches(structures: Sequence[Atoms]) -> Iterator[tuple[int, list[Atoms]]]:
+    """Yield structures in batches that one message holds, each with the index of its first structure."""
+    batch: list[Atoms] = []
+    n_atoms = 0
+    for index, atoms in enumerate(structures):
+        if batch and n_atoms + len(atoms) > _BATCH_ATOMS:
+            yield index - len(batch), batch
+            batch, n_atoms = [], 0
+        batch.append(atoms)
+        n_atoms += len(atoms)
+    if batch:
+        yield len(structures) - len(batch), batch
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of numpy as one of Python."""
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,178 @@
+"""Descriptors in another process: the same Python here, as any other would do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+
+import mlipselect as ms
+from mlipselect.cli import main
+from mlipselect.exceptions import InvalidInputError, MlipselectError, StructureError
+from mlipselect.testing import check_descriptor
+from unit import remote_objects
+
+SOURCE = Path(remote_objects.__file__)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """Make a directory current that has the module of the objects, where the child finds it."""
+    monkeypatch.chdir(tmp_path)
+    Path("remote_objects.py").write_bytes(SOURCE.read_bytes())
+    return tmp_path
+
+
+def remote(name, **options):
+    return ms.Remote(sys.executable, f"remote_objects:{name}", **options)
+
+
+@pytest.fixture
+def atoms():
+    atoms = bulk("Si", cubic=True)
+    atoms.rattle(0.1, seed=0)
+    return atoms
+
+
+def test_a_function_there_gives_what_it_gives_here(atoms):
+    with remote("distances") as descriptor:
+        np.testing.assert_array_equal(descriptor.features(atoms), remote_objects.distances(atoms))
+        check_descriptor(descriptor)
+        assert not isinstance(descriptor, ms.descriptors.DifferentiableDescriptor)
+        assert descriptor.parameters["sha256"] == hashlib.sha256(SOURCE.read_bytes()).hexdigest()
+        assert descriptor.parameters["versions"]["numpy"] == np.__version__
+        assert descriptor.parameters["object"] == "remote_objects:distances"
+
+
+def test_an_object_has_its_options_parameters_derivatives_and_warnings(atoms):
+    with pytest.warns(UserWarning, match="remote_objects:Springs: springs are stiff"):
+        descriptor = remote("Springs", stiffness=2.5)
+    assert descriptor.parameters == {"name": "Springs", "stiffness": 2.5, "model": "a.model", "sha256": "0123"}
+    assert isinstance(descriptor, ms.descriptors.DifferentiableDescriptor)
+    assert not isinstance(descriptor, ms.descriptors.DesignDescriptor)
+    charged = Atoms("Si2", positions=[[0, 0, 0], [0, 0, 2]], info={"charge": np.int64(2), "other": object()})
+    np.testing.assert_array_equal(descriptor.features(charged), [[10.0, 3.0], [10.0, 3.0]])
+    np.testing.assert_array_equal(descriptor.vjp(charged, np.array([1.0, 7.0])), [[0, 0, -20.0], [0, 0, 20.0]])
+    check_descriptor(descriptor, [Atoms("Si3", positions=[[0, 0, 0], [0, 0, 2.3], [1.2, 1.9, 3.0]])])
+    descriptor.close()
+
+
+def test_a_descriptor_of_the_package_is_itself_with_designs(atoms):
+    with ms.Remote(sys.executable, "mlipselect:ACE", elements=["Si"], totaldegree=6) as descriptor:
+        ace = ms.ACE(["Si"], totaldegree=6)
+        assert descriptor.parameters == json.loads(json.dumps(ace.parameters))
+        structures = [atoms] * 600  # more than one message
+        rows = descriptor.site_features(structures, n_threads=1)
+        np.testing.assert_array_equal(rows, ace.site_features(structures, n_threads=1))
+        for one, other in zip(vars(descriptor.design(atoms)).values(), vars(ace.design(atoms)).values(), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_a_process_that_was_closed_starts_again(atoms):
+    descriptor = remote("distances")
+    before = descriptor.features(atoms)
+    child = descriptor._process._child
+    descriptor.close()
+    assert child.poll() is not None
+    np.testing.assert_array_equal(descriptor.features(atoms), before)
+    descriptor.close()
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "message"),
+    [
+        ("dies", MlipselectError, "remote_objects:Faulty: the process ended with code 3"),
+        ("short", StructureError, r"structure 0: .*expected 8 rows, one per atom, got an array of shape \(7, 2\)"),
+        ("flat", StructureError, r"structure 0: .*expected 8 rows, one per atom, got an array of shape \(8,\)"),
+        ("germanium", StructureError, "structure 1: remote_objects:Faulty: KeyError: 'Ge'"),
+    ],
+)
+def test_what_goes_wrong_is_one_clear_error(atoms, fault, error, message):
+    with remote("Faulty", fault=fault) as descriptor, pytest.raises(error, match=message):
+        descriptor.site_features([atoms, bulk("Ge")])
+
+
+@pytest.mark.parametrize("fault", ["indexed", "silent"])
+def test_the_structure_of_a_batch_is_named(atoms, fault):
+    with remote("InBatches", fault=fault) as descriptor:
+        assert descriptor.site_features([atoms], n_threads=3).tolist() == [[3.0]] * 8
+        with pytest.raises(StructureError, match=r"structure 2: .*no Ge"):
+            descriptor.site_features([atoms, atoms, bulk("Ge")])
+        with pytest.raises(StructureError, match=r"^remote_objects:InBatches: .*no Ge"):
+            descriptor.features(bulk("Ge"))
+        with pytest.raises(StructureError, match="structure 1: expected at least one atom"):
+            descriptor.site_features([atoms, Atoms()])
+
+
+def test_a_process_that_does_not_answer_is_ended(atoms):
+    descriptor = remote("Faulty", fault="sleeps", timeout=5.0)
+    child = descriptor._process._child
+    with pytest.raises(MlipselectError, match="no answer in 5 s: raise timeout"):
+        descriptor.features(atoms)
+    assert child.poll() is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "message"),
+    [
+        (("/no/such/python", "a:b"), {}, "python: expected a Python that can be started, got /no/such/python"),
+        ((sys.executable, "remote_objects"), {}, "object: expected MODULE:OBJECT, got 'remote_objects'"),
+        ((sys.executable, "absent:thing"), {}, "absent:thing in .*ModuleNotFoundError: No module named 'absent'"),
+        ((sys.executable, "remote_objects:thing"), {}, "AttributeError: .*has no attribute 'thing'"),
+        ((sys.executable, "remote_objects:Faulty"), {"fault": "unmade"}, "FileNotFoundError: no.model"),
+        ((sys.executable, "remote_objects:distances"), {"k": 2}, "is a descriptor and takes no options, got k"),
+        ((sys.executable, "remote_objects:Springs"), {"k": np.ones(2)}, "expected options that JSON can represent"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_at_once(given, options, message):
+    with pytest.raises(InvalidInputError, match=message):
+        ms.Remote(*given, **options)
+
+
+def test_mlipselect_is_not_needed_there(atoms):
+    """A finder that hides mlipselect stands for a Python without it."""
+    Path("without.py").write_text(
+        "import sys\nassert not any(n.split('.')[0] == 'mlipselect' for n in sys.modules)\n"
+        "sys.modules['mlipselect'] = None\nfrom remote_objects import distances\n"
+    )
+    with ms.Remote(sys.executable, "without:distances") as descriptor:
+        np.testing.assert_array_equal(descriptor.features(atoms), remote_objects.distances(atoms))
+
+
+def test_the_command_line_records_the_object_and_finds_it_again(files, capsys):
+    Path("remote_objects.py").write_bytes(SOURCE.read_bytes())
+    ms.io.write_exact("core.xyz", ms.read("core.xyz")[1:])
+    command = ["--descriptor", "remote", "--python", sys.executable, "--object", "mlipselect:ACE"]
+    command += ["--object-options", '{"elements": ["Si"], "totaldegree": 6}', "-q"]
+    assert main(["select", "pool.xyz", "--core", "core.xyz", "-n", "3", *command, "-o", "out.xyz"]) == 0
+    picks = json.loads(Path("out.json").read_text())
+    ace = ms.ACE(["Si"], totaldegree=6)
+    assert picks["descriptor"] == json.loads(json.dumps(ace.parameters))
+    assert picks["indices"] == ms.select("pool.xyz", 3, "core.xyz", descriptor=ace).indices.tolist()
+    command[5] = "remote_objects:distances"
+    del command[6:8]
+    assert main(["featurize", "pool.xyz", *command, "--store", "features", "--cache", "kept"]) == 0
+    assert main(["select", "features", "--core", "core.xyz", *command, "-n", "3", "-o", "out.xyz"]) == 0
+    with Path("remote_objects.py").open("a") as file:
+        file.write("# changed\n")
+    assert main(["select", "features", "--core", "core.xyz", *command, "-n", "3", "-o", "out.xyz"]) == 1
+    assert "features: made with another descriptor than the one given: sha256 is" in capsys.readouterr().err
+    assert main(["featurize", "pool.xyz", *command, "--object-options", "[1]", "-o", "x.npz"]) != 0
+    assert "--object-options: invalid json_object value: '[1]'" in capsys.readouterr().err
+
+
+def test_a_process_ends_with_its_descriptor():
+    code = (
+        "import sys, mlipselect as ms\n"
+        "d = ms.Remote(sys.executable, 'remote_objects:distances')\n"
+        "print(d._process._child.pid)\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert not Path(f"/proc/{int(found.stdout)}").exists()
