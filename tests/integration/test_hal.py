@@ -19,6 +19,7 @@ from mlipselect.demo.potentials import label
 from mlipselect.hal import hal as hal_module
 from mlipselect.hal.checkpoint import HalCheckpoint
 from mlipselect.io import write_exact
+from mlipselect.labels import read_labels
 
 ACE = ms.ACE(["Si"], totaldegree=6)
 
@@ -48,7 +49,7 @@ def starts():
     return [crystal, defect]
 
 
-OPTIONS = {"temperature": (600.0, 1200.0, 1800.0), "burst": 30, "tau": 0.0, "patience": 5}
+OPTIONS = {"temperature": (600.0, 1200.0, 1800.0), "burst": 30, "tau": 0.0, "patience": 5, "update": "structure"}
 
 
 def made(potential, surrogate, n=6, **options):
@@ -208,6 +209,33 @@ def test_picks_with_their_forces_teach_more(potential, surrogate):
     assert second.gain > first.gain
 
 
+def test_what_labels_tell_is_what_the_next_fit_knows(potential, surrogate, core):
+    run = made(potential, surrogate, update=None, n=3)
+    list(run)
+    assert run.selection.record()["parameters"]["update"] == "labels"
+    everything = label([*core, *(pick.atoms for pick in run.picks)])
+    again = ms.LinearPotential(ACE, reference_energies={"Si": 0.0})
+    again.fit(everything)
+    # The same rows with the noises and the prior of the first fit.
+    again.noise_, again.prior_variance_ = potential.noise_, potential.prior_variance_
+    rows = [
+        again.label_rows(atoms, known, ACE.design(atoms))
+        for atoms, known in zip(everything, read_labels(everything), strict=True)
+    ]
+    precision = np.diag(ACE.smoothness_prior(4) ** 2 / potential.prior_variance_)
+    for structure in rows:
+        for kind, block, _ in structure:
+            precision += block.T @ block / potential.noise_[kind] ** 2
+    assert -np.linalg.slogdet(precision)[1] == pytest.approx(run.posterior.logdet(), rel=1e-6)
+
+
+def test_labels_need_a_potential(core, potential):
+    with pytest.raises(ms.InvalidInputError, match="update: labels needs the noises"):
+        made(potential, ms.Surrogate(ACE, core=core), update="labels")
+    with pytest.raises(ms.InvalidInputError, match="update: expected"):
+        made(potential, ms.Surrogate(ACE, core=core), update="everything")
+
+
 @pytest.mark.parametrize("trigger", ["gain", "max-atom", "relative-force"])
 def test_other_triggers(potential, surrogate, trigger):
     run = made(potential, surrogate, trigger=trigger, threshold=1e-3, n=2)
@@ -350,6 +378,14 @@ def test_the_command_takes_a_calculator_of_a_module(folder):
     options = ["--base", "bases.py:make", "--totaldegree", "6", "--threshold", "1.5", "-o", "picked.xyz"]
     assert main([*COMMAND, *options]) == 0
     assert len(read("picked.xyz", ":")) == 4
+
+
+def test_the_command_shows_what_it_took(folder, capsys):
+    assert main([*COMMAND[:-1], "--base", "si.npz", "-o", "picked.xyz", "--reasons"]) == 0
+    shown = capsys.readouterr().out
+    assert "4 of 4 structures taken in" in shown
+    assert "1: extrapolation" in shown
+    assert "wrote picked.xyz, picked.json" in shown
 
 
 def test_the_command_writes_what_it_rejected(folder):

@@ -16,7 +16,7 @@ from mlipselect.cli.common import (
     refuse_descriptor,
 )
 from mlipselect.cli.options import add_options
-from mlipselect.cli.outcome import report
+from mlipselect.cli.outcome import add_reasons, report
 from mlipselect.descriptors.base import bound
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.hal import Hal, Surrogate
@@ -81,6 +81,7 @@ def add_parser(verbs: Any) -> None:
         metavar="N",
         help="processes that run walkers; the result does not depend on it (default: %(default)s)",
     )
+    add_reasons(parser)
     add_descriptor_options(parser)
     add_general_options(parser)
     parser.set_defaults(run=run)

@@ -23,6 +23,7 @@ from mlipselect.hal.dynamics import LangevinDynamics
 from mlipselect.hal.executors import Executor, executor
 from mlipselect.hal.geometry import bare
 from mlipselect.hal.known import Known
+from mlipselect.hal.lesson import settled_update
 from mlipselect.hal.nearest import NearestOfCore
 from mlipselect.hal.options import HalOptions, repr_of
 from mlipselect.hal.outcome import selection_of
@@ -110,8 +111,10 @@ class Hal:
         Take the first frame above the threshold, or that of a peak above the threshold and the mean score so far.
     check_every : int, default=5
         Steps from one look at the score to the next.
-    update : {"structure", "forces"}, default="structure"
-        What a pick tells the posterior: its energy, or its forces too.
+    update : {"structure", "forces", "labels"}, optional
+        What a pick tells the posterior: its energy per atom; that and its forces, as in `select`; or all labels that
+        the potential was fitted to, each with its noise, as the next fit will have them. By default the labels if
+        the surrogate has a fitted potential, else the energy.
     min_distance : float or None, default=0.01
         Distance to keep from the core and from earlier picks; see `MinDistance`.
     min_bond, max_force, max_heat, max_volume_change : float
@@ -192,6 +195,7 @@ class Hal:
         self._workers, self._client, self._progress = workers, client, progress
         self.starts = Structures(starts, marks_of(None), checks=Checks(min_bond=0.0), where=" of the starts").survey()
         self._setup = self._made_setup(base)
+        self._update = settled_update(self.options.taking.update, self.surrogate)
         self._nearest = NearestOfCore(self.surrogate)
         self._known = Known.of(self.surrogate, with_sites=self._setup.trigger.needs_sites)
         self._setup.trigger.check(self.surrogate)
@@ -259,8 +263,12 @@ class Hal:
             "descriptor": describe_descriptor(self.surrogate.descriptor),
             "posterior": identity_of(self.surrogate.posterior),
             "core": None if core is None else identity_of(core.per_structure),
-            **self.options.recorded(),
+            **self.recorded(),
         }
+
+    def recorded(self) -> dict[str, Any]:
+        """Return the options as they were used, ready for JSON."""
+        return self.options.recorded() | {"update": self._update}
 
     @property
     def picks(self) -> list[Pick]:
@@ -350,7 +358,7 @@ class Hal:
                 self._known,
                 self._setup.trigger,
                 n,
-                update=taking.update,
+                update=self._update,
                 min_distance=taking.min_distance,
             )
 

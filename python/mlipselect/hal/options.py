@@ -12,7 +12,7 @@ from mlipselect.exceptions import InvalidInputError
 from mlipselect.hal.calculator import MAX_BIAS
 from mlipselect.hal.dynamics import MakeDynamics
 from mlipselect.hal.guards import Guards
-from mlipselect.hal.picking import Update
+from mlipselect.hal.lesson import Update
 from mlipselect.hal.tau import RelativeTau, Schedule, Tau, as_tau
 from mlipselect.hal.triggers import TRIGGERS, Trigger
 from mlipselect.hal.triggers.peak import FOLLOWERS
@@ -74,9 +74,10 @@ class Taking:
     check_every: int = option(
         5, "steps from one look at the score to the next (default: %(default)s)", type=int, metavar="STEPS"
     )
-    update: Update = option(
-        "structure", "what a frame tells the posterior: its energy, or its forces too (default: %(default)s)",
-        choices=["structure", "forces"],
+    update: Update | None = option(
+        None, "what a frame tells the posterior: its energy, that and its forces, or all labels with the noises of the "
+        "potential (default: labels with a fitted potential, else structure)",
+        choices=["structure", "forces", "labels"],
     )  # fmt: skip
     min_distance: float | None = option(
         0.01, "keep this distance from the core and from frames taken before, in typical differences "

@@ -45,7 +45,7 @@ def selection_of(run: Hal) -> Selection:
         core_features=surrogate.core_features,
         reasons=[pick.reason(run.trigger.name) for pick in picks],
         rejected=run.rejected,
-        parameters={"n": run.n, "method": "hal", "random_state": run.seed_, **run.options.recorded()},
+        parameters={"n": run.n, "method": "hal", "random_state": run.seed_, **run.recorded()},
         notes=_notes(run),
         inputs={"pool": pool, "core": None if core is None else core.summary()},
         seconds={"dynamics and selection": run.seconds},

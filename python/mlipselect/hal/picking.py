@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlipselect._core import Posterior
-from mlipselect.features import Designs
 from mlipselect.hal.known import Known
+from mlipselect.hal.lesson import Update, lesson
 from mlipselect.hal.surrogate import Surrogate
 from mlipselect.hal.triggers import Seen, Trigger
 from mlipselect.hal.walker import Candidate
-from mlipselect.selectors import BayesianSelector, Constraint, MinDistance
-
-Update: TypeAlias = Literal["structure", "forces"]
-"""What a pick adds to the posterior: the row of its energy per atom, or also those of its forces."""
+from mlipselect.selectors import BayesianSelector, MinDistance
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,7 @@ class Picked:
     gains : list of float
         Fall of the log determinant of the covariance by each.
     rows : ndarray of shape (n_picks, d)
-        Their rows.
+        Rows of their energies per atom.
     posterior : Posterior
         The posterior after the last.
     n_near : int
@@ -50,59 +46,6 @@ class Picked:
     posterior: Posterior
     n_near: int
     n_late: int
-
-
-class StillTriggers(Constraint):
-    """Candidates that still trigger after the picks so far."""
-
-    def __init__(
-        self,
-        candidates: Sequence[Candidate],
-        surrogate: Surrogate,
-        known: Known,
-        trigger: Trigger,
-        rows: Sequence[NDArray[np.float64]],
-    ):
-        self._candidates, self._trigger, self._rows = candidates, trigger, rows
-        self._surrogate = surrogate.learned(surrogate.posterior.copy())
-        self._known = known
-        self._reference: float | None = None
-        self._has_picks = False
-        self.passed_over: set[int] = set()
-
-    def fits(self, index: int) -> bool:
-        """Score a candidate with the posterior as it is now; before the first pick all of them trigger."""
-        if not self._has_picks:
-            return True
-        if self._reference is None:
-            self._reference = self._trigger.reference(self._surrogate, self._known)
-        atoms = self._candidates[index].atoms
-        deviation = float(np.sqrt(self._surrogate.posterior.variance(self._rows[index][:1])[0]))
-        seen = Seen(atoms, deviation, self._candidates[index].base_forces)
-        if self._trigger.score(self._surrogate, seen, self._reference) > self._trigger.threshold:
-            return True
-        self.passed_over.add(index)
-        return False
-
-    def picked(self, index: int) -> Iterable[int]:
-        """Learn from a pick."""
-        rows = self._rows[index]
-        self._surrogate.posterior.update(rows, n_threads=self._surrogate.n_threads)
-        self._known = self._known.and_also(rows[:1])
-        self._has_picks, self._reference = True, None
-        return ()
-
-
-class FarFromKnown(MinDistance):
-    """The guard against near-duplicates, with the core and all earlier picks as what is there."""
-
-    def __init__(self, distance: float, known: NDArray[np.float64]):
-        super().__init__(distance)
-        self._known = known
-
-    def begin(self, pool: Any, core: Any, n_to_select: int) -> Iterable[int]:  # noqa: ARG002
-        """Begin with what is known."""
-        return super().begin(pool, self._known if len(self._known) else None, n_to_select)
 
 
 def pick(
@@ -129,43 +72,45 @@ def pick(
         What is worth taking.
     n : int
         Largest number of picks.
-    update : {"structure", "forces"}
-        What a pick adds to the posterior.
+    update : {"structure", "forces", "labels"}
+        What a pick adds to the posterior; see `lesson`.
     min_distance : float or None
         Distance to keep from core and picks; see `MinDistance`.
     """
     X = np.array([surrogate.row(candidate.atoms) for candidate in candidates])
-    rows = [_rows(surrogate, candidate, row, update) for candidate, row in zip(candidates, X, strict=True)]
-    still = StillTriggers(candidates, surrogate, known, trigger, rows)
-    constraints: list[Constraint] = [still]
-    near = None if min_distance is None else FarFromKnown(min_distance, known.rows)
-    if near is not None:
-        constraints.insert(0, near)
-    selector = BayesianSelector(
-        min(n, len(candidates)),
-        score="energy",
-        update=update,
-        posterior=surrogate.posterior,
-        n_threads=surrogate.n_threads,
-    )
-    structures = [candidate.atoms for candidate in candidates]
-    designs = Designs(structures, surrogate.descriptor, n_threads=surrogate.n_threads) if update == "forces" else None
-    selector.fit(X, constraints=constraints, designs=designs)
-    indices = selector.selected_idx_.tolist()
-    return Picked(
-        indices=indices,
-        variances=selector.scores_.tolist(),
-        gains=np.diff(2.0 * selector.information_, prepend=0.0).tolist(),
-        rows=X[indices],
-        posterior=selector.posterior_,
-        n_near=0 if near is None else len(near.rejected),
-        n_late=len(still.passed_over),
-    )
+    surrogate = surrogate.learned(surrogate.posterior.copy())
+    guard = None if min_distance is None else MinDistance(min_distance)
+    if guard is not None:
+        there = known.rows
+        guard.begin(X, there if len(there) else None, n)
+    left, late = list(range(len(candidates))), 0
+    indices: list[int] = []
+    variances: list[float] = []
+    gains: list[float] = []
+    while left and len(indices) < n:
+        selector = BayesianSelector(1, score="energy", posterior=surrogate.posterior, n_threads=surrogate.n_threads)
+        selector.fit(X[left])
+        index = left.pop(int(selector.selected_idx_[0]))
+        variance = float(selector.scores_[0])
+        if guard is not None and not guard.fits(index):
+            continue
+        if indices and not _triggers(candidates[index], variance, surrogate, known, trigger):
+            late += 1
+            continue
+        before = surrogate.posterior.logdet()
+        rows = lesson(surrogate, candidates[index].atoms, X[index], update)
+        surrogate.posterior.update(rows, n_threads=surrogate.n_threads)
+        known = known.and_also(X[index][None])
+        if guard is not None:
+            guard.picked(index)
+        indices.append(index)
+        variances.append(variance)
+        gains.append(before - surrogate.posterior.logdet())
+    near = 0 if guard is None else len(guard.rejected)
+    return Picked(indices, variances, gains, X[indices], surrogate.posterior, near, late)
 
 
-def _rows(surrogate: Surrogate, candidate: Candidate, row: NDArray[np.float64], update: Update) -> NDArray[np.float64]:
-    """Return the rows that a pick adds to the posterior, that of its energy per atom first."""
-    if update == "structure":
-        return row[None]
-    forces = np.asarray(surrogate.design(candidate.atoms).forces, dtype=np.float64)
-    return np.ascontiguousarray(np.concatenate([row[None], forces]))
+def _triggers(candidate: Candidate, variance: float, surrogate: Surrogate, known: Known, trigger: Trigger) -> bool:
+    """Tell whether a candidate triggers with the posterior as it is now."""
+    seen = Seen(candidate.atoms, float(np.sqrt(variance)), candidate.base_forces)
+    return trigger.score(surrogate, seen, trigger.reference(surrogate, known)) > trigger.threshold
