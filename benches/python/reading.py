@@ -30,10 +30,10 @@ import numpy as np
 from ase.calculators.singlepoint import SinglePointCalculator
 
 import mlipselect as ms
-from mlipselect._core import ParsedFrames
+from mlipselect._core import parse_frames
 from mlipselect.io import Structures, read
 from mlipselect.io.frames import read_frames
-from mlipselect.io.plain_extxyz import PlainFile
+from mlipselect.io.plain_extxyz import Batch, PlainFile
 
 
 def write(path: Path, frames: int, atoms: int) -> None:
@@ -66,8 +66,8 @@ def timed(work: Callable[[], object], repeats: int = 3) -> float:
 
 
 def parse(plain: PlainFile, n_threads: int | None) -> None:
-    for _, batch in plain.batches(range(len(plain))):
-        ParsedFrames(batch._data, batch._starts, n_threads=n_threads)
+    for _, batch in plain.batches(range(len(plain)), Batch):
+        parse_frames(batch._data, batch._starts, n_threads=n_threads)
 
 
 def report(path: Path) -> None:

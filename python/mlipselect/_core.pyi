@@ -13,7 +13,6 @@ __all__ = [
     "BoundedRows",
     "LeastSquares",
     "MedoidSwaps",
-    "ParsedFrames",
     "Posterior",
     "Selection",
     "__version__",
@@ -27,7 +26,10 @@ __all__ = [
     "mean_square",
     "moments_of_sums",
     "neighbor_list",
+    "parse_frames",
+    "parse_info",
     "pool_score_bytes",
+    "scan_frames",
     "shuffled",
     "shuffled_by_stratum",
     "shuffled_by_weight",
@@ -45,24 +47,6 @@ class _Parts(Protocol):
     shape: tuple[int, int]
 
 _Matrix = NDArray[np.float64] | NDArray[np.float32] | _Parts
-
-@final
-class ParsedFrames:
-    def __new__(cls, data: bytes, starts: NDArray[np.int64], *, n_threads: int | None = None) -> ParsedFrames: ...
-    def __len__(self) -> int: ...
-    def take(self, slot: int) -> tuple[int, list[tuple[str, Any]], list[tuple[str, int, Any]]] | None: ...
-    def items(self, slot: int) -> list[tuple[str, Any]]: ...
-    def geometry(
-        self,
-    ) -> tuple[
-        NDArray[np.int64],
-        NDArray[np.bool_],
-        NDArray[np.float64],
-        NDArray[np.int64],
-        NDArray[np.float64],
-        NDArray[np.bool_],
-        NDArray[np.int64],
-    ]: ...
 
 @final
 class Posterior:
@@ -220,6 +204,21 @@ class LeastSquares:
 
 def facility_location_bytes(pool: int, core: int, dim: int) -> tuple[int, int]: ...
 def frame_index(path: str | PathLike[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None: ...
+def parse_frames(
+    data: bytes, starts: NDArray[np.int64], *, n_threads: int | None = None
+) -> list[tuple[int, list[tuple[str, Any]], list[tuple[str, int, Any]]] | None]: ...
+def parse_info(text: bytes) -> list[tuple[str, Any]] | None: ...
+def scan_frames(
+    data: bytes, starts: NDArray[np.int64], *, n_threads: int | None = None
+) -> tuple[
+    NDArray[np.int64],
+    NDArray[np.bool_],
+    NDArray[np.float64],
+    NDArray[np.int64],
+    NDArray[np.float64],
+    NDArray[np.bool_],
+    NDArray[np.int64],
+]: ...
 def leverage(
     pool: _Matrix,
     core: _Matrix | None,

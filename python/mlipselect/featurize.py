@@ -207,10 +207,9 @@ class _Stream:
     def iter_candidates(self) -> Iterator[Frame]:
         """Yield the sound structures, and tell what was seen after the last one."""
         for passed in self._inspector.look(self._frames):
-            for position, frame, is_isolated in passed.structures:
-                if not is_isolated:
-                    self.candidates.append(position)
-                    yield frame
+            for position, frame in zip(*passed.candidates, strict=True):
+                self.candidates.append(position)
+                yield frame
         self._inspector.conclude(len(self.candidates))
 
     def drop(self, places: Mapping[int, StructureError]) -> None:

@@ -12,12 +12,12 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlipselect._core import ParsedFrames
+from mlipselect._core import parse_frames
 from mlipselect.exceptions import StructureError
 from mlipselect.io.flat import flat_arrays
 from mlipselect.io.frame import Frame, FrameStructures
 from mlipselect.io.frames import iter_frames, plain_file, read_frames
-from mlipselect.io.plain_extxyz import Batch, PlainFile, build, parse_extxyz
+from mlipselect.io.plain_extxyz import Batch, PlainFile, WaitingBatch, build, parse_extxyz
 from reference.structures import rattled
 
 
@@ -55,10 +55,10 @@ def fast(text):
     """Read one frame by the compiled part alone; None if that leaves it to ASE."""
     data = text.encode()
     # The second copy of the frame can wait, unless the first one cannot be made without ASE.
-    batch = Batch(2 * data, np.array([0, len(data), 2 * len(data)]))
+    batch = WaitingBatch(2 * data, np.array([0, len(data), 2 * len(data)]))
     made = batch._made.get(0) if batch.can_wait[1] else None
     if made is None:
-        parsed = ParsedFrames(data, np.array([0, len(data)])).take(0)
+        parsed = parse_frames(data, np.array([0, len(data)]))[0]
         return None if parsed is None else build(*parsed)
     frame = Frame(None, "a.xyz", 1, None, batch, 1)
     known = [frame.n_atoms, frame.numbers, frame.cell, frame.info, *FrameStructures([frame]).flat]
@@ -179,8 +179,8 @@ def test_silicon_is_read_as_ase_reads_it(silicon):
         assert plain.n_atoms.tolist() == [len(atoms) for atoms in expected]
         for frame, atoms in zip(iter_frames(path), expected, strict=True):
             same_atoms(frame.atoms, atoms)
-        for _, batch in plain.batches(range(len(plain))):
-            assert (batch._found[0] >= 0).all()
+        for _, batch in plain.batches(range(len(plain)), WaitingBatch):
+            assert min(batch._layouts) >= 0
 
 
 @pytest.fixture
@@ -193,13 +193,11 @@ def file(tmp_path):
 def test_chosen_frames_are_the_bytes_of_the_file(file):
     plain, text = PlainFile.find(str(file)), file.read_bytes()
     chosen = [0, 1, 5, 6, 7, 11]
-    [(found, batch)] = plain.batches(chosen)
+    [(found, batch)] = plain.batches(chosen, Batch)
     assert found == chosen
-    whole = [plain.batches(range(12))]
     assert b"".join(batch.text(k) for k in range(6)) == b"".join(
         Batch(text, plain._starts).text(index) for index in chosen
     )
-    assert whole
     frames = list(iter_frames(str(file)))
     for index, frame in read_frames(str(file), [7, 3, 3]).items():
         assert frame.index == index

@@ -14,7 +14,7 @@ import mlipselect as ms
 from mlipselect.io import Structures, plain_extxyz
 from mlipselect.io.flat import flat_arrays
 from mlipselect.io.frame import FrameStructures, flat_frames
-from mlipselect.io.frames import iter_frames
+from mlipselect.io.raw_frames import raw_frames
 
 N = 40
 
@@ -32,6 +32,11 @@ def pool(tmp_path):
         atoms.calc = SinglePointCalculator(atoms, energy=-1.0 * k, forces=rng.normal(size=(8, 3)))
         ase.io.write(path, atoms, format="extxyz", append=True)
     return str(path)
+
+
+def waiting(path):
+    """Frames of a file, most of them without structures."""
+    return [raw.frame() for raw in raw_frames(path, wait=True)]
 
 
 @pytest.fixture
@@ -69,10 +74,10 @@ def test_picks_alone_are_made(pool, made):
 
 
 def test_flat_arrays_of_any_frames_are_those_of_their_structures(pool):
-    frames = list(iter_frames(pool))
+    frames = waiting(pool)
     chosen = [frames[k] for k in (5, 6, 7, 3, 39, 0, 1, 20, 20)]
     frames[6].atoms.positions += 1.0  # A structure that was looked at counts as it is now.
-    expected = flat_arrays([frame.atoms for frame in list(iter_frames(pool))])
+    expected = flat_arrays([frame.atoms for frame in waiting(pool)])
     found = flat_frames(chosen)
     for k, frame in enumerate(chosen):
         part = found.part(k, k + 1)
@@ -83,7 +88,7 @@ def test_flat_arrays_of_any_frames_are_those_of_their_structures(pool):
 
 
 def test_a_sequence_of_waiting_structures_is_a_sequence(pool):
-    frames = list(iter_frames(pool))
+    frames = waiting(pool)
     structures = FrameStructures(frames)
     assert len(structures) == N
     assert [len(atoms) for atoms in structures] == [8] * N
@@ -92,7 +97,7 @@ def test_a_sequence_of_waiting_structures_is_a_sequence(pool):
 
 
 def test_frames_that_wait_pickle(pool):
-    frame = list(iter_frames(pool))[7]
+    frame = waiting(pool)[7]
     copy = pickle.loads(pickle.dumps(frame))
     assert (copy.source, copy.index) == (frame.source, 7)
     assert copy.atoms == frame.atoms

@@ -172,7 +172,7 @@ class Structures:
     def _raw_frames(self, source: Source) -> Iterator[FoundFrame | StructureError]:
         """Yield the frames of a file, and why there is no further one."""
         try:
-            yield from raw_frames(source, self.reading)
+            yield from raw_frames(source, self.reading, wait=True)
         except StructureError as error:
             # Only whoever passes over bad structures goes on without the rest of the file, and has to know.
             rest = "; the file is not read beyond it" if self.checks is not None and self.checks.skip_bad else ""
@@ -208,15 +208,12 @@ class Structures:
         self.rejected = inspector.rejected
         read = progress_bar(progress, iterable=self._read(), desc="reading", unit="structure")
         for passed in inspector.look(read):
-            candidates = []
-            for position, frame, is_isolated in passed.structures:
-                if look is not None:
+            if look is not None:
+                for frame in passed.frames:
                     look(frame, frame.source if self.paths else None)
-                if is_isolated:
-                    self.isolated_positions.append(position)
-                else:
-                    self.candidates.append(position)
-                    candidates.append(frame)
+            self.isolated_positions += sorted(passed.isolated)
+            positions, candidates = passed.candidates
+            self.candidates += positions
             self._count(candidates, passed.numbers, passed.counts)
         self.fingerprints = inspector.digests
         self.is_surveyed = True

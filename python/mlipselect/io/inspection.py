@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from ase import Atoms
@@ -57,33 +57,37 @@ class Rejected:
         return f"{place_of(self.source, self.index)}: {self.reason}"
 
 
-@dataclass(slots=True)
-class _Seen:
-    """A structure, or why there is none, with its position among all."""
-
-    position: int
-    frame: Frame | None
-    error: StructureError | None = None
-    is_isolated: bool = False
-
-
 @dataclass(frozen=True)
 class Passed:
     """Structures that were let through together.
 
     Attributes
     ----------
-    structures : list of (int, Frame, bool)
-        Position of each among all, and whether it is an isolated atom.
+    positions : sequence of int
+        Position of each among all structures.
+    frames : list of Frame
+        The structures.
+    isolated : frozenset of int
+        Positions of those that are isolated atoms.
     numbers : ndarray of int64, shape (n_elements,)
         Atomic numbers that occur.
     counts : ndarray of int64, shape (n_candidates, n_elements)
         Atoms of each element in each structure that is no isolated atom.
     """
 
-    structures: list[tuple[int, Frame, bool]]
+    positions: Sequence[int]
+    frames: list[Frame]
+    isolated: frozenset[int]
     numbers: NDArray[np.int64]
     counts: NDArray[np.int64]
+
+    @property
+    def candidates(self) -> tuple[Sequence[int], list[Frame]]:
+        """Positions and structures without the isolated atoms."""
+        if not self.isolated:
+            return self.positions, self.frames
+        kept = [k for k, position in enumerate(self.positions) if position not in self.isolated]
+        return [self.positions[k] for k in kept], [self.frames[k] for k in kept]
 
 
 class Inspector:
@@ -130,54 +134,68 @@ class Inspector:
         StructureError
             A structure that cannot be read or described, unless such are passed over.
         """
-        batch: list[_Seen] = []
-        n_atoms = 0
-        for position, item in enumerate(seen):
-            batch.append(self._first_look(position, item))
+        batch: list[Frame | StructureError] = []
+        first, n_atoms = 0, 0
+        for item in seen:
+            batch.append(item)
             n_atoms += BATCH_ATOMS if isinstance(item, StructureError) else item.n_atoms
             if n_atoms >= BATCH_ATOMS:
-                yield self._sound(batch)
+                yield self._sound(first, batch)
+                first += len(batch)
                 batch, n_atoms = [], 0
-        yield self._sound(batch)
+        yield self._sound(first, batch)
 
-    def _first_look(self, position: int, item: Frame | StructureError) -> _Seen:
-        if isinstance(item, StructureError):
-            return _Seen(position, None, item)
-        try:
-            return _Seen(position, item, is_isolated=self._is_isolated(item))
-        except StructureError as error:
-            return _Seen(position, item, error)
+    def _sound(self, first: int, batch: Sequence[Frame | StructureError]) -> Passed:
+        """Look at some structures together.
 
-    def _sound(self, batch: Sequence[_Seen]) -> Passed:
-        """Look at some structures together."""
-        looked_at = [
-            (seen.position, seen.frame)
-            for seen in batch
-            if seen.frame is not None and seen.error is None and not seen.is_isolated
-        ]
-        frames = [frame for _, frame in looked_at]
+        Parameters
+        ----------
+        first : int
+            Position of the first of them among all.
+        batch : sequence of Frame or StructureError
+            Structures, or why one could not be read.
+        """
+        errors, isolated = self._set_aside(batch)
+        places = [k for k in range(len(batch)) if k not in errors and k not in isolated]
+        frames = [cast("Frame", batch[k]) for k in places]
         flat = flat_frames(frames)
         digests, contacts, problems = inspect(*flat, covalent_radii, self.checks.limit)
         wrong = {k: _problem(frames[k], text) for k, text in problems}
         close = {k: _contact(frames[k].atoms, (i, j), length, part) for k, i, j, length, part in contacts}
         singles = np.flatnonzero(flat.sizes == 1).tolist()
-        verdicts: dict[int, str] = {}
         kept = np.ones(len(frames), dtype=bool)
         for k in sorted({*wrong, *close, *singles} if self.checks.max_force is None else range(len(frames))):
             reason = self._verdict(frames[k], wrong.get(k), close.get(k))
             if reason is not None:
-                verdicts[looked_at[k][0]] = reason
+                errors[places[k]] = StructureError(reason, frames[k].index, frames[k].source)
                 kept[k] = False
         self._digests.append(digests[kept])
-        passed = []
-        for seen in batch:
-            reason = verdicts.get(seen.position) if verdicts else None
-            if seen.error is not None or reason is not None:
-                self._reject(seen, reason)
-            elif seen.frame is not None:
-                passed.append((seen.position, seen.frame, seen.is_isolated))
+        for k in sorted(errors):
+            self._reject(first + k, batch[k], errors[k])
+        passed = [k for k in range(len(batch)) if k not in errors] if errors else range(len(batch))
         numbers, counts = count_elements(flat)
-        return Passed(passed, numbers, counts[kept])
+        return Passed(
+            [first + k for k in passed],
+            [cast("Frame", batch[k]) for k in passed],
+            frozenset(first + k for k in isolated),
+            numbers,
+            counts[kept],
+        )
+
+    def _set_aside(self, batch: Sequence[Frame | StructureError]) -> tuple[dict[int, StructureError], set[int]]:
+        """Find what could not be read, with the reasons, and isolated atoms; by their places in the batch."""
+        errors: dict[int, StructureError] = {}
+        isolated: set[int] = set()
+        for k, item in enumerate(batch):
+            if isinstance(item, StructureError):
+                errors[k] = item
+                continue
+            try:
+                if self._is_isolated(item):
+                    isolated.add(k)
+            except StructureError as error:
+                errors[k] = error
+        return errors, isolated
 
     def _verdict(self, frame: Frame, wrong: str | None, close: str | None) -> str | None:
         """Say why a structure is passed over, and take note of what is told later."""
@@ -193,17 +211,13 @@ class Inspector:
             self._kinds.setdefault(str(frame.atoms.info.get("config_type", "")))
         return None
 
-    def _reject(self, seen: _Seen, reason: str | None) -> None:
+    def _reject(self, position: int, item: Frame | StructureError, error: StructureError) -> None:
         """Pass a structure over, or raise why it is refused."""
-        error = seen.error
-        if error is None and seen.frame is not None:
-            error = StructureError(str(reason), seen.frame.index, seen.frame.source)
         # A file that cannot be opened, or of which no frame is found, is a mistake in its name.
-        if error is not None and (error.index is None or not self.checks.skip_bad):
+        if error.index is None or not self.checks.skip_bad:
             raise error
-        if error is not None and error.index is not None:
-            atoms = None if seen.frame is None else seen.frame.atoms
-            self.rejected[seen.position] = Rejected(error.source, error.index, error.problem, atoms)
+        atoms = None if isinstance(item, StructureError) else item.atoms
+        self.rejected[position] = Rejected(error.source, error.index, error.problem, atoms)
 
     def _force(self, atoms: Atoms) -> str | None:
         """Say which force on an atom is too large, if one is."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias, TypeVar
 
 import numpy as np
 from ase import Atoms
 from ase.io.extxyz import REV_PROPERTY_NAME_MAP, SPECIAL_3_3_KEYS, per_config_properties
 from numpy.typing import NDArray
 
-from mlipselect._core import ParsedFrames, frame_index
+from mlipselect._core import frame_index, parse_frames, parse_info, scan_frames
 from mlipselect.io.comment_line import FORTRAN_SOMEWHERE, GEOMETRY_KEYS
 from mlipselect.io.flat import FlatArrays
 from mlipselect.io.notes import Notes
@@ -24,7 +24,7 @@ from mlipselect.io.quick_atoms import make_atoms
 from mlipselect.io.reading import Reading
 from mlipselect.io.tolerant_extxyz import NO_PBC, beyond, columns_beyond, parse_extxyz, parse_tolerant
 
-__all__ = ["Batch", "PlainFile", "build", "parse_extxyz", "parse_tolerant"]
+__all__ = ["Batch", "PlainFile", "WaitingBatch", "build", "parse_extxyz", "parse_tolerant"]
 
 BATCH_BYTES = 1 << 23
 """Bytes of frames that are read and parsed together."""
@@ -35,6 +35,12 @@ NOT_INFO = frozenset({"Lattice", "pbc", *per_config_properties})
 #: Properties that ASE turns into neither an array nor a result.
 _SPECIAL = {"move_mask", "initial_charges"}
 _GEOMETRY = frozenset(GEOMETRY_KEYS.values())
+
+
+ParsedFrame: TypeAlias = tuple[int, list[tuple[str, Any]], list[tuple[str, int, Any]]]
+"""Number of atoms, keys with values, and columns: name, width and entries."""
+
+B = TypeVar("B", bound="Batch")
 
 
 class PlainFile:
@@ -60,14 +66,16 @@ class PlainFile:
         return len(self.n_atoms)
 
     def batches(
-        self, indices: Sequence[int] | NDArray[np.int64] | range, reading: Reading | None = None
-    ) -> Iterator[tuple[list[int], Batch]]:
+        self, indices: Sequence[int] | NDArray[np.int64] | range, kind: type[B], reading: Reading | None = None
+    ) -> Iterator[tuple[list[int], B]]:
         """Read frames in batches: indices and text.
 
         Parameters
         ----------
         indices : sequence of int
             Indices of frames, ascending.
+        kind : type
+            `Batch`, or `WaitingBatch` where most structures are not looked at.
         reading : Reading, optional
             Options of reading.
         """
@@ -79,7 +87,7 @@ class PlainFile:
                 stop = int(np.searchsorted(ends, ends[start] + BATCH_BYTES, side="right")) - 1
                 stop = min(max(stop, start + 1), len(frames))
                 data = self._read(stream, frames[start:stop])
-                yield frames[start:stop].tolist(), Batch(data, ends[start : stop + 1] - ends[start], reading)
+                yield frames[start:stop].tolist(), kind(data, ends[start : stop + 1] - ends[start], reading)
                 start = stop
 
     def _read(self, stream: BinaryIO, chosen: NDArray[np.int64]) -> bytes:
@@ -108,38 +116,68 @@ class Batch:
     def __init__(self, data: bytes, starts: NDArray[np.int64], reading: Reading | None = None):
         self._data, self._starts = data, starts
         self._reading = Reading() if reading is None else reading
-        #: Structures that were made to learn what frames like them hold, until somebody asks for them.
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+    def text(self, slot: int) -> bytes:
+        """Return the text of a frame as it is in the file."""
+        return self._data[self._starts[slot] : self._starts[slot + 1]]
+
+    def atoms(self, slot: int) -> Atoms:
+        """Make the structure of a frame, and note what is assumed of it or left out."""
+        notes = self._reading.notes
+        plain = None if self._reading.species_map else self._plain(slot, notes)
+        if plain is None:
+            return parse_tolerant(self.text(slot).decode("utf-8"), self._reading)
+        if (count := self._columns_beyond(slot)) > 0:
+            notes.add(beyond(count))
+        return plain
+
+    def _plain(self, slot: int, notes: Notes | None) -> Atoms | None:
+        """Make a structure without ASE's reader; None where that might differ from ASE."""
+        parsed = self._parsed_frame(slot)
+        return None if parsed is None else build(*parsed, notes)
+
+    def _parsed_frame(self, slot: int) -> ParsedFrame | None:
+        parsed, self._parsed[slot] = self._parsed[slot], None
+        return parsed
+
+    @functools.cached_property
+    def _parsed(self) -> list[ParsedFrame | None]:
+        return parse_frames(self._data, self._starts)
+
+    def _columns_beyond(self, slot: int) -> int:
+        """Count the columns that are not read."""
+        _, comment, line, *_ = [*self.text(slot).decode("utf-8").split("\n", 3), "", ""]
+        return columns_beyond(comment, line)
+
+
+class WaitingBatch(Batch):
+    """The text of some frames whose structures are made when somebody looks at them.
+
+    A scan gives the geometry of all frames. Of each layout, the keys and columns with the types and lengths of values,
+    the first structure is made at once; if that works without ASE's reader, the others of its layout can wait.
+    """
+
+    def __init__(self, data: bytes, starts: NDArray[np.int64], reading: Reading | None = None):
+        super().__init__(data, starts, reading)
+        layouts, self._leaves_pbc_open, positions, numbers, cells, pbc, offsets = scan_frames(data, starts)
+        self._layouts: list[int] = layouts.tolist()
+        #: Positions, atomic numbers, cells, periodicity and offsets of the frames that can be made later.
+        self.geometry = FlatArrays(positions, numbers, cells, pbc, offsets)
+        #: Numbers of atoms of the frames that can be made later.
+        self.sizes: list[int] = self.geometry.sizes.tolist()
+        #: The first structures of layouts, until somebody asks for them.
         self._made: dict[int, Atoms] = {}
 
     @functools.cached_property
-    def _parsed(self) -> ParsedFrames:
-        return ParsedFrames(self._data, self._starts)
-
-    @functools.cached_property
-    def _found(self) -> tuple[NDArray[np.int64], NDArray[np.bool_], FlatArrays]:
-        """Layouts, where the periodicity is left open, and geometry; frames that were taken before have none."""
-        layouts, is_open, positions, numbers, cells, pbc, offsets = self._parsed.geometry()
-        return layouts, is_open, FlatArrays(positions, numbers, cells, pbc, offsets)
-
-    @property
-    def geometry(self) -> FlatArrays:
-        """Positions, atomic numbers, cells, periodicity and offsets of the frames that can be made later."""
-        return self._found[2]
-
-    @functools.cached_property
-    def sizes(self) -> list[int]:
-        """Numbers of atoms of the frames that can be made later."""
-        sizes: list[int] = self.geometry.sizes.tolist()
-        return sizes
-
-    @functools.cached_property
     def can_wait(self) -> list[bool]:
-        """Whether the structure of each frame can be made later, as that of a frame like it could be made."""
+        """Whether the structure of each frame can be made later."""
         if self._reading.species_map or self._reading.cell is not None:
-            return [False] * (len(self._starts) - 1)
-        layouts = self._found[0].tolist()
-        is_plain = {layout: self._try(layout) for layout in set(layouts) if layout >= 0}
-        return [layout not in (-1, slot) and is_plain[layout] for slot, layout in enumerate(layouts)]
+            return [False] * len(self)
+        is_plain = {layout: self._try(layout) for layout in set(self._layouts) if layout >= 0}
+        return [layout not in (-1, slot) and is_plain[layout] for slot, layout in enumerate(self._layouts)]
 
     def _try(self, slot: int) -> bool:
         """Make the first structure of a layout, and tell whether that worked."""
@@ -151,55 +189,40 @@ class Batch:
             self._made[slot] = made
         return made is not None
 
-    def text(self, slot: int) -> bytes:
-        """Return the text of a frame as it is in the file."""
-        return self._data[self._starts[slot] : self._starts[slot + 1]]
-
     @functools.cached_property
     def _beyond(self) -> dict[int, int]:
         """Numbers of columns that are not read, by the layouts of frames that have some; the first one is looked at."""
-        layouts = set(self._found[0].tolist()) - {-1}
-        counts = {layout: self._columns_beyond(layout) for layout in layouts}
+        counts = {layout: self._columns_beyond(layout) for layout in set(self._layouts) if layout >= 0}
         return {layout: count for layout, count in counts.items() if count > 0}
-
-    def _columns_beyond(self, slot: int) -> int:
-        _, comment, line, *_ = [*self.text(slot).decode("utf-8").split("\n", 3), "", ""]
-        return columns_beyond(comment, line)
 
     @functools.cached_property
     def needs_notes(self) -> bool:
         """Whether `note` has something to note of any frame."""
-        return bool(self._found[1].any()) or bool(self._beyond)
+        return bool(self._leaves_pbc_open.any()) or bool(self._beyond)
 
     def note(self, slot: int) -> None:
         """Note what is assumed of a frame, and left out, whose structure is made without notes."""
-        if self._found[1][slot]:
+        if self._leaves_pbc_open[slot]:
             self._reading.notes.add(NO_PBC)
-        if count := self._beyond.get(int(self._found[0][slot]), 0):
+        if count := self._beyond.get(self._layouts[slot], 0):
             self._reading.notes.add(beyond(count))
 
     def atoms(self, slot: int) -> Atoms:
         """Make the structure of a frame; what is assumed is noted unless the structure could wait."""
-        notes = None if self.can_wait[slot] else self._reading.notes
         made = self._made.pop(slot, None)
         if made is not None:
             self.note(slot)
             return made
-        plain = self._plain(slot, notes)
-        if plain is None:
-            return parse_tolerant(self.text(slot).decode("utf-8"), self._reading)
-        if notes is not None and (count := self._columns_beyond(slot)) > 0:
-            notes.add(beyond(count))
-        return plain
+        waiting = self._plain(slot, None) if self.can_wait[slot] else None
+        return super().atoms(slot) if waiting is None else waiting
 
-    def _plain(self, slot: int, notes: Notes | None) -> Atoms | None:
-        """Make a structure without ASE's reader; None where that might differ from ASE, or was done before."""
-        parsed = None if self._reading.species_map else self._parsed.take(slot)
-        return None if parsed is None else build(*parsed, notes)
+    def _parsed_frame(self, slot: int) -> ParsedFrame | None:
+        text = self.text(slot)
+        return parse_frames(text, np.array([0, len(text)]))[0]
 
     def info(self, slot: int) -> dict[str, Any]:
         """Return what `Atoms.info` is going to hold of a frame that can wait."""
-        found = _info(self._parsed.items(slot)) or {}
+        found = _info(parse_info(self.text(slot)) or []) or {}
         return {key: value for key, value in found.items() if key not in NOT_INFO}
 
 

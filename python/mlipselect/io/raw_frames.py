@@ -20,7 +20,7 @@ from mlipselect.io.formats.format import Format
 from mlipselect.io.formats.registry import FORMATS
 from mlipselect.io.formats.unread import instead
 from mlipselect.io.frame import Frame
-from mlipselect.io.plain_extxyz import PlainFile
+from mlipselect.io.plain_extxyz import Batch, PlainFile, WaitingBatch
 from mlipselect.io.reading import Reading
 from mlipselect.io.recognise import EXTXYZ, recognise
 from mlipselect.io.sources import Source, as_source
@@ -92,7 +92,11 @@ FoundFrame: TypeAlias = RawFrame | Frame
 """A frame that is to be parsed, or one whose structure is made when somebody looks at it."""
 
 
-def raw_frames(source: str | Source, reading: Reading | None = None) -> Iterator[FoundFrame]:
+_Find: TypeAlias = Callable[[Source, PlainFile, Sequence[int], Reading], Iterator[FoundFrame]]
+"""What finds some frames of a plain file."""
+
+
+def raw_frames(source: str | Source, reading: Reading | None = None, *, wait: bool = False) -> Iterator[FoundFrame]:
     """Find the frames of a file without parsing them, as far as the format allows.
 
     Extended XYZ is cut into frames here, so that a truncated file, or text after a blank line (where ASE stops
@@ -104,6 +108,8 @@ def raw_frames(source: str | Source, reading: Reading | None = None) -> Iterator
         A file, or some frames of it.
     reading : Reading, optional
         Options of reading.
+    wait : bool, default=False
+        Leave structures of plain files unmade until somebody looks at them, which is for those who look at few.
 
     Yields
     ------
@@ -116,32 +122,33 @@ def raw_frames(source: str | Source, reading: Reading | None = None) -> Iterator
         A file that cannot be read or holds no structure, when the fault is reached.
     """
     source, reading = as_source(source), Reading() if reading is None else reading
+    find = _waiting_frames if wait else _plain_frames
     if source.frames is None:
-        yield from _all_frames(source, reading)
+        yield from _all_frames(source, reading, find)
         return
-    found = _meant_frames(source, source.frames, reading)
+    found = _meant_frames(source, source.frames, reading, find)
     first = next(found, None)
     if first is None:
         raise StructureError("no frame of the file is meant", source=source.given)
     yield from itertools.chain([first], found)
 
 
-def _meant_frames(source: Source, frames: slice, reading: Reading) -> Iterator[FoundFrame]:
+def _meant_frames(source: Source, frames: slice, reading: Reading, find: _Find) -> Iterator[FoundFrame]:
     """Find the frames that a slice means."""
     plain = plain_file(source, reading)
     ascends, counts_from_end = (frames.step or 1) > 0, min(frames.start or 0, frames.stop or 0) < 0
     if plain is not None and ascends:
-        yield from _plain_frames(source, plain, range(len(plain))[frames], reading)
+        yield from find(source, plain, range(len(plain))[frames], reading)
     elif ascends and not counts_from_end:
-        yield from itertools.islice(_all_frames(source, reading), frames.start, frames.stop, frames.step)
+        yield from itertools.islice(_all_frames(source, reading, find), frames.start, frames.stop, frames.step)
     else:
-        count = sum(1 for _ in _all_frames(source, reading)) if plain is None else len(plain)
+        count = sum(1 for _ in _all_frames(source, reading, find)) if plain is None else len(plain)
         wanted = range(count)[frames]
-        chosen = [raw for raw in _all_frames(source, reading) if raw.index in wanted]
+        chosen = [raw for raw in _all_frames(source, reading, find) if raw.index in wanted]
         yield from chosen if ascends else reversed(chosen)
 
 
-def _all_frames(source: Source, reading: Reading) -> Iterator[FoundFrame]:
+def _all_frames(source: Source, reading: Reading, find: _Find) -> Iterator[FoundFrame]:
     try:
         if Path(source.path).stat().st_size == 0 and not Path(source.path).is_dir():
             raise ValueError("the file is empty")
@@ -150,10 +157,7 @@ def _all_frames(source: Source, reading: Reading) -> Iterator[FoundFrame]:
         raise StructureError(f"cannot be read: {reason(error)}", source=source.name) from error
     if format_name == EXTXYZ:
         plain = plain_file(source, reading)
-        if plain is None:
-            found = _extxyz_frames(source, reading)
-        else:
-            found = _plain_frames(source, plain, range(len(plain)), reading)
+        found = _extxyz_frames(source, reading) if plain is None else find(source, plain, range(len(plain)), reading)
     elif format_name in FORMATS:
         found = _own_frames(source, FORMATS[format_name], reading)
     else:
@@ -189,7 +193,7 @@ def chosen_frames(source: str | Source, indices: Iterable[int], reading: Reading
         return
     last = wanted[-1] if wanted else -1
     missing = set(wanted)
-    for raw in itertools.islice(_all_frames(source, reading), last + 1):
+    for raw in itertools.islice(_all_frames(source, reading, _plain_frames), last + 1):
         if raw.index in missing:
             missing.remove(raw.index)
             yield raw
@@ -209,7 +213,17 @@ def plain_file(source: str | Source, reading: Reading | None = None) -> PlainFil
 
 def _plain_frames(source: Source, plain: PlainFile, indices: Sequence[int], reading: Reading) -> Iterator[FoundFrame]:
     try:
-        for chosen, batch in plain.batches(indices, reading):
+        for chosen, batch in plain.batches(indices, Batch, reading):
+            for slot, index in enumerate(chosen):
+                yield RawFrame(source.name, index, functools.partial(batch.atoms, slot), reading)
+    except OSError as error:
+        raise StructureError(f"cannot be read: {reason(error)}", source=source.name) from error
+
+
+def _waiting_frames(source: Source, plain: PlainFile, indices: Sequence[int], reading: Reading) -> Iterator[FoundFrame]:
+    """Find frames whose structures are made when somebody looks at them; those that cannot wait are to be parsed."""
+    try:
+        for chosen, batch in plain.batches(indices, WaitingBatch, reading):
             for slot, (index, can_wait) in enumerate(zip(chosen, batch.can_wait, strict=True)):
                 if not can_wait:
                     yield RawFrame(source.name, index, functools.partial(batch.atoms, slot), reading)

@@ -32,11 +32,29 @@ pub enum Data {
     Elements(Vec<i64>),
 }
 
-impl Column {
-    /// Empty columns as `name:type:width` triples describe them; `None` if a triple is rare.
-    pub(crate) fn described(properties: &str, atoms: usize) -> Option<Vec<Self>> {
+/// What entries of a property are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Entries {
+    Reals,
+    Integers,
+    Bools,
+    Words,
+    Elements,
+}
+
+/// A property as `Properties` describes it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Described<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) width: usize,
+    pub(crate) entries: Entries,
+}
+
+impl<'a> Described<'a> {
+    /// The properties that `name:type:width` triples describe; `None` if a triple is rare.
+    pub(crate) fn all(properties: &'a str) -> Option<Vec<Self>> {
         let fields: Vec<&str> = properties.split(':').collect();
-        let mut out: Vec<Self> = Vec::new();
+        let mut out: Vec<Self> = Vec::with_capacity(4);
         for field in fields.chunks(3) {
             let &[name, kind, width] = field else { return None };
             let width: usize = width.parse().ok().filter(|width| (1..=1000).contains(width))?;
@@ -45,14 +63,32 @@ impl Column {
             if is_rare || out.iter().any(|column| column.name == name) {
                 return None;
             }
-            let capacity = atoms.checked_mul(width)?.min(1 << 20);
-            let data = match kind {
-                "R" => Data::Reals(Vec::with_capacity(capacity)),
-                "I" => Data::Integers(Vec::with_capacity(capacity)),
-                "L" => Data::Bools(Vec::with_capacity(capacity)),
-                "S" if name == "species" && width == 1 => Data::Elements(Vec::with_capacity(capacity)),
-                "S" => Data::Words(Vec::with_capacity(capacity)),
+            let entries = match kind {
+                "R" => Entries::Reals,
+                "I" => Entries::Integers,
+                "L" => Entries::Bools,
+                "S" if name == "species" && width == 1 => Entries::Elements,
+                "S" => Entries::Words,
                 _ => return None,
+            };
+            out.push(Self { name, width, entries });
+        }
+        Some(out)
+    }
+}
+
+impl Column {
+    /// Empty columns as `name:type:width` triples describe them; `None` if a triple is rare.
+    pub(crate) fn described(properties: &str, atoms: usize) -> Option<Vec<Self>> {
+        let mut out = Vec::new();
+        for Described { name, width, entries } in Described::all(properties)? {
+            let capacity = atoms.checked_mul(width)?.min(1 << 20);
+            let data = match entries {
+                Entries::Reals => Data::Reals(Vec::with_capacity(capacity)),
+                Entries::Integers => Data::Integers(Vec::with_capacity(capacity)),
+                Entries::Bools => Data::Bools(Vec::with_capacity(capacity)),
+                Entries::Elements => Data::Elements(Vec::with_capacity(capacity)),
+                Entries::Words => Data::Words(Vec::with_capacity(capacity)),
             };
             out.push(Self { name: name.to_owned(), width, data });
         }
@@ -65,17 +101,27 @@ impl Column {
             let word = words.next()?;
             match &mut self.data {
                 Data::Reals(reals) => reals.push(float(word)?),
-                Data::Integers(integers) => integers.push(i32::try_from(integer(word)?).ok()?),
-                Data::Bools(bools) => bools.push(match word {
-                    b"T" | b"True" => true,
-                    b"F" | b"False" => false,
-                    _ => return None,
-                }),
+                Data::Integers(integers) => integers.push(small_integer(word)?),
+                Data::Bools(bools) => bools.push(flag(word)?),
                 Data::Elements(elements) => elements.push(atomic_number(word)?),
                 Data::Words(strings) => strings.push(std::str::from_utf8(word).ok()?.to_owned()),
             }
         }
         Some(())
+    }
+}
+
+/// An integer of 32 bits.
+pub(crate) fn small_integer(word: &[u8]) -> Option<i32> {
+    i32::try_from(integer(word)?).ok()
+}
+
+/// A truth value as columns have them.
+pub(crate) fn flag(word: &[u8]) -> Option<bool> {
+    match word {
+        b"T" | b"True" => Some(true),
+        b"F" | b"False" => Some(false),
+        _ => None,
     }
 }
 

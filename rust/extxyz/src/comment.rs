@@ -1,6 +1,8 @@
 //! The second line of a frame: keys and values.
 
-use crate::number::{float, integer, is_certainly_text};
+use std::iter;
+
+use crate::number::{float, integer, is_certainly_text, is_float};
 
 /// The value of a key.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,38 +17,56 @@ pub enum Value {
     Text(String),
 }
 
+/// The type of a value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Kind {
+    Integers,
+    Floats,
+    Bools,
+    Text,
+}
+
 /// Keys and values in their order; `None` if one of them is rare.
 pub(crate) fn parse(line: &[u8]) -> Option<Vec<(String, Value)>> {
     let mut out: Vec<(String, Value)> = Vec::new();
+    for pair in pairs(line) {
+        let (key, value) = pair?;
+        if out.iter().any(|(known, _)| known.as_bytes() == key) {
+            return None;
+        }
+        out.push((std::str::from_utf8(key).ok()?.to_owned(), convert(value)?));
+    }
+    (!out.is_empty()).then_some(out)
+}
+
+/// Keys and values as they are spelled, without the quotes of a value; `None` once one of them is rare.
+pub(crate) fn pairs(line: &[u8]) -> impl Iterator<Item = Option<(&[u8], &[u8])>> {
     let mut rest = line;
-    loop {
+    iter::from_fn(move || {
         let blank = rest.iter().take_while(|byte| is_blank(**byte)).count();
         rest = &rest[blank..];
         if rest.is_empty() {
-            return (!out.is_empty()).then_some(out);
-        }
-        let length = rest.iter().take_while(|byte| !is_blank(**byte) && **byte != b'=').count();
-        let (key, after) = rest.split_at(length);
-        if key.is_empty() || key.iter().any(|byte| b"'\"{}[]\\".contains(byte)) {
             return None;
         }
-        let value = match after {
-            [b'=', after @ ..] => {
-                let (value, after) = raw_value(after)?;
-                rest = after;
-                value
-            }
-            _ => {
-                rest = after;
-                b"T"
-            }
-        };
-        let key = std::str::from_utf8(key).ok()?;
-        if out.iter().any(|(known, _)| known == key) || key.eq_ignore_ascii_case("uid") {
-            return None;
-        }
-        out.push((key.to_owned(), convert(value)?));
+        let found = first_pair(rest);
+        rest = found.map_or(&[], |(_, after)| after);
+        Some(found.map(|(pair, _)| pair))
+    })
+}
+
+/// A key with its value.
+type Pair<'a> = (&'a [u8], &'a [u8]);
+
+/// The key and the value at the beginning of a text, and what follows them.
+fn first_pair(text: &[u8]) -> Option<(Pair<'_>, &[u8])> {
+    let length = text.iter().take_while(|byte| !is_blank(**byte) && **byte != b'=').count();
+    let (key, after) = text.split_at(length);
+    if key.is_empty() || key.iter().any(|byte| b"'\"{}[]\\".contains(byte)) || key.eq_ignore_ascii_case(b"uid") {
+        return None;
     }
+    let [b'=', after @ ..] = after else { return Some(((key, b"T"), after)) };
+    let (value, after) = raw_value(after)?;
+    Some(((key, value), after))
 }
 
 /// The first value, and the bytes after it.
@@ -70,27 +90,41 @@ fn raw_value(rest: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn convert(value: &[u8]) -> Option<Value> {
-    let tokens = || value.split(|&byte| is_blank(byte) || byte == b',').filter(|token| !token.is_empty());
-    if tokens().next().is_none() || value.starts_with(b"_JSON ") {
-        return None;
-    }
-    if let Some(integers) = tokens().map(integer).collect() {
-        return Some(Value::Integers(integers));
-    }
-    if let Some(floats) = tokens().map(float).collect() {
-        // Readers differ in integers that exceed 64 bits.
-        let is_long = |token: &[u8]| token.len() > 18 && token.iter().skip(1).all(u8::is_ascii_digit);
-        return (!tokens().any(is_long)).then_some(Value::Floats(floats));
-    }
-    if let Some(bools) = tokens().map(truth).collect() {
-        return Some(Value::Bools(bools));
-    }
-    // A single word makes the whole value text.
-    let is_text = tokens().any(is_certainly_text);
-    is_text.then(|| String::from_utf8_lossy(value).into_owned()).map(Value::Text)
+    Some(match kind_of(value)?.0 {
+        Kind::Integers => Value::Integers(tokens(value).map(integer).collect::<Option<_>>()?),
+        Kind::Floats => Value::Floats(tokens(value).map(float).collect::<Option<_>>()?),
+        Kind::Bools => Value::Bools(tokens(value).map(truth).collect::<Option<_>>()?),
+        Kind::Text => Value::Text(String::from_utf8_lossy(value).into_owned()),
+    })
 }
 
-fn truth(token: &[u8]) -> Option<bool> {
+/// The type of a value and its number of entries; `None` if the value is rare. A text is one entry.
+pub(crate) fn kind_of(value: &[u8]) -> Option<(Kind, usize)> {
+    let count = tokens(value).count();
+    if count == 0 || value.starts_with(b"_JSON ") {
+        return None;
+    }
+    if tokens(value).all(|token| integer(token).is_some()) {
+        return Some((Kind::Integers, count));
+    }
+    if tokens(value).all(is_float) {
+        // Readers differ in integers that exceed 64 bits.
+        let is_long = |token: &[u8]| token.len() > 18 && token.iter().skip(1).all(u8::is_ascii_digit);
+        return (!tokens(value).any(is_long)).then_some((Kind::Floats, count));
+    }
+    if tokens(value).all(|token| truth(token).is_some()) {
+        return Some((Kind::Bools, count));
+    }
+    // A single word makes the whole value text.
+    tokens(value).any(is_certainly_text).then_some((Kind::Text, 1))
+}
+
+/// The entries of a value, separated by blanks or commas.
+pub(crate) fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&byte| is_blank(byte) || byte == b',').filter(|token| !token.is_empty())
+}
+
+pub(crate) fn truth(token: &[u8]) -> Option<bool> {
     match token {
         b"T" | b"true" | b"True" | b"TRUE" => Some(true),
         b"F" | b"false" | b"False" | b"FALSE" => Some(false),

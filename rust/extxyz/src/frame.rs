@@ -9,6 +9,9 @@ use crate::columns::{Column, words};
 use crate::comment::{self, Value};
 use crate::number::integer;
 
+/// The columns of a frame that does not describe them.
+pub(crate) const DEFAULT_PROPERTIES: &str = "species:S:1:pos:R:3";
+
 /// Bytes that are looked at together, without a branch for each.
 const CHUNK: usize = 256;
 
@@ -30,27 +33,24 @@ impl Frame {
         places.par_windows(2).map(|pair| Self::parse(text.get(pair[0]..pair[1])?)).collect()
     }
 
+    /// The keys and values of the second line of a frame, without `Properties`; `None` if one of them is rare.
+    pub fn parse_info(text: &[u8]) -> Option<Vec<(String, Value)>> {
+        let mut info = comment::parse(usual_lines(text)?.nth(1)?)?;
+        info.retain(|(key, _)| key != "Properties");
+        Some(info)
+    }
+
     /// Parse the text of exactly one frame; `None` if it is incomplete or contains a rare construction.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        // Some readers take other characters for blanks or digits.
-        let is_rare = |&byte: &u8| !((b' '..0x7f).contains(&byte) | (byte == b'\n') | (byte == b'\t'));
-        if text.chunks(CHUNK).any(|chunk| chunk.iter().fold(false, |found, byte| found | is_rare(byte))) {
-            return None;
-        }
-        let text = text.strip_suffix(b"\n").unwrap_or(text);
-        let mut lines = lines(text);
-        let mut header = words(lines.next()?);
-        let atoms = usize::try_from(integer(header.next()?)?).ok()?;
-        if header.next().is_some() {
-            return None;
-        }
+        let mut lines = usual_lines(text)?;
+        let atoms = number_of_atoms(lines.next()?)?;
         let mut info = comment::parse(lines.next()?)?;
         let properties = match info.iter().position(|(key, _)| key == "Properties") {
             Some(place) => match info.remove(place) {
                 (_, Value::Text(properties)) => properties,
                 _ => return None,
             },
-            None => "species:S:1:pos:R:3".to_owned(),
+            None => DEFAULT_PROPERTIES.to_owned(),
         };
         let mut columns = Column::described(&properties, atoms)?;
         for _ in 0..atoms {
@@ -63,16 +63,29 @@ impl Frame {
     }
 }
 
-/// The lines of a text.
-fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// The number of atoms that the first line of a frame gives.
+pub(crate) fn number_of_atoms(line: &[u8]) -> Option<usize> {
+    let mut words = words(line);
+    let atoms = usize::try_from(integer(words.next()?)?).ok()?;
+    words.next().is_none().then_some(atoms)
+}
+
+/// The lines of a text without its last line break; `None` if some readers take a character of it for a blank or a
+/// digit that others do not.
+pub(crate) fn usual_lines(text: &[u8]) -> Option<impl Iterator<Item = &[u8]>> {
+    let is_rare = |&byte: &u8| !((b' '..0x7f).contains(&byte) | (byte == b'\n') | (byte == b'\t'));
+    if text.chunks(CHUNK).any(|chunk| chunk.iter().fold(false, |found, byte| found | is_rare(byte))) {
+        return None;
+    }
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
     let mut start = 0;
     let mut ends = memchr_iter(b'\n', text).chain([text.len()]);
-    iter::from_fn(move || {
+    Some(iter::from_fn(move || {
         let end = ends.next()?;
         let line = &text[start..end];
         start = end + 1;
         Some(line)
-    })
+    }))
 }
 
 #[cfg(test)]

@@ -19,12 +19,12 @@ mod columns;
 mod comment;
 mod elements;
 mod frame;
-mod geometry;
 mod index;
 mod number;
+mod scan;
 
 pub use columns::{Column, Data};
 pub use comment::Value;
 pub use frame::Frame;
-pub use geometry::Geometry;
 pub use index::FrameIndex;
+pub use scan::Scan;

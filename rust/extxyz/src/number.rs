@@ -15,6 +15,31 @@ pub(crate) fn integer(token: &[u8]) -> Option<i64> {
 
 /// Parse a decimal number with or without a point and an exponent; no other form of number.
 pub(crate) fn float(token: &[u8]) -> Option<f64> {
+    let Decimal { mantissa, fraction, is_short } = decimal(token)?;
+    if is_short {
+        // Both numbers are exact, so the quotient is the number that is nearest to the decimal one.
+        let size = mantissa as f64 / POWERS[fraction];
+        return Some(if token[0] == b'-' { -size } else { size });
+    }
+    std::str::from_utf8(token).ok()?.parse().ok()
+}
+
+/// Whether a token is a [`float`].
+pub(crate) fn is_float(token: &[u8]) -> bool {
+    decimal(token).is_some()
+}
+
+/// The digits of a decimal number.
+struct Decimal {
+    /// All digits as one number, which has a meaning if the number is short.
+    mantissa: u64,
+    /// How many of the digits follow the point.
+    fraction: usize,
+    /// Whether there are few digits and no exponent.
+    is_short: bool,
+}
+
+fn decimal(token: &[u8]) -> Option<Decimal> {
     let mut rest = unsigned(token);
     let (whole, mut mantissa) = digits(&mut rest, 0);
     let mut fraction = 0;
@@ -25,21 +50,14 @@ pub(crate) fn float(token: &[u8]) -> Option<f64> {
     if whole + fraction == 0 {
         return None;
     }
-    if rest.is_empty() && whole + fraction < POWERS.len() {
-        // Both numbers are exact, so the quotient is the number that is nearest to the decimal one.
-        let size = mantissa as f64 / POWERS[fraction];
-        return Some(if token[0] == b'-' { -size } else { size });
-    }
+    let is_short = rest.is_empty() && whole + fraction < POWERS.len();
     if let [b'e' | b'E', after @ ..] = rest {
         rest = unsigned(after);
         if digits(&mut rest, 0).0 == 0 {
             return None;
         }
     }
-    if !rest.is_empty() {
-        return None;
-    }
-    std::str::from_utf8(token).ok()?.parse().ok()
+    rest.is_empty().then_some(Decimal { mantissa, fraction, is_short })
 }
 
 /// Whether every reader takes a token for text: it is no [`float`], and no form that some take for a number, such as
@@ -49,7 +67,7 @@ pub(crate) fn is_certainly_text(token: &[u8]) -> bool {
     let begins_with = |word: &[u8]| size.get(..3).is_some_and(|three| three.eq_ignore_ascii_case(word));
     let is_numeral = size.first().is_none_or(|&first| first.is_ascii_digit() || first == b'.');
     let may_be_number = begins_with(b"nan") || begins_with(b"inf") || (is_numeral && token.contains(&b'_'));
-    !may_be_number && float(token).is_none()
+    !may_be_number && !is_float(token)
 }
 
 fn unsigned(token: &[u8]) -> &[u8] {

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::PathBuf;
 
-use mlipselect_extxyz::{Column, Data, Frame, FrameIndex, Value};
+use mlipselect_extxyz::{Column, Data, Frame, FrameIndex, Scan, Value};
 use numpy::{PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1, ToPyArray};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
@@ -15,8 +15,8 @@ use crate::errors::invalid;
 /// Offsets of the frames with the end of the last one, and their numbers of atoms.
 type Places<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>);
 
-/// Layout of each frame and whether it leaves its periodicity open; then positions, atomic numbers, cells, periodicity
-/// and offsets.
+/// The first frame of the layout of each frame, -1 for one that is not ordinary; whether a frame leaves its periodicity
+/// open; then positions, atomic numbers, cells, periodicity and offsets.
 type Geometries<'py> = (
     Bound<'py, PyArray1<i64>>,
     Bound<'py, PyArray1<bool>>,
@@ -27,12 +27,6 @@ type Geometries<'py> = (
     Bound<'py, PyArray1<i64>>,
 );
 
-/// The layout of a frame that has to be built to know what it holds.
-const NOT_ORDINARY: i64 = -1;
-
-/// How many of the last layouts a frame is compared with; frames that follow each other mostly have the same.
-const LAYOUTS: usize = 16;
-
 /// The offset of each frame of a file, followed by the end of the last one, and the number of atoms of each; None if
 /// the file is not a plain sequence of whole frames.
 #[pyfunction]
@@ -42,88 +36,65 @@ pub(crate) fn frame_index(py: Python<'_>, path: PathBuf) -> PyResult<Option<Plac
     Ok(Some((array(index.starts()), array(index.atoms()))))
 }
 
-/// The frames between consecutive offsets `starts` into `data`, parsed.
-#[pyclass(module = "mlipselect._core")]
-pub(crate) struct ParsedFrames {
-    /// None for a frame with a rare construction, and for one that was taken.
-    frames: Vec<Option<Frame>>,
+/// Parse the frames between consecutive offsets `starts` into `data`. Each gives None if it has a rare construction, or
+/// its number of atoms, keys with values, and columns: name, width and entries.
+#[pyfunction]
+#[pyo3(signature = (data, starts, *, n_threads=None))]
+pub(crate) fn parse_frames<'py>(
+    py: Python<'py>,
+    data: &[u8],
+    starts: PyReadonlyArray1<'py, i64>,
+    n_threads: Option<Threads>,
+) -> PyResult<Bound<'py, PyList>> {
+    let starts = places(&starts, data)?;
+    let out = PyList::empty(py);
+    for frame in enter_ok(py, n_threads, || Frame::parse_all(data, &starts))? {
+        match frame {
+            Some(frame) => out.append(as_tuple(py, frame)?)?,
+            None => out.append(py.None())?,
+        }
+    }
+    Ok(out)
 }
 
-#[pymethods]
-impl ParsedFrames {
-    #[new]
-    #[pyo3(signature = (data, starts, *, n_threads=None))]
-    fn new(
-        py: Python<'_>,
-        data: &[u8],
-        starts: PyReadonlyArray1<'_, i64>,
-        n_threads: Option<Threads>,
-    ) -> PyResult<Self> {
-        let starts = indices(&starts, "starts")?;
-        if starts.windows(2).any(|pair| pair[0] > pair[1]) || starts.last().is_some_and(|&end| end > data.len()) {
-            return Err(invalid("starts must ascend and lie within the data"));
-        }
-        Ok(Self { frames: enter_ok(py, n_threads, || Frame::parse_all(data, &starts))? })
-    }
+/// The keys and values of a frame, without `Properties`; None if one of them is a rare construction.
+#[pyfunction]
+pub(crate) fn parse_info<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Option<Bound<'py, PyList>>> {
+    Frame::parse_info(text).map(|info| items(py, &info)).transpose()
+}
 
-    fn __len__(&self) -> usize {
-        self.frames.len()
-    }
+/// The layouts and the geometry of the frames between consecutive offsets `starts` into `data`. A frame that is not
+/// ordinary has no atoms there.
+#[pyfunction]
+#[pyo3(signature = (data, starts, *, n_threads=None))]
+pub(crate) fn scan_frames<'py>(
+    py: Python<'py>,
+    data: &[u8],
+    starts: PyReadonlyArray1<'py, i64>,
+    n_threads: Option<Threads>,
+) -> PyResult<Geometries<'py>> {
+    let starts = places(&starts, data)?;
+    let found = enter_ok(py, n_threads, || Scan::of(data, &starts))?;
+    let (frames, atoms) = (found.layouts.len(), found.numbers.len());
+    let layouts = found.layouts.iter().map(|layout| layout.map_or(-1, |first| first as i64)).collect();
+    Ok((
+        PyArray1::from_vec(py, layouts),
+        PyArray1::from_vec(py, found.leaves_pbc_open),
+        PyArray1::from_vec(py, found.positions).reshape([atoms, 3])?,
+        PyArray1::from_vec(py, found.numbers),
+        PyArray1::from_vec(py, found.cells).reshape([frames, 3, 3])?,
+        PyArray1::from_vec(py, found.pbc).reshape([frames, 3])?,
+        index_array(py, &found.offsets),
+    ))
+}
 
-    /// Hand out a frame, once: its number of atoms, keys with values, and columns (name, width and entries). None if it
-    /// has a rare construction or was handed out before.
-    fn take<'py>(&mut self, py: Python<'py>, slot: usize) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        self.frames.get_mut(slot).and_then(Option::take).map(|frame| as_tuple(py, frame)).transpose()
+/// Offsets into `data` that ascend.
+fn places(starts: &PyReadonlyArray1<'_, i64>, data: &[u8]) -> PyResult<Vec<usize>> {
+    let starts = indices(starts, "starts")?;
+    if starts.windows(2).any(|pair| pair[0] > pair[1]) || starts.last().is_some_and(|&end| end > data.len()) {
+        return Err(invalid("starts must ascend and lie within the data"));
     }
-
-    /// The keys and values of a frame that was not handed out.
-    fn items<'py>(&self, py: Python<'py>, slot: usize) -> PyResult<Bound<'py, PyList>> {
-        items(py, self.frames.get(slot).and_then(Option::as_ref).map_or(&[], |frame| &frame.info))
-    }
-
-    /// The layout of each frame, which is the place of the first frame like it, or -1 for one that is not ordinary; where
-    /// a frame with a lattice does not say which directions are periodic; and positions, atomic numbers, cells,
-    /// periodicity and offsets of the ordinary ones. The others have no atoms there.
-    fn geometry<'py>(&self, py: Python<'py>) -> PyResult<Geometries<'py>> {
-        let n = self.frames.len();
-        let (mut layouts, mut open) = (Vec::with_capacity(n), Vec::with_capacity(n));
-        let (mut numbers, mut positions, mut offsets) = (Vec::new(), Vec::new(), vec![0_i64]);
-        let (mut cells, mut periodic) = (Vec::with_capacity(9 * n), Vec::with_capacity(3 * n));
-        let mut firsts: Vec<(usize, &Frame)> = Vec::new();
-        for (place, frame) in self.frames.iter().enumerate() {
-            let ordinary = frame.as_ref().and_then(|frame| Some((frame, frame.geometry()?)));
-            let Some((frame, geometry)) = ordinary else {
-                layouts.push(NOT_ORDINARY);
-                open.push(false);
-                cells.extend([0.0; 9]);
-                periodic.extend([false; 3]);
-                offsets.push(numbers.len() as i64);
-                continue;
-            };
-            let mut recent = firsts.iter().rev().take(LAYOUTS);
-            let known = recent.find(|(_, first)| frame.has_layout_of(first)).map(|&(first, _)| first);
-            layouts.push(known.unwrap_or(place) as i64);
-            if known.is_none() {
-                firsts.push((place, frame));
-            }
-            open.push(geometry.cell.is_some() && geometry.pbc.is_none());
-            numbers.extend_from_slice(geometry.numbers);
-            positions.extend_from_slice(geometry.positions);
-            cells.extend(geometry.cell.unwrap_or_default());
-            periodic.extend(geometry.pbc.unwrap_or([geometry.cell.is_some(); 3]));
-            offsets.push(numbers.len() as i64);
-        }
-        let atoms = numbers.len();
-        Ok((
-            PyArray1::from_vec(py, layouts),
-            PyArray1::from_vec(py, open),
-            PyArray1::from_vec(py, positions).reshape([atoms, 3])?,
-            PyArray1::from_vec(py, numbers),
-            PyArray1::from_vec(py, cells).reshape([n, 3, 3])?,
-            PyArray1::from_vec(py, periodic).reshape([n, 3])?,
-            PyArray1::from_vec(py, offsets),
-        ))
-    }
+    Ok(starts)
 }
 
 fn as_tuple(py: Python<'_>, frame: Frame) -> PyResult<Bound<'_, PyTuple>> {

@@ -29,7 +29,7 @@ mod _core {
     #[pymodule_export]
     use super::door::thread_count;
     #[pymodule_export]
-    use super::extxyz::{ParsedFrames, frame_index};
+    use super::extxyz::{frame_index, parse_frames, parse_info, scan_frames};
     #[pymodule_export]
     use super::inspect::inspect;
     #[pymodule_export]
