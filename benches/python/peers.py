@@ -5,6 +5,8 @@ Every function takes pool, core, how many to pick and the number of threads, and
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 
 #: The paper's model, which the loop computes too: energies, one prior for all weights.
@@ -42,6 +44,47 @@ def bayesian_ours(X: np.ndarray, core: np.ndarray, n: int, threads: int) -> np.n
     from mlipselect import BayesianSelector
 
     return BayesianSelector(n, **PAPER, n_threads=threads).fit(X, core=core).selected_idx_
+
+
+def pool_variance_numpy(X: np.ndarray, core: np.ndarray, n: int, threads: int) -> np.ndarray:  # noqa: ARG001
+    """Select by `pool_variance`: all scores by two matrix products, then two matrix-vector products a pick."""
+    precision = prior_precision(X, core) * np.eye(X.shape[1]) + core.T.astype(np.float64) @ core
+    sigma, blocks = np.linalg.inv(precision), [X[start : start + BLOCK] for start in range(0, len(X), BLOCK)]
+    mean_square = sum(block.T.astype(np.float64) @ block for block in blocks) / len(X)
+    variances, numerators = np.empty(len(X)), np.empty(len(X))
+    for k, block in enumerate(blocks):
+        images, own = block.astype(np.float64) @ sigma, slice(k * BLOCK, k * BLOCK + len(block))
+        variances[own] = np.einsum("ij,ij->i", images, block)
+        numerators[own] = np.einsum("ij,ij->i", images @ mean_square, images)
+    picks = np.empty(n, np.int64)
+    for k in range(n):
+        scores = numerators / (1.0 + variances)
+        scores[picks[:k]] = -np.inf
+        picks[k] = i = int(np.argmax(scores))
+        v = sigma @ X[i].astype(np.float64)
+        w = v / np.sqrt(1.0 + X[i] @ v)
+        sigma -= np.outer(w, w)
+        mw = mean_square @ w
+        a, b = X @ w.astype(X.dtype), X @ (sigma @ mw).astype(X.dtype)
+        variances -= a.astype(np.float64) ** 2
+        numerators -= a * (2.0 * b + a * (w @ mw))
+    return picks
+
+
+def pool_variance_ours(X: np.ndarray, core: np.ndarray, n: int, threads: int) -> np.ndarray:
+    """Select with the package, by `pool_variance`."""
+    from mlipselect import BayesianSelector
+
+    return BayesianSelector(n, **PAPER | {"score": "pool_variance"}, n_threads=threads).fit(X, core=core).selected_idx_
+
+
+def energy_ours(X: np.ndarray, core: np.ndarray, n: int, threads: int) -> np.ndarray:
+    """Select with the package, by `energy`; builds before the parameter `scale` have no other than "none"."""
+    from mlipselect import BayesianSelector
+
+    known = inspect.signature(BayesianSelector).parameters
+    model = {name: value for name, value in PAPER.items() if name in known}
+    return BayesianSelector(n, **model, n_threads=threads).fit(X, core=core).selected_idx_
 
 
 def fps_numpy(X: np.ndarray, core: np.ndarray, n: int, threads: int) -> np.ndarray:  # noqa: ARG001
@@ -171,6 +214,12 @@ def random_ours(X: np.ndarray, core: np.ndarray, n: int, threads: int) -> np.nda
 #: For each selector its engines, ours first; the second is what others are compared with.
 ENGINES = {
     "bayesian": {"ours": bayesian_ours, "numpy loop": bayesian_numpy},
+    "pool_variance": {
+        "ours": pool_variance_ours,
+        "numpy loop": pool_variance_numpy,
+        "energy": energy_ours,
+        "earlier energy": energy_ours,
+    },
     "fps": {"ours": fps_ours, "numpy loop": fps_numpy, "skmatter FPS": fps_skmatter, "skmatter Voronoi": fps_voronoi},
     "facility": {"ours": facility_ours, "numpy, matrix": facility_numpy},
     "k-medoids": {"ours": kmedoids_ours, "kmedoids": kmedoids_fasterpam},

@@ -9,11 +9,11 @@ folder that is removed afterwards; the core has 2,000 rows. Each selection, by `
 scores, by `FPS` or by `FacilityLocation`, runs in a process of its own. `reading` is one sequential reading of all
 rows. `pass` is what comes before the first pick: for `energy` the variance of every row and a copy rounded to integers,
 which is written to a temporary file; `x scores` compares with the variances alone. `read again` counts the rows that
-were read after it, as a part of the pool; the methods without windows, `pool_variance`, `pool_std` and `facility`, go
-through all rows for every pick. `MB` is the peak of the memory of the process over what it took before the selection,
-and `peak` all of it. Picks are compared with those of the same selection with the pool in memory, where `--compare`
-allows that many bytes. What the file cache of the system holds is not read from the disk: on a machine with little
-memory all times are longer.
+were read after it, as a part of the pool; of the methods without windows, `pool_std` and `facility` go through all rows
+for every pick, and `pool_variance` through a copy of them, rounded to integers, for up to 128 picks. `MB` is the peak
+of the memory of the process over what it took before the selection, and `peak` all of it. Picks are compared with those
+of the same selection with the pool in memory, where `--compare` allows that many bytes. What the file cache of the
+system holds is not read from the disk: on a machine with little memory all times are longer.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def child(folder: Path, method: str, n: int, max_memory: int, where: str) -> Non
     selector = METHODS[method](n, max_memory=max_memory)
     scores = scores_alone(store, core) if (where, method) == ("disk", "energy") else np.nan
     before, began = peak_bytes(), time.perf_counter()
-    selector.seed_ = 0  # as `fit` sets it
+    selector.seed_, selector._given_target = 0, (None, None, None)  # as `fit` sets them
     selection = selector._begin(pool, core)
     has_windows = where == "disk" and method in WINDOWED
     if has_windows:

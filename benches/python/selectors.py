@@ -37,6 +37,7 @@ CORE = 2_000
 #: Rows, features and how many to pick, for each selector.
 CASES = {
     "bayesian": [(2_000, 211, [100]), (20_000, 640, [100, 1000]), (200_000, 640, [100, 1000])],
+    "pool_variance": [(20_000, 211, [100]), (200_000, 211, [1000]), (200_000, 640, [1000])],
     "fps": [(2_000, 211, [100]), (20_000, 640, [100, 1000]), (200_000, 640, [100, 1000])],
     "facility": [(5_000, 640, [100]), (20_000, 640, [100, 1000])],
     "k-medoids": [(5_000, 640, [10, 100]), (20_000, 640, [10, 100])],
@@ -46,6 +47,8 @@ CASES = {
 #: Multiplications and additions of the plain algorithm for so many rows, features and picks.
 PRODUCTS = {
     "bayesian": lambda rows, dim, n: 2 * rows * dim * (dim + n),
+    # Two forms and the mean square of the pool, then two products a pick.
+    "pool_variance": lambda rows, dim, n: 2 * rows * dim * (3 * dim + 2 * n),
     "fps": lambda rows, dim, n: 2 * rows * dim * n,
     "facility": lambda rows, dim, _: 2 * rows * rows * dim,
     "k-medoids": lambda rows, dim, _: 2 * rows * rows * dim,
@@ -96,9 +99,11 @@ def best(work) -> float:
     return min(times)
 
 
-def in_child(threads: int, *arguments: str) -> dict:
-    """Run this file in a process of its own; where it fails, say why."""
+def in_child(threads: int, *arguments: str, build: str | None = None) -> dict:
+    """Run this file in a process of its own, with the build of a folder if one is given; where it fails, say why."""
     env = {**os.environ, "OPENBLAS_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
+    if build is not None:
+        env["PYTHONPATH"] = build
     command = [sys.executable, __file__, "--child", *arguments]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -139,10 +144,13 @@ def bounds(selector: str, pool: np.ndarray, n: int, seconds: float, rate: dict) 
     return f"{products:8.2f} {pool.nbytes / seconds / 1e9 / rate['memory']:7.3f}"
 
 
-def run_case(selector: str, folder: str, n: int, threads: int, repeats: int, case: str, rate: dict) -> None:
+def run_case(
+    selector: str, folder: str, n: int, threads: int, repeats: int, case: str, rate: dict, earlier: str | None
+) -> None:
     """Measure the engines of a selector on saved rows, and print a line for each."""
     pool = np.load(f"{folder}/pool.npy", mmap_mode="r")
-    engines = list(ENGINES[selector])
+    builds = {engine: earlier if engine.startswith("earlier") else None for engine in ENGINES[selector]}
+    engines = [engine for engine in builds if earlier is not None or not engine.startswith("earlier")]
     runs: dict[str, list[dict]] = {engine: [] for engine in engines}
     for _ in range(repeats):
         for engine in engines:
@@ -150,7 +158,8 @@ def run_case(selector: str, folder: str, n: int, threads: int, repeats: int, cas
             if package is not None and importlib.util.find_spec(package) is None:
                 runs[engine].append({"problem": f"{package} is not installed"})
             else:
-                runs[engine].append(in_child(threads, selector, engine, folder, str(n), str(threads)))
+                child = in_child(threads, selector, engine, folder, str(n), str(threads), build=builds[engine])
+                runs[engine].append(child)
     found = {engine: np.load(path) for engine in engines if (path := Path(folder, f"{engine}.npy")).exists()}
     for engine in engines:
         problem = next((run["problem"] for run in runs[engine] if "problem" in run), None)
@@ -176,6 +185,7 @@ def main() -> None:
     parser.add_argument("--picks", type=int, nargs="+", help="these numbers of picks only")
     parser.add_argument("--dtypes", nargs="+", default=["float32", "float64"], choices=["float32", "float64"])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--earlier", metavar="FOLDER", help="where `pip install --target` put an earlier build")
     parser.add_argument("--repeats", type=int, default=1, help="runs of each; pools under 10,000 rows get five")
     args = parser.parse_args()
     if args.child:
@@ -207,7 +217,7 @@ def main() -> None:
                         for threads in args.threads:
                             case = f"{selector:>9} {f'{rows} x {dim}':>12} {dtype:>8} {n:5d} {threads:7d}"
                             repeats = max(args.repeats, 5 if rows < 10_000 and selector != "k-medoids" else 1)
-                            run_case(selector, folder, n, threads, repeats, case, machine[threads])
+                            run_case(selector, folder, n, threads, repeats, case, machine[threads], args.earlier)
 
 
 if __name__ == "__main__":

@@ -149,6 +149,8 @@ impl LookAhead {
         if self.steps.len() > 1 {
             self.check(&window, rows, posterior, slack, taken);
         }
+        // The rows of contenders lie on pages that hold others, too.
+        rows.release(0..rows.len());
     }
 
     /// Follow the picks in the window as if they were the best of the pool.
@@ -165,7 +167,6 @@ impl LookAhead {
         while let Some(best) = best_of(&contenders) {
             let Some(&(pick, _)) = contenders.iter().find(|(_, score)| *score >= tie_limit(best)) else { break };
             rows.read(pick, &mut row);
-            rows.release(pick..pick + 1);
             let count = ahead.count();
             ahead.observe(&row);
             let Some(w) = ahead.only_direction_since(count) else { break };
@@ -216,7 +217,6 @@ impl LookAhead {
         let first = |(&candidate, mut parts): (&usize, Parts)| {
             let mut row = vec![0.0; rows.dim()];
             rows.read(candidate, &mut row);
-            rows.release(candidate..candidate + 1);
             let reached = self.steps.iter().zip(limits).position(|(step, limit)| {
                 step.direction.follow(&row, &mut parts);
                 parts.score(noise) >= near_tie_limit(limit.score)
@@ -263,7 +263,6 @@ impl LookAhead {
         let (mut different, mut which) = (Vec::new(), Vec::with_capacity(candidates.len()));
         for &candidate in candidates {
             rows.read(candidate, &mut row);
-            rows.release(candidate..candidate + 1);
             if row != last {
                 different.push(candidate);
                 std::mem::swap(&mut row, &mut last);

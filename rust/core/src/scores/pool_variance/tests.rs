@@ -1,5 +1,7 @@
 //! Picks from ahead against plain matrices in float64, and intervals against scores.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use faer::Mat;
 use proptest::prelude::*;
 
@@ -8,7 +10,7 @@ use super::numbers::after;
 use super::pass::{Pass, Slack};
 use crate::bayes::posterior::Posterior;
 use crate::bayes::running_posterior::RunningPosterior;
-use crate::data::rows::{Pool, View};
+use crate::data::rows::{Pool, Rows, View};
 use crate::greedy::{Engine, Selection, first_largest};
 use crate::methods::bayesian::Bayesian;
 use crate::scores::{BayesianScore, Informative};
@@ -85,7 +87,7 @@ proptest! {
         start.update(&View::adjacent(&core, dim)).unwrap();
         let score = BayesianScore::PoolVariance { max_memory: if in_file { 0 } else { usize::MAX } };
         let view = View::adjacent(&target, dim);
-        let given: Option<&dyn crate::data::rows::Rows> = if targets > 0 { Some(&view) } else { None };
+        let given: Option<&dyn Rows> = if targets > 0 { Some(&view) } else { None };
         let mut selection = Bayesian::build(start, &score, &pool, given, Engine::Lazy, 0).unwrap();
         let target = if targets > 0 { &target } else { &data };
         let mut closed = vec![false; count];
@@ -143,6 +145,41 @@ proptest! {
             prop_assert!((before[i] - exact).abs() <= 1e-8 * exact + slack);
         }
     }
+}
+
+/// Rows that count how often one is read.
+struct Counted<'a> {
+    rows: View<'a, f64>,
+    read: &'a AtomicUsize,
+}
+
+impl Rows for Counted<'_> {
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn dim(&self) -> usize {
+        self.rows.dim()
+    }
+
+    fn read(&self, index: usize, out: &mut [f64]) {
+        self.read.fetch_add(1, Ordering::Relaxed);
+        self.rows.read(index, out);
+    }
+}
+
+#[test]
+fn rows_are_read_once() {
+    let (count, dim, picks, read) = (20_000, 10, 40, AtomicUsize::new(0));
+    let data = rows(count, dim, 0, 0, dim);
+    let pool = Pool::new(Counted { rows: View::new(&data, count, dim).unwrap(), read: &read });
+    let mut start = Posterior::isotropic(dim, PRIOR, 1.0).unwrap();
+    start.update(&View::adjacent(&data[..100 * dim], dim)).unwrap();
+    let score = BayesianScore::PoolVariance { max_memory: usize::MAX };
+    let mut selection = Bayesian::build(start, &score, &pool, None, Engine::Lazy, 0).unwrap();
+    selection.advance(&pool, picks).unwrap();
+    let again = read.load(Ordering::Relaxed) - count;
+    assert!(again < count / 4, "{again} rows were read again");
 }
 
 /// The window has the candidates with the largest scores. The first pick raises the score of one outside.
