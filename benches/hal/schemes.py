@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from ase import Atoms
+from benches.hal import TEMPERATURES
 from benches.hal.systems import System
 
 import mlipselect as ms
@@ -16,7 +17,6 @@ from mlipselect.hal.executors import Executor
 from mlipselect.hal.picking import Picked
 from mlipselect.hal.walker import Burst, Candidate
 
-TEMPERATURES = (300.0, 600.0, 900.0)
 #: Steps between frames of the plain dynamics.
 INTERVAL = 100
 

@@ -10,10 +10,14 @@ from ase import Atoms
 from ase.build import bulk, fcc100, fcc111
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
+from benches.hal import TEMPERATURES
 
 import mlipselect as ms
 from mlipselect.demo import silicon_core, silicon_pool
 from mlipselect.demo.potentials import label as label_silicon
+from mlipselect.demo.tersoff import silicon_tersoff
+from mlipselect.hal.dynamics import LangevinDynamics, thermalize
+from mlipselect.hal.geometry import bare
 
 
 @dataclass(frozen=True)
@@ -45,14 +49,16 @@ class System:
 
 
 def silicon(seed: int) -> System:
-    """Surfaces of silicon from bulk, by the potential of Tersoff."""
+    """Surfaces of silicon from bulk, by the potential of Tersoff; judged by slabs and by frames of its dynamics."""
     pool = silicon_pool(seed)
+    starts = [pool[k] for k in (3, 36, 69, 102, 135, 168)]
+    frames = _frames(starts, silicon_tersoff, np.random.default_rng([seed, 2]), n_steps=20)
     return System(
         core=label_silicon(silicon_core(seed)[::3]),
-        starts=[pool[k] for k in (2, 95, 140)],
-        test=label_silicon(pool[5:200:13]),
+        starts=starts,
+        test=label_silicon([*pool[10:200:20], *frames]),
         label=label_silicon,
-        descriptor=ms.ACE(["Si"], totaldegree=10),
+        descriptor=ms.ACE(["Si"], totaldegree=12),
         references={"Si": 0.0},
     )
 
@@ -67,7 +73,8 @@ def copper_gold(seed: int) -> System:
     cells = [*slabs, bulk("Cu", a=3.8, cubic=True) * (2, 2, 1)]
     fractions = (0.25, 0.5, 0.75)
     starts = [_alloy(cell, fraction, rng) for cell, fraction in zip(cells, fractions, strict=True)]
-    test = [_shaken(_alloy(cells[k % 3], fractions[k // 3 % 3], rng), rng, 0.12) for k in range(18)]
+    test = [_shaken(_alloy(cells[k % 3], fractions[k // 3 % 3], rng), rng, 0.12) for k in range(9)]
+    test += _frames(starts, EMT, rng, n_steps=100)
     return System(
         core=label_emt(core),
         starts=starts,
@@ -90,6 +97,23 @@ def label_emt(structures: Sequence[Atoms]) -> list[Atoms]:
         results = {"energy": copy.get_potential_energy(), "forces": copy.get_forces(), "stress": copy.get_stress()}
         copy.calc = SinglePointCalculator(copy, **results)
         out.append(copy)
+    return out
+
+
+def _frames(
+    starts: Sequence[Atoms], make_calculator: Callable[[], object], rng: np.random.Generator, n_steps: int
+) -> list[Atoms]:
+    """Run the true potential from each start, at temperatures in turn; return three frames of each trajectory."""
+    out = []
+    for number, start in enumerate(starts):
+        temperature = TEMPERATURES[number % len(TEMPERATURES)]
+        atoms = bare(start)
+        thermalize(atoms, temperature, rng)
+        atoms.calc = make_calculator()
+        dynamics = LangevinDynamics(2.0, 0.02)(atoms, temperature, rng)
+        for _ in range(3):
+            dynamics.run(n_steps)
+            out.append(bare(atoms))
     return out
 
 

@@ -36,29 +36,29 @@ def near_duplicates(system: System, picks: Sequence[Atoms]) -> int:
 
 def run(name: str, seeds: int, numbers: Sequence[int], output: Path) -> str:
     """Run every scheme with every seed, and return a table of the medians."""
-    rows, lines = [], ["system,scheme,seed,calculations,energy,force,near,steps,fits"]
+    rows, lines = [], ["system,scheme,seed,calculations,energy,force,near,steps,fits,found"]
     results: dict[tuple[str, int], list[list[float]]] = {}
     for seed in range(seeds):
         system = SYSTEMS[name](seed)
         before = errors(fit(system, system.core), system.test)
-        results.setdefault(("the core alone", 0), []).append([*before, 0, 0, 0])
+        results.setdefault(("the core alone", 0), []).append([*before, 0, 0, 0, 0])
         for scheme, find in SCHEMES.items():
             for n in numbers:
                 if scheme.startswith("10-shot") and n <= 10:
                     continue
                 found = find(system, n, seed)
                 own = errors(fit(system, [*system.core, *found.picks]), system.test)
-                told = [*own, near_duplicates(system, found.picks), found.steps, found.fits]
-                results.setdefault((scheme, n), []).append(told)
                 count = len(found.picks)
-                lines.append(",".join(map(str, [name, scheme, seed, count, *told])))
+                told = [*own, near_duplicates(system, found.picks), found.steps, found.fits, count]
+                results.setdefault((scheme, n), []).append(told)
+                lines.append(",".join(map(str, [name, scheme, seed, n, *told])))
                 (output / f"{name}.csv").write_text("\n".join(lines) + "\n")
     for (scheme, n), values in results.items():
         of_scheme = np.array(values, dtype=float)
         middle, low, high = np.median(of_scheme, axis=0), of_scheme.min(axis=0), of_scheme.max(axis=0)
         rows.append([
             scheme, str(n), f"{middle[0]:.2f} ({low[0]:.2f} to {high[0]:.2f})", f"{middle[1]:.3f}",
-            f"{middle[2]:.0f}", f"{middle[3]:.0f}", f"{middle[4]:.0f}",
+            f"{middle[5]:.0f}", f"{middle[2]:.0f}", f"{middle[3]:.0f}", f"{middle[4]:.0f}",
         ])  # fmt: skip
-    header = ["structures by", "n", "energy, meV/atom", "force, eV/Å", "near-duplicates", "steps", "fits"]
+    header = ["structures by", "n", "energy, meV/atom", "force, eV/Å", "found", "near-duplicates", "steps", "fits"]
     return text_table(header, rows, left=[0])

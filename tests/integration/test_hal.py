@@ -322,6 +322,11 @@ def test_a_base_that_cannot_be_sent(potential, surrogate):
         list(run)
 
 
+def test_a_start_of_unknown_elements_is_refused(potential, surrogate):
+    with pytest.raises(ms.StructureError, match=r"structure 1: .*atomic number 29"):
+        ms.Hal([starts()[0], bulk("Cu")], potential, surrogate, 1)
+
+
 def test_a_base_without_a_surrogate(potential):
     with pytest.raises(ms.InvalidInputError, match="surrogate: expected one"):
         ms.Hal(starts(), potential.calculator(), n=1)

@@ -48,8 +48,6 @@ class Processes:
 
     Parameters
     ----------
-    setup : Setup
-        What is the same for all walkers.
     pool : ProcessPoolExecutor
         The processes, which hold the setup.
     """
@@ -122,15 +120,17 @@ def executor(setup: Setup, n_workers: int, client: Any = None) -> Iterator[Execu
         yield Cluster(client, setup)
         return
     # A fork would copy locks of threads that do not exist in the child.
-    pool = ProcessPoolExecutor(n_workers, get_context("spawn"), _begin_worker, (data, os.getpid()))
+    n_threads = max(1, (os.cpu_count() or 1) // n_workers)
+    pool = ProcessPoolExecutor(n_workers, get_context("spawn"), _begin_worker, (data, os.getpid(), n_threads))
     try:
         yield Processes(pool)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin_worker(data: bytes, parent: int) -> None:
-    """Take the setup; leave Ctrl-C to the process that started this one, and end when that has ended."""
+def _begin_worker(data: bytes, parent: int, n_threads: int) -> None:
+    """Take the setup and a share of the processors; leave Ctrl-C to the parent, and end when that has ended."""
+    os.environ.setdefault("RAYON_NUM_THREADS", str(n_threads))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     _setups[0] = pickle.loads(data)

@@ -14,6 +14,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
+from mlipselect._core import Posterior
 from mlipselect.checkpoint import SelectionInterrupted, identity_of
 from mlipselect.descriptors.record import describe_descriptor
 from mlipselect.exceptions import InvalidInputError
@@ -32,10 +33,11 @@ from mlipselect.hal.picking import Picked, pick
 from mlipselect.hal.progress import HalProgress
 from mlipselect.hal.state import State
 from mlipselect.hal.surrogate import Surrogate
-from mlipselect.hal.triggers import make_trigger
+from mlipselect.hal.triggers import Trigger, make_trigger
 from mlipselect.hal.walker import Burst, Candidate, Setup, begin
 from mlipselect.io.checks import Checks
 from mlipselect.io.collection import Structures, StructuresLike
+from mlipselect.io.frame import errors_name
 from mlipselect.io.inspection import Rejected
 from mlipselect.io.isolated import marks_of
 from mlipselect.models import LinearPotential
@@ -195,6 +197,7 @@ class Hal:
         self._workers, self._client, self._progress = workers, client, progress
         self.starts = Structures(starts, marks_of(None), checks=Checks(min_bond=0.0), where=" of the starts").survey()
         self._setup = self._made_setup(base)
+        self._check_starts()
         self._update = settled_update(self.options.taking.update, self.surrogate)
         self._nearest = NearestOfCore(self.surrogate)
         self._known = Known.of(self.surrogate, with_sites=self._setup.trigger.needs_sites)
@@ -228,6 +231,18 @@ class Hal:
             unbiased=sampling.unbiased,
             max_bias=sampling.max_bias,
         )
+
+    def _check_starts(self) -> None:
+        """Refuse a start that the descriptor of the surrogate cannot describe.
+
+        Raises
+        ------
+        StructureError
+            There is one; the message names it.
+        """
+        for frame in self.starts.iter_candidates():
+            with errors_name(frame):
+                self.surrogate.row(frame.atoms)
 
     def _first_state(self) -> State:
         """Return the state in the checkpoint, or that before the first round."""
@@ -276,7 +291,7 @@ class Hal:
         return self._state.picks
 
     @property
-    def posterior(self) -> Any:
+    def posterior(self) -> Posterior:
         """What is known now, with everything that was taken."""
         return self._state.posterior
 
@@ -463,7 +478,7 @@ class Hal:
         return self._setup.starts
 
     @property
-    def trigger(self) -> Any:
+    def trigger(self) -> Trigger:
         """The trigger."""
         return self._setup.trigger
 
