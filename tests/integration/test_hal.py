@@ -143,6 +143,15 @@ def test_a_run_that_is_stopped_in_any_round_takes_the_same(potential, surrogate,
     assert found.selection.record() == expected.selection.record()
 
 
+def test_progress_says_steps_score_and_speed(potential, surrogate, capsys):
+    run = made(potential, surrogate, n=1, progress=True)
+    list(run)
+    shown = capsys.readouterr().err
+    assert f"{run.counts['steps']} steps" in shown
+    assert "extrapolation" in shown
+    assert "ns/day" in shown
+
+
 def test_the_consumer_may_stop_and_go_on(whole, potential, surrogate):
     run = made(potential, surrogate)
     first = next(iter(run))

@@ -10,6 +10,7 @@ import pytest
 import mlipselect as ms
 from mlipselect.demo import silicon_core
 from mlipselect.demo.potentials import label
+from mlipselect.hal import known as known_module
 from mlipselect.hal.known import Known
 from mlipselect.hal.triggers import TRIGGERS, Seen, make_trigger
 from mlipselect.hal.triggers.peak import Crossing, Peak, make_follower
@@ -75,6 +76,13 @@ def test_relative_force_is_that_of_the_covariance_of_forces(fitted):
     expected = (deviations / (np.linalg.norm(forces, axis=1) + 0.2)).max()
     found = make_trigger("relative-force").score(fitted, seen(fitted, atoms, forces), 1.0)
     assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_of_a_large_core_atoms_at_even_steps_are_looked_at(surrogate, monkeypatch):
+    monkeypatch.setattr(known_module, "MAX_SITES", 10)
+    every = np.concatenate([ACE.features(one) for one in CORE])
+    assert len(every) == 48
+    assert (Known.of(surrogate, with_sites=True).sites == every[::5]).all()
 
 
 def test_relative_force_needs_a_potential(surrogate):
