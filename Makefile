@@ -3,11 +3,12 @@ VENV   := .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
 MACE_VENV := .venv-mace
+LEARNED_VENV := .venv-learned
 DATA ?= ../shared/data
 SILICON ?= $(DATA)/silicon
 
 .DEFAULT_GOAL := help
-.PHONY: help all demo test test-rust bench-rust test-python test-mace test-pythons test-faults fuzz nightly paper quality docs lint format clean
+.PHONY: help all demo test test-rust bench-rust test-python test-mace test-learned test-pythons test-faults fuzz nightly paper quality docs lint format clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,6 +31,9 @@ test-python: $(VENV)/installed ## the tests of the Python package, against the i
 
 test-mace: $(MACE_VENV)/installed ## the tests of MACE and metatomic, in an environment with torch (several GB)
 	$(MACE_VENV)/bin/python -m pytest tests/learned
+
+test-learned: $(LEARNED_VENV)/installed ## the tests of CHGNet and SevenNet with their trained models, in an environment with torch (several GB)
+	$(LEARNED_VENV)/bin/python -m pytest tests/learned
 
 test-pythons: $(VENV)/tools ## the tests on every Python at hand, and on the lowest versions of all dependencies
 	rm -rf target/wheels
@@ -94,4 +98,11 @@ $(MACE_VENV)/installed: pyproject.toml $(VENV)/installed
 	PYTHON=$(PYTHON) .ci/make-venv $(MACE_VENV)
 	$(MACE_VENV)/bin/python -m pip install --quiet --group dev
 	VIRTUAL_ENV=$(CURDIR)/$(MACE_VENV) PIP_QUIET=1 $(MACE_VENV)/bin/maturin develop --release --quiet --extras mace,metatomic
+	@touch $@
+
+# CHGNet and SevenNet bring trained models with them. They exclude mace, which needs another e3nn.
+$(LEARNED_VENV)/installed: pyproject.toml $(VENV)/installed
+	PYTHON=$(PYTHON) .ci/make-venv $(LEARNED_VENV)
+	$(LEARNED_VENV)/bin/python -m pip install --quiet --group dev --group learned
+	VIRTUAL_ENV=$(CURDIR)/$(LEARNED_VENV) PIP_QUIET=1 $(LEARNED_VENV)/bin/maturin develop --release --quiet
 	@touch $@

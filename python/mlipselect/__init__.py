@@ -1,7 +1,18 @@
 """Choose the atomic structures worth a DFT calculation."""
 
 from mlipselect._core import Posterior, __version__
-from mlipselect.descriptors import ACE, MACE, Cached, JuliaACE, Metatomic, PerElement, Remote
+from mlipselect.descriptors import (
+    ACE,
+    MACE,
+    Cached,
+    CHGNet,
+    FromCalculator,
+    JuliaACE,
+    Metatomic,
+    PerElement,
+    Remote,
+    SevenNet,
+)
 from mlipselect.exceptions import (
     InvalidInputError,
     MemoryLimitError,
@@ -38,6 +49,7 @@ __all__ = [
     "BayesianSelector",
     "BiasedCalculator",
     "Budget",
+    "CHGNet",
     "Cached",
     "Constraint",
     "Designs",
@@ -45,6 +57,7 @@ __all__ = [
     "FeatureStore",
     "Features",
     "Frame",
+    "FromCalculator",
     "Hal",
     "InvalidInputError",
     "JuliaACE",
@@ -65,6 +78,7 @@ __all__ = [
     "RelativeTau",
     "Remote",
     "Selection",
+    "SevenNet",
     "StructureError",
     "Surrogate",
     "__version__",

@@ -146,7 +146,10 @@ def test_a_reader_that_leaves_is_no_error(files):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--model", "si.model"], "--model: expected only with --descriptor mace or metatomic, got ace"),
+        (
+            ["--model", "si.model"],
+            "--model: expected only with --descriptor chgnet or mace or metatomic or sevennet, got ace",
+        ),
         (["--descriptor", "mace"], "--descriptor mace: expected --model FILE with it, got none"),
         (["--descriptor", "mace", "--rcut", "5"], "--rcut: expected only with --descriptor ace, got mace"),
         (["--descriptor", "metatomic", "--all-features"], "--all-features: expected only with --descriptor mace, got"),

@@ -13,6 +13,10 @@ PACKAGES = {
     "test_mace_messages": "mace",
     "test_mace_force_variance": "mace",
     "test_metatomic": "metatomic",
+    "test_chgnet": "chgnet",
+    "test_sevennet": "sevenn",
+    "test_from_calculator": "torch",
+    "test_torch_settings": "torch",
 }
 
 
@@ -23,7 +27,8 @@ def pytest_collection_modifyitems(items):
         if package is None or item.path.parent.name != "learned":
             continue
         if importlib.util.find_spec(package) is None:
-            reason = f"{package} is not installed; `make test-mace` makes an environment with it and runs these tests"
+            target = "test-learned" if package in ("chgnet", "sevenn") else "test-mace"
+            reason = f"{package} is not installed; `make {target}` makes an environment with it and runs these tests"
             item.add_marker(pytest.mark.skip(reason=reason))
         item.add_marker(pytest.mark.filterwarnings("ignore"))
 

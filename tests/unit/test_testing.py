@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ase import Atoms
 
 import mlipselect as ms
 from mlipselect.descriptors import Design
@@ -198,3 +199,41 @@ def test_all_faults_are_in_one_report():
         check_descriptor(Springs(forces=1.1, virial=0.9))
     assert "2 promises broken" in str(failure.value)
     assert str(failure.value).count("BROKEN") == 2
+
+
+class SinglePrecision(Springs):
+    """`Springs` in float32, with features that bend within 0.02 Å; threads change the last digits of its rows."""
+
+    def __init__(self, threads=1e-7, **factors):
+        super().__init__(**factors)
+        self.threads = threads
+
+    def features(self, atoms):
+        rows = super().features(atoms)
+        return np.concatenate([rows, np.sin(rows[:, :1] * 5)], axis=1).astype(np.float32)
+
+    def _slopes(self, atoms):
+        slopes = super()._slopes(atoms)
+        total = self._distances(atoms)[0].sum(axis=1)
+        bent = 5 * (np.cos(5 * total)[:, None] + np.cos(5 * total)[None, :])
+        return np.concatenate([slopes, bent[..., None]], axis=2)
+
+    def _forces(self, atoms):
+        _, vectors = self._distances(atoms)
+        return 2 * np.einsum("ijd,ija->iad", self._slopes(atoms), vectors).reshape(3 * len(atoms), 3)
+
+    def site_features(self, structures, n_threads=None):
+        return np.concatenate([self.features(atoms) for atoms in structures]) * np.float32(1 + n_threads * self.threads)
+
+    design = None
+
+
+def test_tolerances_of_single_precision_are_its_own():
+    trimer = Atoms("Si3", positions=[[0.0, 0.0, 0.0], [0.0, 0.0, 2.3], [1.2, 1.9, 3.0]])
+    check_descriptor(SinglePrecision(), [trimer])
+    with pytest.raises(AssertionError, match="site_features the same for one and two threads"):
+        check_descriptor(SinglePrecision(threads=1e-6), [trimer], rtol=2.5e-6 / 3)
+    with pytest.raises(AssertionError, match="vjp that differences of features give"):
+        check_descriptor(SinglePrecision(vjp=1.05), [trimer])
+    with pytest.raises(AssertionError, match="rotation leaves alone"):
+        check_descriptor(SinglePrecision(), [trimer], rtol=1e-9)

@@ -11,6 +11,9 @@ from mlipselect.descriptors.base import (
 )
 from mlipselect.descriptors.cached import Cached
 from mlipselect.descriptors.julia_ace import JuliaACE
+from mlipselect.descriptors.learned.calculator import FromCalculator
+from mlipselect.descriptors.learned.chgnet import CHGNet
+from mlipselect.descriptors.learned.sevennet import SevenNet
 from mlipselect.descriptors.mace.descriptor import MACE
 from mlipselect.descriptors.metatomic import Metatomic
 from mlipselect.descriptors.per_element import PerElement
@@ -20,14 +23,17 @@ __all__ = [
     "ACE",
     "MACE",
     "BatchDescriptor",
+    "CHGNet",
     "Cached",
     "Descriptor",
     "Design",
     "DesignDescriptor",
     "DifferentiableDescriptor",
+    "FromCalculator",
     "JuliaACE",
     "Metatomic",
     "PerElement",
     "Prediction",
     "Remote",
+    "SevenNet",
 ]

@@ -8,6 +8,8 @@ from typing import Any
 from mlipselect.descriptors.ace import ACE
 from mlipselect.descriptors.base import NamedDescriptor, Resettable
 from mlipselect.descriptors.cached import Cached
+from mlipselect.descriptors.learned.chgnet import CHGNet
+from mlipselect.descriptors.learned.sevennet import SevenNet
 from mlipselect.descriptors.mace.descriptor import MACE
 from mlipselect.descriptors.metatomic import Metatomic
 from mlipselect.descriptors.per_element import PerElement
@@ -17,8 +19,10 @@ from mlipselect.exceptions import InvalidInputError
 
 DESCRIPTORS: dict[str, type[NamedDescriptor]] = {
     "ace": ACE,
+    "chgnet": CHGNet,
     "mace": MACE,
     "metatomic": Metatomic,
+    "sevennet": SevenNet,
     "remote": Remote,
 }
 """Descriptors by their names on the command line; a new descriptor adds a line."""

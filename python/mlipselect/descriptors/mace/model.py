@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import hashlib
 import os
 import sys
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlipselect.descriptors.torch_settings import TRUST, import_extra
+from mlipselect.descriptors.learned.weights import digest_of_weights
+from mlipselect.descriptors.torch_settings import TRUST, import_extra, refuse_compiled
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.digest import sha256
 
@@ -124,6 +124,7 @@ def _use_our_own_modules(model: Any) -> None:
 def _from_file(path: str | os.PathLike[str]) -> Any:
     import torch
 
+    refuse_compiled(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=False)
     except Exception as error:
@@ -153,11 +154,5 @@ def _foundation_model(name: str) -> Any:
 
 
 def _digest_of_weights(model: Any) -> str:
-    digest = hashlib.sha256(str(model).encode())
-    for interaction in getattr(model, "interactions", ()):
-        digest.update(repr(getattr(interaction, "avg_num_neighbors", None)).encode())
-    for name, tensor in model.state_dict().items():
-        array = tensor.detach().cpu().numpy()
-        digest.update(f"{name} {array.shape} {array.dtype}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
+    interactions = getattr(model, "interactions", ())
+    return digest_of_weights(model, (repr(getattr(part, "avg_num_neighbors", None)) for part in interactions))

@@ -1,0 +1,1 @@
+"""Learned potentials as descriptors: what they share, and one file for each package."""

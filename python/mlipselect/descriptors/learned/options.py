@@ -1,0 +1,15 @@
+"""Options of the command line that descriptors of learned potentials share."""
+
+from __future__ import annotations
+
+from mlipselect.descriptors.torch_settings import MODEL_OPTIONS
+from mlipselect.utils.option import Option
+
+LEARNED_OPTIONS = {
+    # The model that comes with the package is the default.
+    "model": Option(MODEL_OPTIONS["model"].help, metavar="FILE"),
+    "device": MODEL_OPTIONS["device"],
+    "layers": Option(
+        "layers of message passing whose features are kept, from 1 on (default: all)", type=int, nargs="+", metavar="N"
+    ),
+}
