@@ -57,8 +57,8 @@ EXAMPLES = """\
   mlipselect select huge.features --core train.xyz --max-memory 2GB -n 1000 \\
       --checkpoint picks.json -o selected.xyz
 
-  # lower the uncertainty over the whole pool instead of picking the most uncertain structure
-  mlipselect select pool.xyz --core train.xyz --score pool_variance -n 20 -o selected.xyz
+  # pick the most uncertain structure instead of lowering the uncertainty over the whole pool
+  mlipselect select pool.xyz --core train.xyz --score energy -n 20 -o selected.xyz
 
   # for surfaces: lower the uncertainty over these slabs, each plane with the same weight
   mlipselect select pool.xyz --core train.xyz --target slabs.xyz --target-groups plane -n 20 -o selected.xyz
