@@ -278,6 +278,7 @@ class AceBasis:
         totaldegree: NDArray[np.float64],
         rcut: float,
         r0: NDArray[np.float64],
+        weights: NDArray[np.float64] | None = None,
     ) -> AceBasis: ...
     @property
     def n_features(self) -> int: ...

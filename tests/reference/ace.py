@@ -63,6 +63,27 @@ def row(centre, vectors, neighbours, elements, totaldegree, rcut, r0):
     return np.concatenate([*pairs, columns])
 
 
+def channel_row(centre, vectors, neighbours, weights, totaldegree, rcut, r0):
+    """Features of one centre in species channels: by atomic number `weights` (2, n_channels) and lengths `r0`."""
+    r = np.linalg.norm(vectors, axis=1)
+    lengths = np.array([(r0[centre] + r0[z]) / 2 for z in neighbours])
+    of_neighbours = np.array([weights[z][0] for z in neighbours])
+    of_centre = np.array(weights[centre][1])
+    n_pair = int(max(totaldegree))
+    n_most = max((n for order in (2, 3) for b in blocks(order, 1, totaldegree) for _, n, _ in b), default=1)
+    pair = np.hstack([pair_functions(r[j : j + 1], n_pair, rcut, lengths[j]) for j in range(len(r))])
+    radial = np.hstack([many_body_functions(r[j : j + 1], n_most, rcut, lengths[j]) for j in range(len(r))])
+    columns = [0.5 * v * (pair @ w) for v, w in zip(of_centre, of_neighbours.T, strict=True)]
+    for order in (2, 3):
+        for v, w in zip(of_centre, of_neighbours.T, strict=True):
+            for block in blocks(order, 1, totaldegree):
+                value = without_diagonal(invariant([l for _, _, l in block], vectors / r[:, None]))
+                for _, n, _ in reversed(block):
+                    value = value @ (w * radial[n - 1])
+                columns.append([v * sqrt(n_symmetries(block)) * value])
+    return np.concatenate(columns)
+
+
 def neighbourhood(positions, numbers, cell, pbc, i, rcut):
     """Vectors to the neighbours of an atom, and their atomic numbers, by trying all images."""
     cell = np.asarray(cell, dtype=float)

@@ -16,6 +16,7 @@ from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 
 from mlipselect._core import AceBasis, AceForward, ace_length
 from mlipselect.descriptors.base import Design, NamedDescriptor, Prediction
+from mlipselect.descriptors.species_channels import channel_weights, plain_embedding
 from mlipselect.exceptions import InvalidInputError, NotFittedError, StructureError
 from mlipselect.io.flat import FlatArrays, FlatSequence, flat_arrays
 from mlipselect.utils.option import Option
@@ -28,11 +29,20 @@ MAX_FEATURES = 500
 Picks by short rows are worth as much as picks by long ones and cost less; potentials that are fitted need longer ones.
 """
 
+N_CHANNELS = 16
+"""Default number of species channels."""
+
+SPECIES = ("labels", "channels")
+"""How elements enter: each with sums over neighbours of its own, or as weights of channels."""
+
 # Approximate bytes of a batch of designs.
 _DESIGN_MEMORY = 256 * 2**20
 
 # Bond lengths in Å that replace twice the covalent radius. That of silicon reproduces the paper.
 _BOND_LENGTHS = {"Si": 2.4}
+
+# Number of elements from which default degrees are lower for higher orders.
+_LOWERED_FROM = 3
 
 # ASE's placeholder for an unknown covalent radius, in Å.
 _NO_RADIUS = 0.2
@@ -42,7 +52,8 @@ class ACE(NamedDescriptor):
     """Linear ACE: pair functions and coupled products of two and three one-particle sums.
 
     Without `elements` the descriptor takes those of the first structures it sees; without `totaldegree` it
-    takes the largest whole number for which a row stays shorter than `max_features`, which serves selection. Where
+    takes the largest whole number for which a row stays shorter than `max_features`, which serves selection. From three
+    elements on, and with channels, order 2 gets two thirds of it and order 3 one third, rounded up. Where
     that leaves one function of each pair of elements, rows may have twice as many features, and where that does not
     help, from 12 elements on, it takes pair functions only, as many as fit, and warns. It logs both choices and shows
     them when printed.
@@ -58,6 +69,19 @@ class ACE(NamedDescriptor):
         for each. Half integers count; 40 is the limit. The number of pair functions is the largest of them.
     max_features : int, default=500
         Number of features that a row stays below where `totaldegree` is not given.
+    species : {"labels", "channels"}, default="labels"
+        With ``"labels"`` each element of neighbours has sums of its own and each element of centres columns of its own,
+        so the number of features grows with the fourth power of the number of elements. With ``"channels"`` the
+        number is `n_channels` times that of one element, for any number of elements: sums over all neighbours are
+        weighted by their elements, products combine sums of one channel only, and each channel is multiplied by a
+        weight of the central atom. Then the descriptor describes every element of the periodic table that has an
+        `r0`, whether or not it was met before, unless `elements` restricts it.
+    n_channels : int, optional
+        Number of channels; 16 by default.
+    embedding : mapping of str to array_like, optional
+        Weights of the channels for each chemical symbol: ``n_channels`` numbers, or two rows of them, of neighbours and
+        of central atoms. By default fixed numbers that depend on the element alone and are alike for elements alike in
+        group, period and covalent radius. Elements without weights are refused.
     rcut : float, default=5.0
         Cutoff radius in Å.
     r0 : float or mapping of str to float, optional
@@ -69,6 +93,10 @@ class ACE(NamedDescriptor):
     ----------
     order : int
         As given.
+    species : str
+        As given.
+    n_channels : int or None
+        Number of channels; None with ``species="labels"``.
     rcut : float
         As given.
 
@@ -78,12 +106,19 @@ class ACE(NamedDescriptor):
     (S), (M) and (L) of [1]_ up to the sign of single columns, which changes no selection. Only silicon is meant to
     reproduce the paper; for other elements ``r0`` is a choice of this package.
 
+    Channels are the tensor-reduced expansion of [2]_. Their default weights are random Fourier features of a similarity
+    of elements [3]_: the mean over many channels of the product of the weights of two elements is ``exp(-d**2 / 2)``,
+    where ``d**2`` sums the squares of the differences in group over 12, period over 3 and covalent radius over 0.6 Å.
+
     The features are invariant under rotations, reflections and permutations of like atoms, continuous with
     continuous first derivatives at the cutoff, and the same, bit for bit, for any number of threads.
 
     References
     ----------
     .. [1] T. Rocke and J. Kermode, arXiv:2502.21165.
+    .. [2] J. P. Darby et al., Phys. Rev. Lett. 131, 028001 (2023).
+    .. [3] M. J. Willatt, F. Musil and M. Ceriotti, Phys. Chem. Chem. Phys. 20, 29661 (2018); features by A. Rahimi and
+       B. Recht, Advances in Neural Information Processing Systems 20 (2007).
 
     Examples
     --------
@@ -91,6 +126,9 @@ class ACE(NamedDescriptor):
     >>> descriptor = ACE(["Si"], totaldegree=12)
     >>> descriptor.features(bulk("Si")).shape
     (2, 211)
+    >>> anything = ACE(species="channels", n_channels=4, totaldegree=6)
+    >>> anything.features(bulk("NaCl", "rocksalt", a=5.6)).shape, anything.n_features
+    ((2, 100), 100)
     """
 
     command_options: ClassVar[Mapping[str, Option]] = {
@@ -109,6 +147,12 @@ class ACE(NamedDescriptor):
             type=int,
             metavar="N",
         ),
+        "n_channels": Option(
+            "species channels in place of columns for each element, so that rows do not grow with the elements; "
+            f"{N_CHANNELS} is a start (default: none)",
+            type=int,
+            metavar="N",
+        ),
         "rcut": Option("cutoff in Å (default: 5.0)", type=float, metavar="LENGTH"),
         "r0": Option("bond length in Å (default: from a table)", type=float, metavar="LENGTH"),
     }
@@ -121,6 +165,9 @@ class ACE(NamedDescriptor):
         order: int = 3,
         totaldegree: float | Sequence[float] | None = None,
         max_features: int = MAX_FEATURES,
+        species: str = "labels",
+        n_channels: int | None = None,
+        embedding: Mapping[str, npt.ArrayLike] | None = None,
         rcut: float = 5.0,
         r0: float | Mapping[str, float] | None = None,
     ):
@@ -129,11 +176,17 @@ class ACE(NamedDescriptor):
         self.rcut = float(rcut)
         self._degrees = None if totaldegree is None else _per_order(totaldegree, self.order)
         self._degree_was_chosen = totaldegree is None
+        self.species = _known_species(species, n_channels, embedding)
+        self.n_channels = _channels(n_channels) if species == "channels" else None
+        self._embedding = plain_embedding(embedding, self.n_channels or 0)
         self._r0 = r0
         self._numbers: list[int] | None = None
         self._basis: AceBasis | None = None
+        self._takes_any_element = self.n_channels is not None and elements is None
         if elements is not None:
             self._set_elements(_atomic_numbers(elements))
+        elif self._takes_any_element:
+            self._set_elements(_describable(r0, self._embedding))
         else:
             # Parameters that are wrong for any elements are refused now.
             degrees = self._degrees or [1.0] * self.order
@@ -141,14 +194,19 @@ class ACE(NamedDescriptor):
 
     @classmethod
     def from_options(cls, given: Mapping[str, Any], dtype: str) -> ACE:  # noqa: ARG003 - features come in any type
-        """Make the descriptor that options of the command line define; one total degree stands for all orders."""
+        """Make the descriptor that options of the command line define.
+
+        One total degree stands for all orders, and a number of channels for ``species="channels"``.
+        """
         degrees = given.get("totaldegree", [])
-        return cls(**{**given, **({"totaldegree": degrees[0]} if len(degrees) == 1 else {})})
+        one = {"totaldegree": degrees[0]} if len(degrees) == 1 else {}
+        channels = {"species": "channels"} if "n_channels" in given else {}
+        return cls(**{**given, **one, **channels})
 
     def bind(self, structures: Sequence[Atoms]) -> ACE:
         """Take the elements, and with them the total degree, from structures.
 
-        Does nothing if the elements are known already.
+        Does nothing if the elements are known already, as they always are with ``species="channels"``.
 
         Parameters
         ----------
@@ -173,10 +231,10 @@ class ACE(NamedDescriptor):
             _LOGGER.info("ACE takes the elements of the structures: %s", ", ".join(self.elements))
             if self._degree_was_chosen:
                 _LOGGER.info("ACE takes total degree %s: %d features", _short(self.totaldegree), self.n_features)
-                if min(self.totaldegree) < 2.0:
+                if max(self.totaldegree[1:], default=1.0) < 2.0:
                     _LOGGER.warning(
                         "ACE has %g functions of each pair of elements and no others, so it sees no angles: with %d "
-                        "elements, --totaldegree 2 makes %d features; --descriptor mace does not grow with them",
+                        "elements, --totaldegree 2 makes %d features; --n-channels 16 does not grow with them",
                         self.totaldegree[0],
                         len(self.elements),
                         ace_length(len(self.elements), self.order, np.full(self.order, 2.0)),
@@ -185,7 +243,7 @@ class ACE(NamedDescriptor):
 
     @property
     def elements(self) -> tuple[str, ...]:
-        """Chemical symbols, by atomic number."""
+        """Chemical symbols of the elements that can be described, by atomic number."""
         return tuple(chemical_symbols[z] for z in self._bound()[0])
 
     @property
@@ -202,7 +260,7 @@ class ACE(NamedDescriptor):
     def parameters(self) -> dict[str, Any]:
         """Definition of the descriptor, ready for JSON; `r0` in Å per chemical symbol."""
         numbers, degrees, _ = self._bound()
-        return {
+        known = {
             "name": "ACE",
             "elements": list(self.elements),
             "order": self.order,
@@ -210,11 +268,18 @@ class ACE(NamedDescriptor):
             "rcut": self.rcut,
             "r0": {chemical_symbols[z]: _length(z, self._r0) for z in numbers},
         }
+        if self.n_channels is None:
+            return known
+        if self._takes_any_element:
+            known |= {"elements": None, "r0": dict(self._r0) if isinstance(self._r0, Mapping) else self._r0}
+        return {**known, "species": self.species, "n_channels": self.n_channels, "embedding": self._embedding}
 
     @property
     def feature_groups(self) -> dict[str, slice]:
         """Columns of the functions of one, two and three neighbours, by what they tell of a structure."""
         numbers, degrees, basis = self._bound()
+        if self.n_channels is not None:
+            return self._channel_groups()
         symbols, z = [chemical_symbols[number] for number in numbers], len(numbers)
         pairs = [(a, b) for k, a in enumerate(symbols) for b in symbols[k:]]
         n_pair = int(max(degrees) + 1e-9)
@@ -228,6 +293,19 @@ class ACE(NamedDescriptor):
             sizes[f"the arrangement of three neighbours around {symbol}"] = of_three // z
         ends = np.cumsum(list(sizes.values())).tolist()
         return {name: slice(end - size, end) for (name, size), end in zip(sizes.items(), ends, strict=True)}
+
+    def _channel_groups(self) -> dict[str, slice]:
+        """Columns of the functions of one, two and three neighbours, of all channels."""
+        _, degrees, basis = self._bound()
+        channels, n_pair = self.n_channels or 0, int(max(degrees) + 1e-9)
+        lower = degrees[: min(self.order, 2)]
+        of_two = ace_length(1, len(lower), np.array(lower)) - int(max(lower) + 1e-9)
+        first, second = channels * n_pair, channels * (n_pair + of_two)
+        return {
+            "the distances": slice(0, first),
+            "the arrangement of two neighbours": slice(first, second),
+            "the arrangement of three neighbours": slice(second, basis.n_features),
+        }
 
     def features(self, atoms: Atoms) -> npt.NDArray[np.float64]:
         """Describe every atom of one structure.
@@ -536,6 +614,12 @@ class ACE(NamedDescriptor):
             return f"ACE(elements=from the first structures, {known})"
         numbers, degrees, basis = self._bound()
         chosen = " (chosen)" if self._degree_was_chosen else ""
+        if self.n_channels is not None:
+            allowed = "" if self._takes_any_element else f"{[chemical_symbols[z] for z in numbers]}, "
+            return (
+                f"ACE({allowed}species='channels', n_channels={self.n_channels}, order={self.order}, "
+                f"totaldegree={_short(degrees)}{chosen}, rcut={self.rcut:g}): {basis.n_features} features"
+            )
         return (
             f"ACE({[chemical_symbols[z] for z in numbers]}, order={self.order}, "
             f"totaldegree={_short(degrees)}{chosen}, rcut={self.rcut:g}): {basis.n_features} features"
@@ -550,9 +634,14 @@ class ACE(NamedDescriptor):
             self._set_elements(self._numbers)
 
     def _set_elements(self, numbers: list[int]) -> None:
-        degrees = self._degrees or _chosen_degrees(len(numbers), self.order, self.max_features)
+        weights = None
+        if self.n_channels is None:
+            degrees = self._degrees or _chosen_degrees(len(numbers), self.order, self.max_features)
+        else:
+            degrees = self._degrees or _degrees_in_channels(self.n_channels, self.order, self.max_features)
+            weights = channel_weights(numbers, self.n_channels, self._embedding)
         lengths = _pair_lengths(numbers, self._r0)
-        self._basis = AceBasis(np.array(numbers), self.order, np.array(degrees), self.rcut, lengths)
+        self._basis = AceBasis(np.array(numbers), self.order, np.array(degrees), self.rcut, lengths, weights)
         self._numbers, self._degrees = numbers, degrees
 
     def _bound(self) -> tuple[list[int], list[float], AceBasis]:
@@ -598,6 +687,33 @@ def _whole_number(value: int, name: str) -> int:
     return int(value)
 
 
+def _known_species(species: str, n_channels: int | None, embedding: Mapping[str, Any] | None) -> str:
+    if species not in SPECIES:
+        raise InvalidInputError(f"species must be {' or '.join(map(repr, SPECIES))}, but {species!r} was given")
+    if species == "labels" and n_channels is not None:
+        raise InvalidInputError("n_channels: expected only with species='channels', got species='labels'")
+    if species == "labels" and embedding is not None:
+        raise InvalidInputError("embedding: expected only with species='channels', got species='labels'")
+    return species
+
+
+def _channels(n_channels: int | None) -> int:
+    count = N_CHANNELS if n_channels is None else _whole_number(n_channels, "n_channels")
+    if count == 0:
+        raise InvalidInputError("n_channels must be a positive whole number, but 0 was given")
+    return count
+
+
+def _describable(r0: float | Mapping[str, float] | None, embedding: Mapping[str, Any] | None) -> list[int]:
+    """Elements of the periodic table with a length, and with weights where an embedding is given."""
+    given = {} if embedding is None else embedding
+    if given:
+        return [atomic_numbers[symbol] for symbol in given]
+    has_length = [isinstance(r0, Mapping) and symbol in r0 for symbol in chemical_symbols]
+    every = isinstance(r0, (int, float)) and not isinstance(r0, bool)
+    return [z for z in range(1, len(chemical_symbols)) if every or has_length[z] or _tabulated(z) is not None]
+
+
 def _per_order(totaldegree: float | Sequence[float], order: int) -> list[float]:
     try:
         return np.broadcast_to(np.asarray(totaldegree, dtype=float), order).tolist()  # type: ignore[no-any-return]
@@ -608,34 +724,52 @@ def _per_order(totaldegree: float | Sequence[float], order: int) -> list[float]:
 
 
 def _chosen_degrees(n_elements: int, order: int, limit: int) -> list[float]:
-    """Largest whole total degree whose length stays below a limit: of all orders, or of pairs where that is 1.
+    """Largest degrees whose length stays below a limit: of all orders, or of pairs where those are 1.
 
-    A total degree of 1 has one function of each pair, and none of higher order; up to twice the limit avoids that.
+    Degrees of 1 have one function of each pair, and none of higher order; up to twice the limit avoids that.
     """
-    flat = [1.0] * order
-    degree = _largest_degree(flat, range(order), n_elements, limit)
-    if degree <= 1.0 and order > 1:
-        limit, degree = 2 * limit, _largest_degree(flat, range(order), n_elements, 2 * limit)
-    if degree == 0.0:
+    degrees = _largest_degrees(n_elements, order, limit)
+    if max(degrees) <= 1.0 and order > 1:
+        limit, degrees = 2 * limit, _largest_degrees(n_elements, order, 2 * limit)
+    if not all(degrees):
         raise InvalidInputError(
-            f"no total degree keeps a descriptor of {n_elements} elements below {limit} features: give "
+            f"no total degree keeps a descriptor of {n_elements} elements below {limit} features: take species "
+            f"channels, whose rows do not grow with the elements (species='channels', --n-channels {N_CHANNELS}); give "
             "totaldegree; or, where only structures of the core have most of them, name the elements of the pool as "
             "elements, and skip_bad passes over structures with others"
         )
-    if degree == 1.0 and order > 1:
-        return [_largest_degree(flat, range(1), n_elements, limit), *flat[1:]]
-    return [degree] * order
+    if max(degrees) == 1.0 and order > 1:
+        tried = (float(d) for d in range(1, 41))
+        fits = [d for d in tried if ace_length(n_elements, order, np.array([d] + [1.0] * (order - 1))) < limit]
+        return [max(fits), *degrees[1:]]
+    return degrees
 
 
-def _largest_degree(degrees: list[float], raised: range, n_elements: int, limit: int) -> float:
-    """Raise the degrees of some orders together while the length stays below a limit; 0 if there is none."""
-    n_orders, degree = len(degrees), 0.0
-    while degree < 40:
-        tried = [degree + 1.0 if k in raised else degrees[k] for k in range(n_orders)]
-        if ace_length(n_elements, n_orders, np.array(tried)) >= limit:
+def _degrees_in_channels(n_channels: int, order: int, limit: int) -> list[float]:
+    """Largest degrees whose length in channels stays below a limit, lower for higher orders."""
+    degrees = _largest_degrees(1, order, -(-limit // n_channels), lowered=True)
+    if not all(degrees):
+        raise InvalidInputError(
+            f"no total degree keeps a descriptor of {n_channels} channels below {limit} features: lower n_channels, "
+            "raise max_features, or give totaldegree"
+        )
+    return degrees
+
+
+def _largest_degrees(n_elements: int, order: int, limit: int, *, lowered: bool | None = None) -> list[float]:
+    """Raise whole degrees while the length stays below a limit; zeros if there are none.
+
+    From three elements on, those of order 2 and 3 are two thirds and one third of that of the pair functions: else
+    most columns are products of three, whose number grows with the fourth power of the number of elements.
+    """
+    lowered = n_elements >= _LOWERED_FROM if lowered is None else lowered
+    degrees = [0.0] * order
+    for degree in range(1, 41):
+        tried = [float(-(-degree * (3 - k) // 3) if lowered else degree) for k in range(order)]
+        if ace_length(n_elements, order, np.array(tried)) >= limit:
             break
-        degree += 1.0
-    return degree
+        degrees = tried
+    return degrees
 
 
 def _atomic_numbers(elements: Sequence[str | int]) -> list[int]:
@@ -676,12 +810,19 @@ def _length(number: int, r0: float | Mapping[str, float] | None) -> float:
         if not (math.isfinite(length) and length > 0):
             raise InvalidInputError(f"r0 must be a positive length in Å, but {r0!r} was given")
         return length
+    tabulated = _tabulated(number)
+    if tabulated is None:
+        raise InvalidInputError(f"there is no default r0 for {symbol}: give r0={{{symbol!r}: length in Å}}")
+    return tabulated
+
+
+def _tabulated(number: int) -> float | None:
+    """Default r0 of one element, None if there is none."""
+    symbol = chemical_symbols[number]
     if symbol in _BOND_LENGTHS:
         return _BOND_LENGTHS[symbol]
     radius = covalent_radii[number] if number < len(covalent_radii) else _NO_RADIUS
-    if radius <= _NO_RADIUS:
-        raise InvalidInputError(f"there is no default r0 for {symbol}: give r0={{{symbol!r}: length in Å}}")
-    return 2.0 * float(radius)
+    return None if radius <= _NO_RADIUS else 2.0 * float(radius)
 
 
 def _short(degrees: Sequence[float]) -> str:

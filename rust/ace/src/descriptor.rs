@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 
 use crate::arithmetic::{LANES, Pack};
-use crate::basis::{Basis, Parameters};
+use crate::basis::{Basis, ChannelWeights, Parameters};
 use crate::derivatives::Jacobian;
 use crate::error::{Error, StructureProblem};
 use crate::evaluate::{Evaluator, Workspace};
@@ -33,7 +33,20 @@ impl AceBasis {
     ///
     /// A parameter is out of its range; the message says which and why.
     pub fn new(parameters: &Parameters) -> Result<Self, Error> {
-        let evaluator = Evaluator::new(Basis::new(parameters)?);
+        Self::of(parameters, None)
+    }
+
+    /// A descriptor with species channels: its length does not depend on the number of elements.
+    ///
+    /// # Errors
+    ///
+    /// A parameter is out of its range, or there is not one finite weight for each element and channel.
+    pub fn with_channels(parameters: &Parameters, weights: &ChannelWeights) -> Result<Self, Error> {
+        Self::of(parameters, Some(weights))
+    }
+
+    fn of(parameters: &Parameters, weights: Option<&ChannelWeights>) -> Result<Self, Error> {
+        let evaluator = Evaluator::new(Basis::new(parameters, weights)?);
         Ok(Self { visitor: SiteVisitor::new(evaluator), jacobian: OnceLock::new() })
     }
 
@@ -98,7 +111,7 @@ impl AceBasis {
                     let atoms = first..first + rows.len() / d;
                     self.visitor.visit(&sites, atoms, |lane_atoms, centre, scratch| {
                         let workspace = &mut scratch.workspace;
-                        self.evaluator().evaluate(centre, &scratch.slots, workspace);
+                        self.evaluator().evaluate(centre, &scratch.neighbourhoods, workspace);
                         for (lane, atom) in lane_atoms.iter().enumerate() {
                             let row = &mut rows[(atom - first) * d..][..d];
                             row.fill(0.0);
@@ -138,7 +151,7 @@ impl AceBasis {
                 let atoms = k * chunk..n.min((k + 1) * chunk);
                 self.visitor.visit(&sites, atoms, |_, centre, scratch| {
                     let workspace = &mut scratch.workspace;
-                    self.evaluator().evaluate(centre, &scratch.slots, workspace);
+                    self.evaluator().evaluate(centre, &scratch.neighbourhoods, workspace);
                     // Lanes without an atom are zero.
                     self.write(centre, workspace, &mut sums, |pack| pack.sum());
                 })?;

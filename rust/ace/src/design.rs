@@ -10,7 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rayon::prelude::*;
 
 use crate::arithmetic::{Quad, Row, WIDTH};
-use crate::derivatives::{Batch, CHUNK, Couplings, ForceRows, Jacobian, Memory, Plan, Term, target};
+use crate::basis::Channels;
+use crate::derivatives::{Batch, CHUNK, Couplings, ForceRows, Jacobian, Memory, OneParticle, Plan, Sum, Term, target};
 use crate::descriptor::{AceBasis, first_error};
 use crate::error::{Error, StructureProblem};
 use crate::geometry::Structure;
@@ -109,17 +110,17 @@ impl AceBasis {
         derivatives: &mut [Row],
     ) -> Result<Vec<f64>, StructureProblem> {
         let jacobian = self.jacobian();
-        let mut by_sums = lock(&pools.by_sums).pop().unwrap_or_else(|| jacobian.memory());
+        let mut by_sums = lock(&pools.by_sums).pop().unwrap_or_else(|| jacobian.memory(self.basis()));
         let mut features = vec![0.0; self.n_features()];
         let first = atoms.start;
         self.visitor.visit(sites, atoms, |lane_atoms, centre, scratch| {
-            let Scratch { slots, workspace, .. } = scratch;
-            self.evaluator().evaluate(centre, slots, workspace);
+            let Scratch { neighbourhoods, workspace, .. } = scratch;
+            self.evaluator().evaluate(centre, neighbourhoods, workspace);
             // Lanes without an atom are zero.
             self.write(centre, workspace, &mut features, |pack| pack.sum());
             let places: Vec<usize> = lane_atoms.iter().map(|&atom| atom - first).collect();
-            let sums = &mut workspace.sums;
-            self.evaluator().differentiate_by_sums(jacobian, sums, &mut by_sums, &places, derivatives);
+            let of_centres = (&neighbourhoods.elements, &mut workspace.sums[..]);
+            self.evaluator().differentiate_by_sums(jacobian, of_centres, &mut by_sums, &places, derivatives);
         })?;
         lock(&pools.by_sums).push(by_sums);
         Ok(features)
@@ -135,11 +136,12 @@ impl AceBasis {
         rows: &mut [f64],
     ) -> Result<Vec<f64>, StructureProblem> {
         let jacobian = self.jacobian();
-        let n_elements = self.basis().elements.len();
+        let basis = self.basis();
+        let n_kinds = basis.n_kinds();
         let mut memory = lock(&pools.chunks).pop().unwrap_or_default();
         let Memory { batches, plan, .. } = &mut memory;
         let (first, n_atoms) = (atoms.start, atoms.len());
-        plan.clear(n_elements, target(n_atoms + 2, 0, n_elements));
+        plan.clear(basis.n_sets(), target(n_atoms + 2, 0, n_kinds));
         let (mut n_batches, mut n_points) = (0, 0);
         self.visitor.visit(sites, atoms, |lane_atoms, centre, scratch| {
             if n_batches == batches.len() {
@@ -149,27 +151,19 @@ impl AceBasis {
             (*of_batch, *first_point) = (centre, n_points);
             places.clear();
             places.extend(lane_atoms.iter().map(|atom| atom - first));
-            self.evaluator().differentiate_one_particle(centre, &scratch.slots, one_particle);
+            self.evaluator().differentiate_one_particle(centre, &scratch.neighbourhoods, one_particle);
             for (lane, &atom) in lane_atoms.iter().enumerate() {
-                for element in 0..n_elements {
-                    // The features of neighbours change with the position of the centre, and so do its own.
-                    let pulls = scratch.neighbours(element, lane).map(|(slot, atom)| {
-                        Term::new(jacobian, atom, n_points + one_particle.neighbour(slot, lane), lane)
-                    });
-                    let own = Term::new(jacobian, atom, n_points + one_particle.own(element, lane), lane);
-                    let of_centre = target(atom - first, centre, n_elements);
-                    if element == centre {
-                        plan.push(element, of_centre, false, pulls.chain([own]));
-                    } else {
-                        plan.push(centre, target(atom - first, element, n_elements), false, pulls);
-                        plan.push(element, of_centre, false, [own]);
-                    }
+                let site = Site { atom, lane, place: atom - first, first_point: n_points };
+                if let Some(channels) = &basis.channels {
+                    plan_channels(plan, jacobian, (channels, sites.elements[atom]), site, one_particle, scratch);
+                } else {
+                    plan_elements(plan, jacobian, [centre, n_kinds], site, one_particle, scratch);
                 }
             }
             n_points += one_particle.n_points();
             n_batches += 1;
         })?;
-        plan_moments(plan, jacobian, &batches[..n_batches], first..first + n_atoms, n_elements);
+        plan_moments(plan, jacobian, &batches[..n_batches], first..first + n_atoms, [n_kinds, basis.n_sets()]);
 
         let mut virial = vec![0.0; 6 * self.n_features()];
         let evaluator = self.evaluator();
@@ -187,18 +181,84 @@ impl AceBasis {
     }
 }
 
+/// An atom whose rows are written, with its lane, its place among these atoms, and the first point of its batch.
+#[derive(Clone, Copy)]
+struct Site {
+    atom: usize,
+    lane: usize,
+    place: usize,
+    first_point: usize,
+}
+
+/// Adds the sums for the force on an atom: its own features, in each element of neighbours, and those of its neighbours.
+fn plan_elements(
+    plan: &mut Plan,
+    jacobian: &Jacobian,
+    [centre, n_elements]: [usize; 2],
+    Site { atom, lane, place, first_point }: Site,
+    one_particle: &OneParticle,
+    scratch: &Scratch,
+) {
+    let of_centre = target(place, centre, n_elements);
+    for element in 0..n_elements {
+        // The features of neighbours change with the position of the centre, and so do its own.
+        let pulls = plan.extend(
+            scratch
+                .neighbours(element, lane)
+                .map(|(slot, atom)| Term::new(jacobian, atom, first_point + one_particle.neighbour(slot, lane), lane)),
+        );
+        let own = plan.extend([Term::new(jacobian, atom, first_point + one_particle.own(element, lane), lane)]);
+        let sum = Sum { pulls, weight: 1.0, own, target: of_centre, is_moment: false };
+        if element == centre {
+            plan.push(element, sum);
+        } else {
+            plan.push(centre, Sum { own: 0..0, target: target(place, element, n_elements), ..sum.clone() });
+            plan.push(element, Sum { pulls: 0..0, ..sum });
+        }
+    }
+}
+
+/// Adds the sums for the force on an atom in each channel: those of its neighbours have the weight of its element.
+fn plan_channels(
+    plan: &mut Plan,
+    jacobian: &Jacobian,
+    (channels, element): (&Channels, usize),
+    Site { atom, lane, place, first_point }: Site,
+    one_particle: &OneParticle,
+    scratch: &Scratch,
+) {
+    let pulls = plan.extend(
+        scratch
+            .neighbours(0, lane)
+            .map(|(slot, atom)| Term::new(jacobian, atom, first_point + one_particle.neighbour(slot, lane), lane)),
+    );
+    for channel in 0..channels.count {
+        let own = plan.extend([Term::new(jacobian, atom, first_point + one_particle.own(channel, lane), lane)]);
+        let weight = channels.of_neighbour(element, channel);
+        plan.push(channel, Sum { pulls: pulls.clone(), weight, own, target: place, is_moment: false });
+    }
+}
+
 /// Adds the sums for the virial to a plan.
-fn plan_moments(plan: &mut Plan, jacobian: &Jacobian, batches: &[Batch], atoms: Range<usize>, n_elements: usize) {
-    for centre in 0..n_elements {
-        for (element, half) in (0..n_elements).flat_map(|element| [(element, 0), (element, 1)]) {
+fn plan_moments(
+    plan: &mut Plan,
+    jacobian: &Jacobian,
+    batches: &[Batch],
+    atoms: Range<usize>,
+    [n_kinds, n_sets]: [usize; 2],
+) {
+    for centre in 0..n_kinds {
+        for (set, half) in (0..n_sets).flat_map(|set| [(set, 0), (set, 1)]) {
             let of_centre = batches.iter().filter(|batch| batch.centre == centre);
             let moments = of_centre.flat_map(|Batch { one_particle, places, first_point, .. }| {
                 places.iter().enumerate().map(move |(lane, place)| {
-                    let point = first_point + one_particle.moments(element, lane)[half];
+                    let point = first_point + one_particle.moments(set, lane)[half];
                     Term::new(jacobian, atoms.start + place, point, lane)
                 })
             });
-            plan.push(element, target(atoms.len() + half, centre, n_elements), true, moments);
+            let own = plan.extend(moments);
+            let target = target(atoms.len() + half, centre, n_kinds);
+            plan.push(set, Sum { pulls: 0..0, weight: 1.0, own, target, is_moment: true });
         }
     }
 }

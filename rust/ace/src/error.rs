@@ -70,6 +70,16 @@ pub enum Error {
         /// A description of the matrix given.
         given: String,
     },
+    /// Species channels need a finite weight for each element and channel.
+    #[error(
+        "expected finite weights of {n_elements} elements in {count} channels, at least one, for neighbours and centres"
+    )]
+    Channels {
+        /// Number of elements.
+        n_elements: usize,
+        /// Number of channels.
+        count: usize,
+    },
     /// The exponent of the smoothness prior must be positive.
     #[error("the power of the smoothness prior must be positive and finite, but {given} was given")]
     Power {

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::arithmetic::Pack;
 use crate::descriptor::{AceBasis, CHUNK};
 use crate::error::{Error, StructureProblem};
-use crate::evaluate::{LinearModel, Slot};
+use crate::evaluate::{LinearModel, Neighbourhoods};
 use crate::geometry::Structure;
 use crate::predict::{Predictions, Pulls};
 use crate::sites::Scratch;
@@ -21,12 +21,12 @@ pub struct Forward {
     row: Vec<f64>,
 }
 
-/// The atoms in the lanes of one visit, all of one element.
+/// The atoms in the lanes of one visit, all of one kind.
 #[derive(Debug)]
 struct Visit {
     atoms: Vec<usize>,
     centre: usize,
-    slots: Vec<Vec<Slot>>,
+    neighbourhoods: Neighbourhoods,
     sums: Vec<Pack>,
 }
 
@@ -59,12 +59,13 @@ impl AceBasis {
                 let mut visits = Vec::new();
                 let atoms = k * CHUNK..n_atoms.min((k + 1) * CHUNK);
                 self.visitor.visit(&sites, atoms, |atoms, centre, scratch| {
-                    let Scratch { slots, workspace, .. } = scratch;
-                    self.evaluator().evaluate(centre, slots, workspace);
+                    let Scratch { neighbourhoods, workspace, .. } = scratch;
+                    self.evaluator().evaluate(centre, neighbourhoods, workspace);
                     // Lanes without an atom are zero.
                     self.write(centre, workspace, &mut partial, |pack| pack.sum());
                     let sums = workspace.sums.clone();
-                    visits.push(Visit { atoms: atoms.to_vec(), centre, slots: slots.clone(), sums });
+                    let neighbourhoods = neighbourhoods.clone();
+                    visits.push(Visit { atoms: atoms.to_vec(), centre, neighbourhoods, sums });
                 })?;
                 Ok((partial, visits))
             })
@@ -121,13 +122,13 @@ impl AceBasis {
     fn pull_from<const K: usize>(&self, models: [&LinearModel; K], visits: &[Visit]) -> [(Vec<f64>, Pulls); K] {
         let mut out = models.map(|_| (vec![0.0; CHUNK], Pulls::default()));
         self.visitor.with_scratch(|scratch| {
-            for Visit { atoms, centre, slots, sums } in visits {
+            for Visit { atoms, centre, neighbourhoods, sums } in visits {
                 let reverse = &mut scratch.reverse;
                 let centres = models.map(|model| &model.centres[*centre]);
-                self.evaluator().differentiate(*centre, centres, slots, Some(sums), reverse);
+                self.evaluator().differentiate(*centre, centres, neighbourhoods, Some(sums), reverse);
                 for ((energies, pulls), own) in out.iter_mut().zip(&reverse.models) {
                     let first = atoms[0] / CHUNK * CHUNK;
-                    pulls.collect(atoms, slots, own, energies, first);
+                    pulls.collect(atoms, &neighbourhoods.slots, own, energies, first);
                 }
             }
         });

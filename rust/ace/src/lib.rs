@@ -37,7 +37,7 @@ mod predict;
 mod sites;
 mod smoothness;
 
-pub use basis::{Degrees, MAX_FEATURES, MAX_TOTALDEGREE, Parameters};
+pub use basis::{ChannelWeights, Degrees, MAX_FEATURES, MAX_TOTALDEGREE, Parameters};
 pub use descriptor::AceBasis;
 pub use error::{Error, StructureProblem};
 pub use forward::Forward;

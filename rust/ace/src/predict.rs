@@ -146,9 +146,9 @@ impl AceBasis {
         let mut pulls = Pulls::default();
         let first = atoms.start;
         self.visitor.visit(sites, atoms, |lane_atoms, centre, scratch| {
-            let Scratch { slots, reverse, .. } = scratch;
-            self.evaluator().differentiate(centre, [&model.centres[centre]], slots, None, reverse);
-            pulls.collect(lane_atoms, slots, &reverse.models[0], energies, first);
+            let Scratch { neighbourhoods, reverse, .. } = scratch;
+            self.evaluator().differentiate(centre, [&model.centres[centre]], neighbourhoods, None, reverse);
+            pulls.collect(lane_atoms, &neighbourhoods.slots, &reverse.models[0], energies, first);
         })?;
         Ok(pulls)
     }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::arithmetic::LANES;
 use crate::error::StructureProblem;
-use crate::evaluate::{Evaluator, Reverse, Slot, Workspace};
+use crate::evaluate::{Evaluator, Neighbourhoods, Reverse, Slot, Workspace};
 use crate::geometry::{CellList, Hits, Structure};
 
 /// Smallest distance of two atoms in Å. Closer atoms are refused as the same atom given twice.
@@ -30,23 +30,22 @@ pub(crate) struct Sites {
 /// Workspace of one thread.
 #[derive(Debug)]
 pub(crate) struct Scratch {
-    /// For each element, the neighbours of that element of the atoms in the lanes.
-    pub(crate) slots: Vec<Vec<Slot>>,
+    pub(crate) neighbourhoods: Neighbourhoods,
     pub(crate) workspace: Workspace,
     pub(crate) reverse: Reverse,
     hits: Hits,
-    /// The atoms to visit that have the same element.
+    /// The atoms to visit that are of the same kind.
     centres: Vec<usize>,
-    /// For each element, the number of neighbours found so far for the current lane.
+    /// For each kind, the number of neighbours found so far for the current lane.
     filled: Vec<usize>,
 }
 
 impl Scratch {
-    /// The neighbours of one element of the atom in a lane: index among the slots of all elements, and index of the
-    /// atom.
-    pub(crate) fn neighbours(&self, element: usize, lane: usize) -> impl Iterator<Item = (usize, usize)> {
-        let first: usize = self.slots[..element].iter().map(Vec::len).sum();
-        let slots = self.slots[element].iter().enumerate();
+    /// The neighbours of one kind of the atom in a lane: index among the slots of all kinds, and index of the atom.
+    pub(crate) fn neighbours(&self, kind: usize, lane: usize) -> impl Iterator<Item = (usize, usize)> {
+        let all = &self.neighbourhoods.slots;
+        let first: usize = all[..kind].iter().map(Vec::len).sum();
+        let slots = all[kind].iter().enumerate();
         slots.filter(move |(_, slot)| slot.present.0[lane] == 1.0).map(move |(k, slot)| (first + k, slot.atoms[lane]))
     }
 }
@@ -80,9 +79,9 @@ impl SiteVisitor {
         Ok(Sites { elements, cells: CellList::new(structure, self.evaluator.basis.rcut)? })
     }
 
-    /// Visits some atoms of a structure, element after element and up to `LANES` atoms at once.
+    /// Visits some atoms of a structure, kind after kind and up to `LANES` atoms at once.
     ///
-    /// `visit` is called with the atoms in the lanes, their element, and a workspace with their neighbours.
+    /// `visit` is called with the atoms in the lanes, their kind, and a workspace with their neighbours.
     pub(crate) fn visit(
         &self,
         sites: &Sites,
@@ -90,10 +89,11 @@ impl SiteVisitor {
         mut visit: impl FnMut(&[usize], usize, &mut Scratch),
     ) -> Result<(), StructureProblem> {
         let mut scratch = self.take_scratch();
-        for centre in 0..self.evaluator.basis.elements.len() {
+        let basis = &self.evaluator.basis;
+        for centre in 0..basis.n_kinds() {
             let mut centres = std::mem::take(&mut scratch.centres);
             centres.clear();
-            centres.extend(atoms.clone().filter(|&atom| sites.elements[atom] == centre));
+            centres.extend(atoms.clone().filter(|&atom| basis.kind(sites.elements[atom]) == centre));
             for lane_atoms in centres.chunks(LANES) {
                 self.gather(sites, lane_atoms, &mut scratch)?;
                 visit(lane_atoms, centre, &mut scratch);
@@ -113,25 +113,29 @@ impl SiteVisitor {
 
     /// Finds the neighbours of the atoms in the lanes.
     fn gather(&self, sites: &Sites, lane_atoms: &[usize], scratch: &mut Scratch) -> Result<(), StructureProblem> {
-        let Scratch { slots: slots_of, hits, filled, .. } = scratch;
+        let Scratch { neighbourhoods: Neighbourhoods { elements, slots: slots_of }, hits, filled, .. } = scratch;
+        let basis = &self.evaluator.basis;
         slots_of.iter_mut().for_each(Vec::clear);
         let mut closest = None;
         for (lane, &atom) in lane_atoms.iter().enumerate() {
             filled.fill(0);
+            elements[lane] = sites.elements[atom];
             sites.cells.for_each(atom, hits, |neighbour| {
                 let element = sites.elements[neighbour.atom];
-                let slots = &mut slots_of[element];
-                if filled[element] == slots.len() {
-                    slots.push(Slot::absent(self.evaluator.basis.rcut));
+                let kind = basis.kind(element);
+                let slots = &mut slots_of[kind];
+                if filled[kind] == slots.len() {
+                    slots.push(Slot::absent(basis.rcut));
                 }
-                let slot = &mut slots[filled[element]];
-                filled[element] += 1;
+                let slot = &mut slots[filled[kind]];
+                filled[kind] += 1;
                 let [x, y, z] = neighbour.vector;
                 for (pack, x) in slot.vector.iter_mut().zip([x, y, z]) {
                     pack.0[lane] = x;
                 }
                 slot.present.0[lane] = 1.0;
                 slot.atoms[lane] = neighbour.atom;
+                slot.elements[lane] = element;
                 let distance_squared = x * x + y * y + z * z;
                 if distance_squared < MIN_DISTANCE * MIN_DISTANCE && closest.is_none() {
                     closest = Some((atom, neighbour.atom, distance_squared.sqrt()));
@@ -149,12 +153,15 @@ impl SiteVisitor {
     fn take_scratch(&self) -> Scratch {
         let idle = self.idle_scratch().pop();
         idle.unwrap_or_else(|| Scratch {
-            slots: vec![Vec::new(); self.evaluator.basis.elements.len()],
+            neighbourhoods: Neighbourhoods {
+                elements: [0; LANES],
+                slots: vec![Vec::new(); self.evaluator.basis.n_kinds()],
+            },
             workspace: self.evaluator.workspace(),
             reverse: Reverse::new(&self.evaluator),
             hits: Hits::default(),
             centres: Vec::new(),
-            filled: vec![0; self.evaluator.basis.elements.len()],
+            filled: vec![0; self.evaluator.basis.n_kinds()],
         })
     }
 

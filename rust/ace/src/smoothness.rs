@@ -23,14 +23,13 @@ impl AceBasis {
             return Err(Error::Power { given: power });
         }
         let basis = self.basis();
-        let n_elements = basis.elements.len();
         let pair: Vec<f64> = (1..=basis.n_pair).map(|n| 1.0 + (n as f64).powf(power)).collect();
         let many_body: Vec<f64> = basis.functions.iter().map(|f| 1.0 + roughness(f, power)).collect();
         let mut diagonal = Vec::with_capacity(basis.n_features);
-        for _ in 0..n_elements * (n_elements + 1) / 2 {
+        for _ in 0..basis.n_pair_sets() {
             diagonal.extend(&pair);
         }
-        for _ in 0..n_elements {
+        for _ in 0..basis.n_kinds() {
             diagonal.extend(&many_body);
         }
         Ok(diagonal)

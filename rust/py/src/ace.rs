@@ -22,7 +22,9 @@ pub(crate) struct AceBasis {
 
 #[pymethods]
 impl AceBasis {
+    /// `weights` are those of species channels: of neighbours, then of centres, one row per element each.
     #[new]
+    #[pyo3(signature = (atomic_numbers, order, totaldegree, rcut, r0, weights=None))]
     fn new(
         py: Python<'_>,
         atomic_numbers: PyReadonlyArray1<'_, i64>,
@@ -30,6 +32,7 @@ impl AceBasis {
         totaldegree: PyReadonlyArray1<'_, f64>,
         rcut: f64,
         r0: PyReadonlyArray2<'_, f64>,
+        weights: Option<PyReadonlyArray3<'_, f64>>,
     ) -> PyResult<Self> {
         let parameters = ace::Parameters {
             elements: atomic_numbers.as_array().to_vec(),
@@ -38,7 +41,11 @@ impl AceBasis {
             rcut,
             r0: r0.as_array().iter().copied().collect(),
         };
-        let inner = enter(py, None, || ace::AceBasis::new(&parameters))?;
+        let weights = weights.map(|weights| channel_weights(&weights)).transpose()?;
+        let inner = enter(py, None, || match &weights {
+            None => ace::AceBasis::new(&parameters),
+            Some(weights) => ace::AceBasis::with_channels(&parameters, weights),
+        })?;
         Ok(Self { inner })
     }
 
@@ -185,6 +192,18 @@ impl AceBasis {
         }
         Ok(rows)
     }
+}
+
+fn channel_weights(weights: &PyReadonlyArray3<'_, f64>) -> PyResult<ace::ChannelWeights> {
+    let weights = weights.as_array();
+    let (2, _, count) = weights.dim() else {
+        return Err(invalid(format!(
+            "expected weights of neighbours and centres, but the shape is {:?}",
+            weights.dim()
+        )));
+    };
+    let of = |side: usize| weights.index_axis(numpy::ndarray::Axis(0), side).iter().copied().collect();
+    Ok(ace::ChannelWeights { count, neighbours: of(0), centres: of(1) })
 }
 
 /// The forward pass of one structure, for models of the basis that made it.

@@ -24,11 +24,17 @@ impl<T: Number> Dual<T> {
         Self { value, slope: T::splat(0.0) }
     }
 
-    /// `self + factor * other`, where `factor` is a constant.
+    /// `self + factor * other`, where `factor` does not depend on the variable.
     #[inline(always)]
-    pub(crate) fn plus_scaled(self, factor: f64, other: Self) -> Self {
-        let factor = T::splat(factor);
+    pub(crate) fn plus_scaled(self, factor: T, other: Self) -> Self {
         Self { value: factor.mul_add(other.value, self.value), slope: factor.mul_add(other.slope, self.slope) }
+    }
+}
+
+impl<T: Number> From<T> for Dual<T> {
+    #[inline(always)]
+    fn from(value: T) -> Self {
+        Self::constant(value)
     }
 }
 

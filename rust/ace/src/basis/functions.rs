@@ -1,8 +1,11 @@
 //! The basis: its checked parameters, and its many-body functions in the order of the columns.
 
+use super::channels::{ChannelWeights, Channels};
 use super::labels::{Degrees, Label, n_symmetries};
-use super::radial::{Coordinate, Envelope, PairRadial};
+use super::radial::{Coordinate, Distances, Envelope, PairRadial};
+use super::recursion::Terms;
 use super::self_part::{Expansion, Products, last_radial, one_neighbour};
+use crate::arithmetic::{Arithmetic, Lanes, Number};
 use crate::error::Error;
 
 /// The parameters that define a basis.
@@ -27,7 +30,8 @@ pub(crate) struct Function {
     pub(crate) labels: Vec<Label>,
     /// √σ: the root of the number of permutations that map the labels to themselves.
     pub(crate) root_sigma: f64,
-    /// Element of the neighbours and κ Σ_k p_k R_k; `None` where the labels have different elements.
+    /// Set of the radial sums and κ Σ_k p_k R_k; `None` where the labels have different elements. There is one set for
+    /// each element of neighbours, or for each order and channel.
     pub(crate) self_part: Option<(usize, Expansion)>,
 }
 
@@ -51,12 +55,15 @@ pub(crate) struct Basis {
     /// The radial functions R_n, `n_radial` of them: those of the one-particle sums and of the self parts.
     pub(crate) envelope: Envelope,
     pub(crate) n_radial: usize,
-    /// For each element of the centre and each of the neighbour.
+    /// For each element of the centre and each of the neighbour; empty with channels.
     pub(crate) pairs: Vec<PairOfElements>,
+    /// The channels, where elements are not labels. Then the element of a label is the index of its channel.
+    pub(crate) channels: Option<Channels>,
 }
 
 impl Basis {
-    pub(crate) fn new(parameters: &Parameters) -> Result<Self, Error> {
+    /// The basis whose labels are elements, or species channels where weights are given.
+    pub(crate) fn new(parameters: &Parameters, weights: Option<&ChannelWeights>) -> Result<Self, Error> {
         let Parameters { elements, order, totaldegree, rcut, r0 } = parameters;
         check_elements(elements)?;
         let degrees = Degrees::new(*order, totaldegree)?;
@@ -64,28 +71,70 @@ impl Basis {
             return Err(Error::Cutoff { given: *rcut });
         }
         check_length_scales(r0, elements.len(), *rcut)?;
-        let n_features = degrees.length(elements.len())?;
+        let n_pair = degrees.n_pair();
+        let n_features = match weights {
+            None => degrees.length(elements.len())?,
+            Some(weights) => {
+                weights.check(elements.len())?;
+                degrees.length_in_channels(weights.count)?
+            }
+        };
+        let channels = weights.map(|weights| Channels::new(weights, *order, n_pair, r0, *rcut));
 
-        let labels = degrees.labels(elements.len());
-        let blocks: Vec<Vec<usize>> = (2..=*order).flat_map(|order| degrees.blocks(order, &labels)).collect();
-        let reach = |block: &Vec<usize>| last_radial(block.iter().map(|&k| labels[k].n).sum(), block.len());
+        let blocks = match &channels {
+            None => {
+                let labels = degrees.labels(elements.len());
+                (2..=*order).flat_map(|order| degrees.label_blocks(order, &labels)).collect()
+            }
+            Some(channels) => channel_blocks(&degrees, channels.count),
+        };
+        let reach = |block: &Vec<Label>| last_radial(block.iter().map(|label| label.n).sum(), block.len());
         let n_radial = blocks.iter().map(reach).max().unwrap_or(1);
         let envelope = Envelope::new(n_radial);
         let mut products = Products::new(&envelope);
-        let functions = blocks
-            .iter()
-            .map(|block| Function::new(block.iter().map(|&k| labels[k]).collect(), &mut products))
-            .collect();
+        let set = |labels: &[Label]| {
+            let element = labels[0].element;
+            channels.as_ref().map_or(element, |channels| channels.radial_set(labels.len(), element))
+        };
+        let functions = blocks.into_iter().map(|labels| Function::new(set(&labels), labels, &mut products)).collect();
 
-        let n_pair = degrees.n_pair();
-        let pairs = r0
-            .iter()
-            .map(|&r0| PairOfElements {
-                coordinate: Coordinate::new(r0, *rcut),
-                radial: PairRadial::new(n_pair, r0, *rcut),
-            })
-            .collect();
-        Ok(Self { elements: elements.clone(), rcut: *rcut, n_features, n_pair, functions, envelope, n_radial, pairs })
+        let of_pair = |&r0: &f64| PairOfElements {
+            coordinate: Coordinate::new(r0, *rcut),
+            radial: PairRadial::new(n_pair, r0, *rcut),
+        };
+        let pairs = if channels.is_none() { r0.iter().map(of_pair).collect() } else { Vec::new() };
+        Ok(Self {
+            elements: elements.clone(),
+            rcut: *rcut,
+            n_features,
+            n_pair,
+            functions,
+            envelope,
+            n_radial,
+            pairs,
+            channels,
+        })
+    }
+
+    /// Number of sets of one-particle sums: one for each element of neighbours, or for each channel.
+    pub(crate) fn n_sets(&self) -> usize {
+        self.channels.as_ref().map_or(self.elements.len(), |channels| channels.count)
+    }
+
+    /// Number of sets of radial sums in self parts.
+    pub(crate) fn n_radial_sets(&self) -> usize {
+        self.channels.as_ref().map_or(self.elements.len(), Channels::n_radial_sets)
+    }
+
+    /// Number of kinds of atoms that are kept apart: centres have columns of their own, and neighbours lists of their
+    /// own. Elements are kinds; with channels all atoms are of one kind.
+    pub(crate) fn n_kinds(&self) -> usize {
+        if self.channels.is_some() { 1 } else { self.elements.len() }
+    }
+
+    /// The kind of the atoms of an element.
+    pub(crate) fn kind(&self, element: usize) -> usize {
+        if self.channels.is_some() { 0 } else { element }
     }
 
     /// The functions of distance between a centre and a neighbour.
@@ -93,23 +142,58 @@ impl Basis {
         &self.pairs[centre * self.elements.len() + neighbour]
     }
 
-    /// First column of the pair functions of two elements, in either order.
+    /// First column of the pair functions of two elements, in either order; with channels, of the channel `b`.
     pub(crate) fn pair_column(&self, a: usize, b: usize) -> usize {
+        if self.channels.is_some() {
+            return b * self.n_pair;
+        }
         let (low, high) = (a.min(b), a.max(b));
         // Pairs (low, high) with low ≤ high, ascending: the rows before have n, n - 1, … entries.
         let before = low * (2 * self.elements.len() + 1 - low) / 2;
         (before + high - low) * self.n_pair
     }
 
-    /// First column of the many-body functions for centres of one element.
-    pub(crate) fn many_body_column(&self, centre: usize) -> usize {
+    /// Number of sets of pair columns: one for each pair of elements without order, or for each channel.
+    pub(crate) fn n_pair_sets(&self) -> usize {
         let n = self.elements.len();
-        self.n_pair * n * (n + 1) / 2 + centre * self.functions.len()
+        self.channels.as_ref().map_or(n * (n + 1) / 2, |channels| channels.count)
+    }
+
+    /// First column of the many-body functions for centres of one kind.
+    pub(crate) fn many_body_column(&self, centre: usize) -> usize {
+        self.n_pair * self.n_pair_sets() + centre * self.functions.len()
+    }
+}
+
+/// The blocks of all channels, order after order and channel after channel.
+fn channel_blocks(degrees: &Degrees, count: usize) -> Vec<Vec<Label>> {
+    let labels = degrees.labels(1);
+    let mut blocks = Vec::new();
+    for order in 2..=degrees.order() {
+        let of_one = degrees.label_blocks(order, &labels);
+        for channel in 0..count {
+            let moved = |block: &Vec<Label>| block.iter().map(|&label| Label { element: channel, ..label }).collect();
+            blocks.extend(of_one.iter().map(moved));
+        }
+    }
+    blocks
+}
+
+impl<A: Arithmetic> Distances<A> for PairOfElements {
+    #[inline(always)]
+    fn coordinate<T: Number + From<Lanes<A>>>(&self, r: T) -> T {
+        self.coordinate.evaluate(r)
+    }
+
+    #[inline(always)]
+    fn pair_terms<T: Number + From<Lanes<A>>>(&self, r: T, inverse_r: T, factor: T) -> Terms<'_, T> {
+        self.radial.terms(r, inverse_r, factor)
     }
 }
 
 impl Function {
-    fn new(labels: Vec<Label>, products: &mut Products) -> Self {
+    /// The function with the given labels, whose self part, if it has one, reads one set of radial sums.
+    fn new(set: usize, labels: Vec<Label>, products: &mut Products) -> Self {
         let root_sigma = (n_symmetries(&labels) as f64).sqrt();
         let element = labels[0].element;
         let self_part = labels.iter().all(|label| label.element == element).then(|| {
@@ -118,7 +202,7 @@ impl Function {
             let kappa = root_sigma * one_neighbour(&l);
             let mut expansion = products.expand(&n);
             expansion.coefficients.iter_mut().for_each(|p| *p *= kappa);
-            (element, expansion)
+            (set, expansion)
         });
         Self { labels, root_sigma, self_part }
     }
@@ -159,7 +243,7 @@ mod tests {
 
     #[test]
     fn columns_hold_the_blocks_that_the_paper_has_there() {
-        let basis = Basis::new(&parameters(12.0)).unwrap();
+        let basis = Basis::new(&parameters(12.0), None).unwrap();
         let labels = |column: usize| -> Vec<(usize, usize)> {
             let function = &basis.functions[column - basis.many_body_column(0)];
             function.labels.iter().map(|label| (label.n, label.l)).collect()
@@ -176,7 +260,7 @@ mod tests {
     #[test]
     fn non_zeros_of_the_self_part() {
         for (degree, expected) in [(12.0, 1281), (16.0, 4887), (19.0, 11606)] {
-            let basis = Basis::new(&parameters(degree)).unwrap();
+            let basis = Basis::new(&parameters(degree), None).unwrap();
             let parts = basis.functions.iter().filter_map(|f| f.self_part.as_ref());
             let non_zeros: usize =
                 parts.map(|(_, expansion)| expansion.coefficients.iter().filter(|p| **p != 0.0).count()).sum();
@@ -186,13 +270,10 @@ mod tests {
 
     #[test]
     fn pair_columns_are_counted_without_order() {
-        let basis = Basis::new(&Parameters {
-            elements: vec![1, 6, 8],
-            order: 2,
-            totaldegree: vec![4.0, 4.0],
-            rcut: 5.0,
-            r0: vec![1.0; 9],
-        })
+        let basis = Basis::new(
+            &Parameters { elements: vec![1, 6, 8], order: 2, totaldegree: vec![4.0, 4.0], rcut: 5.0, r0: vec![1.0; 9] },
+            None,
+        )
         .unwrap();
         let columns: Vec<usize> =
             [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)].iter().map(|&(a, b)| basis.pair_column(b, a)).collect();
@@ -205,7 +286,7 @@ mod tests {
         let refused = |change: fn(&mut Parameters)| {
             let mut wrong = parameters(6.0);
             change(&mut wrong);
-            Basis::new(&wrong).map(|_| ()).unwrap_err()
+            Basis::new(&wrong, None).map(|_| ()).unwrap_err()
         };
         assert_eq!(refused(|p| p.elements = vec![]), Error::Elements { given: vec![] });
         assert!(matches!(refused(|p| p.elements = vec![14, 14]), Error::Elements { .. }));

@@ -103,6 +103,12 @@ impl Degrees {
         blocks
     }
 
+    /// The blocks of one order, ascending.
+    pub(crate) fn label_blocks(&self, order: usize, labels: &[Label]) -> Vec<Vec<Label>> {
+        let blocks = self.blocks(order, labels);
+        blocks.into_iter().map(|block| block.into_iter().map(|k| labels[k]).collect()).collect()
+    }
+
     fn extend_block(&self, order: usize, labels: &[Label], block: &mut Vec<usize>, blocks: &mut Vec<Vec<usize>>) {
         let factors = |block: &[usize]| -> Vec<Label> { block.iter().map(|&k| labels[k]).collect() };
         let degree: usize = factors(block).iter().map(|label| label.doubled_degree()).sum();
@@ -120,6 +126,19 @@ impl Degrees {
             self.extend_block(order, labels, block, blocks);
             block.pop();
         }
+    }
+
+    /// Number of features for a number of species channels: that of one element, times the number of channels.
+    ///
+    /// # Errors
+    ///
+    /// More than [`MAX_FEATURES`].
+    pub fn length_in_channels(&self, n_channels: usize) -> Result<usize, Error> {
+        let length = self.length(1)?.saturating_mul(n_channels);
+        if length > MAX_FEATURES {
+            return Err(Error::TooLong { n_elements: n_channels, order: self.order(), length, most: MAX_FEATURES });
+        }
+        Ok(length)
     }
 
     /// Number of features for a number of elements.

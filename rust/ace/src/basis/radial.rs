@@ -2,7 +2,16 @@
 
 use super::recursion::{Recursion, Terms, midpoints};
 use super::transform::Agnesi;
-use crate::arithmetic::Number;
+use crate::arithmetic::{Arithmetic, Lanes, Number};
+
+/// The functions of distance between a centre and a neighbour in each lane.
+pub(crate) trait Distances<A: Arithmetic> {
+    /// x(r), the argument of [`Envelope::terms`].
+    fn coordinate<T: Number + From<Lanes<A>>>(&self, r: T) -> T;
+
+    /// P_1(r), P_2(r), … each times `factor`, for r below the cutoff; `inverse_r` is 1 / r.
+    fn pair_terms<T: Number + From<Lanes<A>>>(&self, r: T, inverse_r: T, factor: T) -> Terms<'_, T>;
+}
 
 /// φ_n(x): orthonormal on [-1, 1], with double zeros at both ends. All pairs of elements share them.
 #[derive(Debug, Clone)]
@@ -87,6 +96,74 @@ impl PairRadial {
     }
 }
 
+/// The polynomials q_n of all pairs of elements, as functions of y mapped linearly from [y(rcut), 1] to [-1, 1].
+///
+/// The nodes of all pairs are mapped to the same nodes, so that the polynomials are the same too.
+#[derive(Debug, Clone)]
+pub(crate) struct PairFamily {
+    family: Recursion,
+}
+
+impl PairFamily {
+    pub(crate) fn new(n: usize) -> Self {
+        Self { family: Recursion::orthonormal(n, -1.0, 1.0, |_| 1.0) }
+    }
+
+    /// q_1, q_2, … each times `factor`, for a mapped y in [-1, 1].
+    #[inline(always)]
+    pub(crate) fn terms<T: Number>(&self, mapped: T, factor: T) -> Terms<'_, T> {
+        self.family.terms(mapped, factor)
+    }
+}
+
+/// What the functions of distance need to know of one length scale.
+///
+/// The numbers are 1 / r0, r0, the factor of x(r), slope and shift of the map of y to [-1, 1], and slope and shift of
+/// the part of E(r) that is linear in r / r0.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LengthScale<C> {
+    pub(crate) numbers: [C; 7],
+}
+
+/// The argument of [`PairFamily::terms`], and E(r).
+pub(crate) struct Scaled<T> {
+    pub(crate) coordinate: T,
+    pub(crate) envelope: T,
+}
+
+impl LengthScale<f64> {
+    pub(crate) const COUNT: usize = 7;
+
+    pub(crate) fn new(r0: f64, rcut: f64) -> Self {
+        let many_body: f64 = Agnesi::<2, 4>::new(r0).evaluate(rcut);
+        let lowest: f64 = Agnesi::<1, 3>::new(r0).evaluate(rcut);
+        let c = rcut / r0;
+        let slope = 2.0 / (1.0 - lowest);
+        Self { numbers: [1.0 / r0, r0, 2.0 / (1.0 - many_body), slope, 1.0 - slope, 2.0 / (c * c * c), -3.0 / (c * c)] }
+    }
+}
+
+impl<C: Copy> LengthScale<C> {
+    /// x(r), as [`Coordinate::evaluate`].
+    #[inline(always)]
+    pub(crate) fn coordinate<T: Number + From<C>>(&self, r: T) -> T {
+        let [inverse_r0, _, scale, ..] = self.numbers;
+        let fallen = T::splat(1.0) - Agnesi::<2, 4>::new(1.0).evaluate(r * T::from(inverse_r0));
+        fallen.mul_add(T::from(scale), T::splat(-1.0))
+    }
+
+    /// The mapped y(r) and E(r), as in [`PairRadial::terms`].
+    #[inline(always)]
+    pub(crate) fn pair<T: Number + From<C>>(&self, r: T, inverse_r: T) -> Scaled<T> {
+        let [inverse_r0, r0, _, map_slope, map_shift, tail_slope, tail_shift] = self.numbers.map(T::from);
+        let s = r * inverse_r0;
+        let inverse_s = inverse_r * r0;
+        let envelope = inverse_s.mul_add(inverse_s, s.mul_add(tail_slope, tail_shift));
+        let y = Agnesi::<1, 3>::new(1.0).evaluate(s);
+        Scaled { coordinate: y.mul_add(map_slope, map_shift), envelope }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +236,22 @@ mod tests {
         close(pair.iter().map(|f| f.value), &values, 6e-13);
         let slopes = [-0.795_504_582_992, -0.910_060_356_067, 0.150_837_998_099, 1.561_483_443_028];
         close(pair.iter().map(|f| f.slope), &slopes, 6e-13);
+    }
+
+    /// Channels evaluate the functions of all length scales by one family.
+    #[test]
+    fn one_family_serves_every_length_scale() {
+        for r0 in [0.62, 1.3, 2.4, 5.2] {
+            let (scale, family, radial) =
+                (LengthScale::new(r0, 5.0), PairFamily::new(12), PairRadial::new(12, r0, 5.0));
+            for r in [0.8, 1.9, 3.3, 4.9] {
+                close([scale.coordinate(r)], &[Coordinate::new(r0, 5.0).evaluate(r)], 1e-14);
+                let Scaled { coordinate, envelope } = scale.pair(r, 1.0 / r);
+                let expected: Vec<f64> = radial.terms(r, 1.0 / r, 1.0).collect();
+                let largest = expected.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+                close(family.terms(coordinate, envelope), &expected, 1e-9 * largest);
+            }
+        }
     }
 
     #[test]

@@ -30,50 +30,52 @@ impl Term {
     }
 }
 
-/// The products that are summed to one target.
+/// The products that are summed to one part of a target: that from the one-particle sums of one set.
 #[derive(Debug, Clone)]
-struct Sum {
-    terms: Range<usize>,
-    target: usize,
+pub(crate) struct Sum {
+    /// The terms of neighbours, whose sum is multiplied by `weight`, and those of the atom itself.
+    pub(crate) pulls: Range<usize>,
+    pub(crate) weight: f64,
+    pub(crate) own: Range<usize>,
+    pub(crate) target: usize,
     /// Whether the points hold moments, whose sum is subtracted. Sums of gradients are multiplied by (-1)^l.
-    is_moment: bool,
+    pub(crate) is_moment: bool,
 }
 
 /// All sums for the atoms whose rows one thread writes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Plan {
     terms: Vec<Term>,
-    /// For each element of neighbours, its sums, at most one for each target.
+    /// For each element of neighbours or channel, its sums, at most one for each target.
     sums: Vec<Vec<Sum>>,
-    /// For each target, the elements of neighbours that have a sum for it.
+    /// For each target, the elements of neighbours or channels that have a sum for it.
     targets: Vec<Vec<usize>>,
 }
 
 impl Plan {
     /// Removes all sums.
-    pub(crate) fn clear(&mut self, n_elements: usize, n_targets: usize) {
+    pub(crate) fn clear(&mut self, n_sets: usize, n_targets: usize) {
         self.targets.iter_mut().for_each(Vec::clear);
         self.targets.resize(n_targets, Vec::new());
         self.terms.clear();
         self.sums.iter_mut().for_each(Vec::clear);
-        self.sums.resize(n_elements, Vec::new());
+        self.sums.resize(n_sets, Vec::new());
     }
 
-    /// Adds a sum: the part of a target that comes from the one-particle sums over neighbours of one element.
-    pub(crate) fn push(
-        &mut self,
-        element: usize,
-        target: usize,
-        is_moment: bool,
-        terms: impl IntoIterator<Item = Term>,
-    ) {
+    /// Adds terms; returns their range, for one sum or several.
+    pub(crate) fn extend(&mut self, terms: impl IntoIterator<Item = Term>) -> Range<usize> {
         let first = self.terms.len();
         self.terms.extend(terms);
-        self.targets[target].push(element);
-        self.sums[element].push(Sum { terms: first..self.terms.len(), target, is_moment });
+        first..self.terms.len()
     }
 
-    /// The elements of neighbours that have a sum for a target: none, one or all.
+    /// Adds a sum: the part of a target that comes from the one-particle sums of one element of neighbours or channel.
+    pub(crate) fn push(&mut self, set: usize, sum: Sum) {
+        self.targets[sum.target].push(set);
+        self.sums[set].push(sum);
+    }
+
+    /// The elements of neighbours or channels that have a sum for a target: none, one or all.
     pub(crate) fn elements(&self, target: usize) -> &[usize] {
         self.targets.get(target).map_or(&[], Vec::as_slice)
     }
@@ -154,17 +156,26 @@ impl Product<'_> {
         let size = if M == 0 { 2 * l + 1 } else { M };
         let parity = if l % 2 == 0 { 1.0 } else { -1.0 };
         let derivatives = &derivatives[tile.first_row()..];
-        for Sum { terms: own, target, is_moment } in sums {
+        for Sum { pulls, weight, own, target, is_moment } in sums {
             let mut sums = [[Quad::ZERO; N]; 3];
-            for term in &terms[own.clone()] {
-                let (row, point) = (term.chunk as usize + term.index as usize * size, term.point as usize * size);
-                let derivatives = &derivatives[row..row + size];
-                let gradients = &points[point..point + size];
-                let lane = term.lane as usize % QUAD;
-                for (derivatives, gradients) in derivatives.iter().zip(gradients) {
-                    for k in 0..N {
-                        for c in 0..3 {
-                            sums[c][k] = sums[c][k].plus_scaled::<A>(derivatives[k], gradients[c].0[lane]);
+            for (part, terms) in [&terms[pulls.clone()], &terms[own.clone()]].into_iter().enumerate() {
+                if part == 1 {
+                    for c in 0..3 {
+                        for k in 0..N {
+                            sums[c][k] = sums[c][k].scaled(*weight);
+                        }
+                    }
+                }
+                for term in terms {
+                    let (row, point) = (term.chunk as usize + term.index as usize * size, term.point as usize * size);
+                    let derivatives = &derivatives[row..row + size];
+                    let gradients = &points[point..point + size];
+                    let lane = term.lane as usize % QUAD;
+                    for (derivatives, gradients) in derivatives.iter().zip(gradients) {
+                        for k in 0..N {
+                            for c in 0..3 {
+                                sums[c][k] = sums[c][k].plus_scaled::<A>(derivatives[k], gradients[c].0[lane]);
+                            }
                         }
                     }
                 }

@@ -13,10 +13,10 @@ use crate::geometry::VOIGT;
 /// Number of n whose gradients are computed together: they share the harmonics and the derivatives that are read.
 const GROUP: usize = 4;
 
-/// Up to `LANES` centres of one element, one per lane.
+/// Up to `LANES` centres of one kind, one per lane.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Batch {
-    /// Element of the centres.
+    /// Kind of the centres.
     pub(crate) centre: usize,
     pub(crate) one_particle: OneParticle,
     /// For each lane, the index of its atom among those whose rows are written.
@@ -35,11 +35,11 @@ pub(crate) struct Memory {
     radial_sums: Vec<Pack>,
 }
 
-/// Index of a target: three rows of features (`triple`), for centres of one element.
+/// Index of a target: three rows of features (`triple`), for centres of one kind.
 ///
 /// The triples are the forces on the atoms, in their order, then the two halves of the virial.
-pub(crate) fn target(triple: usize, element: usize, n_elements: usize) -> usize {
-    triple * n_elements + element
+pub(crate) fn target(triple: usize, kind: usize, n_kinds: usize) -> usize {
+    triple * n_kinds + kind
 }
 
 /// Writes the rows of some atoms, whose batches and plan are in the workspace.
@@ -62,10 +62,10 @@ impl Kernel for ForceRows<'_> {
         let Self { evaluator, jacobian, derivatives, n_batches, memory, forces, virial } = self;
         let Memory { batches, plan, gradients, columns, radial_sums } = memory;
         let batches = &batches[..n_batches];
-        let n_elements = evaluator.basis.elements.len();
+        let n_kinds = evaluator.basis.n_kinds();
         let n_atoms: usize = batches.iter().map(|batch| batch.places.len()).sum();
         let n_points = batches.iter().map(|batch| batch.one_particle.n_points()).sum();
-        columns.resize((n_atoms + 2) * n_elements, jacobian);
+        columns.resize((n_atoms + 2) * n_kinds, jacobian);
         for kinds in jacobian.kinds.chunk_by(|a, b| a.l == b.l) {
             let l = kinds[0].l;
             for kinds in kinds.chunks(GROUP) {
@@ -75,7 +75,7 @@ impl Kernel for ForceRows<'_> {
                 }
                 for tile in &jacobian.tiles[l] {
                     for (index, kind) in kinds.iter().enumerate() {
-                        for block in kind.blocks.iter().filter(|block| tile.column < block.width()) {
+                        for block in kind.blocks.iter().filter(|block| tile.serves(block)) {
                             contract::<A>(tile, derivatives, (block, l), gradients.of(index), plan, columns);
                         }
                     }
@@ -83,27 +83,27 @@ impl Kernel for ForceRows<'_> {
             }
         }
 
-        if n_elements > 1 {
+        if n_kinds > 1 {
             // Columns of pairs of elements that do not meet are not written below.
             forces.fill(0.0);
         }
         for batch in batches {
             write_pulls::<A>(evaluator, batch, radial_sums, forces);
         }
-        for centre in 0..n_elements {
+        for centre in 0..n_kinds {
             add_moments::<A>(evaluator, centre, batches, radial_sums, virial);
         }
         let d = evaluator.basis.n_features;
         for (triple, rows) in forces.chunks_exact_mut(3 * d).chain(virial.chunks_exact_mut(3 * d)).enumerate() {
-            for element in 0..n_elements {
-                let target = target(triple, element, n_elements);
+            for kind in 0..n_kinds {
+                let target = target(triple, kind, n_kinds);
                 let of_target = plan.elements(target);
                 let sources = match of_target {
                     [] => continue,
                     &[only] => &jacobian.sources_of_element[only],
                     _ => &jacobian.sources,
                 };
-                let first = evaluator.basis.many_body_column(element);
+                let first = evaluator.basis.many_body_column(kind);
                 let (x, rest) = rows.split_at_mut(d);
                 let (y, z) = rest.split_at_mut(d);
                 gather::<A>(sources, target, columns, [x, y, z].map(|row| &mut row[first..]));
@@ -118,25 +118,28 @@ fn write_pulls<A: Arithmetic>(evaluator: &Evaluator, batch: &Batch, radial_sums:
     let Evaluator { basis, tables: Tables { self_parts, .. }, .. } = evaluator;
     let Batch { centre, one_particle, places, .. } = batch;
     let n_radial = basis.n_radial;
-    radial_sums.resize(basis.elements.len() * n_radial, Pack::ZERO);
+    radial_sums.resize(basis.n_radial_sets() * n_radial, Pack::ZERO);
     for c in 0..3 {
         for (element, pulls) in one_particle.pair_pulls[c].chunks_exact(basis.n_pair).enumerate() {
-            // Centre and neighbour each have half of a pair function, in the same columns: the halves add to one.
+            // Centre and neighbour each have half of a pair function, in the same columns: the pulls have both.
             let column = basis.pair_column(*centre, element);
             write_lanes(pulls, places, basis.n_features, [c, column], rows);
         }
         let pulls = &one_particle.radial_pulls[c];
-        for element in 0..basis.elements.len() {
-            // The functions of the centre depend on all of its neighbours, those of a neighbour on the centre.
+        for element in 0..basis.n_kinds() {
+            // The functions of the centre depend on all of its neighbours, those of a neighbour on the centre. With
+            // channels the pulls have both already.
             if element == *centre {
                 radial_sums.copy_from_slice(pulls);
             } else {
                 radial_sums.fill(Pack::ZERO);
             }
             let radial_sums = Lanes::<A>::of(radial_sums);
-            for (sum, pull) in radial_sums[centre * n_radial..][..n_radial].iter_mut().zip(&pulls[element * n_radial..])
-            {
-                *sum = *sum + Lanes::from(*pull);
+            if basis.channels.is_none() {
+                let pulls = &pulls[element * n_radial..][..n_radial];
+                for (sum, pull) in radial_sums[centre * n_radial..][..n_radial].iter_mut().zip(pulls) {
+                    *sum = *sum + Lanes::from(*pull);
+                }
             }
             let column = basis.many_body_column(element);
             let mut functions = self_parts.functions.chunks_exact(QUAD);
@@ -181,7 +184,7 @@ fn write_lanes(packs: &[Pack], places: &[usize], d: usize, [c, column]: [usize; 
     }
 }
 
-/// Adds the derivatives of the functions of distance to the rows of the virial, for the centres of one element.
+/// Adds the derivatives of the functions of distance to the rows of the virial, for the centres of one kind.
 #[inline(always)]
 fn add_moments<A: Arithmetic>(
     evaluator: &Evaluator,
@@ -194,7 +197,9 @@ fn add_moments<A: Arithmetic>(
     let d = basis.n_features;
     // The lanes hold the six components of the virial here.
     radial.clear();
-    radial.resize(basis.elements.len() * basis.n_radial, Pack::ZERO);
+    radial.resize(basis.n_radial_sets() * basis.n_radial, Pack::ZERO);
+    // With channels the moments have the weights of both atoms of a pair, and each pair is met twice.
+    let share = if basis.channels.is_some() { 0.5 } else { 1.0 };
     for one_particle in batches.iter().filter(|batch| batch.centre == centre).map(|batch| &batch.one_particle) {
         for (component, row) in virial.chunks_exact_mut(d).enumerate() {
             for (element, moments) in one_particle.pair_moments[component].chunks_exact(basis.n_pair).enumerate() {
@@ -204,7 +209,7 @@ fn add_moments<A: Arithmetic>(
                 }
             }
             for (sums, moment) in radial.iter_mut().zip(&one_particle.radial_moments[component]) {
-                sums.0[component] -= moment.sum();
+                sums.0[component] -= share * moment.sum();
             }
         }
     }

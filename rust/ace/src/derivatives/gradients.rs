@@ -17,8 +17,8 @@ use crate::geometry::VOIGT;
 /// first four lanes, then the same for its last four:
 ///
 /// 1. the gradient at each neighbour, sorted by element of the neighbour;
-/// 2. for each element, the sum of these gradients times (-1)^l;
-/// 3. for each element, two points with the sums of the products of gradients and vectors: xx, yy, zz in the first,
+/// 2. for each element or channel, the sum of these gradients, weighted in a channel, times (-1)^l;
+/// 3. for each element or channel, two points with the sums of the products of gradients and vectors: xx, yy, zz in the first,
 ///    yz, xz, xy in the second.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Gradients {
@@ -49,38 +49,79 @@ impl Gradients {
         let n_of_half = factors.n_of_half();
         for (part, half) in factors.halves.iter().enumerate() {
             let first = first + part * n_of_half;
-            for element in 0..factors.n_elements() {
-                let slots = factors.slots(element);
+            for kind in 0..factors.n_kinds() {
+                let slots = factors.slots(kind);
                 let vectors = &half.vectors[slots.clone()];
                 for m in 0..size {
                     let harmonics = &half.harmonics_of(l * l + m)[slots.clone()];
-                    for (index, kind) in kinds.iter().enumerate() {
+                    for (index, own) in kinds.iter().enumerate() {
                         let points = &mut self.gradients[index * self.len + first * size..][..n_of_half * size];
-                        let radial = &half.radial_of(kind.n)[slots.clone()];
-                        let mut sums = [Quad::ZERO; 3];
-                        let mut products = [Quad::ZERO; 6];
-                        let of_slots = points[slots.start * size..slots.end * size].chunks_exact_mut(size);
+                        let radial = &half.radial_of(own.n)[slots.clone()];
+                        let (of_slots, of_sets) = points.split_at_mut(factors.n_neighbours() * size);
+                        let of_slots = &mut of_slots[slots.start * size..slots.end * size];
                         let factors_of_slots = radial.iter().zip(harmonics).zip(vectors);
-                        for (point, (([value, slope], harmonics), vectors)) in of_slots.zip(factors_of_slots) {
+                        let mut sums = Sums::default();
+                        for (point, (([value, slope], harmonics), vectors)) in
+                            of_slots.chunks_exact_mut(size).zip(factors_of_slots)
+                        {
                             let along = slope.times(harmonics[3]);
                             let mut gradient = [Quad::ZERO; 3];
                             for c in 0..3 {
                                 gradient[c] = value.times(harmonics[c]).plus_product::<A>(along, vectors[c]);
-                                sums[c] = sums[c].plus(gradient[c]);
                             }
                             point[m] = gradient;
-                            for (c, [a, b]) in VOIGT.into_iter().enumerate() {
-                                products[c] = products[c].plus_product::<A>(gradient[a], vectors[b]);
-                            }
+                            sums.add::<A>(gradient, vectors);
                         }
-                        let [xx, yy, zz, yz, xz, xy] = products;
-                        let [diagonal, other] = factors.moments(element, 0);
-                        points[factors.own(element, 0) * size + m] = sums.map(|sum| sum.scaled(parity));
-                        points[diagonal * size + m] = [xx, yy, zz];
-                        points[other * size + m] = [yz, xz, xy];
+                        if !factors.has_channels {
+                            sums.write(of_sets, [kind, factors.n_sets()], [m, size], parity);
+                            continue;
+                        }
+                        for channel in 0..factors.n_sets() {
+                            let mut sums = Sums::default();
+                            let weights = half.weights_of(channel);
+                            for ((point, weight), vectors) in of_slots.chunks_exact(size).zip(weights).zip(vectors) {
+                                sums.add::<A>(point[m].map(|number| number.times(*weight)), vectors);
+                            }
+                            sums.write(of_sets, [channel, factors.n_sets()], [m, size], parity);
+                        }
                     }
                 }
             }
         }
+    }
+}
+
+/// Sums over neighbours of gradients, and of their products with the vectors to the neighbours.
+struct Sums {
+    gradients: [Quad; 3],
+    products: [Quad; 6],
+}
+
+impl Default for Sums {
+    #[inline(always)]
+    fn default() -> Self {
+        Self { gradients: [Quad::ZERO; 3], products: [Quad::ZERO; 6] }
+    }
+}
+
+impl Sums {
+    #[inline(always)]
+    fn add<A: Arithmetic>(&mut self, gradient: [Quad; 3], vectors: &[Quad; 3]) {
+        for c in 0..3 {
+            self.gradients[c] = self.gradients[c].plus(gradient[c]);
+        }
+        for (c, [a, b]) in VOIGT.into_iter().enumerate() {
+            self.products[c] = self.products[c].plus_product::<A>(gradient[a], vectors[b]);
+        }
+    }
+
+    /// Writes the sums of one set, and one m, to the points that follow those of the neighbours.
+    #[inline(always)]
+    fn write(self, points: &mut [[Quad; 3]], [set, n_sets]: [usize; 2], [m, size]: [usize; 2], parity: f64) {
+        let [xx, yy, zz, yz, xz, xy] = self.products;
+        let moments = n_sets + 2 * set;
+        points[set * size + m] = self.gradients.map(|sum| sum.scaled(parity));
+        points[moments * size + m] = [xx, yy, zz];
+        points[(moments + 1) * size + m] = [yz, xz, xy];
     }
 }

@@ -14,9 +14,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
-use crate::arithmetic::{Arithmetic, Kernel, Lanes, Number, Pack, QUAD, Row, WIDTH, transpose};
-use crate::basis::{Basis, Coupling, Function, Label};
-use crate::evaluate::{Combinations, Evaluator, Tables, couple, multiply};
+use crate::arithmetic::{Arithmetic, Kernel, LANES, Lanes, Number, Pack, QUAD, Row, WIDTH, transpose};
+use crate::basis::{Basis, Channels, Coupling, Function, Label};
+use crate::evaluate::{Combinations, Evaluator, LaneWeights, Tables, couple, multiply};
 
 /// Number of atoms in a chunk. A chunk holds the first tile of each of its atoms, then the second tile of each, ….
 pub(crate) const CHUNK: usize = 64;
@@ -24,7 +24,7 @@ pub(crate) const CHUNK: usize = 64;
 /// The layout of the derivatives, and the products of sums that they are computed from.
 #[derive(Debug, Clone)]
 pub(crate) struct Jacobian {
-    /// For each l, the tiles of the matrix of couplings.
+    /// For each l, the tiles of the matrix of couplings; with channels, those of each channel after one another.
     pub(crate) tiles: Vec<Vec<Tile>>,
     /// Number of rows of all tiles of one atom, at least 1.
     pub(crate) len: usize,
@@ -50,6 +50,8 @@ pub(crate) struct Tile {
     pub(crate) column: usize,
     /// Number of rows of the tiles before this one, those of smaller l included.
     start: usize,
+    /// The channel whose functions alone need the columns; `None` without channels.
+    channel: Option<usize>,
 }
 
 /// The labels with the same n and l, which differ in the element of the neighbours.
@@ -63,7 +65,7 @@ pub(crate) struct Kind {
 /// The functions that have one label as a factor.
 #[derive(Debug, Clone)]
 pub(crate) struct Block {
-    /// Element of the neighbours.
+    /// Element of the neighbours, or channel.
     pub(crate) element: usize,
     /// For each of the first columns of the matrix, the function, and the constant that multiplies the coupling in its
     /// derivative.
@@ -83,6 +85,8 @@ pub(crate) struct Source {
 #[derive(Debug, Clone)]
 struct Single {
     sums: Range<usize>,
+    /// Element of the neighbours, or channel.
+    set: usize,
     /// For each row of the column, its place among the numbers of one atom.
     places: Vec<usize>,
 }
@@ -91,6 +95,8 @@ struct Single {
 #[derive(Debug, Clone)]
 struct Pair {
     factors: [Range<usize>; 2],
+    /// Element of the neighbours of the first factor, or channel of both.
+    set: usize,
     /// For each l, the index of its combinations.
     couplings: Vec<usize>,
     /// For each row, of the first coupling, of the second, …, its place among the numbers of one atom.
@@ -104,7 +110,11 @@ pub(crate) struct Couplings {
     packs: Vec<Pack>,
     products: Vec<Pack>,
     coupled: Vec<Pack>,
+    weights: LaneWeights,
 }
+
+/// A matrix of couplings: its l, and with channels the channel, whose functions need no other couplings.
+type Matrix = (usize, Option<usize>);
 
 /// The functions of one column: for n and element of the remaining factor, the index of the function, and the constant
 /// that multiplies the coupling in its derivative.
@@ -113,10 +123,11 @@ type Functions = BTreeMap<[usize; 2], (usize, f64)>;
 impl Jacobian {
     pub(crate) fn new(basis: &Basis, tables: &Tables) -> Self {
         // Maps sorted by key, so that the order of sums is the same in every run.
-        let mut by_l: BTreeMap<usize, BTreeMap<Vec<Label>, Functions>> = BTreeMap::new();
+        let mut matrices: BTreeMap<Matrix, BTreeMap<Vec<Label>, Functions>> = BTreeMap::new();
         for (index, function) in basis.functions.iter().enumerate() {
             for (label, others, factor) in derivatives(function) {
-                let columns = by_l.entry(label.l).or_default().entry(others).or_default();
+                let matrix = (label.l, basis.channels.as_ref().map(|_| label.element));
+                let columns = matrices.entry(matrix).or_default().entry(others).or_default();
                 columns.insert([label.n, label.element], (index, factor));
             }
         }
@@ -132,15 +143,20 @@ impl Jacobian {
             combinations: Vec::new(),
         };
         let mut pairs = BTreeMap::new();
-        for (l, columns) in by_l {
+        for (matrix @ (l, _), columns) in matrices {
             let mut columns: Vec<_> = columns.into_iter().collect();
             columns.sort_by_key(|(_, functions)| std::cmp::Reverse(functions.keys().last().map(|&[n, _]| n)));
-            jacobian.add_tiles(l, columns.len());
+            let first_tile = jacobian.tiles[l].len();
+            jacobian.add_tiles(matrix, columns.len());
             jacobian.add_kinds(l, &columns);
             for (column, (others, _)) in columns.into_iter().enumerate() {
-                let places = (0..2 * l + 1).map(|row| jacobian.place(l, row, column)).collect();
+                let tile = &jacobian.tiles[l][first_tile + column / (WIDTH * QUAD)];
+                let places = (0..2 * l + 1).map(|row| tile.place(row, column)).collect();
                 match *others {
-                    [other] => jacobian.singles.push(Single { sums: tables.sums.place(other), places }),
+                    [other] => {
+                        let sums = tables.sums.place(other);
+                        jacobian.singles.push(Single { sums, set: other.element, places });
+                    }
                     [a, b] => pairs.entry([a, b]).or_insert_with(Vec::new).push((l, places)),
                     _ => unreachable!("functions have two or three factors"),
                 }
@@ -149,7 +165,7 @@ impl Jacobian {
         let mut known = HashMap::new();
         for ([a, b], couplings) in pairs {
             let factors = [a, b].map(|label| tables.sums.place(label));
-            let mut pair = Pair { factors, couplings: Vec::new(), places: Vec::new() };
+            let mut pair = Pair { factors, set: a.element, couplings: Vec::new(), places: Vec::new() };
             for (l, places) in couplings {
                 let key = [a.l, b.l, l];
                 pair.places.extend(places);
@@ -163,23 +179,23 @@ impl Jacobian {
         let blocks = || jacobian.kinds.iter().flat_map(|kind| &kind.blocks);
         let n_functions = basis.functions.len();
         let of_element = |element| Source::of(n_functions, blocks().filter(move |block| block.element == element));
-        jacobian.sources_of_element = (0..basis.elements.len()).map(of_element).collect();
+        jacobian.sources_of_element = (0..basis.n_sets()).map(of_element).collect();
         jacobian.sources = Source::of(n_functions, blocks());
         // `par_chunks_mut` needs chunks of at least one row.
         jacobian.len = jacobian.len.max(1);
         jacobian
     }
 
-    /// Adds the tiles of the matrix of one l.
-    fn add_tiles(&mut self, l: usize, n_columns: usize) {
+    /// Adds the tiles of one matrix.
+    fn add_tiles(&mut self, (l, channel): Matrix, n_columns: usize) {
         for column in (0..n_columns.div_ceil(QUAD)).step_by(WIDTH) {
-            let tile = Tile { size: 2 * l + 1, column, start: self.len };
+            let tile = Tile { size: 2 * l + 1, column, start: self.len, channel };
             self.len += tile.size;
             self.tiles[l].push(tile);
         }
     }
 
-    /// Adds the labels of one l, each with the functions of its columns.
+    /// Adds the labels of one matrix, each with the functions of its columns.
     fn add_kinds(&mut self, l: usize, columns: &[(Vec<Label>, Functions)]) {
         let labels: BTreeSet<_> = columns.iter().flat_map(|(_, functions)| functions.keys().copied()).collect();
         for [n, element] in labels {
@@ -187,17 +203,11 @@ impl Jacobian {
                 columns.iter().map_while(|(_, of_column)| of_column.get(&[n, element]).copied()).collect();
             let block = Block { element, start: self.width, functions };
             self.width += block.width();
-            match self.kinds.last_mut() {
-                Some(kind) if [kind.n, kind.l] == [n, l] => kind.blocks.push(block),
-                _ => self.kinds.push(Kind { n, l, blocks: vec![block] }),
+            match self.kinds.iter_mut().find(|kind| [kind.n, kind.l] == [n, l]) {
+                Some(kind) => kind.blocks.push(block),
+                None => self.kinds.push(Kind { n, l, blocks: vec![block] }),
             }
         }
-    }
-
-    /// The place of an entry of the matrix of one l among the numbers of one atom.
-    fn place(&self, l: usize, row: usize, column: usize) -> usize {
-        let tile = &self.tiles[l][column / (WIDTH * QUAD)];
-        (tile.start + row) * WIDTH * QUAD + column % (WIDTH * QUAD)
     }
 
     /// Number of rows that the derivatives of some atoms take, in whole chunks.
@@ -212,13 +222,14 @@ impl Jacobian {
     }
 
     /// A workspace for one thread.
-    pub(crate) fn memory(&self) -> Couplings {
+    pub(crate) fn memory(&self, basis: &Basis) -> Couplings {
         let products = |pair: &Pair| pair.factors[0].len() * pair.factors[1].len();
         let packs = |n: usize| vec![Pack::ZERO; n];
         Couplings {
             packs: packs(self.len * WIDTH * QUAD),
             products: packs(self.pairs.iter().map(products).max().unwrap_or(0)),
             coupled: packs(self.pairs.iter().map(|pair| pair.places.len()).max().unwrap_or(0)),
+            weights: LaneWeights::new(basis),
         }
     }
 }
@@ -228,6 +239,16 @@ impl Tile {
     #[inline(always)]
     pub(crate) fn first_row(&self) -> usize {
         self.start * CHUNK
+    }
+
+    /// The place of an entry of the matrix, in a column of this tile, among the numbers of one atom.
+    fn place(&self, row: usize, column: usize) -> usize {
+        (self.start + row) * WIDTH * QUAD + column % (WIDTH * QUAD)
+    }
+
+    /// Whether a block has columns in this tile.
+    pub(crate) fn serves(&self, block: &Block) -> bool {
+        self.column < block.width() && self.channel.is_none_or(|channel| channel == block.element)
     }
 }
 
@@ -274,23 +295,27 @@ fn derivatives(function: &Function) -> impl Iterator<Item = (Label, Vec<Label>, 
 }
 
 impl Evaluator {
-    /// Computes the derivatives of all functions by the sums, for one centre per lane.
+    /// Computes the derivatives of all functions by the sums, for one centre per lane, given the elements of the
+    /// centres and their sums.
     ///
     /// `places` has the index in the chunk of the atom in each lane; lanes without an atom are left out.
     pub(crate) fn differentiate_by_sums(
         &self,
         jacobian: &Jacobian,
-        sums: &mut [Pack],
+        (elements, sums): (&[usize; LANES], &mut [Pack]),
         memory: &mut Couplings,
         places: &[usize],
         chunk: &mut [Row],
     ) {
-        self.instructions.run(BySums { jacobian, sums, memory, places, chunk });
+        let channels = self.basis.channels.as_ref();
+        self.instructions.run(BySums { channels, jacobian, elements, sums, memory, places, chunk });
     }
 }
 
 struct BySums<'a> {
+    channels: Option<&'a Channels>,
     jacobian: &'a Jacobian,
+    elements: &'a [usize; LANES],
     sums: &'a mut [Pack],
     memory: &'a mut Couplings,
     places: &'a [usize],
@@ -300,22 +325,27 @@ struct BySums<'a> {
 impl Kernel for BySums<'_> {
     #[inline(always)]
     fn run<A: Arithmetic>(self) {
-        let Self { jacobian, sums, memory, places, chunk } = self;
+        let Self { channels, jacobian, elements, sums, memory, places, chunk } = self;
+        if let Some(channels) = channels {
+            memory.weights.load_centres::<A>(channels, elements);
+        }
+        let of_centres = &*Lanes::<A>::of(&mut memory.weights.centres);
         let sums = &*Lanes::<A>::of(sums);
         let out = Lanes::<A>::of(&mut memory.packs);
         let products = Lanes::<A>::of(&mut memory.products);
         let coupled = Lanes::<A>::of(&mut memory.coupled);
-        for Single { sums: other, places } in &jacobian.singles {
+        for Single { sums: other, set, places } in &jacobian.singles {
             for (q, (sum, &place)) in sums[other.clone()].iter().zip(places).enumerate() {
                 // For m > 0 the products with m and -m are equal, and the scalar product has both.
-                out[place] = sum.scaled(if q == 0 { 1.0 } else { 2.0 });
+                let derivative = sum.scaled(if q == 0 { 1.0 } else { 2.0 });
+                out[place] = of_centres.get(*set).map_or(derivative, |weight| *weight * derivative);
             }
         }
-        for Pair { factors: [a, b], couplings, places } in &jacobian.pairs {
+        for Pair { factors: [a, b], set, couplings, places } in &jacobian.pairs {
             multiply(&sums[a.clone()], &sums[b.clone()], products);
             couple(&jacobian.combinations, couplings, products, coupled);
             for (number, &place) in coupled.iter().zip(places) {
-                out[place] = *number;
+                out[place] = of_centres.get(*set).map_or(*number, |weight| *weight * *number);
             }
         }
         for tile in jacobian.tiles.iter().flatten() {

@@ -10,6 +10,7 @@ mod gradients;
 mod jacobian;
 mod one_particle;
 
-pub(crate) use contraction::{Plan, Term};
+pub(crate) use contraction::{Plan, Sum, Term};
 pub(crate) use force_rows::{Batch, ForceRows, Memory, target};
 pub(crate) use jacobian::{CHUNK, Couplings, Jacobian};
+pub(crate) use one_particle::OneParticle;

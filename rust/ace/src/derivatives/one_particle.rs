@@ -6,8 +6,8 @@
 use std::ops::Range;
 
 use crate::arithmetic::{Arithmetic, Dual, Kernel, LANES, Lanes, Number, Pack, QUAD, Quad};
-use crate::basis::{Basis, n_harmonics};
-use crate::evaluate::{Evaluator, Slot, by_parity};
+use crate::basis::{Basis, Channels, Distances, n_harmonics};
+use crate::evaluate::{Evaluator, LaneWeights, Neighbourhoods, Slot, by_parity};
 use crate::geometry::VOIGT;
 
 /// Number of quads in a pack. Sums over neighbours are taken for one quad at a time, so that they fit the registers.
@@ -26,6 +26,19 @@ pub(crate) struct Half {
     pub(crate) vectors: Vec<[Quad; 3]>,
     /// For each neighbour, the products of the components of its vector: xx, yy, zz, yz, xz, xy.
     products: Vec<[Quad; 6]>,
+    weights: PairWeights,
+}
+
+/// The factors of each channel at the neighbours; empty without channels. V are weights of centres, W of neighbours,
+/// i is the centre and j the neighbour.
+#[derive(Debug, Clone, Default)]
+struct PairWeights {
+    /// For each channel and neighbour, W(j).
+    neighbours: Vec<Quad>,
+    /// For each channel and neighbour, half of V(i) W(j) + V(j) W(i).
+    pair: Vec<Quad>,
+    /// For each set of radial sums and neighbour, V(i) W(j)^p + V(j) W(i)^p.
+    radial: Vec<Quad>,
 }
 
 impl Half {
@@ -36,6 +49,16 @@ impl Half {
         self.harmonics.resize(n * n_harmonics, [Quad::ZERO; 4]);
         self.vectors.resize(n, [Quad::ZERO; 3]);
         self.products.resize(n, [Quad::ZERO; 6]);
+        if let Some(channels) = &basis.channels {
+            self.weights.neighbours.resize(n * channels.count, Quad::ZERO);
+            self.weights.pair.resize(n * channels.count, Quad::ZERO);
+            self.weights.radial.resize(n * channels.n_radial_sets(), Quad::ZERO);
+        }
+    }
+
+    /// The weights of all neighbours in one channel.
+    pub(crate) fn weights_of(&self, channel: usize) -> &[Quad] {
+        &self.weights.neighbours[channel * self.vectors.len()..][..self.vectors.len()]
     }
 
     /// R_n and R'_n / r at all neighbours.
@@ -52,20 +75,25 @@ impl Half {
 /// The gradients at the neighbours of one centre per lane, and their sums.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct OneParticle {
-    /// For each element, the end of the range of its neighbours.
+    /// For each kind, the end of the range of its neighbours.
     ends: Vec<usize>,
-    /// For x, y and z, for each element of neighbours and n, the pull of P_n.
+    /// Number of sets of one-particle sums.
+    n_sets: usize,
+    pub(crate) has_channels: bool,
+    /// For x, y and z, for each element of neighbours or channel and each n, the pull of P_n.
     pub(crate) pair_pulls: [Vec<Pack>; 3],
-    /// For xx, yy, zz, yz, xz and xy, for each element of neighbours and n, the moment of P_n.
+    /// For xx, yy, zz, yz, xz and xy, for each element of neighbours or channel and each n, the moment of P_n.
     pub(crate) pair_moments: [Vec<Pack>; 6],
-    /// For x, y and z, for each element of neighbours and k, the pull of R_k; odd k come first.
+    /// For x, y and z, for each set of radial sums and k, the pull of R_k; odd k come first.
     pub(crate) radial_pulls: [Vec<Pack>; 3],
-    /// For xx, yy, zz, yz, xz and xy, for each element of neighbours and k, the moment of R_k; odd k come first.
+    /// For xx, yy, zz, yz, xz and xy, for each set of radial sums and k, the moment of R_k; odd k come first.
     pub(crate) radial_moments: [Vec<Pack>; 6],
     /// The factors for the first four lanes, and for the last four.
     pub(crate) halves: [Half; HALVES],
     values: Vec<Pack>,
     solids: Vec<[Pack; 3]>,
+    /// The weights of the neighbours and of the centres, and these with the two exchanged.
+    weights: [LaneWeights; 2],
 }
 
 impl OneParticle {
@@ -73,18 +101,23 @@ impl OneParticle {
         self.ends.last().copied().unwrap_or(0)
     }
 
-    pub(crate) fn n_elements(&self) -> usize {
+    pub(crate) fn n_sets(&self) -> usize {
+        self.n_sets
+    }
+
+    /// Number of kinds of neighbours, which is that of sets without channels.
+    pub(crate) fn n_kinds(&self) -> usize {
         self.ends.len()
     }
 
-    /// The range of the neighbours of one element.
-    pub(crate) fn slots(&self, element: usize) -> Range<usize> {
-        element.checked_sub(1).map_or(0, |before| self.ends[before])..self.ends[element]
+    /// The range of the neighbours of one kind.
+    pub(crate) fn slots(&self, kind: usize) -> Range<usize> {
+        kind.checked_sub(1).map_or(0, |before| self.ends[before])..self.ends[kind]
     }
 
     /// Number of points of half the lanes; [`Gradients`](super::gradients::Gradients) says what they are.
     pub(crate) fn n_of_half(&self) -> usize {
-        self.n_neighbours() + 3 * self.n_elements()
+        self.n_neighbours() + 3 * self.n_sets()
     }
 
     /// Number of points of all lanes.
@@ -97,80 +130,173 @@ impl OneParticle {
         lane / QUAD * self.n_of_half() + slot
     }
 
-    /// The point with the sum of the gradients over the neighbours of one element.
-    pub(crate) fn own(&self, element: usize, lane: usize) -> usize {
-        self.neighbour(self.n_neighbours() + element, lane)
+    /// The point with the sum of the gradients over the neighbours of one element, or of one channel.
+    pub(crate) fn own(&self, set: usize, lane: usize) -> usize {
+        self.neighbour(self.n_neighbours() + set, lane)
     }
 
-    /// The two points with the moments of the neighbours of one element.
-    pub(crate) fn moments(&self, element: usize, lane: usize) -> [usize; 2] {
-        let first = self.neighbour(self.n_neighbours() + self.n_elements() + 2 * element, lane);
+    /// The two points with the moments of the neighbours of one element, or of one channel.
+    pub(crate) fn moments(&self, set: usize, lane: usize) -> [usize; 2] {
+        let first = self.neighbour(self.n_neighbours() + self.n_sets() + 2 * set, lane);
         [first, first + 1]
     }
 }
 
 impl Evaluator {
-    /// Computes the gradients of the one-particle functions at the neighbours of some centres of one element.
-    pub(crate) fn differentiate_one_particle(&self, centre: usize, slots: &[Vec<Slot>], out: &mut OneParticle) {
-        self.instructions.run(Differentiate { evaluator: self, centre, slots, out });
+    /// Computes the gradients of the one-particle functions at the neighbours of some centres of one kind.
+    pub(crate) fn differentiate_one_particle(
+        &self,
+        centre: usize,
+        neighbourhoods: &Neighbourhoods,
+        out: &mut OneParticle,
+    ) {
+        self.instructions.run(Differentiate { evaluator: self, centre, neighbourhoods, out });
     }
 }
 
 struct Differentiate<'a> {
     evaluator: &'a Evaluator,
     centre: usize,
-    slots: &'a [Vec<Slot>],
+    neighbourhoods: &'a Neighbourhoods,
     out: &'a mut OneParticle,
 }
 
 impl Kernel for Differentiate<'_> {
     #[inline(always)]
     fn run<A: Arithmetic>(self) {
-        let Self { evaluator, centre, slots, out } = self;
-        let Evaluator { basis, tables, .. } = evaluator;
-        let n_elements = basis.elements.len();
-        let mut end = 0;
-        out.ends.clear();
-        out.ends.extend(slots.iter().map(|slots| {
-            end += slots.len();
-            end
-        }));
-        // Old contents are overwritten below.
-        out.halves.iter_mut().for_each(|half| half.resize(end, basis, n_harmonics(tables.sums.lmax)));
-        out.values.resize(n_harmonics(tables.sums.lmax), Pack::ZERO);
-        out.solids.resize(n_harmonics(tables.sums.lmax), [Pack::ZERO; 3]);
-        for sums in out.pair_pulls.iter_mut().chain(&mut out.pair_moments) {
-            sums.resize(n_elements * basis.n_pair, Pack::ZERO);
-        }
-        for sums in out.radial_pulls.iter_mut().chain(&mut out.radial_moments) {
-            sums.resize(n_elements * basis.n_radial, Pack::ZERO);
-        }
+        let Self { evaluator, centre, neighbourhoods, out } = self;
+        let Neighbourhoods { elements, slots } = neighbourhoods;
+        let basis = &evaluator.basis;
+        out.resize(slots, evaluator);
         let mut position = 0;
         for (element, slots) in slots.iter().enumerate() {
             for slot in slots {
-                evaluator.differentiate_factors::<A>([centre, element], slot, position, out);
+                if let Some(channels) = &basis.channels {
+                    let distances = channels.distances::<A>(elements, &slot.elements);
+                    evaluator.differentiate_factors::<A>(&distances, slot, position, out);
+                    out.weigh::<A>(channels, [elements, &slot.elements], position);
+                } else {
+                    let pair = basis.pair(centre, element);
+                    evaluator.differentiate_factors::<A>(pair, slot, position, out);
+                }
                 position += 1;
             }
         }
-        let OneParticle { ends, halves, pair_pulls, pair_moments, radial_pulls, radial_moments, .. } = out;
+        if basis.channels.is_some() {
+            out.sum_channels::<A>(basis);
+        } else {
+            out.sum_elements::<A>(basis);
+        }
+    }
+}
+
+impl OneParticle {
+    /// Makes room for the neighbours; old contents are overwritten later.
+    fn resize(&mut self, slots: &[Vec<Slot>], evaluator: &Evaluator) {
+        let Evaluator { basis, tables, .. } = evaluator;
+        let mut end = 0;
+        self.ends.clear();
+        self.ends.extend(slots.iter().map(|slots| {
+            end += slots.len();
+            end
+        }));
+        (self.n_sets, self.has_channels) = (basis.n_sets(), basis.channels.is_some());
+        self.halves.iter_mut().for_each(|half| half.resize(end, basis, n_harmonics(tables.sums.lmax)));
+        self.values.resize(n_harmonics(tables.sums.lmax), Pack::ZERO);
+        self.solids.resize(n_harmonics(tables.sums.lmax), [Pack::ZERO; 3]);
+        for sums in self.pair_pulls.iter_mut().chain(&mut self.pair_moments) {
+            sums.resize(basis.n_sets() * basis.n_pair, Pack::ZERO);
+        }
+        for sums in self.radial_pulls.iter_mut().chain(&mut self.radial_moments) {
+            sums.resize(basis.n_radial_sets() * basis.n_radial, Pack::ZERO);
+        }
+        if basis.channels.is_some() && self.weights[0].powers.is_empty() {
+            self.weights = [LaneWeights::new(basis), LaneWeights::new(basis)];
+        }
+    }
+
+    /// Computes the weights of one neighbour per lane, given the elements of the centres and of the neighbours.
+    #[inline(always)]
+    fn weigh<A: Arithmetic>(&mut self, channels: &Channels, elements: [&[usize; LANES]; 2], position: usize) {
+        let n_neighbours = self.n_neighbours();
+        let [centre, neighbour] = elements;
+        for (weights, [own, other]) in self.weights.iter_mut().zip([[centre, neighbour], [neighbour, centre]]) {
+            weights.load_centres::<A>(channels, own);
+            weights.load_neighbours::<A>(channels, other);
+        }
+        let [there, back] = &mut self.weights;
+        for k in 0..there.powers.len() {
+            let (order, channel) = (1 + k / channels.count, k % channels.count);
+            let [first, second] = [&mut *there, &mut *back]
+                .map(|weights| Lanes::<A>::from(weights.centres[channel]) * Lanes::<A>::from(weights.powers[k]));
+            let both = first + second;
+            for (part, half) in self.halves.iter_mut().enumerate() {
+                let weights = &mut half.weights;
+                if order == 1 {
+                    weights.neighbours[channel * n_neighbours + position] = there.powers[k].part(part);
+                    weights.pair[channel * n_neighbours + position] = both.scaled(0.5).0.part(part);
+                } else {
+                    weights.radial[(k - channels.count) * n_neighbours + position] = both.0.part(part);
+                }
+            }
+        }
+    }
+
+    /// Sums pulls and moments over the neighbours of each element.
+    #[inline(always)]
+    fn sum_elements<A: Arithmetic>(&mut self, basis: &Basis) {
+        let Self { ends, halves, pair_pulls, pair_moments, radial_pulls, radial_moments, .. } = self;
         let mut start = 0;
         for (element, &end) in ends.iter().enumerate() {
             for (part, Half { pair, radial, vectors, products, .. }) in halves.iter().enumerate() {
                 let n_neighbours = vectors.len();
                 let (vectors, products) = (&vectors[start..end], &products[start..end]);
                 for n in 0..basis.n_pair {
-                    let slopes = pair[n * n_neighbours..][start..end].iter();
+                    let slopes = pair[n * n_neighbours..][start..end].iter().copied();
                     let sums = sum_products::<A>(slopes, vectors, products);
                     set_parts(element * basis.n_pair + n, part, sums, pair_pulls, pair_moments);
                 }
                 for n in 0..basis.n_radial {
-                    let slopes = radial[n * n_neighbours..][start..end].iter().map(|[_, slope]| slope);
+                    let slopes = radial[n * n_neighbours..][start..end].iter().map(|[_, slope]| *slope);
                     let sums = sum_products::<A>(slopes, vectors, products);
                     let place = element * basis.n_radial + by_parity(n + 1, basis.n_radial);
                     set_parts(place, part, sums, radial_pulls, radial_moments);
                 }
             }
             start = end;
+        }
+    }
+
+    /// Sums pulls and moments over all neighbours, times the weights of each channel or set of radial sums.
+    #[inline(always)]
+    fn sum_channels<A: Arithmetic>(&mut self, basis: &Basis) {
+        let Self { halves, pair_pulls, pair_moments, radial_pulls, radial_moments, .. } = self;
+        for (part, half) in halves.iter().enumerate() {
+            let Half { pair, radial, vectors, products, weights, .. } = half;
+            if vectors.is_empty() {
+                for packs in pair_pulls.iter_mut().chain(radial_pulls.iter_mut()) {
+                    packs.fill(Pack::ZERO);
+                }
+                for packs in pair_moments.iter_mut().chain(radial_moments.iter_mut()) {
+                    packs.fill(Pack::ZERO);
+                }
+                continue;
+            }
+            for (channel, weights) in weights.pair.chunks_exact(vectors.len()).enumerate() {
+                for (n, slopes) in pair.chunks_exact(vectors.len()).take(basis.n_pair).enumerate() {
+                    let slopes = slopes.iter().zip(weights).map(|(slope, weight)| slope.times(*weight));
+                    let sums = sum_products::<A>(slopes, vectors, products);
+                    set_parts(channel * basis.n_pair + n, part, sums, pair_pulls, pair_moments);
+                }
+            }
+            for (set, weights) in weights.radial.chunks_exact(vectors.len()).enumerate() {
+                for (n, slopes) in radial.chunks_exact(vectors.len()).take(basis.n_radial).enumerate() {
+                    let slopes = slopes.iter().zip(weights).map(|([_, slope], weight)| slope.times(*weight));
+                    let sums = sum_products::<A>(slopes, vectors, products);
+                    let place = set * basis.n_radial + by_parity(n + 1, basis.n_radial);
+                    set_parts(place, part, sums, radial_pulls, radial_moments);
+                }
+            }
         }
     }
 }
@@ -180,14 +306,13 @@ impl Evaluator {
     #[inline(always)]
     fn differentiate_factors<A: Arithmetic>(
         &self,
-        [centre, element]: [usize; 2],
+        distances: &impl Distances<A>,
         slot: &Slot,
         position: usize,
         out: &mut OneParticle,
     ) {
         let n_neighbours = out.n_neighbours();
         let Self { basis, .. } = self;
-        let pair = basis.pair(centre, element);
         let (r, inverse_r, u) = slot.polar::<A>();
         let vector = slot.vector.map(Lanes::<A>::from);
         let distance = Dual::variable(r);
@@ -203,13 +328,13 @@ impl Evaluator {
         }
 
         let inverse = Dual { value: inverse_r, slope: (inverse_r * inverse_r).scaled(-1.0) };
-        for (n, term) in pair.radial.terms(distance, inverse, present).enumerate() {
+        for (n, term) in distances.pair_terms(distance, inverse, present).enumerate() {
             let slope = term.slope * inverse_r;
             for (part, half) in out.halves.iter_mut().enumerate() {
                 half.pair[n * n_neighbours + position] = slope.0.part(part);
             }
         }
-        let terms = basis.envelope.terms(pair.coordinate.evaluate(distance), present);
+        let terms = basis.envelope.terms(distances.coordinate(distance), present);
         for (n, term) in terms.enumerate() {
             let slope = term.slope * inverse_r;
             for (part, half) in out.halves.iter_mut().enumerate() {
@@ -236,8 +361,8 @@ impl Evaluator {
 
 /// The pull and the moment of one function, from its slope over the distance.
 #[inline(always)]
-fn sum_products<'a, A: Arithmetic>(
-    slopes: impl Iterator<Item = &'a Quad>,
+fn sum_products<A: Arithmetic>(
+    slopes: impl Iterator<Item = Quad>,
     vectors: &[[Quad; 3]],
     products: &[[Quad; 6]],
 ) -> ([Quad; 3], [Quad; 6]) {
@@ -245,10 +370,10 @@ fn sum_products<'a, A: Arithmetic>(
     let mut moments = [Quad::ZERO; 6];
     for ((slope, vectors), products) in slopes.zip(vectors).zip(products) {
         for c in 0..3 {
-            pulls[c] = pulls[c].plus_product::<A>(*slope, vectors[c]);
+            pulls[c] = pulls[c].plus_product::<A>(slope, vectors[c]);
         }
         for c in 0..6 {
-            moments[c] = moments[c].plus_product::<A>(*slope, products[c]);
+            moments[c] = moments[c].plus_product::<A>(slope, products[c]);
         }
     }
     (pulls, moments)

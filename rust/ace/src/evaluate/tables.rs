@@ -14,12 +14,12 @@ pub(crate) struct Tables {
     pub(crate) self_parts: SelfParts,
 }
 
-/// The layout of the one-particle sums A_znlm: element after element, each with its shells.
+/// The layout of the one-particle sums A_znlm: element after element, or channel after channel, each with its shells.
 #[derive(Debug, Clone)]
 pub(crate) struct Sums {
     pub(crate) lmax: usize,
     pub(crate) shells: Vec<Shell>,
-    /// Number of sums of one element.
+    /// Number of sums of one element or channel.
     pub(crate) len: usize,
 }
 
@@ -122,7 +122,7 @@ impl Sums {
         Self { lmax: labels().map(|label| label.l).max().unwrap_or(0), shells, len }
     }
 
-    /// The range of the sums over neighbours of one element.
+    /// The range of the sums over neighbours of one element, or of one channel.
     pub(crate) fn of_element(&self, element: usize) -> Range<usize> {
         element * self.len..(element + 1) * self.len
     }
@@ -206,9 +206,9 @@ impl Combinations {
 impl SelfParts {
     fn push(&mut self, function: &Function, n_radial: usize) {
         let start = self.coefficients.len();
-        let first = function.self_part.as_ref().map_or(0, |(element, expansion)| {
+        let first = function.self_part.as_ref().map_or(0, |(set, expansion)| {
             self.coefficients.extend(&expansion.coefficients);
-            element * n_radial + by_parity(expansion.first, n_radial)
+            set * n_radial + by_parity(expansion.first, n_radial)
         });
         self.functions.push((first, start..self.coefficients.len()));
     }

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::channels::LaneWeights;
 use super::tables::{Combinations, Double, SelfParts, Tables, Triples};
 use crate::arithmetic::{Arithmetic, Instructions, Kernel, LANES, Lanes, Number, Pack};
 use crate::basis::{Basis, Harmonics, n_harmonics};
@@ -25,12 +26,24 @@ pub(crate) struct Slot {
     pub(crate) present: Pack,
     /// The index of the neighbour in each lane.
     pub(crate) atoms: [usize; LANES],
+    /// Its element, an index among the elements of the basis.
+    pub(crate) elements: [usize; LANES],
+}
+
+/// The centres in the lanes, and their neighbours.
+#[derive(Debug, Clone)]
+pub(crate) struct Neighbourhoods {
+    /// The element of the centre in each lane, an index among the elements of the basis.
+    pub(crate) elements: [usize; LANES],
+    /// For each kind, the neighbours of that kind.
+    pub(crate) slots: Vec<Vec<Slot>>,
 }
 
 impl Slot {
     /// No neighbour in any lane; the vectors are as long as the cutoff.
     pub(crate) fn absent(cutoff: f64) -> Self {
-        Self { vector: [Pack([cutoff; LANES]), Pack::ZERO, Pack::ZERO], present: Pack::ZERO, atoms: [0; LANES] }
+        let vector = [Pack([cutoff; LANES]), Pack::ZERO, Pack::ZERO];
+        Self { vector, present: Pack::ZERO, atoms: [0; LANES], elements: [0; LANES] }
     }
 
     /// Distance, its reciprocal and direction.
@@ -46,16 +59,19 @@ impl Slot {
 /// Workspace of one thread for values.
 #[derive(Debug, Clone)]
 pub(crate) struct Workspace {
-    /// Result: for each element of neighbours and n, Σ_j P_n.
+    /// Result: for each element of neighbours or channel, and each n, Σ_j P_n.
     pub(crate) pair_sums: Vec<Pack>,
     /// Result: the many-body functions.
     pub(crate) values: Vec<Pack>,
-    harmonics: Vec<Pack>,
-    radial: Vec<Pack>,
-    /// For each element of neighbours, Σ_j R_k for odd k, then for even k.
-    radial_sums: Vec<Pack>,
-    /// Result: for each element of neighbours, Σ_j R_n Y_lm.
+    pub(super) harmonics: Vec<Pack>,
+    pub(super) radial: Vec<Pack>,
+    /// P_n at one neighbour; used with channels only.
+    pub(super) pair: Vec<Pack>,
+    /// For each set, Σ_j R_k for odd k, then for even k.
+    pub(super) radial_sums: Vec<Pack>,
+    /// Result: for each element of neighbours or channel, Σ_j R_n Y_lm.
     pub(crate) sums: Vec<Pack>,
+    pub(super) weights: LaneWeights,
     products: Vec<Pack>,
     coupled: Vec<Pack>,
 }
@@ -68,34 +84,38 @@ impl Evaluator {
 
     pub(crate) fn workspace(&self) -> Workspace {
         let Self { basis, tables, .. } = self;
-        let n_elements = basis.elements.len();
         let packs = |n: usize| vec![Pack::ZERO; n];
         Workspace {
-            pair_sums: packs(n_elements * basis.n_pair),
+            pair_sums: packs(basis.n_sets() * basis.n_pair),
             values: packs(basis.functions.len()),
             harmonics: packs(n_harmonics(tables.sums.lmax)),
             radial: packs(basis.n_radial),
-            radial_sums: packs(n_elements * basis.n_radial),
-            sums: packs(n_elements * tables.sums.len),
+            pair: packs(basis.n_pair),
+            radial_sums: packs(basis.n_radial_sets() * basis.n_radial),
+            sums: packs(basis.n_sets() * tables.sums.len),
+            weights: LaneWeights::new(basis),
             products: packs(tables.triples.most_products()),
             coupled: packs(tables.triples.most_coupled()),
         }
     }
 
-    /// Evaluates all functions for one centre per lane, all of one element.
-    ///
-    /// `slots` has, for each element, the neighbours of that element.
-    pub(crate) fn evaluate(&self, centre: usize, slots: &[Vec<Slot>], workspace: &mut Workspace) {
-        self.instructions.run(Values { evaluator: self, centre, slots, workspace });
+    /// Evaluates all functions for one centre per lane, all of one kind.
+    pub(crate) fn evaluate(&self, centre: usize, neighbourhoods: &Neighbourhoods, workspace: &mut Workspace) {
+        self.instructions.run(Values { evaluator: self, centre, neighbourhoods, workspace });
     }
 
     #[inline(always)]
-    fn evaluate_with<A: Arithmetic>(&self, centre: usize, slots: &[Vec<Slot>], workspace: &mut Workspace) {
+    fn evaluate_with<A: Arithmetic>(&self, centre: usize, neighbourhoods: &Neighbourhoods, workspace: &mut Workspace) {
         for packs in [&mut workspace.pair_sums, &mut workspace.radial_sums, &mut workspace.sums] {
             packs.fill(Pack::ZERO);
         }
-        for (element, slots) in slots.iter().enumerate() {
-            self.sum_over_neighbours::<A>([centre, element], slots, workspace);
+        match &self.basis.channels {
+            Some(channels) => self.sum_over_channels::<A>(channels, neighbourhoods, workspace),
+            None => {
+                for (element, slots) in neighbourhoods.slots.iter().enumerate() {
+                    self.sum_over_neighbours::<A>([centre, element], slots, workspace);
+                }
+            }
         }
         let sums = &*Lanes::<A>::of(&mut workspace.sums);
         let radial_sums = &*Lanes::<A>::of(&mut workspace.radial_sums);
@@ -106,6 +126,9 @@ impl Evaluator {
         couple_two(&self.tables.doubles, sums, of_two);
         couple_three(&self.tables.triples, sums, products, coupled, of_three);
         remove_self_parts(&self.tables.self_parts, radial_sums, values);
+        if let Some(channels) = &self.basis.channels {
+            self.weigh_by_centres::<A>(channels, &neighbourhoods.elements, workspace);
+        }
     }
 
     /// Σ_j of P_n, R_k and R_n Y_lm over the neighbours of one element.
@@ -143,11 +166,17 @@ impl Evaluator {
                 }
             }
         }
-        radial.copy_from_slice(radial_sums);
-        let odd_then_even = radial.iter().step_by(2).chain(radial.iter().skip(1).step_by(2));
-        for (sum, value) in radial_sums.iter_mut().zip(odd_then_even) {
-            *sum = *value;
-        }
+        sort_by_parity(radial_sums, radial);
+    }
+}
+
+/// Puts the radial sums of odd k before those of even k; `memory` is as long.
+#[inline(always)]
+pub(super) fn sort_by_parity<T: Number>(radial_sums: &mut [T], memory: &mut [T]) {
+    memory.copy_from_slice(radial_sums);
+    let odd_then_even = memory.iter().step_by(2).chain(memory.iter().skip(1).step_by(2));
+    for (sum, value) in radial_sums.iter_mut().zip(odd_then_even) {
+        *sum = *value;
     }
 }
 
@@ -249,14 +278,14 @@ pub(crate) fn remove_self_part<T: Number>(
 struct Values<'a> {
     evaluator: &'a Evaluator,
     centre: usize,
-    slots: &'a [Vec<Slot>],
+    neighbourhoods: &'a Neighbourhoods,
     workspace: &'a mut Workspace,
 }
 
 impl Kernel for Values<'_> {
     #[inline(always)]
     fn run<A: Arithmetic>(self) {
-        self.evaluator.evaluate_with::<A>(self.centre, self.slots, self.workspace);
+        self.evaluator.evaluate_with::<A>(self.centre, self.neighbourhoods, self.workspace);
     }
 }
 
@@ -268,13 +297,16 @@ mod tests {
     /// Results with and without fused multiply-add differ by rounding only.
     #[test]
     fn fused_and_separate_arithmetic_agree() {
-        let basis = Basis::new(&Parameters {
-            elements: vec![8, 14],
-            order: 3,
-            totaldegree: vec![10.0; 3],
-            rcut: 5.0,
-            r0: vec![1.3, 1.8, 1.8, 2.4],
-        });
+        let basis = Basis::new(
+            &Parameters {
+                elements: vec![8, 14],
+                order: 3,
+                totaldegree: vec![10.0; 3],
+                rcut: 5.0,
+                r0: vec![1.3, 1.8, 1.8, 2.4],
+            },
+            None,
+        );
         let mut evaluator = Evaluator::new(basis.unwrap());
         let mut workspace = evaluator.workspace();
         let mut slots = vec![Vec::new(); 2];
@@ -282,13 +314,14 @@ mod tests {
             for k in 0..9 {
                 let number = |seed: f64| Pack(std::array::from_fn(|lane| (seed + (3 * k + lane) as f64).sin() * 2.0));
                 let vector = [number(0.1), number(0.7), number(1.9)];
-                slots.push(Slot { vector, present: Pack([1.0; LANES]), atoms: [0; LANES] });
+                slots.push(Slot { vector, present: Pack([1.0; LANES]), atoms: [0; LANES], elements: [0; LANES] });
             }
         }
+        let neighbourhoods = Neighbourhoods { elements: [1; LANES], slots };
         let mut separate = workspace.clone();
-        evaluator.evaluate(1, &slots, &mut workspace);
+        evaluator.evaluate(1, &neighbourhoods, &mut workspace);
         evaluator.instructions = Instructions::Separate;
-        evaluator.evaluate(1, &slots, &mut separate);
+        evaluator.evaluate(1, &neighbourhoods, &mut separate);
         let largest = separate.values.iter().flat_map(|pack| pack.0).fold(0.0, |m: f64, v| m.max(v.abs()));
         for (a, b) in workspace.values.iter().zip(&separate.values) {
             for (a, b) in a.0.iter().zip(b.0) {
