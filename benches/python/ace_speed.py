@@ -7,8 +7,9 @@ Rows of atoms are computed, not means. Whatever is compared is measured in turns
 turns, so that other work on the machine weighs on both sides alike. Derivatives are compared with the rows they belong
 to, on one thread: a design is the values and the gradients of all features, added up to rows of forces and virial; a
 model is energy, forces and virial of one set of weights. Derivatives and SOAP take every 16th structure only, being
-slow. The descriptors differ in length and in what they resolve: this says what a row costs, not what it is worth. Last,
-the force rows of all structures go into a posterior, in a process of its own whose peak memory is told.
+slow. The descriptors differ in length and in what they resolve: this says what a row costs, not what it is worth.
+Species channels are timed beside one element, at 4, 20 and 89 elements in crystals of the same density. Last, the force
+rows of all structures go into a posterior, in a process of its own whose peak memory is told.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from time import perf_counter
 
 import numpy as np
 from ase import Atoms
+from ase.build import bulk
+from ase.data import chemical_symbols as symbols
 from ase.io import read
 
 from mlipselect import ACE, Posterior
@@ -79,6 +82,65 @@ def derivatives(structures: list[Atoms], repeats: int) -> None:
             f"{degree:6} {values:7.2f} µs {design:7.1f} µs {np.median(of_design):7.1f} (best {min(of_design):4.1f})"
             f"{model:7.2f} µs {np.median(of_model):6.2f} (best {min(of_model):.2f})"
         )
+
+
+def mixed_crystals(n_elements: int) -> list[Atoms]:
+    """Make crystals of one density with random elements."""
+    rng = np.random.default_rng(n_elements)
+    numbers = 1 + rng.permutation(89)[:n_elements]
+    structures = []
+    for seed in range(20):
+        atoms = bulk("Cu", cubic=True, a=4.0) * (3, 3, 2)
+        atoms.numbers = rng.choice(numbers, len(atoms))
+        atoms.rattle(0.1, seed=seed)
+        structures.append(atoms)
+    return structures
+
+
+def channels(repeats: int) -> None:
+    """Species channels beside one element and the labelled basis: per atom, and per column over one element's."""
+    pools = {n: mixed_crystals(n) for n in (1, 4, 20, 89)}
+    lengths = 2.4
+    of_one = [symbols[z] for z in sorted(set(pools[1][0].numbers))]
+    print("\nSpecies channels, 1440 atoms, one thread: µs per atom (per column over that of one element)")
+    for degrees in ([10, 7, 4], [12, 12, 12]):
+        one = ACE(of_one, totaldegree=degrees, r0=lengths)
+        sixteen = ACE(species="channels", n_channels=16, totaldegree=degrees, r0=lengths)
+        labelled = ACE([symbols[z] for z in sorted(set(np.concatenate([a.numbers for a in pools[4]]).tolist()))],
+                       max_features=500, r0=lengths)  # fmt: skip
+        works = {
+            "one element": (one, pools[1]),
+            **{f"16 channels, {n} elements": (sixteen, pools[n]) for n in (1, 4, 20, 89)},
+            "labels, 4 elements": (labelled, pools[4]),
+        }
+        for kind, work in (("values", rows_of), ("design", designs_of), ("model", models_of)):
+            turns = [
+                [
+                    seconds(partial(work, ace, structures[:4] if kind == "design" else structures))
+                    for ace, structures in works.values()
+                ]
+                for _ in range(repeats + 1)
+            ][1:]
+            per_column = [
+                [t / ace.n_features for t, (ace, _) in zip(turn, works.values(), strict=True)] for turn in turns
+            ]
+            n_atoms = sum(map(len, pools[1][:4] if kind == "design" else pools[1]))
+            for k, (name, (ace, _)) in enumerate(works.items()):
+                time = 1e6 * float(np.median([turn[k] for turn in turns])) / n_atoms
+                ratio = float(np.median([turn[k] / turn[0] for turn in per_column]))
+                print(f"{kind} {name:26} {ace.n_features:5} features {time:8.2f} ({ratio:.2f})", flush=True)
+
+
+def rows_of(ace: ACE, structures: list[Atoms]) -> None:
+    ace.site_features(structures, 1)
+
+
+def designs_of(ace: ACE, structures: list[Atoms]) -> None:
+    consume(partial(ace.designs, structures, n_threads=1))
+
+
+def models_of(ace: ACE, structures: list[Atoms]) -> None:
+    ace.predictions(structures, np.ones(ace.n_features), 1)
 
 
 def consume(make) -> None:
@@ -150,14 +212,19 @@ def main() -> None:
     parser.add_argument(
         "--every", type=int, default=16, help="derivatives and SOAP take one structure in so many (default: 16)"
     )
+    parser.add_argument("--channels", action="store_true", help="time species channels only")
     parser.add_argument("--accumulate", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.accumulate:
         accumulate(arguments.pool)
         return
+    if arguments.channels:
+        channels(arguments.repeats)
+        return
     structures = read(arguments.pool, ":")
     threads(structures, arguments.repeats)
     derivatives(structures[:: arguments.every], arguments.repeats)
+    channels(arguments.repeats)
     against_soap(structures[:: arguments.every], arguments.repeats)
     subprocess.run([sys.executable, __file__, arguments.pool, "--accumulate"], check=True)
 
