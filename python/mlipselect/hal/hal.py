@@ -53,9 +53,9 @@ MAX_REJECTED = 200
 class Hal:
     r"""Explore with biased dynamics, and take structures that are worth a calculation, `n` without a new fit.
 
-    Iterating over it runs rounds, and gives each `Pick` when it is taken. In a round every walker runs a burst with the
-    posterior as it is, until a frame triggers. Greedy selection picks from the frames that triggered, while the best of
-    them still triggers after each update of the posterior. No calculation is needed in between.
+    Iterating over it runs rounds, and gives each `mlipselect.hal.Pick` when it is taken. In a round every walker runs a
+    burst with the posterior as it is, until a frame triggers. Greedy selection picks from the frames that triggered,
+    while the best of them still triggers after each update of the posterior. No calculation is needed in between.
 
     Parameters
     ----------
