@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 from benches.quality.learners import LEARNERS, Learner
-from benches.quality.methods import WAYS, Describer, picks
+from benches.quality.methods import WAYS, Describer, missing_package, picks
 from benches.quality.systems import System, find_systems, read_system
 from benches.quality.tables import figure, markdown, not_worth_it, write_csv
 
@@ -41,7 +41,7 @@ def measure(
     for number in range(splits):
         split = system.split(number)
         numbers = [n for n in NUMBERS if n < len(split.pool)]
-        describer = Describer(split)
+        describer = Describer(split, kept / "features")
         wanted = {name: picks(WAYS[name], describer, numbers) for name in ways}
         for draw in range(draws):
             order = np.random.default_rng([number, draw]).permutation(len(split.pool))
@@ -112,10 +112,17 @@ def main() -> int:
     for kind in LEARNERS:
         if kind not in learners:
             print(f"{kind.name}: left out, as {kind.package} is not installed", file=sys.stderr)
+    ways = []
+    for name in options.methods:
+        package = missing_package(name)
+        if package is None:
+            ways.append(name)
+        else:
+            print(f"{name}: left out, as {package} is not installed", file=sys.stderr)
     began, found = time.perf_counter(), []
     for system in systems:
         if options.systems is None or system.name in options.systems:
-            found += measure(system, options.splits, options.draws, kept, options.methods, learners)
+            found += measure(system, options.splits, options.draws, kept, ways, learners)
     write_csv(options.output / "quality.csv", found)
     text = markdown(found)
     (options.output / "quality.md").write_text(text)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,9 @@ from mlipselect.features.composition import balance_composition
 
 #: Largest numbers of features: of the default of `select`, and of the default of `fit`.
 MAX_FEATURES = {"short": 500, "long": 1000}
+
+#: Foundation models that bring their weights: the package that has to be installed, and the descriptor.
+FOUNDATION = {"CHGNet": ("chgnet", ms.CHGNet), "SevenNet-0": ("sevenn", ms.SevenNet)}
 
 #: One prior for all weights, with the ridge of the paper.
 PLAIN = {"scale": "none", "ridge": 1e-5}
@@ -29,7 +35,7 @@ class Way:
     Attributes
     ----------
     features : str
-        ``"short"`` or ``"long"``: the ACE that describes structures.
+        ``"short"`` or ``"long"``, the ACE that describes structures, or the name of a foundation model.
     make : callable
         Returns a selector for so many picks.
     nested : bool
@@ -78,20 +84,47 @@ WAYS: dict[str, Way | dict[str, Any]] = {
     "k_medoids": Way("short", ms.KMedoids, nested=False),
     "cur": Way("short", ms.CUR, nested=False),
 }
+for _model in FOUNDATION:
+    WAYS[f"foundation {_model}"] = Way(_model, _bayesian("pool_variance"))
+    WAYS[f"foundation {_model}, energy"] = Way(_model, _bayesian("energy", **PLAIN))
+
+
+def missing_package(name: str) -> str | None:
+    """Return the package that a way needs, if it is not installed."""
+    way = WAYS[name]
+    package, _ = FOUNDATION.get(way.features if isinstance(way, Way) else "", (None, None))
+    return package if package is not None and importlib.util.find_spec(package) is None else None
+
+
+@functools.cache
+def foundation(name: str, folder: Path) -> ms.Cached:
+    """Make the descriptor of a foundation model, which keeps its features in a folder."""
+    return ms.Cached(FOUNDATION[name][1](), folder)
 
 
 class Describer:
-    """The structures of a system and their features, each kind made once."""
+    """The structures of a system and their features, each kind made once.
 
-    def __init__(self, system: System):
-        self.system = system
+    Parameters
+    ----------
+    system : System
+        The structures.
+    folder : path
+        Where features of foundation models are kept.
+    """
+
+    def __init__(self, system: System, folder: Path):
+        self.system, self.folder = system, folder
         self._made: dict[str, tuple[ms.Features, ms.Features]] = {}
 
     def rows(self, kind: str) -> tuple[ms.Features, ms.Features]:
         """Return the features of pool and core, as `select` makes them."""
         if kind not in self._made:
             elements = self.system.elements
-            descriptor = ms.ACE(elements, max_features=MAX_FEATURES[kind])
+            if kind in FOUNDATION:
+                descriptor = foundation(kind, self.folder)
+            else:
+                descriptor = ms.ACE(elements, max_features=MAX_FEATURES[kind])
             composition = elements if len(elements) > 1 else []
             made = tuple(
                 ms.featurize(part, descriptor, composition=composition) for part in (self.system.pool, self.system.core)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -44,7 +45,7 @@ def test_features_are_those_of_mace_one_by_one(model, device, invariants_only, d
 
 
 def test_batches_are_bounded_and_change_nothing(model, monkeypatch):
-    from mlipselect.descriptors import mace
+    from mlipselect.descriptors.mace import descriptor as mace
 
     sizes = []
 
@@ -266,3 +267,15 @@ def test_what_torch_does_not_have_is_refused(model):
     with pytest.raises(ms.InvalidInputError, match="dtype: expected 'float32' or 'float64', got 'float16'"):
         ms.MACE(model, dtype="float16")
     assert ms.MACE(model, dtype=np.float32).dtype == "float32"
+
+
+def test_compiled_models_are_refused_by_name(model, tmp_path):
+    """As mace writes them for LAMMPS: the energy could be had, the layers cannot."""
+    from e3nn.util import jit
+    from mace.calculators import LAMMPS_MACE
+
+    jit.compile(copy.deepcopy(model)).save(str(tmp_path / "compiled.model"))
+    jit.compile(LAMMPS_MACE(copy.deepcopy(model))).save(str(tmp_path / "si-lammps.pt"))
+    for name in ("compiled.model", "si-lammps.pt"):
+        with pytest.raises(ms.InvalidInputError, match=f"{name}: this model was compiled .TorchScript, as for LAMMPS"):
+            ms.MACE(tmp_path / name)

@@ -49,6 +49,7 @@ def test_selection_of_the_silicon_pool_end_to_end(silicon, si_model, tmp_path, c
     pool, core, out = silicon / "surface_pool.xyz", silicon / "core.xyz", tmp_path / "selected.xyz"
     command = ["select", str(pool), "--core", str(core), "--isolated", "config_type=isolated_atom", "-n", "20"]
     command += ["--descriptor", "mace", "--model", str(si_model), "-o", str(out)]
+    command += ["--score", "energy", "--scale", "none", "--ridge", "1e-5"]
     assert main(command) == 0
     assert "selected 20 of 186 candidates, given 489 structures in the core" in capsys.readouterr().out
     record = json.loads(out.with_suffix(".json").read_text())
@@ -100,7 +101,7 @@ def test_shares_of_stores_are_merged(files, si_model, capsys):
     for k in range(2):
         ms.io.write_exact(f"{k}.xyz", ms.read("pool.xyz")[6 * k : 6 * k + 6])
         assert main(["featurize", f"{k}.xyz", *model, "-q", "--store", f"{k}.features"]) == 0
-    select = ["select", "0.features", "1.features", "-n", "4", "-q"]
+    select = ["select", "0.features", "1.features", "-n", "4", "-q", "--score", "energy"]
     for k in (1, 2):
         assert main([*select, "--shard", f"{k}/2", "-o", f"part{k}.xyz"]) == 0
     assert main([*select, "-o", "whole.xyz"]) == 0
