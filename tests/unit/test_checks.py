@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import ase.io
@@ -139,6 +140,53 @@ def test_what_cannot_be_described_is_refused_early_or_passed_over(kind, is_core,
     assert [item.index for item in X.rejected] == [2]
 
 
+@pytest.mark.parametrize("comment", ["usual", "free text"])
+@pytest.mark.parametrize("damage", ["cut", "cut in a line", "cut before the atoms", "junk", "blank"])
+def test_frames_after_a_damaged_one_are_read(tmp_path, damage, comment):
+    ase.io.write(tmp_path / "pool.xyz", sound(6), format="extxyz" if comment == "usual" else "xyz")
+    lines = (tmp_path / "pool.xyz").read_text().splitlines()
+    size = len(lines) // 6
+    blocks = [lines[k * size : (k + 1) * size] for k in range(6)]
+    if damage in ("junk", "blank"):
+        blocks.insert(2, ["Killed by signal 9"] if damage == "junk" else [""])
+    else:
+        del blocks[2][2 if damage == "cut before the atoms" else -1 :]
+        if damage == "cut in a line":
+            blocks[2].append("Cu 0.0 1.")
+            del blocks[2][-2]
+    (tmp_path / "pool.xyz").write_text("".join(line + "\n" for block in blocks for line in block))
+    structures = Structures(str(tmp_path / "pool.xyz"), checks=Checks(skip_bad=True)).survey()
+    assert list(structures.rejected) == [2]
+    told = {"junk": "got 'Killed by signal 9'", "blank": "blank line"}.get(damage, "the frame is cut short")
+    assert told in structures.rejected[2].reason
+    sound_ones = [frame.index for frame in structures.iter_candidates()]
+    assert sound_ones == [index for index in range(len(blocks)) if index != 2]
+    for index in sound_ones:
+        assert ms.read(f"{tmp_path / 'pool.xyz'}@{index}")[0].get_chemical_symbols()
+    with pytest.raises(StructureError, match=told):
+        ms.read(tmp_path / "pool.xyz")
+
+
+def test_a_header_on_the_rest_of_a_line_loses_its_frame_alone(tmp_path):
+    ase.io.write(tmp_path / "pool.xyz", sound(6))
+    lines = (tmp_path / "pool.xyz").read_text().splitlines()
+    size = len(lines) // 6
+    lines[3 * size - 1 : 3 * size + 1] = ["Cu 0.0 0." + lines[3 * size]]
+    (tmp_path / "pool.xyz").write_text("\n".join(lines) + "\n")
+    structures = Structures(str(tmp_path / "pool.xyz"), checks=Checks(skip_bad=True)).survey()
+    assert "the frame is cut short" in structures.rejected[2].reason
+    assert len(structures.candidates) == 4
+
+
+def test_the_rest_that_is_not_read_is_told_on_its_own(tmp_path, caplog):
+    ase.io.write(tmp_path / "pool.xyz", sound(6))
+    data = gzip.compress((tmp_path / "pool.xyz").read_bytes() * 500)
+    (tmp_path / "pool.xyz.gz").write_bytes(data[: len(data) // 2])
+    structures = Structures(str(tmp_path / "pool.xyz.gz"), checks=Checks(skip_bad=True)).survey()
+    assert len(structures.rejected) == 1
+    assert f"not read beyond frame {next(iter(structures.rejected))}" in caplog.messages[0]
+
+
 def test_frames_that_cannot_be_parsed_keep_the_indices_of_the_file(tmp_path):
     ase.io.write(tmp_path / "pool.xyz", sound(6))
     lines = (tmp_path / "pool.xyz").read_text().splitlines()
@@ -150,7 +198,7 @@ def test_frames_that_cannot_be_parsed_keep_the_indices_of_the_file(tmp_path):
     selection = ms.select(path, 4, descriptor=small(), skip_bad=True, output=tmp_path / "out.xyz")
     assert sorted(selection.indices.tolist()) == [0, 2, 3, 4]
     assert [(item.index, item.atoms) for item in selection.rejected] == [(1, None), (5, None)]
-    assert selection.rejected[1].reason.endswith("the file is not read beyond it")
+    assert selection.rejected[1].reason.startswith("the file is truncated")
     assert selection.record()["rejected"][0][:2] == [path, 1]
     assert not (tmp_path / "out.rejected.xyz").exists()
     ms.select(path, 2, descriptor=small(), skip_bad=True, isolated="none")

@@ -69,7 +69,7 @@ FRAME = '2\nLattice="5 0 0 0 5 0 0 0 5" Properties=species:S:1:pos:R:3\nSi 0 0 0
         (FRAME + FRAME.rsplit("1", 1)[0], "bad.xyz, frame 1: the frame cannot be read"),
         (FRAME + "2\n", "bad.xyz, frame 1: the file is truncated: it ends after 0 of the 2 atoms"),
         (FRAME + "two\n", "bad.xyz, frame 1: expected a number of atoms, got 'two'"),
-        (FRAME + "-1\n\n", "bad.xyz, frame 1: expected a number of atoms, got -1"),
+        (FRAME + "-1\n\n", "bad.xyz, frame 1: expected a number of atoms, got '-1'"),
         (FRAME + "\n" + FRAME, "bad.xyz, frame 1: expected a number of atoms, got a blank line with text after it"),
         (FRAME.replace("Si 1", "Qq 1"), "bad.xyz, frame 0: the frame cannot be read: 'Qq' is no chemical element"),
         (FRAME.replace("1 1 1", "1 x 1"), "bad.xyz, frame 0: the frame cannot be read: could not convert"),

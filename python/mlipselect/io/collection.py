@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -26,6 +27,8 @@ from mlipselect.io.raw_frames import FoundFrame, RawFrame, raw_frames
 from mlipselect.io.reading import Reading
 from mlipselect.io.sources import Source, as_paths, find_sources
 from mlipselect.progress import progress_bar
+
+_LOGGER = logging.getLogger("mlipselect")
 
 StructuresLike: TypeAlias = "PathLike | Iterable[PathLike] | Atoms | Iterable[Atoms | Frame]"
 """A file, several files, or structures in memory."""
@@ -175,8 +178,9 @@ class Structures:
             yield from raw_frames(source, self.reading, wait=True)
         except StructureError as error:
             # Only whoever passes over bad structures goes on without the rest of the file, and has to know.
-            rest = "; the file is not read beyond it" if self.checks is not None and self.checks.skip_bad else ""
-            yield StructureError(error.problem + rest, error.index, error.source)
+            if error.index is not None and self.checks is not None and self.checks.skip_bad and not self.is_surveyed:
+                _LOGGER.warning("%s: the file is not read beyond frame %d: %s", source.name, error.index, error.problem)
+            yield error
 
     def survey(
         self, progress: bool | None = False, look: Callable[[Frame, str | None], None] | None = None

@@ -14,7 +14,7 @@ from ase import Atoms
 from ase.io.formats import get_compression
 
 from mlipselect.exceptions import InvalidInputError, StructureError
-from mlipselect.io.extxyz_text import frame_texts
+from mlipselect.io.extxyz_text import texts_and_faults
 from mlipselect.io.formats.database import ROW_ID
 from mlipselect.io.formats.format import Format
 from mlipselect.io.formats.registry import FORMATS
@@ -70,6 +70,8 @@ class RawFrame:
         self._reading.notes.place = (self.source, self.index)
         try:
             return self._build()
+        except StructureError:
+            raise
         except Exception as error:
             raise StructureError(f"the frame cannot be read: {reason(error)}", self.index, self.source) from error
 
@@ -99,8 +101,9 @@ _Find: TypeAlias = Callable[[Source, PlainFile, Sequence[int], Reading], Iterato
 def raw_frames(source: str | Source, reading: Reading | None = None, *, wait: bool = False) -> Iterator[FoundFrame]:
     """Find the frames of a file without parsing them, as far as the format allows.
 
-    Extended XYZ is cut into frames here, so that a truncated file, or text after a blank line (where ASE stops
-    silently), is an error with a frame number. Plain frames are cut and parsed by the compiled part.
+    Extended XYZ is cut into frames here, so that a truncated frame, or text after a blank line (where ASE stops
+    silently), is an error with a frame number, met where that frame is parsed; further frames follow it. Plain frames
+    are cut and parsed by the compiled part.
 
     Parameters
     ----------
@@ -237,17 +240,23 @@ def _waiting_frames(source: Source, plain: PlainFile, indices: Sequence[int], re
 
 
 def _extxyz_frames(source: Source, reading: Reading) -> Iterator[FoundFrame]:
-    texts = frame_texts(source.path)
+    texts = texts_and_faults(source.path)
     for index in itertools.count():
         try:
             text = next(texts)
         except StopIteration:
             return
-        except InvalidInputError as error:
-            raise StructureError(str(error), index, source.name) from error
         except (OSError, EOFError, UnicodeDecodeError) as error:
             raise StructureError(f"cannot be read: {reason(error)}", index, source.name) from error
-        yield RawFrame(source.name, index, functools.partial(parse_tolerant, text, reading), reading)
+        if isinstance(text, InvalidInputError):
+            build = functools.partial(_refuse, StructureError(str(text), index, source.name))
+        else:
+            build = functools.partial(parse_tolerant, text, reading)
+        yield RawFrame(source.name, index, build, reading)
+
+
+def _refuse(error: StructureError) -> Atoms:
+    raise error
 
 
 def _own_frames(source: Source, known: Format, reading: Reading) -> Iterator[FoundFrame]:
