@@ -273,3 +273,38 @@ def test_small_groups_are_put_together_and_lose_no_row():
     again = pooled.weighted({"energy/large": 1.0, "energy/others": 1.0}).triangle()
     np.testing.assert_allclose(whole.T @ whole, again.T @ again, rtol=1e-12, atol=1e-12)
     assert {kind_of(key) for key in pooled.factors} == {"energy"}
+
+
+def free_of_references():
+    return ms.LinearPotential(Pairs(), prior_scales=SCALES)
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.1], ids=["copies", "distinct"])
+def test_energies_that_the_reference_energies_are_all_of_are_refused(scale):
+    structures = []
+    for seed in range(10):
+        atoms = ase.build.bulk("Cu", cubic=True)
+        atoms.rattle(scale, seed=seed)
+        atoms.info["energy"] = -5.1 * len(atoms)
+        structures.append(atoms)
+    with pytest.raises(InvalidInputError, match="nothing to fit"):
+        free_of_references().fit(structures, energy_key="energy")
+
+
+@pytest.mark.parametrize("n", [1, 10])
+def test_copies_of_a_structure_are_fitted_and_calibrated_as_far_as_possible(n, caplog):
+    structures = labelled(1) * n
+    fitted = potential().fit(structures)
+    with caplog.at_level("WARNING", "mlipselect"):
+        fitted.calibrate(structures)
+    told = [record.getMessage() for record in caplog.records if "undetermined" in record.getMessage()]
+    assert all(np.isfinite(known.before.rms) for known in fitted.calibration_.values())
+    assert bool(fitted.calibration_) != bool(told)
+    assert np.isfinite(fitted.energy_std(structures[0]))
+
+
+def test_energies_that_say_nothing_beside_forces_are_told(caplog):
+    with caplog.at_level("WARNING", "mlipselect"):
+        fitted = free_of_references().fit(labelled(1))
+    assert "energy" not in fitted.noise_
+    assert "nothing is fitted to them" in caplog.text

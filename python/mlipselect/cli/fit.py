@@ -184,6 +184,8 @@ def _noises(noises: Mapping[str, float]) -> str:
 
 def _calibration_table(potential: LinearPotential, of_test: Residuals) -> str:
     """Show which fractions of labels lie within predicted intervals, before and after the factor."""
+    if not potential.calibration_:
+        return "no calibration: without a structure that is left out, the fit is undetermined"
     rows = []
     for kind, known in potential.calibration_.items():
         rows.append(_coverage_cells(f"{kind}, left out", 1.0, known.before))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -197,7 +198,8 @@ def residuals_left_out(potential: LinearPotential, structures: Sequence[Atoms], 
     Returns
     -------
     dict of list of ndarray
-        As `residuals_of_others` returns them, of the structures that were left out.
+        As `residuals_of_others` returns them, of the structures that were left out. A structure without which the fit
+        is undetermined, to rounding, is missing, and a warning tells how many are.
 
     Notes
     -----
@@ -207,16 +209,33 @@ def residuals_left_out(potential: LinearPotential, structures: Sequence[Atoms], 
     """
     step = -(-len(structures) // MOST_STRUCTURES)
     out: Residuals = {}
+    n_undetermined = n_looked_at = 0
     for kinds, W, wrong in _rows_in_units_of_noise(potential, structures[::step], labels[::step]):
-        rest, variances = _without_itself(W, wrong)
+        n_looked_at += 1
+        try:
+            rest, variances = _without_itself(W, wrong)
+        except np.linalg.LinAlgError:
+            n_undetermined += 1
+            continue
         _sort(out, kinds, rest / np.sqrt(variances))
+    if n_undetermined:
+        logging.getLogger("mlipselect").warning(
+            "calibration: %d of %d labelled structures are not in it, as the fit is undetermined without them",
+            n_undetermined, n_looked_at,
+        )  # fmt: skip
     return out
 
 
 def _without_itself(
     W: NDArray[np.float64], wrong: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return residuals and their variances where the rows themselves are not fitted to."""
+    """Return residuals and their variances where the rows themselves are not fitted to.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        What the rows tell is all that is known, to rounding.
+    """
     if len(W) <= W.shape[1]:
         inverse = cho_solve(cho_factor((1.0 + _ROUNDING) * np.eye(len(W)) - W @ W.T), np.eye(len(W)))
         return inverse @ wrong, np.diag(inverse)

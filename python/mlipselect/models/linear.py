@@ -43,6 +43,9 @@ from mlipselect.models.rows import KINDS, OTHERS, SMALLEST_GROUP, LabelRows, gro
 from mlipselect.parameters import Parametrised
 from mlipselect.progress import progress_bar
 
+ROUNDING = 1e-12
+"""What of an energy is rounding, relative to the sum of the reference energies that is taken off it."""
+
 
 class LinearPotential(Parametrised):
     r"""A potential that is linear in the features, fitted to energies, forces and virials, with its uncertainty.
@@ -408,7 +411,10 @@ class LinearPotential(Parametrised):
             return
         root = len(atoms) ** 0.5
         if known.energy is not None:
-            energy = known.energy - sum(references[symbol] for symbol in atoms.symbols)
+            free = sum(references[symbol] for symbol in atoms.symbols)
+            energy = known.energy - free
+            if abs(energy) <= ROUNDING * abs(free):
+                energy = 0.0
             yield "energy", design.energy[None] / root, np.array([energy]) / root
         if known.forces is not None:
             counted = slice(None) if known.forces_count is None else known.forces_count.ravel()
@@ -449,12 +455,26 @@ class LinearPotential(Parametrised):
         """Fit with one noise for each kind; return the scaled weights, and all rows in units of their noise."""
         told = self._told_blocks(rows)
         if not told:
-            raise InvalidInputError("expected at least one label that is not zero, got none")
-        if self.noise_by is None:
-            found = maximise_evidence_of_kinds(told)
-        else:
-            together = self._told_blocks(rows.without_groups(n_threads=self.n_threads))
-            found = maximise_evidence_of_groups(told, maximise_evidence_of_kinds(together))
+            raise InvalidInputError(
+                "expected at least one label that is not zero, and energies that differ from the sum of the reference "
+                "energies, got none: there is nothing to fit"
+            )
+        if not any(kind_of(key) == "energy" for key in told) and any(kind_of(key) == "energy" for key in rows.factors):
+            logging.getLogger("mlipselect").warning(
+                "all energies are the sums of the reference energies, so that nothing is fitted to them: "
+                "give more structures, or reference energies of free atoms"
+            )
+        try:
+            if self.noise_by is None:
+                found = maximise_evidence_of_kinds(told)
+            else:
+                together = self._told_blocks(rows.without_groups(n_threads=self.n_threads))
+                found = maximise_evidence_of_groups(told, maximise_evidence_of_kinds(together))
+        except np.linalg.LinAlgError:
+            raise InvalidInputError(
+                f"the labels ({', '.join(told)}) do not determine their noise: give more structures that differ, or "
+                "the weights of labels (energy_weight, forces_weight, virial_weight)"
+            ) from None
         self.prior_variance_, self.log_evidence_ = found.prior, found.log_evidence
         if self.noise_by is not None and all(group_of(key) == OTHERS for key in found.noise):
             raise InvalidInputError(
