@@ -274,8 +274,8 @@ def test_rows_are_as_long_as_max_features_allows():
     ("arguments", "message"),
     [
         ({"species": "alchemy"}, "species must be 'labels' or 'channels', but 'alchemy' was given"),
-        ({"n_channels": 4}, "n_channels: expected only with species='channels'"),
-        ({"embedding": {"Si": [1.0]}}, "embedding: expected only with species='channels'"),
+        ({"species": "labels", "n_channels": 4}, "n_channels: expected only with species='channels'"),
+        ({"species": "labels", "embedding": {"Si": [1.0]}}, "embedding: expected only with species='channels'"),
         ({"species": "channels", "n_channels": 0}, "n_channels must be a positive whole number, but 0 was given"),
         ({"species": "channels", "n_channels": 2, "embedding": {"Si": [1.0]}}, "2 finite weights of each element"),
         ({"species": "channels", "n_channels": 1, "embedding": {"Si": [np.nan]}}, "1 finite weights of each element"),
@@ -298,3 +298,28 @@ def test_elements_of_the_core_alone_do_not_lengthen_the_rows_of_a_pool():
     picked = ms.select(pool, n=3, core=core, descriptor=ACE(species="channels", totaldegree=6))
     assert len(picked.indices) == 3
     assert picked.descriptor.n_features == 16 * 25
+
+
+def test_channels_are_the_default_where_labels_leave_pair_functions_only():
+    many = Atoms(chemical_symbols[11:31], np.random.default_rng(0).uniform(0, 9, size=(20, 3)))
+    few = many[:6]
+    assert ACE().bind([few]).species == "labels"
+    ace = ACE().bind([many])
+    assert (ace.species, ace.n_channels) == ("channels", 16)
+    np.testing.assert_array_equal(ace.features(many), ACE(species="channels").features(many))
+    # Elements that were not met before are described too, and the record says so.
+    assert ace.features(bulk("U")).any()
+    again = registry.from_record(json.loads(json.dumps(ace.parameters)))
+    assert repr(ace) == repr(pickle.loads(pickle.dumps(ace))) == repr(ACE(species="channels"))
+    assert again.parameters == ace.parameters
+    named = ACE(chemical_symbols[11:31])
+    assert (named.species, len(named.elements)) == ("channels", 20)
+    # A degree that is given is that of labels.
+    assert ACE(totaldegree=2).bind([many]).species == "labels"
+    assert ACE(species="labels").bind([many]).totaldegree[1:] == (1.0, 1.0)
+    assert ACE(order=1).bind([many]).species == "labels"
+
+
+def test_a_pool_of_many_elements_is_selected_from_by_default():
+    pool = [crystal(seed, chemical_symbols[1:93], n=1) for seed in range(40)]
+    assert len(ms.select(pool, n=3).indices) == 3

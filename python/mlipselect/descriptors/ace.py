@@ -53,10 +53,10 @@ class ACE(NamedDescriptor):
 
     Without `elements` the descriptor takes those of the first structures it sees; without `totaldegree` it
     takes the largest whole number for which a row stays shorter than `max_features`, which serves selection. From three
-    elements on, and with channels, order 2 gets two thirds of it and order 3 one third, rounded up. Where
-    that leaves one function of each pair of elements, rows may have twice as many features, and where that does not
-    help, from 12 elements on, it takes pair functions only, as many as fit, and warns. It logs both choices and shows
-    them when printed.
+    elements on, and with channels, order 2 gets two thirds of it and order 3 one third, rounded up. Where that leaves
+    one function of each pair of elements, rows may have twice as many features. Where that does not help, from 12
+    elements on, it takes species channels; with ``species="labels"`` it takes pair functions only, as many as fit, and
+    warns. It logs these choices and shows them when printed.
 
     Parameters
     ----------
@@ -69,9 +69,11 @@ class ACE(NamedDescriptor):
         for each. Half integers count; 40 is the limit. The number of pair functions is the largest of them.
     max_features : int, default=500
         Number of features that a row stays below where `totaldegree` is not given.
-    species : {"labels", "channels"}, default="labels"
-        With ``"labels"`` each element of neighbours has sums of its own and each element of centres columns of its own,
-        so the number of features grows with the fourth power of the number of elements. With ``"channels"`` the
+    species : {"labels", "channels"}, optional
+        How elements enter. By default labels, unless `n_channels` or `embedding` is given, or the elements are so many
+        that labels leave functions of one neighbour only below `max_features` (12 elements with the defaults).
+        With ``"labels"`` each element of neighbours has sums of its own and each element of centres columns of its
+        own, so the number of features grows with the fourth power of the number of elements. With ``"channels"`` the
         number is `n_channels` times that of one element, for any number of elements: sums over all neighbours are
         weighted by their elements, products combine sums of one channel only, and each channel is multiplied by a
         weight of the central atom. Then the descriptor describes every element of the periodic table that has an
@@ -93,10 +95,10 @@ class ACE(NamedDescriptor):
     ----------
     order : int
         As given.
-    species : str
-        As given.
+    species : str or None
+        ``"labels"`` or ``"channels"``; None until the elements are known, if it depends on them.
     n_channels : int or None
-        Number of channels; None with ``species="labels"``.
+        Number of channels; None without channels.
     rcut : float
         As given.
 
@@ -148,8 +150,8 @@ class ACE(NamedDescriptor):
             metavar="N",
         ),
         "n_channels": Option(
-            "species channels in place of columns for each element, so that rows do not grow with the elements; "
-            f"{N_CHANNELS} is a start (default: none)",
+            "species channels in place of columns for each element, so that rows do not grow with the elements "
+            f"(default: none; {N_CHANNELS} where the elements are too many for columns of their own)",
             type=int,
             metavar="N",
         ),
@@ -165,7 +167,7 @@ class ACE(NamedDescriptor):
         order: int = 3,
         totaldegree: float | Sequence[float] | None = None,
         max_features: int = MAX_FEATURES,
-        species: str = "labels",
+        species: str | None = None,
         n_channels: int | None = None,
         embedding: Mapping[str, npt.ArrayLike] | None = None,
         rcut: float = 5.0,
@@ -177,11 +179,12 @@ class ACE(NamedDescriptor):
         self._degrees = None if totaldegree is None else _per_order(totaldegree, self.order)
         self._degree_was_chosen = totaldegree is None
         self.species = _known_species(species, n_channels, embedding)
-        self.n_channels = _channels(n_channels) if species == "channels" else None
+        self.n_channels = _channels(n_channels) if self.species == "channels" else None
         self._embedding = plain_embedding(embedding, self.n_channels or 0)
         self._r0 = r0
         self._numbers: list[int] | None = None
         self._basis: AceBasis | None = None
+        self._elements_were_given = elements is not None
         self._takes_any_element = self.n_channels is not None and elements is None
         if elements is not None:
             self._set_elements(_atomic_numbers(elements))
@@ -194,14 +197,10 @@ class ACE(NamedDescriptor):
 
     @classmethod
     def from_options(cls, given: Mapping[str, Any], dtype: str) -> ACE:  # noqa: ARG003 - features come in any type
-        """Make the descriptor that options of the command line define.
-
-        One total degree stands for all orders, and a number of channels for ``species="channels"``.
-        """
+        """Make the descriptor that options of the command line define; one total degree stands for all orders."""
         degrees = given.get("totaldegree", [])
         one = {"totaldegree": degrees[0]} if len(degrees) == 1 else {}
-        channels = {"species": "channels"} if "n_channels" in given else {}
-        return cls(**{**given, **one, **channels})
+        return cls(**{**given, **one})
 
     def bind(self, structures: Sequence[Atoms]) -> ACE:
         """Take the elements, and with them the total degree, from structures.
@@ -228,10 +227,11 @@ class ACE(NamedDescriptor):
             if not found:
                 raise InvalidInputError("expected at least one atom to take the elements from, but none was given")
             self._set_elements(sorted(found))
-            _LOGGER.info("ACE takes the elements of the structures: %s", ", ".join(self.elements))
+            if self.species == "labels":
+                _LOGGER.info("ACE takes the elements of the structures: %s", ", ".join(self.elements))
             if self._degree_was_chosen:
                 _LOGGER.info("ACE takes total degree %s: %d features", _short(self.totaldegree), self.n_features)
-                if max(self.totaldegree[1:], default=1.0) < 2.0:
+                if self.species == "labels" and max(self.totaldegree[1:], default=1.0) < 2.0:
                     _LOGGER.warning(
                         "ACE has %g functions of each pair of elements and no others, so it sees no angles: with %d "
                         "elements, --totaldegree 2 makes %d features; --n-channels 16 does not grow with them",
@@ -634,6 +634,8 @@ class ACE(NamedDescriptor):
             self._set_elements(self._numbers)
 
     def _set_elements(self, numbers: list[int]) -> None:
+        if self.species is None:
+            numbers = self._set_species(numbers)
         weights = None
         if self.n_channels is None:
             degrees = self._degrees or _chosen_degrees(len(numbers), self.order, self.max_features)
@@ -643,6 +645,19 @@ class ACE(NamedDescriptor):
         lengths = _pair_lengths(numbers, self._r0)
         self._basis = AceBasis(np.array(numbers), self.order, np.array(degrees), self.rcut, lengths, weights)
         self._numbers, self._degrees = numbers, degrees
+
+    def _set_species(self, numbers: list[int]) -> list[int]:
+        """Take channels where labels leave no functions of two neighbours; return the elements to describe."""
+        labels = self._degrees is not None or _labels_reach_two_neighbours(len(numbers), self.order, self.max_features)
+        self.species = "labels" if labels else "channels"
+        if labels:
+            return numbers
+        self.n_channels = N_CHANNELS
+        _LOGGER.info("ACE takes %d species channels: %d elements are too many for labels", N_CHANNELS, len(numbers))
+        if self._elements_were_given:
+            return numbers
+        self._takes_any_element = True
+        return sorted({*numbers, *_describable(self._r0, None)})
 
     def _bound(self) -> tuple[list[int], list[float], AceBasis]:
         if self._numbers is None or self._degrees is None or self._basis is None:
@@ -687,14 +702,13 @@ def _whole_number(value: int, name: str) -> int:
     return int(value)
 
 
-def _known_species(species: str, n_channels: int | None, embedding: Mapping[str, Any] | None) -> str:
-    if species not in SPECIES:
+def _known_species(species: str | None, n_channels: int | None, embedding: Mapping[str, Any] | None) -> str | None:
+    if species not in (*SPECIES, None):
         raise InvalidInputError(f"species must be {' or '.join(map(repr, SPECIES))}, but {species!r} was given")
-    if species == "labels" and n_channels is not None:
-        raise InvalidInputError("n_channels: expected only with species='channels', got species='labels'")
-    if species == "labels" and embedding is not None:
-        raise InvalidInputError("embedding: expected only with species='channels', got species='labels'")
-    return species
+    given = [name for name, value in (("n_channels", n_channels), ("embedding", embedding)) if value is not None]
+    if species == "labels" and given:
+        raise InvalidInputError(f"{given[0]}: expected only with species='channels', got species='labels'")
+    return "channels" if given else species
 
 
 def _channels(n_channels: int | None) -> int:
@@ -743,6 +757,12 @@ def _chosen_degrees(n_elements: int, order: int, limit: int) -> list[float]:
         fits = [d for d in tried if ace_length(n_elements, order, np.array([d] + [1.0] * (order - 1))) < limit]
         return [max(fits), *degrees[1:]]
     return degrees
+
+
+def _labels_reach_two_neighbours(n_elements: int, order: int, limit: int) -> bool:
+    """Whether the default degrees of labels have functions of two neighbours, or the pair functions that are wanted."""
+    degrees = [max(_largest_degrees(n_elements, order, most)) for most in (limit, 2 * limit)]
+    return degrees[0] > 0 if order == 1 else degrees[1] > 1
 
 
 def _degrees_in_channels(n_channels: int, order: int, limit: int) -> list[float]:
