@@ -13,12 +13,14 @@ from ase import Atoms
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms, FixBondLength, FixCartesian, FixedPlane, FixScaled
+from ase.io.formats import ioformats
 from ase.spacegroup import Spacegroup
 
 import mlipselect as ms
 from mlipselect.cli.main import main
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io import differences, write_exact
+from mlipselect.io.ase_format import AseFormat
 from mlipselect.io.writer import format_of
 
 
@@ -218,7 +220,6 @@ def test_xyz_in_a_name_decides(name):
 
 
 def test_what_was_selected_is_not_lost_when_writing_fails(monkeypatch):
-    from mlipselect.io.ase_format import AseFormat
 
     def full(self, path, structures, filename):
         raise InvalidInputError(f"{filename}: the format {self.name} fails late")
@@ -236,6 +237,36 @@ def test_sources_of_equal_names_are_told_apart(tmp_path):
     paths = ["a/OUTCAR.xyz", "b/OUTCAR.xyz"]
     ms.select(paths, 2, descriptor=ms.ACE(["Cu"], totaldegree=3), output="out.xyz")
     assert {atoms.info["mlipselect_source"] for atoms in ms.read("out.xyz")} == set(paths)
+
+
+PICTURES = {"mp4", "gif", "png", "eps", "pov", "html", "x3d", "json", "db", "mysql", "postgresql"}
+
+
+def test_formats_of_several_files_are_refused(tmp_path):
+    refused = set()
+    for name in [name for name, known in ioformats.items() if known.can_write and name not in PICTURES]:
+        file = f"o.{(ioformats[name].extensions or ['out'])[0]}"
+        folder = tmp_path / name
+        folder.mkdir()
+        try:
+            ase.io.write(folder / file, copper(1), format=name)
+        except Exception:  # ASE does not write it
+            continue
+        written = list(folder.iterdir())
+        try:
+            AseFormat(name).try_out(copper(1), None, file)
+        except InvalidInputError:
+            refused.add(name)
+        assert name in refused or (len(written) == 1 and written[0].is_file())
+    assert {"xtd", "bundletrajectory"} <= refused
+    assert not {"traj", "cif", "vasp"} & refused
+
+
+def test_an_output_of_several_files_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidInputError, match=r"the format xtd is written as several files.*write a \.xyz file"):
+        ms.select([copper(k) for k in range(3)], 1, output="out.xtd")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("name", "problem"), [("picks", "no format to write by that name"), (".", "is a directory")])

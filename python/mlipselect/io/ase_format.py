@@ -83,13 +83,17 @@ class AseFormat:
         Raises
         ------
         InvalidInputError
-            The format does not keep what a structure is: number, species or places of the atoms.
+            The format does not keep what a structure is: number, species or places of the atoms. Or its files cannot
+            be read, or it needs several files.
         """
         before = [] if other is None or self.holds_one else [other]
 
         def written(trial: Atoms) -> Atoms:
             with tempfile.TemporaryDirectory(prefix="mlipselect-") as directory:
-                return self._write(str(Path(directory) / Path(filename).name), [*before, trial])[-1]
+                path = Path(directory) / Path(filename).name
+                found = self._write(str(path), [*before, trial])[-1]
+                _refuse_several_files(path)
+                return found
 
         def fits(trial: Atoms) -> bool:
             try:
@@ -122,6 +126,7 @@ class AseFormat:
                     write_rows(path, structures)
                 else:
                     ase.io.write(path, structures, format=self.name)
+                    _refuse_folder(path)
                 found = read_back(path) if structures else []
         except StructureError as error:
             raise InvalidInputError(f"cannot be read again: {error.problem}; write a .xyz file") from error
@@ -158,6 +163,19 @@ class AseFormat:
             elif part not in ("positions", "cell", "pbc"):
                 made.append(Change(part))
         return made
+
+
+def _refuse_folder(path: str) -> None:
+    """Refuse a format that makes a folder, which cannot replace a file in one step."""
+    if Path(path).is_dir():
+        raise InvalidInputError("it makes a folder")
+
+
+def _refuse_several_files(path: Path) -> None:
+    """Refuse a format that writes to further files beside the one that is named; locks of databases are none."""
+    others = [entry.name for entry in path.parent.iterdir() if entry.name not in (path.name, f"{path.name}-lock")]
+    if others:
+        raise InvalidInputError(f"is written as several files, {path.name} and {others[0]}; write a .xyz file")
 
 
 def read_back(path: str) -> list[Atoms]:
