@@ -178,6 +178,14 @@ def test_a_target_is_looked_at_like_a_pool(aimed):
         ({"method": "fps"}, "target: expected the method bayesian .*, got fps"),
         ({"shard": "1/1"}, "target: not with `shard`"),
         ({"target_groups": "kind", "target_weights": {"a": 1.0}}, "expected a weight for each group, got none for b"),
+        (
+            {"target_groups": "kind", "target_weights": ["a=1", "b=1", "d=2"]},
+            "expected groups of the target, a, b, got d",
+        ),
+        (
+            {"target_groups": "kind", "target_weights": ["a=1", "b=1", "a=7"]},
+            "expected one weight for each group, got several for a",
+        ),
         ({"target_groups": "kind", "target_weights": [1.0] * 5}, "expected weights of groups with `target_groups`"),
         ({"target_weights": {"a": 1.0}}, "expected `target_groups` with weights of groups"),
         ({"target_weights": "kind"}, r"expected a number for target\.xyz, frame 0 \(kind_2\), got 'a'"),

@@ -143,3 +143,22 @@ def test_the_ridge_of_cur_reaches_it(files):
     assert selection.scores.tolist() == by_hand.scores_.tolist()
     plain = ms.select("pool.xyz", 4, descriptor=ms.ACE(["Si"], totaldegree=6), method="cur", deterministic=True)
     assert plain.scores.tolist() != selection.scores.tolist()
+
+
+def test_values_of_an_option_that_is_given_again_are_kept():
+    parse = build_parser().parse_args
+    twice = ["--elements", "Si", "--elements", "Ge", "--energy-key", "a", "b", "--energy-key", "c", "--core", "1"]
+    known = parse(["select", "pool.xyz", *twice, "--core", "2", "-o", "out.xyz"])
+    assert (known.elements, known.energy_key, known.core) == (["Si", "Ge"], ["a", "b", "c"], ["1", "2"])
+    references = ["--reference-energy", "Si=1", "--reference-energy", "Ge=2", "--test", "a", "--test", "b"]
+    known = parse(["fit", "train.xyz", *references, "-o", "out.npz"])
+    assert (known.reference_energy, known.test) == (["Si=1", "Ge=2"], ["a", "b"])
+    assert parse(["fit", "train.xyz", "-o", "out.npz"]).reference_energy == []
+    # What is given takes the place of a default.
+    assert parse(["hal", "a.xyz", "--base", "b.npz", "-o", "o", "--temperature", "5"]).temperature == [5.0]
+
+
+def test_every_option_with_several_values_may_be_given_again():
+    for name in ("select", "fit", "featurize", "hal", "merge"):
+        for action in verb(name).values():
+            assert action.nargs != "+" or not action.option_strings or not isinstance(action, argparse._StoreAction)

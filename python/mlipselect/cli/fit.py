@@ -16,7 +16,7 @@ from mlipselect.cli.common import (
     progress_from,
     reading_from,
 )
-from mlipselect.cli.options import add_options
+from mlipselect.cli.options import Several, add_options
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.io.collection import Structures
 from mlipselect.io.frame import Frame
@@ -51,7 +51,9 @@ def add_parser(verbs: Any) -> None:
     parser = add_verb(verbs, "fit", SUMMARY, EXAMPLES)
     parser.add_argument("structures", nargs="+", metavar="STRUCTURES", help="files with labelled structures")
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="archive to write, such as silicon.npz")
-    parser.add_argument("--test", nargs="+", metavar="FILE", help="labelled structures to tell the errors of, too")
+    parser.add_argument(
+        "--test", nargs="+", action=Several, metavar="FILE", help="labelled structures to tell the errors of, too"
+    )
     labels = parser.add_argument_group(
         "labels (a KEY of the file, 'calculator' for what ASE recognises, or 'none': not used; default: guessed)"
     )
@@ -59,6 +61,7 @@ def add_parser(verbs: Any) -> None:
     labels.add_argument(
         "--reference-energy",
         nargs="+",
+        action=Several,
         metavar="SYMBOL=ENERGY",
         default=[],
         help="energy of a free atom in eV (default: that of isolated atoms in the files, else an average)",

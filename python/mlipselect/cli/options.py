@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from mlipselect.utils.option import Option, options_of
+
+
+class Several(argparse.Action):
+    """Append the values of an option that is given several times; the first of them take the place of the default."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> None:
+        """Put the values beside those that were given before."""
+        before = getattr(namespace, self.dest)
+        own = list(values or [])
+        setattr(namespace, self.dest, own if before is self.default else [*before, *own])
 
 
 def add_option(parser: Any, name: str, declared: Option, default: Any = None, *, required: bool = False) -> None:
@@ -28,6 +46,8 @@ def add_option(parser: Any, name: str, declared: Option, default: Any = None, *,
     if not flags:
         return
     how = {key: getattr(declared, key) for key in ("choices", "type", "metavar", "nargs", "action")}
+    if declared.nargs == "+" and declared.action is None:
+        how["action"] = Several
     how = {key: value for key, value in how.items() if value is not None} | ({"required": True} if required else {})
     parser.add_argument(*flags, dest=name, default=default, help=declared.help, **how)
 

@@ -73,7 +73,6 @@ class Inputs:
         None,
         "files with the structures that are calculated already, or stores or archives of their features",
         nargs="+",
-        action="extend",
         metavar="FILE",
     )
 

@@ -36,7 +36,6 @@ class TargetOptions:
         "files with the structures that the selection is for, such as surfaces, or stores or archives of their "
         "features: they need no labels and are never picked (default: the pool)",
         nargs="+",
-        action="extend",
         metavar="FILE",
     )
     target_groups: str | None = option(
@@ -61,7 +60,10 @@ class TargetOptions:
         if self.target_groups is None and self.target_weights is not None and self._by_group is not None:
             raise InvalidInputError("target_weights: expected `target_groups` with weights of groups, got none")
         if self.target_groups is not None and self.target_weights is not None and self._by_group is None:
-            raise InvalidInputError("target_weights: expected weights of groups with `target_groups`, GROUP=WEIGHT")
+            given = f", got {self.target_weights!r}" if isinstance(self.target_weights, (str, list)) else ""
+            raise InvalidInputError(
+                f"target_weights: expected weights of groups with `target_groups`, GROUP=WEIGHT{given}"
+            )
 
     @property
     def _by_group(self) -> dict[str, float] | None:
@@ -76,6 +78,9 @@ class TargetOptions:
             return None
         if not all(equals for _, equals, _ in items):
             raise InvalidInputError(f"target_weights: expected one key, or GROUP=WEIGHT for each group, got {given}")
+        twice = [group for group, count in Counter(group for group, _, _ in items).items() if count > 1]
+        if twice:
+            raise InvalidInputError(f"target_weights: expected one weight for each group, got several for {twice[0]}")
         return {group: _number(weight, f"group {group}") for group, _, weight in items}
 
     @property
@@ -98,7 +103,8 @@ class TargetOptions:
         Raises
         ------
         InvalidInputError
-            A weight that is no number, a group without a weight, or another number of weights than structures.
+            A weight that is no number, a group without a weight, a weight of a group that the target lacks, or another
+        number of weights than structures.
         """
         if self.target_groups is not None:
             groups = [str(group) for group in target.values(self.target_groups)]
@@ -107,6 +113,12 @@ class TargetOptions:
             if missing:
                 raise InvalidInputError(
                     f"target_weights: expected a weight for each group, got none for {', '.join(missing)}"
+                )
+            unknown = sorted(set(by_group or ()) - set(groups))
+            if unknown:
+                raise InvalidInputError(
+                    f"target_weights: expected groups of the target, {', '.join(sorted(sizes))}, "
+                    f"got {', '.join(unknown)}"
                 )
             return np.array([(1.0 if by_group is None else by_group[group]) / sizes[group] for group in groups])
         if self._key is not None:

@@ -29,7 +29,7 @@ class Option:
     metavar : str, optional
         What stands for the value in the help.
     nargs : str, optional
-        ``"+"`` for an option with several values.
+        ``"+"`` for an option with several values; given several times, it has those of all times.
     action : str or type, optional
         Action of argparse, such as ``"store_true"``.
     needs : str, optional
