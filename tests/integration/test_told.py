@@ -9,11 +9,14 @@ import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
+from hypothesis import given
+from hypothesis import strategies as st
 
 import mlipselect as ms
 from mlipselect.cli import main
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.equal_rows import tell_equal_rows
+from mlipselect.io.digest import _share_frames
 from reference.labelled import labelled, renamed
 
 
@@ -183,3 +186,34 @@ def test_nothing_but_isolated_atoms_is_nothing_to_select(pool, capsys, tmp_path)
     assert found.notes == ["0 of 2 structures selected: the pool holds nothing but isolated atoms"]
     with pytest.raises(InvalidInputError, match="expected at least one candidate"):
         ms.select([], 1)
+
+
+@pytest.mark.parametrize("name", ["pool.xyz", "pool.db"])
+@pytest.mark.parametrize(
+    ("meant", "core", "told"),
+    [
+        ("@:3", "@3:", None),
+        ("@::2", "@1::2", None),
+        ("@:3", "@:3", "pool.xyz@:3 is in the core too, as pool.xyz@:3: nothing of it is new"),
+        ("@:3", "", "pool.xyz@:3 is in the core too, as pool.xyz: nothing of it is new"),
+        ("", "@3:", "pool.xyz is in the core too, in part, as pool.xyz@3:"),
+        ("@:4", "@3:", "pool.xyz@:4 is in the core too, in part, as pool.xyz@3:"),
+    ],
+)
+def test_parts_of_one_file_are_told_where_they_share_frames(pool, name, meant, core, told, caplog):
+    if name == "pool.db":
+        ase.io.write(name, ms.read("pool.xyz"))
+    ms.select(f"{name}{meant}", 1, f"{name}{core}", descriptor=ms.ACE(["Cu"], totaldegree=4))
+    assert ("in the core too" in caplog.text) == (told is not None)
+    if told is not None:
+        assert told.replace("pool.xyz", name) in caplog.text
+
+
+FRAMES = st.tuples(*[st.none() | st.integers(0, 12)] * 2, st.none() | st.integers(1, 5))
+
+
+@given(FRAMES, FRAMES)
+def test_frames_that_parts_share_are_found(one, two):
+    shared = {*range(40)[slice(*one)]} & {*range(40)[slice(*two)]}
+    file, other = ({"frames": ":".join("" if x is None else str(x) for x in parts)} for parts in (one, two))
+    assert _share_frames(file, other) == bool(shared)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -60,15 +61,34 @@ def tell_same_files(files: Sequence[tuple[Source, str]]) -> None:
             )
 
 
-def tell_files_of_core(pool: Mapping[str, str], core: Mapping[str, str]) -> None:
-    """Warn of files of the pool that are in the core as well.
+def tell_files_of_core(pool: Sequence[Mapping[str, str]], core: Sequence[Mapping[str, str]]) -> None:
+    """Warn of files of the pool that are in the core as well, as far as the same frames of them are meant.
 
     Parameters
     ----------
-    pool, core : mapping
-        Digests of files by their names.
+    pool, core : sequence of mapping
+        Files with ``path``, ``sha256`` and, where not all frames are meant, ``frames`` such as ``"0:100:5"``.
     """
-    known = {digest: name for name, digest in core.items()}
-    for name, digest in pool.items():
-        if digest in known:
-            _LOGGER.warning("%s is in the core too, as %s: nothing of it is new", name, known[digest])
+    for file in pool:
+        same = [other for other in core if other["sha256"] == file["sha256"]]
+        whole = next((other for other in same if other.get("frames") in (None, file.get("frames"))), None)
+        partly = next((other for other in same if _share_frames(file, other)), None)
+        if whole is not None:
+            _LOGGER.warning("%s is in the core too, as %s: nothing of it is new", _named(file), _named(whole))
+        elif partly is not None:
+            _LOGGER.warning("%s is in the core too, in part, as %s", _named(file), _named(partly))
+
+
+def _named(file: Mapping[str, str]) -> str:
+    return f"{file['path']}@{file['frames']}" if "frames" in file else file["path"]
+
+
+def _share_frames(file: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Tell whether two parts of one file share a frame; not where frames are counted from the end, or backwards."""
+    one, two = ([int(part) if part else None for part in item.get("frames", ":").split(":")] for item in (file, other))
+    if any(part is not None and part < 0 for part in [*one, *two]):
+        return False
+    first, second = (range(sys.maxsize)[slice(*parts)] for parts in (one, two))
+    beyond = range(max(first.start, second.start), first.stop)
+    begin = next((frame for frame in beyond[: first.step] if frame in first), first.stop)
+    return any(frame in second for frame in range(begin, first.stop, first.step)[: second.step])

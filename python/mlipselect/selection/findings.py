@@ -65,13 +65,7 @@ def tell_files_of_stores(pool: JoinedStores, core: Core | None) -> None:
             )
         seen |= dict.fromkeys(known, store)
     if core is not None:
-        tell_files_of_core({file["path"]: file["sha256"] for file in pool.files}, files_of_core(core))
-
-
-def files_of_core(core: Core) -> dict[str, str]:
-    """Return the digests of the files of a core by their names, those that stores describe too."""
-    described = (file for known in core.described if known.store is not None for file in known.store.files)
-    return core.digests | {file["path"]: file["sha256"] for file in described}
+        tell_files_of_core(pool.files, core.summary()["files"])
 
 
 def _named(pool: Structures, places: np.ndarray[tuple[int], np.dtype[np.intp]]) -> str:

@@ -26,7 +26,7 @@ from mlipselect.io.inspection import Rejected
 from mlipselect.io.writer import Writer
 from mlipselect.selection.candidate_pool import CandidatePool
 from mlipselect.selection.core import Core
-from mlipselect.selection.findings import files_of_core, tell_copies, tell_marks
+from mlipselect.selection.findings import tell_copies, tell_marks
 from mlipselect.selection.options import Options
 from mlipselect.selectors import Selector
 
@@ -72,7 +72,7 @@ class StructurePool(CandidatePool):
         pool = self.structures.survey(progress, None if writer is None else writer.look)
         super().survey(core, n, progress, writer)
         if core is not None:
-            tell_files_of_core(pool.digests, files_of_core(core))
+            tell_files_of_core(pool.summary()["files"], core.summary()["files"])
         marked = len(pool.isolated_positions) + (0 if core is None else len(core.isolated_positions))
         tell_marks(pool, core)
         tell_copies(pool, core)
