@@ -228,3 +228,30 @@ def test_a_large_pool_and_a_large_target_are_sampled(core, pool, tmp_path, monke
     store = ms.featurize(tmp_path / "target.xyz", ACE, store=tmp_path / "features")
     aimed = ms.select(pool, 3, core, ACE, energy_key="REF_energy", target=store, target_weights=np.arange(25.0))
     assert 19 <= aimed.expected_error.n_targets <= 20
+
+
+def test_noise_that_is_above_the_error_asked_for_is_told(core, pool):
+    whole = ms.select(pool, 5, core, ACE, energy_key="REF_energy").expected_error
+    notes = ms.select(pool, 5, core, ACE, until=0.5 * whole.noise).notes
+    assert any(
+        f"the noise alone is {1e3 * whole.noise:.3g} meV" in note and "no pick removes" in note for note in notes
+    )
+    assert not any("more picks" in note for note in notes)
+
+
+def test_a_mean_over_no_structure_is_not_shown(core, pool):
+    selection = ms.select(pool[:6], 6, core, ACE, energy_key="REF_energy")
+    found = selection.expected_error
+    assert found.n_targets == 0
+    assert len(found.curve) == 6
+    assert (found.curve > 0.0).all()
+    assert "over 0 structures" not in " ".join(found.told())
+    assert [found.record()[name] for name in ("mean_std", "largest_std", "noise")] == [None] * 3
+    json.dumps(selection.record(), allow_nan=False)
+    asked = ms.select(pool[:6], 6, core, ACE, until="1e-9%")
+    assert not any("small enough" in note for note in asked.notes)
+    assert any("another pool is needed" in note for note in asked.notes)
+
+
+def test_a_fraction_uses_no_energies_without_their_key(core, pool):
+    assert "no energies are used" in ms.select(pool, 3, core, ACE, until="50%").expected_error.source

@@ -93,7 +93,7 @@ def of_core_energies(
 
 def of_prior(start: Posterior) -> ErrorModel:
     """Take the posterior after the core, without a scale."""
-    source = "relative, as no energies are known"
+    source = "relative, as no energies are used"
     return ErrorModel(start.covariance, 1.0 / start.noise_precision, 0.0, 0.0, in_ev=False, source=source)
 
 

@@ -89,14 +89,15 @@ class ExpectedError:
 
     Attributes
     ----------
-    curve : ndarray of shape (n + 1,)
+    curve : ndarray of shape (n + 1,) or shorter
         The error before the first pick and after each, over the target or, without one, over the candidates that are
-        not picked: in eV per atom, or relative to the error before the first pick.
+        not picked: in eV per atom, or relative to the error before the first pick. It ends before the pick that leaves
+        no candidate.
     mean_std, largest_std : float
         Standard deviations of energies per atom after the last pick, by the uncertainty of the weights alone: the root
-        mean square, and the largest. Units are those of `curve`.
+        mean square, and the largest. Units are those of `curve`; NaN where no structure is left.
     noise : float
-        Root mean square of what remains however much is picked, in the same units.
+        Root mean square of what remains however much is picked, in the same units; NaN where no structure is left.
     n_targets : int
         Number of structures that were looked at.
     in_ev : bool
@@ -118,14 +119,14 @@ class ExpectedError:
     largest_force_std: float | None = None
 
     def record(self) -> dict[str, Any]:
-        """Return all numbers, ready for JSON."""
-        known = {
+        """Return all numbers, ready for JSON; None stands for what has no structure left."""
+        known: dict[str, Any] = {
             "unit": "eV/atom" if self.in_ev else "of the error before the first pick",
             "source": self.source,
             "curve": self.curve.tolist(),
-            "mean_std": self.mean_std,
-            "largest_std": self.largest_std,
-            "noise": self.noise,
+            "mean_std": self.mean_std if self.n_targets else None,
+            "largest_std": self.largest_std if self.n_targets else None,
+            "noise": self.noise if self.n_targets else None,
             "structures": self.n_targets,
         }
         return known if self.largest_force_std is None else known | {"largest_force_std": self.largest_force_std}
@@ -137,9 +138,12 @@ class ExpectedError:
         curve = ", ".join(
             f"{self._value(self.curve[k])} {f'after {k}' if k else 'before the first pick'}" for k in shown
         )
+        head = f"expected error of energies{' in meV an atom' if self.in_ev else ''} ({self.source}): {curve}"
+        if not self.n_targets:
+            return [f"{head}; no candidate is left to look at"]
         deviations = f"{self._value(self.mean_std)} in the mean, {self._value(self.largest_std)} at most"
         lines = [
-            f"expected error of energies{' in meV an atom' if self.in_ev else ''} ({self.source}): {curve}",
+            head,
             f"standard deviations left, without noise, over {self.n_targets} structures: {deviations}",
         ]
         if self.largest_force_std is not None:
@@ -229,7 +233,17 @@ class ErrorCurve(Constraint):
         """Say where the error is still too large."""
         if self.until is None or self.is_met:
             return []
-        return ["the expected error is still above `until`: more picks, or another pool, are needed"]
+        return [self._why_not_met()]
+
+    def _why_not_met(self) -> str:
+        """Say what the error would need to be small enough."""
+        noise = float(np.sqrt(self._weights @ self._floors / self._weights.sum()))
+        if noise >= self._limit:
+            told = f"{1e3 * noise:.3g} meV an atom" if self.model.in_ev else f"{100 * noise / self.errors[0]:.3g} %"
+            return f"the expected error is still above `until`: the noise alone is {told}, which no pick removes"
+        if np.isnan(self.errors[-1]):
+            return "the expected error was above `until` before the last candidate was picked: another pool is needed"
+        return "the expected error is still above `until`: more picks, or another pool, are needed"
 
     def result(self, largest_force_std: float | None = None) -> ExpectedError:
         """Return what was found."""
@@ -237,9 +251,9 @@ class ErrorCurve(Constraint):
         left = self._variances[counted]
         unit = 1.0 if self.model.in_ev else self.errors[0] or 1.0
         return ExpectedError(
-            np.array(self.errors) / unit,
+            np.array([error for error in self.errors if not np.isnan(error)]) / unit,
             self._mean(self._variances) ** 0.5 / unit,
-            float(left.max(initial=0.0)) ** 0.5 / unit,
+            float(left.max()) ** 0.5 / unit if len(left) else np.nan,
             self._mean(self._floors) ** 0.5 / unit,
             int(counted.sum()),
             self.model.in_ev,
@@ -251,6 +265,6 @@ class ErrorCurve(Constraint):
         return float(np.sqrt(self._mean(self._variances + self._floors)))
 
     def _mean(self, values: NDArray[np.float64]) -> float:
-        """Average over the structures that count."""
+        """Average over the structures that count; NaN where none is left."""
         total = float(self._counted.sum())
-        return float(self._counted @ values) / total if total > 0.0 else 0.0
+        return float(self._counted @ values) / total if total > 0.0 else np.nan

@@ -64,8 +64,8 @@ class Limits:
     )
     energy_key: str | Sequence[str] | None = option(
         None,
-        "keys of energies of the core, which give expected errors their scale (default: guessed with --until, else "
-        "not used)",
+        "keys of energies of the core, which give expected errors their scale (default: guessed where --until is an "
+        "amount such as 2meV, else not used)",
         metavar="KEY",
         nargs="+",
     )

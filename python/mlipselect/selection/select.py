@@ -135,8 +135,8 @@ def select(
         largest number of picks. See `ExpectedError` for what is expected, and the page on expected errors for how far
         that is to be trusted.
     energy_key : str or sequence of str, optional
-        Keys of the energies of the core, which give expected errors their scale. Without it, and with `until`, they are
-        guessed. No pick depends on them.
+        Keys of the energies of the core, which give expected errors their scale. Without it they are guessed where
+        `until` is an amount, and not used where it is a fraction. No pick depends on them.
     stratify_by : str, optional
         Key like that of `groups`, for the method ``"random"``: draw of each group in proportion to its size.
     stop_gain : float, optional
