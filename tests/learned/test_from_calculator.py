@@ -36,9 +36,9 @@ def toy(**how):
     class Toy(Calculator):
         implemented_properties = ("energy",)
 
-        def __init__(self, task="bulk", limit=None):
+        def __init__(self, task="bulk", limit=None, turning=0.0):
             super().__init__()
-            self.models, self.task, self._limit = [Model()], task, limit
+            self.models, self.task, self._limit, self._turning = [Model()], task, limit, turning
 
         def calculate(self, atoms=None, properties=("energy",), changes=()):
             super().calculate(atoms, properties, changes)
@@ -46,7 +46,8 @@ def toy(**how):
             if self._limit is not None and len(atoms) > self._limit:
                 raise MemoryError("too large")
             rows = np.tile(atoms.numbers[:, None] / 10.0 + atoms.info.get("charge", 0), 3)
-            for i, distance in zip(*neighbor_list("id", atoms, 4.0), strict=True):
+            for i, distance, vector in zip(*neighbor_list("idD", atoms, 4.0), strict=True):
+                rows[i] += self._turning * (vector / distance) ** 2 * (1 - distance / 4.0) ** 2
                 rows[i] += np.exp(-distance / np.array([1.0, 2.0, 3.0])) * (1 - distance / 4.0) ** 3
             self.results = {"energy": float(self.models[0](torch.tensor(rows)))}
 
@@ -73,6 +74,24 @@ def test_rows_are_those_that_pass():
     charged = atoms.copy()
     charged.info.update(charge=1, note="kept out")
     assert np.abs(out.features(charged) - out.features(atoms)).max() > 0.1
+
+
+def test_rows_that_turn_are_averaged_over_rotations():
+    """The first neighbour's direction enters the rows of the toy: the mean over all rotations has none."""
+    atoms = bulk("Si", cubic=True)
+    atoms.rattle(0.1, seed=0)
+    turn = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
+    turned = Atoms(atoms.numbers, atoms.positions @ turn, cell=atoms.cell.array @ turn, pbc=True)
+    changes = []
+    for rotations in (1, 4, 256):
+        with pytest.warns(UserWarning, match="features turn with the structure"):
+            descriptor = ms.FromCalculator(toy(turning=1.0), "models.0.table[x]", rotations=rotations)
+        changes.append(np.abs(descriptor.features(turned) - descriptor.features(atoms)).max())
+        assert descriptor.parameters["rotations"] == rotations
+        np.testing.assert_array_equal(descriptor.features(atoms), descriptor.features(atoms))
+    assert changes[2] < 0.25 * changes[0]
+    with pytest.raises(ms.InvalidInputError, match="rotations: expected at least 1, got 0"):
+        ms.FromCalculator(toy(), "models.0.first", rotations=0)
 
 
 def test_a_wrong_name_lists_what_has_one_row_per_atom():

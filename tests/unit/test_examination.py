@@ -10,7 +10,7 @@ from ase.build import bulk, molecule
 from ase.neighborlist import neighbor_list
 
 from mlipselect.descriptors.learned.core import refuse_periodicity
-from mlipselect.descriptors.learned.examination import examine
+from mlipselect.descriptors.learned.examination import examine, random_rotations, turned_by
 from mlipselect.exceptions import InvalidInputError, StructureError
 
 # ASE sets the shape of arrays; `pytest.warns` tells of it again, from elsewhere.
@@ -54,6 +54,20 @@ def test_a_right_one_is_accepted_without_a_word():
         found = examine("Toy", each(lambda atoms: pairs(atoms).astype(np.float32)), "Cu")
     assert (found.dtype, found.n_features, found.refused) == ("float32", 2, {})
     assert found.turning < 1e-6
+
+
+def test_rotations_are_rotations_and_cover_all_directions():
+    turns = random_rotations(2000)
+    np.testing.assert_allclose(turns @ turns.transpose(0, 2, 1), np.tile(np.eye(3), (2000, 1, 1)), atol=1e-12)
+    np.testing.assert_allclose(np.linalg.det(turns), 1.0)
+    np.testing.assert_array_equal(turns[0], np.eye(3))
+    np.testing.assert_array_equal(random_rotations(3), turns[:3])
+    # Means over all rotations: no entry in the mean, and a third of its square.
+    np.testing.assert_allclose(turns.mean(axis=0), 0.0, atol=0.05)
+    np.testing.assert_allclose((turns**2).mean(axis=0), 1 / 3, atol=0.03)
+    crystal = bulk("Si", cubic=True)
+    distances = turned_by(crystal, turns[1]).get_all_distances(mic=True)
+    np.testing.assert_allclose(distances, crystal.get_all_distances(mic=True), atol=1e-12)
 
 
 def test_what_is_not_one_finite_row_per_atom_is_refused():

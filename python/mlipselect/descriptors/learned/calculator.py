@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ase import Atoms
 
 from mlipselect.descriptors.learned.core import refuse_periodicity
-from mlipselect.descriptors.learned.examination import examine, example_crystal
+from mlipselect.descriptors.learned.examination import examine, example_crystal, random_rotations, turned_by
 from mlipselect.descriptors.learned.weights import digest_of_weights
 from mlipselect.descriptors.torch_settings import import_package, process_state, repeatable
 from mlipselect.exceptions import InvalidInputError, StructureError
@@ -41,6 +41,10 @@ class FromCalculator:
         lists the modules with one row per atom.
     where : {"output", "input"}, default="output"
         Whether the output of the module is taken, or its first input.
+    rotations : int, default=1
+        Turned copies of a structure whose rows are averaged, for potentials whose features turn with the structure. The
+        first is not turned, the others are by rotations drawn with one seed. What is left of the change falls with the
+        root of their number.
     element : str, default="Si"
         An element that the potential knows, for the checks when the descriptor is made.
 
@@ -71,10 +75,14 @@ class FromCalculator:
     module, and the version of the package.
     """
 
-    def __init__(self, calculator: Any, layer: str, *, where: Side = "output", element: str = "Si"):
+    def __init__(self, calculator: Any, layer: str, *, where: Side = "output", rotations: int = 1, element: str = "Si"):
         import_package("torch", "torch")
         if where not in ("output", "input"):
             raise InvalidInputError(f"where: expected 'output' or 'input', got {where!r}")
+        if rotations < 1:
+            raise InvalidInputError(f"rotations: expected at least 1, got {rotations}")
+        self.rotations = rotations
+        self._turns = random_rotations(rotations)
         self.calculator, self.layer, self.where = calculator, layer, where
         # The state after a calculation is no part of the definition.
         self._settings = {
@@ -120,6 +128,7 @@ class FromCalculator:
             "settings": self._settings,
             "layer": self.layer,
             "where": self.where,
+            "rotations": self.rotations,
             "sha256": self._sha256,
             "versions": {package: importlib.metadata.version(package) for package in sorted(set(owners))},
         }
@@ -146,7 +155,7 @@ class FromCalculator:
         check_structure(atoms)
         refuse_periodicity(atoms, self.refused)
         try:
-            return self._caught(atoms)
+            return self._averaged(atoms)
         except _NotCaughtError as error:
             raise StructureError(str(error)) from None
         except Exception as error:
@@ -157,7 +166,15 @@ class FromCalculator:
 
     def _described(self, structures: Sequence[Atoms]) -> npt.NDArray[np.floating]:
         """Describe structures one by one: only so a calculator is sure to take them."""
-        return np.concatenate([self._caught(atoms) for atoms in structures])
+        return np.concatenate([self._averaged(atoms) for atoms in structures])
+
+    def _averaged(self, atoms: Atoms) -> npt.NDArray[np.floating]:
+        """Average the rows of the turned copies of a structure."""
+        if self.rotations == 1:
+            return self._caught(atoms)
+        rows = [self._caught(turned_by(atoms, turn)) for turn in self._turns]
+        mean: npt.NDArray[np.floating] = np.mean(rows, axis=0, dtype=np.float64).astype(rows[0].dtype)
+        return mean
 
     def _caught(self, atoms: Atoms) -> npt.NDArray[np.floating]:
         """Run the calculator, and return the rows that pass."""
