@@ -86,11 +86,13 @@ def add_parser(verbs: Any) -> None:
     add_reading_options(parser)
     add_own_options(parser, ["ace"])
     add_general_options(parser)
-    parser.set_defaults(run=run, max_features=1000)  # a potential is worth longer rows than a selection
+    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
     """Fit, write, and show how good the fit is."""
+    if options.totaldegree is None and options.max_features is None:
+        options.max_features = 1000  # a potential is worth longer rows than a selection
     reading = reading_from(options)
     training, test = Structures(options.structures, reading=reading), Structures(options.test or [], reading=reading)
     given = LabelOptions(**{name: getattr(options, name) for name in options_of(LabelOptions)})

@@ -197,7 +197,15 @@ class ACE(NamedDescriptor):
 
     @classmethod
     def from_options(cls, given: Mapping[str, Any], dtype: str) -> ACE:  # noqa: ARG003 - features come in any type
-        """Make the descriptor that options of the command line define; one total degree stands for all orders."""
+        """Make the descriptor that options of the command line define; one total degree stands for all orders.
+
+        Raises
+        ------
+        InvalidInputError
+            A total degree, and a number of features that would choose it.
+        """
+        if "totaldegree" in given and "max_features" in given:
+            raise InvalidInputError("max_features: expected it or totaldegree, which takes its place, got both")
         degrees = given.get("totaldegree", [])
         one = {"totaldegree": degrees[0]} if len(degrees) == 1 else {}
         return cls(**{**given, **one})

@@ -318,7 +318,7 @@ class Options:
         Raises
         ------
         InvalidInputError
-            An update that the method has no use for, or a ridge beside a precision of the prior.
+            An update that the method has no use for, or a ridge or a scale beside a precision of the prior.
         """
         kind = METHODS.get(self.method.method)
         known = [] if kind is None else parameter_names(kind)
@@ -332,6 +332,8 @@ class Options:
         if self.prior.ridge is not None and self.prior.prior_precision is not None and not takes_ridge:
             raise InvalidInputError("ridge: expected it or prior_precision, which takes its place, got both")
         if kind is not None and kind.keeps_posterior:
+            if "scale" in self.parameters and self.prior.prior_precision is not None:
+                raise InvalidInputError("scale: expected it or prior_precision, which takes its place, got both")
             return found | self.prior.parameters()
         if derivatives:
             raise InvalidInputError(

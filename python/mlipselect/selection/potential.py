@@ -19,6 +19,7 @@ def fitted_potential(
     given = {"core": core, "descriptor": descriptor, "prior_precision": prior.prior_precision, "ridge": prior.ridge}
     extra = [name for name, value in given.items() if value is not None]
     extra += ["noise_precision"] if prior.noise_precision != 1.0 else []
+    extra += ["scale"] if "scale" in options.parameters else []
     extra += ["composition"] if options.candidates.composition else []
     extra += [f"method {options.method.method}"] if options.method.method != "bayesian" else []
     if extra:
