@@ -147,3 +147,10 @@ def test_atoms_of_pdb_without_elements(write, caplog):
     assert "no element in columns 77 and 78: taken from the first two columns of their names" in caplog.text
     [atoms] = ms.read("protein.pdb", species_map={"CA": "C", "OW": ""})
     assert atoms.get_chemical_symbols() == ["C", "C", "N", "H", "H", "Fe"]
+
+
+@pytest.mark.parametrize("place", ["? ? ?", "0.5 . 0.5"])
+def test_sites_without_coordinates_are_refused(write, place):
+    write("a.cif", cif(["Na1 Na 0 0 0", f"Cl1 Cl {place}"]))
+    with pytest.raises(StructureError, match=r"a\.cif, frame 0: .*site Cl1 has no coordinates, only '[?.]'"):
+        ms.read("a.cif")

@@ -106,7 +106,7 @@ def test_held_atoms_of_each_file_are_judged_by_themselves(tmp_path):
     assert [known.forces_count is None for known in labels] == [False, False, True, True]
 
 
-@pytest.mark.parametrize("name", ["OUTCAR", "vasprun.xml", "OUTCAR.old", "OUTCAR.gz"])
+@pytest.mark.parametrize("name", ["OUTCAR", "vasprun.xml", "run7.xml", "OUTCAR.old", "OUTCAR.gz"])
 def test_steps_of_vasp_that_did_not_converge(name, tmp_path, caplog):
     structures = labelled(4)
     write = write_vasprun if name.endswith("xml") else write_outcar

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+
 import ase.io
 import numpy as np
 import pytest
 
 import mlipselect as ms
 from mlipselect.exceptions import StructureError
-from mlipselect.io import differences
+from mlipselect.io import Structures, differences
 
 LATTICE = "5 0 0 0 6 0 0 0 7"
 COLUMNS = "species:S:1:pos:R:3"
@@ -323,3 +325,26 @@ def test_a_mark_of_the_order_of_bytes_is_no_number(tmp_path):
     path = tmp_path / "a.xyz"
     path.write_bytes(b"\xef\xbb\xbf1\nProperties=species:S:1:pos:R:3\nCu 0 0 0\n")
     assert len(ms.read(path)[0]) == 1
+
+
+def test_numbers_of_fortran_without_a_point_or_a_sign(read):
+    atoms = read(
+        f'Lattice="5d0 0 0 0 6D0 0 0 0 7d0" Properties={COLUMNS} virial="1d0 0 0 0 2d0 0 0 0 3d0" pbc="T T T" name=1d0',
+        "Si 0d0 0 0\nGe 15d-1 2.d0 3D0\n",
+    )
+    assert atoms.cell.lengths().tolist() == [5, 6, 7]
+    assert atoms.positions.tolist() == [[0, 0, 0], [1.5, 2, 3]]
+    assert np.diag(atoms.info["virial"]).tolist() == [1, 2, 3]
+    assert atoms.info["name"] == "1d0"
+    [frame] = Structures("pool.xyz").survey().iter_candidates()
+    assert frame.atoms.positions.tolist() == atoms.positions.tolist()
+    assert frame.cell.tolist() == atoms.cell.tolist()
+
+
+@pytest.mark.parametrize("suffix", ["dat", "out", "log", "cfg", "json", "pdb", "gen", "traj", "cif", "castep"])
+@pytest.mark.parametrize("comment", [f'Lattice="{LATTICE}" Properties={COLUMNS} pbc="T T T"', "free text"])
+def test_extended_xyz_is_known_by_its_content(read, comment, suffix):
+    atoms = read(comment)
+    for name in (f"pool.{suffix}", "OUTCAR_pool", "POSCAR"):
+        shutil.copy("pool.xyz", name)
+        assert differences(ms.read(name)[0], atoms) == []

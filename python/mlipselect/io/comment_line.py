@@ -25,6 +25,8 @@ _NEXT_KEY = re.compile(r"[A-Za-z_][\w-]*=")
 _QUOTED = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|\{[^{}]*\}|\[[^\[\]]*\]")
 #: A number as Fortran writes it. One without a point or a sign, such as 7d31, may be a name.
 FORTRAN = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+)[dD][+-]?\d+|[+-]?\d+[dD][+-]\d+")
+FORTRAN_REAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)[dD][+-]?\d+")
+"""Such a number, also without a point or a sign, where nothing but a number may stand."""
 FORTRAN_SOMEWHERE = re.compile(r"\d\.\d*[dD][+-]?\d|\d[dD][+-]\d")
 """Where such a number may be part of a text."""
 _EMPTY = r'"_JSON \"\""'
@@ -125,8 +127,8 @@ def _usual_value(key: str, item: Item, notes: Notes) -> str | None:
         return _properties(item)
     if key == "Lattice":
         numbers = _numbers(item.value)
-        if numbers is None or (len(numbers) == 9 and "[[" not in item.text.replace(" ", "")):
-            return _without_fortran(item)
+        if numbers is None or (len(numbers) == 9 and not re.search(r"[dD]|\[\s*\[", item.text)):
+            return item.text
         rows = numbers if len(numbers) == 9 else np.diag(numbers).ravel().tolist() if len(numbers) == 3 else None
         if rows is None:
             raise InvalidInputError(f"Lattice: expected 9 numbers, got {len(numbers)}")
@@ -173,7 +175,7 @@ def _matrix(key: str, item: Item, notes: Notes) -> str | None:
     numbers = _numbers(item.value)
     is_nested = item.text.replace(" ", "").startswith("[[")
     if numbers is not None and len(numbers) == 9:
-        return _quoted(np.reshape(numbers, (3, 3)).T.ravel().tolist()) if is_nested else _without_fortran(item)
+        return _quoted(np.reshape(numbers, (3, 3)).T.ravel().tolist()) if is_nested else re.sub("[dD]", "e", item.text)
     if numbers is not None and len(numbers) == 6:
         notes.add(f"{key} of 6 numbers is taken as xx yy zz yz xz xy")
         xx, yy, zz, yz, xz, xy = numbers
@@ -185,7 +187,7 @@ def _matrix(key: str, item: Item, notes: Notes) -> str | None:
 def _numbers(value: str) -> list[float] | None:
     words = re.findall(r"[^\s,\[\]{}]+", value)
     try:
-        return [float(re.sub("[dD]", "e", word) if FORTRAN.fullmatch(word) else word) for word in words]
+        return [float(re.sub("[dD]", "e", word) if FORTRAN_REAL.fullmatch(word) else word) for word in words]
     except ValueError:
         return None
 

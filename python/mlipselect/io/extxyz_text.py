@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import IO
 
+from ase.data import atomic_numbers
+
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.compression import open_for_reading
 
@@ -126,6 +128,15 @@ def _cut(lines: Sequence[str], size: int) -> int | None:
         if below and "=" in below[0] and _NAMED.search(below[0]):
             return place
     return None
+
+
+def begins_frame(text: str) -> bool:
+    """Tell extended XYZ, by a comment that names lattice or columns, or by the symbol of the first atom."""
+    lines = text.split("\n", 3)[:3]
+    if lines[0].startswith("\ufeff"):
+        lines[0] = lines[0][1:]
+    is_named = len(lines) > 1 and _NAMED.search(lines[1]) is not None
+    return _begins(lines) and (is_named or lines[2].split()[0] in atomic_numbers)
 
 
 def _begins(lines: Sequence[str]) -> bool:

@@ -246,6 +246,8 @@ def build(
     if numbers is None or numbers.dtype.kind != "i" or numbers.ndim != 1:
         return None
     lattice = info.pop("Lattice", None)
+    if isinstance(lattice, str):
+        return None
     if notes is not None and lattice is not None and "pbc" not in info:
         notes.add(NO_PBC)
     pbc = info.pop("pbc", None if lattice is None else [True, True, True])

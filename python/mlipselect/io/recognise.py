@@ -12,6 +12,7 @@ from ase.io.formats import UnknownFileTypeError, filetype, get_compression, iofo
 
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.compression import open_for_reading, unlike_its_name
+from mlipselect.io.extxyz_text import begins_frame
 from mlipselect.io.formats.cp2k import CP2K
 from mlipselect.io.formats.registry import FORMATS
 from mlipselect.io.formats.unread import remedy
@@ -60,11 +61,13 @@ def recognise(path: str, reading: Reading) -> str:
     refuse_compression(path)
     is_folder = Path(path).is_dir()
     head = b"" if is_folder else head_of(path)
-    if is_xyz(path) and not is_folder:
+    if (is_xyz(path) or begins_frame(head.decode("utf-8", "replace"))) and not is_folder:
         return CP2K.name if CP2K.recognises(path, head) else EXTXYZ
     for name, known in FORMATS.items():
         if known.recognises(path, head):
             return name
+    if b"<modeling>" in head:
+        return "vasp-xml"
     if (problem := remedy(path, head)) is not None:
         raise InvalidInputError(problem)
     if is_folder and not (Path(path) / "metadata.json").is_file():  # which a trajectory of ASE's bundles has

@@ -10,7 +10,7 @@ from ase import Atoms
 from ase.data import atomic_numbers
 
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.io.comment_line import FORTRAN, FORTRAN_SOMEWHERE, GEOMETRY_KEYS, items, usual
+from mlipselect.io.comment_line import FORTRAN_REAL, GEOMETRY_KEYS, items, usual
 from mlipselect.io.reading import Reading
 from mlipselect.io.species import symbol_of
 
@@ -95,7 +95,7 @@ def _usual_atoms(lines: list[str], columns: list[tuple[str, str]], reading: Read
     """Return the lines of the atoms with chemical symbols and usual numbers, without atoms to drop."""
     names = [name for name, _ in columns]
     reals = [place for place, (_, kind) in enumerate(columns) if kind == "R"]
-    if any(FORTRAN_SOMEWHERE.search(line) for line in lines):
+    if any(_MAYBE_FORTRAN.search(line) for line in lines):
         lines = [_usual_reals(line, reals) for line in lines]
     if ("species", "S") not in columns or "Z" in names:
         return lines
@@ -120,6 +120,10 @@ def _usual_atoms(lines: list[str], columns: list[tuple[str, str]], reading: Read
     return out
 
 
+_MAYBE_FORTRAN = re.compile(r"[\d.][dD][+-]?\d")
+"""A number as Fortran writes it, or a name that looks like one."""
+
+
 def _symbol(word: str, reading: Reading) -> str:
     """Return the symbol that ASE is given; ghost atoms and broken lines are left to later checks."""
     if word not in reading.elements and (word in ("", "X") or atomic_numbers.get(word.capitalize(), 0) > 0):
@@ -137,6 +141,6 @@ def _symbol(word: str, reading: Reading) -> str:
 def _usual_reals(line: str, places: list[int]) -> str:
     parts = line.split()
     for place in places:
-        if place < len(parts) and FORTRAN.fullmatch(parts[place]):
+        if place < len(parts) and FORTRAN_REAL.fullmatch(parts[place]):
             parts[place] = re.sub("[dD]", "e", parts[place])
     return " ".join(parts)

@@ -36,13 +36,14 @@ def read(path: str, reading: Reading) -> Iterator[Atoms]:
     Raises
     ------
     InvalidInputError
-        A site that is occupied in part, unless the options say what stands there.
+        A site without coordinates, or one that is occupied in part, unless the options say what stands there.
     """
     with open_for_reading(path) as stream:
         block: Any
         for block in parse_cif(stream):
             if not block.has_structure():
                 continue
+            _refuse_unknown_places(block)
             partial = _partial(block)
             if partial and reading.occupancy is None:
                 label, occupancy = partial[0]
@@ -90,6 +91,18 @@ def _by_operations(sites: Atoms, operations: Sequence[str]) -> Atoms:
             numbers.append(number)
             positions = np.vstack([positions, image])
     return Atoms(numbers=numbers, scaled_positions=positions, cell=sites.cell, pbc=True)
+
+
+def _refuse_unknown_places(block: Any) -> None:
+    """Refuse sites whose coordinates are no numbers, such as ``?``."""
+    labels = _column(block, "label") or _column(block, "type_symbol")
+    kinds = [kind for kind in ("fract", "Cartn") if _column(block, f"{kind}_x")]
+    columns = [_column(block, f"{kind}_{axis}") for kind in kinds[:1] for axis in "xyz"]
+    for label, *place in zip(labels, *columns, strict=False):
+        if unknown := [value for value in place if not isinstance(value, (int, float))]:
+            raise InvalidInputError(
+                f"site {label} has no coordinates, only {unknown[0]!r}: remove the site from the file, or complete it"
+            )
 
 
 def _column(block: Any, name: str) -> list[Any]:
