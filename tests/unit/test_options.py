@@ -154,11 +154,15 @@ def test_values_of_an_option_that_is_given_again_are_kept():
     known = parse(["fit", "train.xyz", *references, "-o", "out.npz"])
     assert (known.reference_energy, known.test) == (["Si=1", "Ge=2"], ["a", "b"])
     assert parse(["fit", "train.xyz", "-o", "out.npz"]).reference_energy == []
+    # Numbers belong together: those of the last time count, as for an option with one value.
+    known = parse(["select", "pool.xyz", "--totaldegree", "6", "--totaldegree", "7", "8", "9", "-o", "out.xyz"])
+    assert known.totaldegree == [7.0, 8.0, 9.0]
     # What is given takes the place of a default.
     assert parse(["hal", "a.xyz", "--base", "b.npz", "-o", "o", "--temperature", "5"]).temperature == [5.0]
 
 
-def test_every_option_with_several_values_may_be_given_again():
+def test_every_option_with_several_texts_may_be_given_again():
     for name in ("select", "fit", "featurize", "hal", "merge"):
         for action in verb(name).values():
-            assert action.nargs != "+" or not action.option_strings or not isinstance(action, argparse._StoreAction)
+            is_text = action.nargs == "+" and action.option_strings and action.type is None
+            assert not is_text or not isinstance(action, argparse._StoreAction), action.dest

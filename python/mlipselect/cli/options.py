@@ -46,7 +46,7 @@ def add_option(parser: Any, name: str, declared: Option, default: Any = None, *,
     if not flags:
         return
     how = {key: getattr(declared, key) for key in ("choices", "type", "metavar", "nargs", "action")}
-    if declared.nargs == "+" and declared.action is None:
+    if declared.nargs == "+" and declared.action is None and declared.type is None:
         how["action"] = Several
     how = {key: value for key, value in how.items() if value is not None} | ({"required": True} if required else {})
     parser.add_argument(*flags, dest=name, default=default, help=declared.help, **how)

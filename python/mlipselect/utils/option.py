@@ -29,7 +29,8 @@ class Option:
     metavar : str, optional
         What stands for the value in the help.
     nargs : str, optional
-        ``"+"`` for an option with several values; given several times, it has those of all times.
+        ``"+"`` for an option with several values. Given several times, an option of texts has those of all times, and
+        one of numbers, which belong together as those of a cell do, has those of the last time.
     action : str or type, optional
         Action of argparse, such as ``"store_true"``.
     needs : str, optional
