@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from ase.calculators.singlepoint import SinglePointCalculator
 
+import mlipselect as ms
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.labels import LabelOptions, read_labels
 from reference.labelled import labelled, renamed
@@ -266,3 +267,26 @@ def test_a_text_that_lists_numbers_is_a_virial(text):
     atoms = renamed(labelled(1)[0], "dft_energy", "dft_forces")
     atoms.info["dft_virial"] = text
     assert read_labels([atoms])[0].virial.tolist() == [1, 5, 9, 6, 3, 2]
+
+
+def test_forces_in_three_columns_are_read():
+    plain, columns = labelled(3), labelled(3)
+    for atoms in columns:
+        forces = atoms.calc.results.pop("forces")
+        atoms.arrays |= {f"f{axis}": forces[:, place] for place, axis in enumerate("xyz")}
+    for options in (None, LabelOptions(forces_key="fx fy fz")):
+        for known, expected in zip(read_labels(columns, options), read_labels(plain), strict=True):
+            assert np.array_equal(known.forces, expected.forces)
+    for atoms in columns:
+        atoms.arrays["forces"] = plain[0].get_forces() + 1.0
+    with pytest.raises(StructureError, match=r"fx fy fz.* two different values of its forces: give forces_key"):
+        read_labels(columns)
+
+
+def test_pressures_and_energies_of_atoms_in_the_comment_are_told(tmp_path, caplog):
+    (tmp_path / "pool.xyz").write_text(
+        '2\nLattice="4 0 0 0 4 0 0 0 4" pbc="T T T" pressure="1 0 0 0 1 0 0 0 1" energies="1.0 2.0" '
+        "Properties=species:S:1:pos:R:3:forces:R:3\nSi 0 0 0 1 2 3\nSi 2 2 2 -1 -2 -3\n"
+    )
+    read_labels(ms.read(tmp_path / "pool.xyz"))
+    assert "not used, though they look like labels: energies (1 structures), pressure (1 structures)" in caplog.text

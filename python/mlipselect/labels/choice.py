@@ -20,6 +20,7 @@ from mlipselect.labels.names import (
     resembles_atomic_stresses,
     resembles_energy,
     resembles_forces,
+    resembles_pressure,
     understand,
 )
 from mlipselect.labels.options import CALCULATOR, LabelOptions
@@ -141,12 +142,15 @@ class Choice:
         if "energy" not in chosen and "energy" not in kinds:
             resembling = (key for key in info if isinstance(key, str) and resembles_energy(key))
             self.unused.update(key for key in resembling if _is_numeric(info[key]) and np.ndim(info[key]) == 0)
+        listed = {key: value for key, value in info.items() if isinstance(key, str) and _is_numeric(value)}
         per_atom = {**structure.frame.atoms.arrays, **getattr(structure.frame.atoms.calc, "results", {})}
         if "energy" not in chosen and "energy" not in kinds:
-            self.unused.update(key for key in per_atom if resembles_atomic_energies(key))
+            self.unused.update(key for key in {**listed, **per_atom} if resembles_atomic_energies(key))
         if {"virial", "stress"}.isdisjoint({*chosen, *kinds}):
             wide = (key for key, value in per_atom.items() if np.shape(value)[1:] in ((6,), (9,), (3, 3)))
             self.unused.update(key for key in wide if resembles_atomic_stresses(key))
+            matrices = (key for key, value in listed.items() if np.size(value) in (6, 9))
+            self.unused.update(key for key in matrices if resembles_pressure(key))
         if "forces" not in chosen and "forces" not in kinds:
             self.unused.update(key for key in structure.frame.atoms.arrays if resembles_forces(key))
 

@@ -155,6 +155,11 @@ def resembles_atomic_energies(key: str) -> bool:
     return "energies" in words_of(key)
 
 
+def resembles_pressure(key: str) -> bool:
+    """Tell whether a key names a pressure, of which six or nine numbers are a stress of the other sign."""
+    return "pressure" in words_of(key)
+
+
 def resembles_atomic_stresses(key: str) -> bool:
     """Tell whether a key names stresses or virials of atoms, which add up to a label but are none."""
     return not {"stress", "stresses", "virial", "virials"}.isdisjoint(words_of(key))

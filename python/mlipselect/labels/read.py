@@ -59,7 +59,8 @@ def read_labels(structures: Iterable[Atoms | Frame], options: LabelOptions | Non
     of a method, before or after it: ``dft_energy``, ``forces_REF``. All guesses for a structure have the same mark. It
     is a known one, such as ``dft``, ``ref`` or ``pbe``, or none, or one that two different labels share. Words such as
     ``formation``, ``kinetic`` or ``per_atom`` make another quantity, which is never taken. Units in the key or beside
-    it (``stress_GPa``, ``energy-unit=Hartree``) are converted.
+    it (``stress_GPa``, ``energy-unit=Hartree``) are converted. Three columns ``fx``, ``fy`` and ``fz`` are forces, with
+    the key ``"fx fy fz"``.
 
     What is left out, with a warning that counts it: labels of NaN alone, virials and stresses of structures that are
     not periodic in three directions, stresses of exactly zero beside forces, energies of exactly zero beside forces

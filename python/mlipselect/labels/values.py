@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,15 @@ from mlipselect.utils.as_array import as_array
 Array = NDArray[np.float64]
 
 _MATRICES: list[tuple[int, ...]] = [(6,), (9,), (3, 3), (1, 6), (1, 9)]
+
+
+COMPONENTS = "fx fy fz"
+"""What forces are called that stand in three columns of these names."""
+
+
+def has_components(keys: Collection[Any]) -> bool:
+    """Tell whether arrays of these names hold the three components of forces."""
+    return all(key in keys for key in COMPONENTS.split())
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,8 @@ class Labelled:
             PLACES[kind]: self.frame.atoms.arrays if kind == "forces" else self.frame.atoms.info,
             "results": self.results if key in RESULTS[kind] else {},
         }
+        if key == COMPONENTS and has_components(self.frame.atoms.arrays):
+            return [Candidate(name, "arrays")]
         return [Candidate(name, place) for place, values in places.items() if values.get(key) is not None]
 
     def raw(self, candidate: Candidate) -> Any:
@@ -85,7 +96,10 @@ class Labelled:
                 problem = f"the structure has changed since its {candidate.name.key} was computed"
                 raise self.error(f"{problem}: compute it again, or leave it out")
             return self.results[candidate.name.key]
-        return getattr(self.frame.atoms, candidate.place)[candidate.name.key]
+        held = getattr(self.frame.atoms, candidate.place)
+        if candidate.name.key == COMPONENTS:
+            return np.column_stack([held[key] for key in COMPONENTS.split()])
+        return held[candidate.name.key]
 
     def read(self, candidate: Candidate) -> Array | None:
         """Read a value in eV and Å; None for a value of NaN alone, the placeholder for a label that is missing.
@@ -145,6 +159,8 @@ def _candidates(info: tuple[Any, ...], arrays: tuple[Any, ...], found: tuple[str
             name = understand(key) if isinstance(key, str) and not key.startswith("mlipselect_") else None
             if name is not None and place in (PLACES[name.kind], "results"):
                 out.append(Candidate(name, place))  # type: ignore[arg-type]
+    if has_components(arrays):
+        out.append(Candidate(Name(COMPONENTS, "forces", "", "", True, None), "arrays"))
     return tuple(out)
 
 
