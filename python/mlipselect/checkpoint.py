@@ -18,6 +18,8 @@ from mlipselect.io.atomic import write_atomically
 
 VERSION = 1
 INTERVAL = 5.0
+SHOWN = 8
+"""Number of digits of a digest that messages show."""
 
 
 class SelectionInterrupted(KeyboardInterrupt):
@@ -84,6 +86,7 @@ class Checkpoint:
         for name in [*self._identity, *identity]:
             theirs, ours = identity.get(name), self._identity.get(name)
             if theirs != ours:
+                theirs, ours = _differing(theirs, ours)
                 raise InvalidInputError(
                     f"{self.path}: the checkpoint of another selection: {name} was {_short(theirs)} and is "
                     f"{_short(ours)}; name another file, or delete it to begin anew"
@@ -105,6 +108,21 @@ def refuse_unusable(path: str | os.PathLike[str], inputs: Sequence[str], outputs
     others = [*map(Path, inputs), *outputs]
     if file.is_dir() or file in others or any(file.exists() and o.exists() and file.samefile(o) for o in others):
         raise InvalidInputError(f"{file}: the checkpoint cannot go there: it is a folder, an input or an output")
+
+
+def _differing(theirs: Any, ours: Any) -> tuple[Any, Any]:
+    """Leave out what two entries of an identity have in common, and all but the beginning of digests."""
+    if isinstance(theirs, dict) and isinstance(ours, dict) and theirs.keys() == ours.keys():
+        pairs = {key: _differing(theirs[key], ours[key]) for key in theirs if theirs[key] != ours[key]}
+        return {key: pair[0] for key, pair in pairs.items()}, {key: pair[1] for key, pair in pairs.items()}
+    return _with_short_digests(theirs), _with_short_digests(ours)
+
+
+def _with_short_digests(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_short_digests(item) for key, item in value.items()}
+    is_digest = isinstance(value, str) and len(value) == hashlib.sha256().digest_size * 2
+    return value[:SHOWN] if is_digest else value
 
 
 def _short(value: Any) -> str:

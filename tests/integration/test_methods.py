@@ -158,7 +158,7 @@ def test_what_does_not_fit_together_is_refused(files, options, message):
 def test_a_structure_without_a_group_is_named(files):
     pool = ms.read("pool.xyz")
     del pool[3].info["config_type"]
-    with pytest.raises(StructureError, match="structure 3: expected a key 'config_type' to group by"):
+    with pytest.raises(StructureError, match="structure 3: expected a key 'config_type', its keys are"):
         ms.select(pool, 2, descriptor=ms.ACE(["Si"], totaldegree=6), groups="config_type", max_per_group=1)
 
 

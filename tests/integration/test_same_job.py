@@ -213,7 +213,7 @@ def test_what_a_store_cannot_do_is_refused(descriptor, tmp_path):
         with pytest.raises(InvalidInputError, match=message):
             ms.select(pool, 2)
     for key in ("virial", "none"):
-        with pytest.raises(StructureError, match=rf"a\.xyz, frame 1: expected a key '{key}' to group by"):
+        with pytest.raises(StructureError, match=rf"a\.xyz, frame 1: expected a key '{key}', its keys are"):
             ms.select(STORES, 3, groups=key, max_per_group=2)
     with pytest.raises(InvalidInputError, match=f"structures marked {MARK} have no features there: name that mark too"):
         ms.select(STORES, 3, isolated="config_type=kind_0")

@@ -112,7 +112,7 @@ def test_the_command_takes_the_folder_of_a_store(files, store):
             ["--score", "force"],
             "scores, updates and objectives of forces and stress need structures as pool, not a store",
         ),
-        (["--groups", "none", "--max", "1"], "pool.xyz, frame 0: expected a key 'none' to group by"),
+        (["--groups", "none", "--max", "1"], "pool.xyz, frame 0: expected a key 'none', its keys are"),
         (["--stratify-by", "config_type"], "stratify_by: expected only with the method random"),
         (["--totaldegree", "8"], "--totaldegree: expected no descriptor with a store"),
         (["--max-memory", "1kB"], "more than the 1000 allowed: raise max_memory"),

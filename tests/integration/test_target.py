@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -159,6 +160,10 @@ def test_a_checkpoint_belongs_to_its_target(aimed):
     assert again.scores.tolist() == first.scores.tolist()
     with pytest.raises(InvalidInputError, match="the checkpoint of another selection: target was"):
         ms.select("pool.xyz", 4, **how, target_weights="weight")
+    with pytest.raises(InvalidInputError, match="target was") as told:
+        ms.select("pool.xyz", 4, **how | {"target": "core.xyz"})
+    was, now = re.search("target was (.*) and is (.*); name another", str(told.value)).groups()
+    assert json.loads(was)["rows"]["shape"] != json.loads(now)["rows"]["shape"]
 
 
 def test_a_target_is_looked_at_like_a_pool(aimed):
@@ -191,6 +196,9 @@ def test_a_target_is_looked_at_like_a_pool(aimed):
         ({"target_weights": "kind"}, r"expected a number for target\.xyz, frame 0 \(kind_2\), got 'a'"),
         ({"target_weights": ["a=1", "weight"], "target_groups": "kind"}, "expected one key, or GROUP=WEIGHT"),
         ({"target_weights": "none"}, "target.xyz, frame 0: expected a key 'none'"),
+        ({"target_weights": [1.0, np.nan, 1.0, 1.0, 1.0]}, "finite numbers of at least 0, got nan for structure 1"),
+        ({"target_weights": [1.0, 1.0, np.inf, 1.0, 1.0]}, "finite numbers of at least 0, got inf for structure 2"),
+        ({"target_weights": [0.0] * 5}, "expected a weight above 0, got 0 for all structures"),
         ({"target_weights": [1.0]}, "expected one weight for each of 5 structures"),
         ({"target": None, "target_weights": "weight"}, "target_weights: expected `target` with it"),
         ({"target": "absent.xyz"}, "absent.xyz"),

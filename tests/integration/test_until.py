@@ -180,7 +180,7 @@ def test_a_target_and_a_store_are_followed_too(core, pool, tmp_path):
         ({"until": "0meV"}, "until: expected an error"),
         ({"until": "2meV"}, "until 2meV: expected a core with energies or a potential"),
         ({"energy_key": "REF_energy"}, "energy_key: expected a core with energies"),
-        ({"until": "50%", "method": "k_medoids"}, "chooses its structures together"),
+        ({"until": "50%", "method": "k_medoids"}, r"chooses its structures together: .*\(until\)"),
     ],
 )
 def test_what_cannot_be_done_is_refused(pool, options, message):
@@ -255,3 +255,15 @@ def test_a_mean_over_no_structure_is_not_shown(core, pool):
 
 def test_a_fraction_uses_no_energies_without_their_key(core, pool):
     assert "no energies are used" in ms.select(pool, 3, core, ACE, until="50%").expected_error.source
+
+
+def test_a_core_without_energies_is_told_of_energies_alone(pool):
+    bare = [ase.Atoms(atoms.symbols, atoms.positions, cell=atoms.cell, pbc=True) for atoms in pool[:8]]
+    with pytest.raises(InvalidInputError, match="core: expected energies, but 8 structures have none"):
+        ms.select(pool, 4, bare, ACE, until="2meV")
+
+
+def test_reasons_speak_of_limits_only_where_there_are_some(core, pool):
+    plain, limited = (ms.select(pool, 3, core, ACE, until="1%", **how) for how in ({}, {"max_atoms": 400}))
+    assert not any("meet the limits" in reason for reason in plain.reasons)
+    assert all("meet the limits" in reason for reason in limited.reasons)

@@ -390,9 +390,9 @@ def as_group(value: Any) -> Any:
 
 
 def lacks_group(key: str, known: Iterable[Any], index: int, source: str | None) -> StructureError:
-    """Make the error for a structure without the key that it is to be grouped by."""
+    """Make the error for a structure without the key that it is to be grouped or weighted by."""
     names = ", ".join(map(str, known)) or "none"
-    return StructureError(f"expected a key {key!r} to group by, its keys are: {names}", index, source)
+    return StructureError(f"expected a key {key!r}, its keys are: {names}", index, source)
 
 
 def separate(given: StructuresLike) -> tuple[list[str], Iterable[Frame]]:

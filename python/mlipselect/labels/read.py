@@ -93,7 +93,7 @@ def read_labels(structures: Iterable[Atoms | Frame], options: LabelOptions | Non
         for mark in marks:
             if not any(mark.matches(frame) for frame in frames):
                 _LOGGER.warning("no structure has %s=%s: it marks no isolated atom", mark.key, mark.value)
-    _say(labelled, choice, notes, data)
+    _say(labelled, choice, notes, options, data)
     return labelled
 
 
@@ -169,7 +169,7 @@ def _other_energy(structure: Labelled, taken: Candidate) -> Candidate | None:
     return next((one for one in names if (one.name.mark, one.name.total) == (taken.name.mark, other)), None)
 
 
-def _say(labelled: LabelSet, choice: Choice, notes: Notes, data: str) -> None:
+def _say(labelled: LabelSet, choice: Choice, notes: Notes, options: LabelOptions, data: str) -> None:
     """Log what was found, what was left out and what was not used; refuse a set without labels."""
     notes.tell()
     prefix = f"{data}: " if data else ""
@@ -183,7 +183,18 @@ def _say(labelled: LabelSet, choice: Choice, notes: Notes, data: str) -> None:
     if not any(labelled.counts().values()):
         hint = f"; these look like labels, and can be named with energy_key (--energy-key) and so on: {unused}"
         raise InvalidInputError(
-            f"{prefix}expected energies, forces or virials, but {len(labelled)} structures have none"
+            f"{prefix}expected {_asked_for(options)}, but {len(labelled)} structures have none"
             + (hint if unused else "")
         )
     _LOGGER.info("%slabels of %d structures: %s", prefix, len(labelled), labelled.summary())
+
+
+def _asked_for(options: LabelOptions) -> str:
+    """Name the labels that are not left out by their keys."""
+    kinds: dict[str, tuple[Kind, ...]] = {
+        "energies": ("energy",),
+        "forces": ("forces",),
+        "virials": ("virial", "stress"),
+    }
+    asked = [name for name, keys in kinds.items() if any(options.keys(kind) != () for kind in keys)]
+    return " or ".join([", ".join(asked[:-1]), asked[-1]] if len(asked) > 1 else asked or ["labels"])

@@ -26,6 +26,7 @@ from mlipselect.models import LinearPotential
 from mlipselect.random_state import draw_seed
 from mlipselect.selection.candidate_pool import CandidatePool, Outcome
 from mlipselect.selection.core import Core, CoreLike
+from mlipselect.selection.expected_error import ErrorCurve
 from mlipselect.selection.follow_error import error_curve, followed
 from mlipselect.selection.options import Options
 from mlipselect.selection.outputs import open_outputs, structure_writer
@@ -232,7 +233,7 @@ def _selector(n: int, options: Options, parameters: dict[str, Any]) -> Selector:
         raise InvalidInputError(f"checkpoint: the method {method} makes its picks together, and keeps none on the way")
     if options.limits.are_set and not selector.supports_constraints:
         raise InvalidInputError(
-            f"{type(selector).__name__} chooses its structures together: quotas, budgets and distances to keep "
+            f"{type(selector).__name__} chooses its structures together: limits, and an error to stop at (until), "
             "need a method that picks one after the other"
         )
     return selector
@@ -322,7 +323,7 @@ def _result(
             outcome.core,
             pool.descriptor,
             str if core is None else core.place,
-            is_limited=bool(constraints),
+            is_limited=any(not isinstance(constraint, ErrorCurve) for constraint in constraints),
             is_whole=pool.is_whole,
         ),
         isolated=pool.isolated,

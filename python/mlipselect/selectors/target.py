@@ -60,8 +60,14 @@ class Target:
                     f"target_weights: expected one weight for each of {count} structures, got shape "
                     f"{self.weights.shape}"
                 )
-            if not (np.isfinite(self.weights).all() and (self.weights >= 0).all() and self.weights.any()):
-                raise InvalidInputError("target_weights: expected numbers of at least 0, not all of them 0")
+            wrong = np.flatnonzero(~(np.isfinite(self.weights) & (self.weights >= 0)))
+            if len(wrong):
+                raise InvalidInputError(
+                    f"target_weights: expected finite numbers of at least 0, got {self.weights[wrong[0]]:g} for "
+                    f"structure {wrong[0]} of the target"
+                )
+            if not self.weights.any():
+                raise InvalidInputError("target_weights: expected a weight above 0, got 0 for all structures")
         if self.designs is not None and len(self.designs) != count:
             raise InvalidInputError(f"target_designs: expected those of {count} structures, got {len(self.designs)}")
 
