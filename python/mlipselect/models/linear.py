@@ -606,7 +606,8 @@ class LinearPotential(Parametrised):
         Returns
         -------
         LinearPotential
-            Itself, with `calibration_`. Standard deviations are multiplied by the factors from now on.
+            Itself, with `calibration_`, which stays empty with fewer than two labelled structures. Standard deviations
+            are multiplied by the factors from now on.
 
         Notes
         -----
@@ -616,6 +617,12 @@ class LinearPotential(Parametrised):
         """
         self._check_fitted()
         known = read_labels(structures) if labels is None else labels
+        if sum(own.is_labelled and not own.is_free_atom for own in known) < 2:
+            logging.getLogger("mlipselect").warning(
+                "calibration: left out, as a fit without the only labelled structure is undetermined"
+            )
+            self.calibration_ = {}
+            return self
         residuals = residuals_left_out(self, structures, known)
         self.calibration_ = {kind: calibrated(parts) for kind, parts in residuals.items()}
         return self
