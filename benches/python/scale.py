@@ -30,6 +30,7 @@ import json
 import subprocess
 import tempfile
 import time
+from typing import Any
 
 import numpy as np
 from benches.python.rows_store import write_rows
@@ -83,8 +84,7 @@ def child(folder: Path, method: str, n: int, max_memory: int, where: str) -> Non
     selector = METHODS[method](n, max_memory=max_memory)
     scores = scores_alone(store, core) if (where, method) == ("disk", "energy") else np.nan
     before, began = peak_bytes(), time.perf_counter()
-    selector.seed_, selector._given_target = 0, (None, None, None)  # as `fit` sets them
-    selection = selector._begin(pool, core)
+    selection = begun(selector, pool, core)
     has_windows = where == "disk" and method in WINDOWED
     if has_windows:
         selection.prepare()
@@ -105,9 +105,15 @@ def child(folder: Path, method: str, n: int, max_memory: int, where: str) -> Non
     print(json.dumps(result))
 
 
+def begun(selector: Any, pool: Any, core: np.ndarray) -> Any:
+    """Begin a selection as `fit` does, without making picks."""
+    selector.seed_, selector._given_target = 0, (None, None, None)
+    return selector._begin(pool, core)
+
+
 def scores_alone(store: ms.FeatureStore, core: np.ndarray) -> float:
     """Time that the variances of all rows take, with nothing kept for later."""
-    selection = METHODS["energy"](1)._begin(store, core)
+    selection = begun(METHODS["energy"](1), store, core)
     posterior, began = selection.posterior(), time.perf_counter()
     for _, block in store.blocks(1 + (16 << 20) // (4 * store.shape[1])):
         posterior.variance(block)
