@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from mlipselect.cli.common import (
@@ -17,9 +16,9 @@ from mlipselect.cli.common import (
     reading_from,
 )
 from mlipselect.cli.options import Several, add_options
-from mlipselect.exceptions import InvalidInputError, StructureError
+from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.collection import Structures
-from mlipselect.io.frame import Frame
+from mlipselect.io.frame import Frame, errors_name_one_of
 from mlipselect.io.output import Output
 from mlipselect.labels import LabelOptions, LabelSet, read_labels
 from mlipselect.models import LinearPotential
@@ -112,7 +111,7 @@ def run(options: argparse.Namespace) -> None:
         reading.tell_unused()
         labels = read_labels(frames, given)
         test_labels = _labels_of_test(test_frames, given, labels)
-        with _named(frames):
+        with errors_name_one_of(frames):
             atoms = [frame.atoms for frame in frames]
             references = potential.references(frames, labels)
             rows = potential.rows(atoms, labels, references, progress=progress_from(options))
@@ -122,7 +121,7 @@ def run(options: argparse.Namespace) -> None:
             potential.calibrate(atoms, labels)
         of_test: Residuals = {}
         if test_labels is not None:
-            with _named(test_frames):
+            with errors_name_one_of(test_frames):
                 atoms = [frame.atoms for frame in test_frames]
                 errors.append(("test", test_frames, prediction_errors(potential, atoms, test_labels)))
                 of_test = residuals_of_others(potential, atoms, test_labels)
@@ -220,15 +219,3 @@ def _told(errors: Errors) -> str:
     ]
     told = ", ".join(f"{value:.3g} {unit}" for value, unit in parts if value == value)
     return f"root mean square errors {told}" if told else "no labels to compare"
-
-
-@contextmanager
-def _named(frames: list[Frame]) -> Iterator[None]:
-    """Name the file and the frame of a structure that cannot be used."""
-    try:
-        yield
-    except StructureError as error:
-        if error.index is None or error.source is not None:
-            raise
-        frame = frames[error.index]
-        raise StructureError(error.problem, frame.index, frame.source) from error

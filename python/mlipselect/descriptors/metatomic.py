@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ase import Atoms
 
 from mlipselect.descriptors.base import NamedDescriptor
+from mlipselect.descriptors.batches import alone, in_batches
 from mlipselect.descriptors.torch_settings import MODEL_OPTIONS, TRUST, checked_device, import_extra, torch_settings
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.io.describable import check_structure
@@ -117,10 +118,8 @@ class Metatomic(NamedDescriptor):
             The structure is empty, has an element that the model does not know, a position that is not finite, a
             periodic direction without an independent cell vector, or the model fails on it.
         """
-        try:
-            return self.site_features([atoms])
-        except StructureError as error:
-            raise StructureError(error.problem) from error.__cause__
+        rows: npt.NDArray[np.floating] = alone(self.site_features, [atoms])
+        return rows
 
     def site_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.floating]:
         """Describe every atom of many structures, in batches.
@@ -146,32 +145,23 @@ class Metatomic(NamedDescriptor):
         if isinstance(structures, Atoms):
             raise InvalidInputError("expected a sequence of ase.Atoms; `features` takes a single one")
         with torch_settings(n_threads=n_threads):
-            blocks = [self._rows(first, batch) for first, batch in self._batches(structures)]
+            blocks = [
+                self._rows(first, batch) for first, batch in in_batches(structures, self.batch_atoms, self._check)
+            ]
         if not blocks:
             raise InvalidInputError("expected at least one structure, got none")
         return np.concatenate(blocks)
 
-    def _batches(self, structures: Sequence[Atoms]) -> Iterator[tuple[int, list[Atoms]]]:
-        """Check structures and yield them in batches, each with the index of its first structure."""
-        batch: list[Atoms] = []
-        n_atoms = 0
-        for index, atoms in enumerate(structures):
-            try:
-                check_structure(atoms)
-            except StructureError as error:
-                raise StructureError(error.problem, index) from None
-            unknown = sorted(set(atoms.numbers.tolist()) - self._types)
-            if unknown:
-                raise StructureError(
-                    f"expected atomic types that the model knows ({sorted(self._types)}), got {unknown[0]}", index
-                )
-            if batch and n_atoms + len(atoms) > self.batch_atoms:
-                yield index - len(batch), batch
-                batch, n_atoms = [], 0
-            batch.append(atoms)
-            n_atoms += len(atoms)
-        if batch:
-            yield len(structures) - len(batch), batch
+    def _check(self, atoms: Atoms, index: int) -> None:
+        try:
+            check_structure(atoms)
+        except StructureError as error:
+            raise StructureError(error.problem, index) from None
+        unknown = sorted(set(atoms.numbers.tolist()) - self._types)
+        if unknown:
+            raise StructureError(
+                f"expected atomic types that the model knows ({sorted(self._types)}), got {unknown[0]}", index
+            )
 
     def _rows(self, first: int, batch: list[Atoms]) -> npt.NDArray[np.floating]:
         """Run the model, and put its rows in the order of the atoms."""

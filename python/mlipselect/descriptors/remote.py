@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ase import Atoms
 
 from mlipselect.descriptors.base import Design, NamedDescriptor
+from mlipselect.descriptors.batches import alone, in_batches
 from mlipselect.exceptions import InvalidInputError, MlipselectError, StructureError
 from mlipselect.io.describable import check_structure
 from mlipselect.utils.option import Option
@@ -164,7 +165,7 @@ class Remote(NamedDescriptor):
         MlipselectError
             The process ended, did not answer in time, or answered something else.
         """
-        rows: npt.NDArray[np.floating] = _alone(self.site_features, [atoms])
+        rows: npt.NDArray[np.floating] = alone(self.site_features, [atoms])
         return rows
 
     def site_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.floating]:
@@ -190,7 +191,7 @@ class Remote(NamedDescriptor):
         if isinstance(structures, Atoms):
             raise InvalidInputError("expected a sequence of ase.Atoms; `features` takes a single one")
         found = []
-        for first, batch in _batches(structures):
+        for first, batch in in_batches(structures, _BATCH_ATOMS):
             (rows,) = self._ask({"do": "features", "n_threads": n_threads}, batch, first=first)
             n_atoms = sum(map(len, batch))
             if rows.ndim != 2 or len(rows) != n_atoms or rows.dtype not in (np.float32, np.float64):
@@ -205,13 +206,13 @@ class Remote(NamedDescriptor):
 
     def _vjp(self, atoms: Atoms, w: npt.ArrayLike) -> npt.NDArray[np.floating]:
         """Differentiate ``w @ features(atoms).sum(axis=0)`` by the positions."""
-        (slopes,) = _alone(self._ask, {"do": "vjp"}, [atoms], np.asarray(w, dtype=np.float64))
+        (slopes,) = alone(self._ask, {"do": "vjp"}, [atoms], np.asarray(w, dtype=np.float64))
         found: npt.NDArray[np.floating] = slopes
         return found
 
     def _design(self, atoms: Atoms) -> Design:
         """Differentiate every feature of one structure."""
-        return Design(*_alone(self._ask, {"do": "design"}, [atoms]))
+        return Design(*alone(self._ask, {"do": "design"}, [atoms]))
 
     def _start(self) -> dict[str, Any]:
         process = Process([self.python, child.__file__], self.timeout, self.object)
@@ -251,14 +252,6 @@ class Remote(NamedDescriptor):
         return found
 
 
-def _alone(method: Any, *arguments: Any) -> Any:
-    """Call a method for many structures with one structure, and drop the index from its errors."""
-    try:
-        return method(*arguments)
-    except StructureError as error:
-        raise StructureError(error.problem) from None
-
-
 def _check(structures: Sequence[Atoms], first: int) -> None:
     """Refuse structures that nothing can describe, by their index plus `first`."""
     index = first
@@ -267,20 +260,6 @@ def _check(structures: Sequence[Atoms], first: int) -> None:
             check_structure(atoms)
     except StructureError as error:
         raise StructureError(error.problem, index) from None
-
-
-def _batches(structures: Sequence[Atoms]) -> Iterator[tuple[int, list[Atoms]]]:
-    """Yield structures in batches that one message holds, each with the index of its first structure."""
-    batch: list[Atoms] = []
-    n_atoms = 0
-    for index, atoms in enumerate(structures):
-        if batch and n_atoms + len(atoms) > _BATCH_ATOMS:
-            yield index - len(batch), batch
-            batch, n_atoms = [], 0
-        batch.append(atoms)
-        n_atoms += len(atoms)
-    if batch:
-        yield len(structures) - len(batch), batch
 
 
 def _plain(value: Any) -> Any:

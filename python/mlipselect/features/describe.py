@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mlipselect.descriptors.base import DescriptorLike, HasSiteFeatures, HasStructureFeatures, features_of
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.io.describable import check_frames
-from mlipselect.io.frame import Frame, FrameStructures
+from mlipselect.io.frame import Frame, FrameStructures, errors_name_one_of
 
 BATCH_ATOMS = 8192
 """Approximate number of atoms in a batch of structures: enough for every thread, little memory."""
@@ -71,13 +71,8 @@ class Describer:
         return np.concatenate([self._single(frame) for frame in batch])
 
     def _call(self, method: Callable[..., Any], batch: Sequence[Frame]) -> Any:
-        try:
+        with errors_name_one_of(batch):
             return method(FrameStructures(batch), n_threads=self._n_threads)
-        except StructureError as error:
-            if error.index is None:
-                raise
-            frame = batch[error.index]
-            raise StructureError(error.problem, frame.index, frame.source) from error
 
     def _single(self, frame: Frame) -> NDArray[Any]:
         try:

@@ -17,8 +17,8 @@ from mlipselect.exceptions import StructureError, place_of
 from mlipselect.io.flat import FlatArrays, FlatSequence, flat_arrays, joined
 
 
-class ParsedBatch(Protocol):
-    """Frames of a file that are parsed together, and of which structures can be made."""
+class FrameBatch(Protocol):
+    """Frames of a file whose structures are made one by one, and whose geometry is known before."""
 
     @property
     def geometry(self) -> FlatArrays:
@@ -52,7 +52,7 @@ class Frame:
         0-based index in `source`, or in the sequence that was given.
     row_id : int, optional
         Id of its row, if it came from a database.
-    batch : ParsedBatch, optional
+    batch : FrameBatch, optional
         Where the structure is made.
     slot : int, default=0
         Place of the frame in the batch.
@@ -71,7 +71,7 @@ class Frame:
         source: str | None,
         index: int,
         row_id: int | None = None,
-        batch: ParsedBatch | None = None,
+        batch: FrameBatch | None = None,
         slot: int = 0,
     ):
         self._atoms = atoms
@@ -88,7 +88,7 @@ class Frame:
     def atoms(self) -> Atoms:
         """The structure."""
         if self._atoms is None:
-            self._atoms = cast("ParsedBatch", self._batch).atoms(self._slot)
+            self._atoms = cast("FrameBatch", self._batch).atoms(self._slot)
             self._batch = None
         return self._atoms
 
@@ -140,6 +140,18 @@ def errors_name(frame: Frame) -> Iterator[None]:
         yield
     except StructureError as error:
         raise StructureError(error.problem, frame.index, frame.source) from None
+
+
+@contextmanager
+def errors_name_one_of(frames: Sequence[Frame]) -> Iterator[None]:
+    """Let an error about one of many structures, by its index among them, name the file and the frame."""
+    try:
+        yield
+    except StructureError as error:
+        if error.index is None or error.source is not None:
+            raise
+        frame = frames[error.index]
+        raise StructureError(error.problem, frame.index, frame.source) from error
 
 
 class FrameStructures(FlatSequence):

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ase import Atoms
 
 from mlipselect.descriptors.base import NamedDescriptor
+from mlipselect.descriptors.batches import alone, in_batches
 from mlipselect.descriptors.learned.examination import examine
 from mlipselect.descriptors.learned.weights import digest_of_weights
 from mlipselect.descriptors.torch_settings import (
@@ -155,7 +156,7 @@ class LearnedDescriptor(NamedDescriptor, ABC):
             periodic direction without an independent cell vector, a periodicity that the model ignores, or the model
             fails on it.
         """
-        rows: npt.NDArray[np.floating] = _alone(self.site_features, [atoms])
+        rows: npt.NDArray[np.floating] = alone(self.site_features, [atoms])
         return rows
 
     def site_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.floating]:
@@ -182,7 +183,7 @@ class LearnedDescriptor(NamedDescriptor, ABC):
             raise InvalidInputError("expected a sequence of ase.Atoms; `features` takes a single one")
         blocks = []
         with torch_settings(n_threads=n_threads):
-            for first, batch in self._batches(structures):
+            for first, batch in in_batches(structures, self.batch_atoms, self._check):
                 with _told(first):
                     blocks.append(self._described(batch))
         if not blocks:
@@ -243,7 +244,7 @@ class LearnedDescriptor(NamedDescriptor, ABC):
             raise InvalidInputError(
                 f"expected finite weights, one for each of {self.n_features} features, but the shape is {weights.shape}"
             )
-        _alone(self._check, atoms)
+        alone(self._check, atoms)
         with torch.enable_grad(), repeatable():
             found = self._passed([self._graph(atoms)])
             slopes = [
@@ -274,20 +275,6 @@ class LearnedDescriptor(NamedDescriptor, ABC):
                 self._passed([self._graph(atoms) for atoms in structures]).rows.cpu().numpy()
             )
         return rows
-
-    def _batches(self, structures: Sequence[Atoms]) -> Iterator[tuple[int, list[Atoms]]]:
-        """Check structures and yield them in batches, each with the index of its first structure."""
-        batch: list[Atoms] = []
-        n_atoms = 0
-        for index, atoms in enumerate(structures):
-            self._check(atoms, index)
-            if batch and n_atoms + len(atoms) > self.batch_atoms:
-                yield index - len(batch), batch
-                batch, n_atoms = [], 0
-            batch.append(atoms)
-            n_atoms += len(atoms)
-        if batch:
-            yield len(structures) - len(batch), batch
 
     def _check(self, atoms: Atoms, index: int | None = None) -> None:
         try:
@@ -338,11 +325,3 @@ def _told(index: int) -> Iterator[None]:
         yield
     except Exception as error:
         raise StructureError(f"the model failed: {type(error).__name__}: {error}", index) from error
-
-
-def _alone(method: Any, *arguments: Any) -> Any:
-    """Call a method for many structures with one structure, and drop the index from its errors."""
-    try:
-        return method(*arguments)
-    except StructureError as error:
-        raise StructureError(error.problem) from error.__cause__

@@ -13,6 +13,7 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from mlipselect.descriptors.base import Design, NamedDescriptor, Prediction
+from mlipselect.descriptors.batches import alone
 from mlipselect.descriptors.mace.model import feature_columns, import_mace, load_model, numbers_per_edge
 from mlipselect.descriptors.torch_settings import MODEL_OPTIONS, checked_device, checked_dtype, torch_settings
 from mlipselect.exceptions import InvalidInputError, StructureError
@@ -155,7 +156,7 @@ class MACE(NamedDescriptor):
             The structure is empty, has an element that the model does not know, a position that is not finite, or a
             periodic direction without an independent cell vector.
         """
-        rows: npt.NDArray[np.floating] = _alone(self.site_features, [atoms])
+        rows: npt.NDArray[np.floating] = alone(self.site_features, [atoms])
         return rows
 
     def site_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.floating]:
@@ -236,7 +237,7 @@ class MACE(NamedDescriptor):
         StructureError
             As `features`.
         """
-        prediction: Prediction = _alone(self.predictions, [atoms], w)[0]
+        prediction: Prediction = alone(self.predictions, [atoms], w)[0]
         return prediction
 
     def predictions(
@@ -462,14 +463,6 @@ def _checked(structures: Sequence[Atoms]) -> Sequence[Atoms]:
     if isinstance(structures, Atoms):
         raise InvalidInputError("expected a sequence of ase.Atoms; `features` takes a single one")
     return structures
-
-
-def _alone(method: Any, *arguments: Any) -> Any:
-    """Call a method for many structures with one structure, and drop the index from its errors."""
-    try:
-        return method(*arguments)
-    except StructureError as error:
-        raise StructureError(error.problem) from None
 
 
 def _collated(graphs: Sequence[Any], device: str) -> dict[str, Any]:
