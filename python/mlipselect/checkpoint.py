@@ -83,15 +83,34 @@ class Checkpoint:
             raise InvalidInputError(f"{self.path}: no checkpoint, or a damaged one: {error}") from error
         if version != VERSION:
             raise InvalidInputError(f"{self.path}: version {version} of the format; this mlipselect reads {VERSION}")
-        for name in [*self._identity, *identity]:
-            theirs, ours = identity.get(name), self._identity.get(name)
-            if theirs != ours:
-                theirs, ours = _differing(theirs, ours)
-                raise InvalidInputError(
-                    f"{self.path}: the checkpoint of another selection: {name} was {_short(theirs)} and is "
-                    f"{_short(ours)}; name another file, or delete it to begin anew"
-                )
+        refuse_other(self.path, "selection", identity, self._identity)
         return list(decisions)
+
+
+def refuse_other(path: Path, work: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint of other work than this, and say what differs.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    work : str
+        What messages call the work.
+    theirs, ours : mapping
+        What the result depends on, ready for JSON: as the file has it, and as it is now.
+
+    Raises
+    ------
+    InvalidInputError
+        The two differ.
+    """
+    for name in [*ours, *theirs]:
+        if theirs.get(name) != ours.get(name):
+            was, now = _differing(theirs.get(name), ours.get(name))
+            raise InvalidInputError(
+                f"{path}: the checkpoint of another {work}: {name} was {_short(was)} and is {_short(now)}; name "
+                "another file, or delete it to begin anew"
+            )
 
 
 def refuse_unusable(path: str | os.PathLike[str], inputs: Sequence[str], outputs: Sequence[Path]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from ase import Atoms
 
 from mlipselect._core import __version__
+from mlipselect.checkpoint import refuse_other
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.hal.state import State
 from mlipselect.io.atomic import write_atomically
@@ -61,12 +62,7 @@ class HalCheckpoint:
             raise InvalidInputError(f"{self.path}: no checkpoint of hal, or a damaged one: {error}") from error
         if version != VERSION:
             raise InvalidInputError(f"{self.path}: version {version} of the format; this mlipselect reads {VERSION}")
-        for name in [*self._identity, *identity]:
-            if identity.get(name) != self._identity.get(name):
-                raise InvalidInputError(
-                    f"{self.path}: the checkpoint of another run: {name} was {identity.get(name)} and is "
-                    f"{self._identity.get(name)}; name another file, or delete it to begin anew"
-                )
+        refuse_other(self.path, "run", identity, self._identity)
         try:
             return State.restored(known["state"], starts, at)
         except (ValueError, TypeError, KeyError, IndexError) as error:
