@@ -3,14 +3,14 @@
 //!     cargo run --release -p mlipselect-extxyz --example mutate -- read 10000000 [SEED]
 //!     cargo run --release -p mlipselect-extxyz --example mutate -- print 100000 [SEED]
 //!
-//! `read` gives every input to [`Frame::parse`] and [`FrameIndex::read`], which must not panic and must agree on the
-//! number of atoms. `print` writes the first COUNT inputs that are plain frames to the standard output, and a byte 0
+//! `read` gives every input to [`Frame::parse`], [`FrameIndex::read`] and [`Scan::of`], which must not panic and must
+//! agree on the number of atoms. `print` writes the first COUNT inputs that are plain frames to the standard output, and a byte 0
 //! after each.
 
 use std::env;
 use std::io::{self, BufWriter, Write};
 
-use mlipselect_extxyz::{Frame, FrameIndex};
+use mlipselect_extxyz::{Frame, FrameIndex, Scan};
 use rayon::prelude::*;
 
 /// Frames of the kinds that people have, from which mutations start.
@@ -147,6 +147,10 @@ fn read(text: &[u8]) -> bool {
         if let (Some(frame), 1) = (&frame, index.len()) {
             assert_eq!(frame.atoms as u64, index.atoms()[0]);
         }
+    }
+    let scan = Scan::of(text, &[0, text.len()]);
+    if scan.layouts[0].is_some() {
+        assert_eq!(frame.as_ref().map(|frame| frame.atoms), Some(scan.numbers.len()));
     }
     frame.is_some()
 }
