@@ -9,8 +9,12 @@ from typing import Any
 import numpy as np
 
 import mlipselect as ms
-from mlipselect.stores.manifest import Manifest
-from mlipselect.stores.writer import StoreWriter
+
+try:
+    from mlipselect.stores.manifest import Manifest
+    from mlipselect.stores.writer import StoreWriter
+except ImportError:  # builds of before a package of stores
+    from mlipselect.features.store import Manifest, StoreWriter  # type: ignore[no-redef]
 
 NAME = "mixture"
 
