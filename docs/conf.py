@@ -11,6 +11,7 @@ import mlipselect
 import mlipselect.descriptors
 import mlipselect.io
 import mlipselect.models
+import mlipselect.plot
 import mlipselect.selectors
 import mlipselect.testing
 

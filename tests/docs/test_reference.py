@@ -28,7 +28,7 @@ def listed_names() -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("module", ["mlipselect", "mlipselect.testing"])
+@pytest.mark.parametrize("module", ["mlipselect", "mlipselect.plot", "mlipselect.testing"])
 def test_every_public_name_has_a_page(module):
     names = {f"{module}.{name}" for name in importlib.import_module(module).__all__ if name != "__version__"}
     assert names <= listed_names()

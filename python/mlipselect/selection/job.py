@@ -34,7 +34,7 @@ from mlipselect.selection.pools import open_pool
 from mlipselect.selection.potential import fitted_potential, potential_input
 from mlipselect.selection.reasons import reasons
 from mlipselect.selection.record import passed_over, picks_depend_on, recorded_parameters, selection_notes
-from mlipselect.selection.result import Selection
+from mlipselect.selection.result import Given, Selection
 from mlipselect.selection.target import Target
 from mlipselect.selectors import Constraint, Selector
 from mlipselect.selectors.registry import make_selector
@@ -139,6 +139,7 @@ def _selected(
     outcome = Outcome(selector, core_features, information)
     result = _result(pool, core, target, n, options, outcome, posterior, constraints)
     result.expected_error = None if curve is None else followed(curve, selector, pool, options)
+    result.given = Given(pool, core, target, target_features)
     return result
 
 
@@ -333,6 +334,7 @@ def _result(
         + selection_notes(selector, constraints, n)
         + notes,
         inputs={**_summaries(pool, core, target), "potential": potential_input(options.prior.potential)},
+        rows=selector.selected_idx_,
     )
     if len(result) > 2 * result.effective_dimension:
         logging.getLogger("mlipselect").warning(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase import Atoms
@@ -23,6 +23,30 @@ from mlipselect.selection.options import Outputs
 from mlipselect.selection.outputs import origin_of, output_for, structure_writer, traced
 from mlipselect.selection.record import jsonable
 from mlipselect.stores.joined import JoinedStores
+
+if TYPE_CHECKING:
+    from mlipselect.selection.candidate_pool import CandidatePool
+    from mlipselect.selection.core import Core
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a selection was made from, which reports and figures look at.
+
+    Attributes
+    ----------
+    pool : CandidatePool
+        The candidates.
+    core, target : Core or None
+        The structures that were known, and those that the selection is for.
+    target_features : Features, JoinedStores or None
+        The rows of the target.
+    """
+
+    pool: CandidatePool
+    core: Core | None
+    target: Core | None
+    target_features: Features | JoinedStores | None
 
 
 @dataclass
@@ -72,6 +96,10 @@ class Selection:
         a potential that was fitted to energies.
     run : dict
         Of structures that `Hal` took: why it ended, its counts, and how each was taken; else empty.
+    rows : ndarray of int64, shape (n,), or None
+        The rows of `features` that the selected structures have; None where they are the `indices`.
+    given : Given or None
+        What the selection was made from; None for a run of `Hal`.
     """
 
     frames: list[Frame]
@@ -92,6 +120,8 @@ class Selection:
     seconds: dict[str, float] = field(default_factory=dict)
     expected_error: ExpectedError | None = None
     run: dict[str, Any] = field(default_factory=dict)
+    rows: NDArray[np.int64] | None = field(default=None, repr=False)
+    given: Given | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.indices)
