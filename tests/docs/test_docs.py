@@ -11,6 +11,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from ase.io import read
 
 import mlipselect
 from mlipselect.cli import main
@@ -33,6 +34,11 @@ BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 def blocks(page: Path) -> list[tuple[str, str]]:
     """Give language and text of the code blocks of a page."""
     return [(language, textwrap.dedent(text)) for _, language, text in BLOCK.findall(page.read_text())]
+
+
+def value_of(words: list[str], option: str) -> str:
+    """Return what follows an option of a command."""
+    return words[words.index(option) + 1]
 
 
 @pytest.fixture
@@ -67,6 +73,8 @@ def test_code_of_pages_runs(workplace, page, capsys):
                 words = shlex.split(line, comments=True)
                 if words and words[0] == "mlipselect":
                     assert main(words[1:]) == 0, line
+                    if words[1] == "hal":
+                        assert len(read(value_of(words, "-o"), ":")) == int(value_of(words, "-n")), line
                 elif words and words[0] == "make":
                     assert f"\n{words[1]}: " in (ROOT / "Makefile").read_text()
 

@@ -184,6 +184,33 @@ def test_a_walker_that_explodes_begins_again(potential, surrogate):
     assert {pick.start for pick in run.picks} <= {0, 1}
 
 
+def test_a_last_sound_frame_that_leads_nowhere_is_tried_once(potential, surrogate):
+    run = made(potential, surrogate, max_heat=1.1, max_steps=3000, threshold=1e9, patience=100, burst=100)
+    list(run)
+    ends = {}
+    for item in run.rejected:
+        step = int(item.reason.removeprefix("step ").split(":")[0])
+        ends.setdefault(item.index, []).append((step, item.atoms.info["hal_start"]))
+    # Only a trajectory that went on for a burst after it was resumed is resumed again.
+    tries = [
+        three
+        for of_walker in ends.values()
+        for three in zip(of_walker[:-2], of_walker[1:-1], of_walker[2:], strict=True)
+    ]
+    resumed = [three for three in tries if three[0][1] == three[1][1] == three[2][1]]
+    assert len(tries) > 20
+    assert len(resumed) < len(tries)
+    assert all(second[0] - first[0] >= 100 for first, second, _ in resumed)
+
+
+def test_the_bias_rises_until_something_is_worth_taking(potential, surrogate):
+    options = {"tau": None, "temperature": 300.0, "threshold": 4.0, "max_steps": 6000, "patience": 200}
+    constant = made(potential, surrogate, tau_rise=0, **options)
+    rising = made(potential, surrogate, **options)
+    assert len(list(constant)) < len(list(rising))
+    assert rising.counts["steps"] < constant.counts["steps"]
+
+
 def test_near_duplicates_are_passed_over(potential, surrogate):
     run = made(potential, surrogate, min_distance=1e6)
     list(run)
@@ -315,6 +342,8 @@ def test_a_checkpoint_of_another_run_is_refused(potential, surrogate, tmp_path):
         ({"speed": 3}, "speed: no option of Hal"),
         ({"stop_gain": 2.0}, "stop_gain"),
         ({"tau": 1.0, "tau_rel": 0.1}, "tau_rel: expected none with tau"),
+        ({"tau": 1.0, "tau_rise": 10}, "tau_rise: expected none with tau"),
+        ({"tau_rise": -1}, "tau_rise: expected at least 0"),
         ({"dynamics": verlet, "pressure": 1.0}, "pressure: expected none"),
         ({"timestep": 0.0}, "timestep and friction"),
         ({"n": 0}, "n and workers"),

@@ -55,16 +55,58 @@ def test_a_step_that_comes_again_counts_once():
     assert tau.at(1, forces(30.0), forces(1.0)) == first
 
 
+def rising(**options):
+    return ms.RelativeTau(0.1, rise=10, burn_in=0, **options)
+
+
+def test_a_fraction_doubles_until_a_frame_is_worth_taking():
+    tau = rising()
+    values = [tau.at(step, forces(1.0), forces(1.0)) for step in range(30)]
+    assert values == pytest.approx([0.1 * 2.0 ** ((step + 1) / 10) for step in range(30)])
+    tau.triggered()
+    assert tau.at(30, forces(1.0), forces(1.0)) == pytest.approx(0.1 * 2.0**2.1)
+    for _ in range(9):
+        tau.triggered()
+    assert tau.at(31, forces(1.0), forces(1.0)) == pytest.approx(0.1 * 2.0**0.1)
+
+
+def test_a_fraction_rises_to_a_limit_and_begins_anew_with_the_trajectory():
+    tau = rising(most=0.3)
+    values = [tau.at(step, forces(1.0), forces(1.0)) for step in range(100)]
+    assert max(values) == values[-1] == pytest.approx(0.3)
+    tau.triggered()
+    assert tau.at(100, forces(1.0), forces(1.0)) < 0.2
+    tau.restarted()
+    assert tau.at(101, forces(1.0), forces(1.0)) == pytest.approx(0.1 * 2.0**0.1)
+
+
+def test_a_fraction_above_the_limit_does_not_rise():
+    tau = ms.RelativeTau(3.0, rise=10, burn_in=0)
+    assert [tau.at(step, forces(1.0), forces(1.0)) for step in range(50)] == [3.0] * 50
+
+
+def test_there_is_no_rise_during_the_burn_in_nor_at_a_step_that_comes_again():
+    tau = ms.RelativeTau(0.1, rise=10, burn_in=5)
+    values = [tau.at(step, forces(1.0), forces(1.0)) for step in (0, 1, 2, 3, 4, 5, 5, 5)]
+    assert values[-1] == values[-3] == pytest.approx(0.1 * 2.0**0.1)
+
+
 def test_a_restored_tau_goes_on_as_if_never_stopped():
     rng = np.random.default_rng(0)
     steps = [(rng.normal(size=(4, 3)), rng.normal(size=(4, 3))) for _ in range(30)]
-    whole, begun = ms.RelativeTau(history=7, burn_in=3), ms.RelativeTau(history=7, burn_in=3)
+    whole, begun = (ms.RelativeTau(history=7, burn_in=3, rise=9) for _ in range(2))
     expected = [whole.at(step, *both) for step, both in enumerate(steps)]
     found = [begun.at(step, *both) for step, both in enumerate(steps[:11])]
-    resumed = ms.RelativeTau(history=7, burn_in=3)
+    resumed = ms.RelativeTau(history=7, burn_in=3, rise=9)
     resumed.restore(json.loads(json.dumps(begun.state())))
     found += [resumed.at(step, *both) for step, both in enumerate(steps[11:], start=11)]
     assert found == expected
+
+
+@pytest.mark.parametrize("wrong", [{"rise": 0}, {"most": 0.0}, {"most": float("nan")}])
+def test_a_wrong_rise_is_refused(wrong):
+    with pytest.raises(ms.InvalidInputError, match="rise and most"):
+        ms.RelativeTau(**wrong)
 
 
 @pytest.mark.parametrize("wrong", [{"history": 0}, {"burn_in": -1}])

@@ -17,7 +17,7 @@ from mlipselect.exceptions import InvalidInputError
 from mlipselect.hal.state import State
 from mlipselect.io.atomic import write_atomically
 
-VERSION = 1
+VERSION = 2
 INTERVAL = 5.0
 """Seconds between one writing and the next, at least."""
 

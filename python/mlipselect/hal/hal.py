@@ -101,6 +101,9 @@ class Hal:
         Strength of the bias, by default relative to the forces.
     tau_rel : float or callable, optional
         Bias force as a fraction of the force of the base, by default 0.1; see `RelativeTau`.
+    tau_rise : int, optional
+        Steps in which that fraction doubles while no frame triggers, up to 1; a frame that triggers halves it. 0 keeps
+        it. By default 200, and 0 with a function as `tau_rel`.
     unbiased : str, optional
         Key of `Atoms.arrays` that is true for atoms without a bias.
     max_bias : float or None, default=10.0

@@ -13,7 +13,7 @@ from mlipselect.hal.calculator import MAX_BIAS
 from mlipselect.hal.dynamics import MakeDynamics
 from mlipselect.hal.guards import Guards
 from mlipselect.hal.lesson import Update
-from mlipselect.hal.tau import RelativeTau, Schedule, Tau, as_tau
+from mlipselect.hal.tau import FRACTION, RISE, RelativeTau, Schedule, Tau, as_tau
 from mlipselect.hal.triggers import TRIGGERS, Trigger
 from mlipselect.hal.triggers.peak import FOLLOWERS
 from mlipselect.utils.option import option
@@ -50,6 +50,10 @@ class Sampling:
     tau_rel: Schedule | None = option(
         None, "bias force as a fraction of the force of the base, on average (default: 0.1)", type=float, metavar="F"
     )
+    tau_rise: int | None = option(
+        None, "steps in which that fraction doubles while no frame is worth taking, up to 1; each frame that is halves "
+        f"it; 0 keeps it (default: {RISE})", type=int, metavar="STEPS",
+    )  # fmt: skip
     unbiased: str | None = option(None, "array of the starts that is true for atoms without a bias", metavar="KEY")
     max_bias: float | None = option(
         MAX_BIAS, "largest bias force, in mean forces of the base (default: %(default)s)", type=float, metavar="FACTOR"
@@ -152,14 +156,24 @@ class HalOptions:
             raise InvalidInputError(f"max_time: expected a number above 0, got {self.ending.max_time}")
         if self.sampling.tau is not None and self.sampling.tau_rel is not None:
             raise InvalidInputError("tau_rel: expected none with tau, which takes its place")
+        rise = self.sampling.tau_rise
+        if rise is not None and rise < 0:
+            raise InvalidInputError(f"tau_rise: expected at least 0, got {rise}")
+        if rise is not None and self.sampling.tau is not None:
+            raise InvalidInputError("tau_rise: expected none with tau, which does not rise")
         if self.sampling.dynamics is not None and self.sampling.pressure is not None:
             raise InvalidInputError("pressure: expected none with dynamics, which have their own")
 
     @property
     def tau(self) -> Tau:
         """What decides on the strength of the bias."""
-        relative = self.sampling.tau_rel
-        return as_tau(self.sampling.tau) if relative is None else RelativeTau(relative)
+        sampling = self.sampling
+        if sampling.tau is not None:
+            return as_tau(sampling.tau)
+        fraction = FRACTION if sampling.tau_rel is None else sampling.tau_rel
+        # A function of the step says by itself when the bias is to rise.
+        rise = sampling.tau_rise if sampling.tau_rise is not None else (0 if callable(fraction) else RISE)
+        return RelativeTau(fraction, rise=rise or None)
 
     @property
     def temperatures(self) -> list[float]:

@@ -14,6 +14,13 @@ from mlipselect.exceptions import InvalidInputError
 Schedule: TypeAlias = float | Callable[[int], float]
 """A number, or a function of the step."""
 
+FRACTION = 0.1
+"""Bias force as a fraction of the force of the base."""
+RISE = 200
+"""Steps in which the fraction of a run doubles while no frame is worth taking."""
+MOST = 1.0
+"""Largest fraction to which it rises: bias forces as long as those of the base."""
+
 
 @dataclass(frozen=True)
 class Ramp:
@@ -62,6 +69,14 @@ class Tau(Protocol):
         """Go on from what `state` returned."""
         ...
 
+    def triggered(self) -> None:
+        """Take note that a frame was worth taking."""
+        ...
+
+    def restarted(self) -> None:
+        """Take note that the trajectory ended, and another one begins."""
+        ...
+
 
 class FixedTau:
     """A strength that does not depend on the forces.
@@ -86,6 +101,12 @@ class FixedTau:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Do nothing."""
 
+    def triggered(self) -> None:
+        """Do nothing."""
+
+    def restarted(self) -> None:
+        """Do nothing."""
+
     def __repr__(self) -> str:
         return f"FixedTau({self.tau!r})"
 
@@ -97,10 +118,20 @@ class RelativeTau:
     ----------
     fraction : float or callable, default=0.1
         The fraction, or a function of the step that returns it, such as a `Ramp`.
+    rise : int, optional
+        Steps in which the fraction doubles while no frame is worth taking. Each frame that is halves it again, down to
+        `fraction`; a trajectory that begins anew begins with `fraction`. None keeps it.
+    most : float, default=1.0
+        Largest fraction to which it rises.
     history : int, default=100
         Steps over which both forces are averaged.
     burn_in : int, default=100
         Steps without a bias at the beginning.
+
+    Raises
+    ------
+    InvalidInputError
+        Numbers out of their range.
 
     Notes
     -----
@@ -117,42 +148,76 @@ class RelativeTau:
     0.2
     """
 
-    def __init__(self, fraction: Schedule = 0.1, *, history: int = 100, burn_in: int = 100):
+    def __init__(
+        self,
+        fraction: Schedule = FRACTION,
+        *,
+        rise: int | None = None,
+        most: float = MOST,
+        history: int = 100,
+        burn_in: int = 100,
+    ):
         if history < 1 or burn_in < 0:
             raise InvalidInputError(
                 f"history and burn_in: expected at least 1 and at least 0 steps, got {history} and {burn_in}"
             )
+        if (rise is not None and rise < 1) or not 0.0 < most < np.inf:
+            raise InvalidInputError(f"rise and most: expected at least 1 step and a number above 0, got {rise}, {most}")
         self.fraction = fraction
+        self.rise = rise
+        self.most = most
         self.history = history
         self.burn_in = burn_in
         self._base = self._gradient = 0.0
         self._count = 0
         self._next_step = 0
+        #: How many times the fraction has doubled.
+        self._doublings = 0.0
 
     def at(self, step: int, base_forces: NDArray[np.float64], gradient: NDArray[np.float64]) -> float:
         """Return the strength at a step. A step that was seen before, as after a restart, counts once."""
+        fraction = value_at(self.fraction, step)
         if step >= self._next_step:
             self._count += 1
             weight = 1.0 / min(self._count, self.history)
             self._base += weight * (mean_length(base_forces) - self._base)
             self._gradient += weight * (mean_length(gradient) - self._gradient)
             self._next_step = step + 1
-        fraction = value_at(self.fraction, step)
+            if self.rise is not None and step >= self.burn_in and fraction * 2.0**self._doublings < self.most:
+                self._doublings += 1.0 / self.rise
         if step < self.burn_in or self._gradient == 0.0:
             return 0.0
-        return fraction * self._base / self._gradient
+        # A fraction that is larger than `most` from the beginning is what was asked for.
+        risen = max(fraction, min(fraction * 2.0**self._doublings, self.most))
+        return risen * self._base / self._gradient
+
+    def triggered(self) -> None:
+        """Halve the fraction, down to that of the beginning."""
+        self._doublings = max(0.0, self._doublings - 1.0)
+
+    def restarted(self) -> None:
+        """Go back to the fraction of the beginning."""
+        self._doublings = 0.0
 
     def state(self) -> dict[str, Any]:
-        """Return both means, the number of steps in them, and the next step."""
-        return {"base": self._base, "gradient": self._gradient, "count": self._count, "next_step": self._next_step}
+        """Return both means, the number of steps in them, the next step and how often the fraction has doubled."""
+        return {
+            "base": self._base,
+            "gradient": self._gradient,
+            "count": self._count,
+            "next_step": self._next_step,
+            "doublings": self._doublings,
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` returned."""
         self._base, self._gradient = float(state["base"]), float(state["gradient"])
         self._count, self._next_step = int(state["count"]), int(state["next_step"])
+        self._doublings = float(state["doublings"])
 
     def __repr__(self) -> str:
-        return f"RelativeTau({self.fraction!r}, history={self.history}, burn_in={self.burn_in})"
+        rise = "" if self.rise is None else f", rise={self.rise}, most={self.most}"
+        return f"RelativeTau({self.fraction!r}{rise}, history={self.history}, burn_in={self.burn_in})"
 
 
 def as_tau(tau: Tau | Schedule | None) -> Tau:

@@ -39,7 +39,8 @@ class Walker:
     atoms : ase.Atoms
         Positions, momenta and cell as they are.
     sound : ase.Atoms or None
-        The last frame that passed the checks since the last restart.
+        The last frame that passed the checks. After a trajectory began anew at such a frame, only frames count that are
+        at least a burst later.
     rng : dict
         State of its generator.
     tau : dict
@@ -52,6 +53,8 @@ class Walker:
         Number of steps so far.
     restarts : int
         Number of restarts so far.
+    resumed : int or None
+        Step at which the trajectory began anew at its last sound frame; None if it began at a start.
     """
 
     number: int
@@ -65,12 +68,12 @@ class Walker:
     carried: dict[str, Any] = field(default_factory=dict)
     step: int = 0
     restarts: int = 0
+    resumed: int | None = None
 
     def record(self) -> dict[str, Any]:
         """Return the state, ready for JSON, from which `restored` makes the same walker to the last bit."""
-        kept = {
-            name: getattr(self, name) for name in ("number", "start", "temperature", "rng", "tau", "step", "restarts")
-        }
+        plain = ("number", "start", "temperature", "rng", "tau", "step", "restarts", "resumed")
+        kept = {name: getattr(self, name) for name in plain}
         carried = {name: np.asarray(value).tolist() for name, value in self.carried.items()}
         sound = None if self.sound is None else geometry_of(self.sound)
         return kept | {
@@ -289,11 +292,11 @@ class _Run:
             problem = error.problem if isinstance(error, StructureError) else f"the dynamics failed: {error}"
             walker.step, result.steps = last, result.steps + last - walker.step
         result.capped = calculator.n_capped
-        walker.tau = self.tau.state()
         if problem is None:
             walker.atoms = bare(self.atoms, "momenta", *_marks(setup))
         else:
             self._restart(problem)
+        walker.tau = self.tau.state()
         walker.rng = self.rng.bit_generator.state  # type: ignore[assignment]
         return result
 
@@ -306,7 +309,8 @@ class _Run:
         problem = setup.guards.problem(self.atoms, forces, walker.temperature, setup.starts[walker.start])
         if problem is not None:
             return problem
-        walker.sound = bare(self.atoms, *_marks(setup))
+        if walker.resumed is None or walker.step >= walker.resumed + setup.burst:
+            walker.sound = bare(self.atoms, *_marks(setup))
         seen = Seen(self.atoms, results["uncertainty_per_atom"], forces)
         score = setup.trigger.score(self.surrogate, seen, self.reference)
         self.result.score = score
@@ -314,6 +318,7 @@ class _Run:
         if found is not None:
             frame, its_score = found
             walker.follower.forget()
+            self.tau.triggered()
             self.result.candidate = self._candidate(bare(frame), its_score, results)
         return None
 
@@ -334,18 +339,20 @@ class _Run:
         )
 
     def _restart(self, problem: str) -> None:
-        """Begin anew at the last sound frame or, if there was none since the last restart, at the next start."""
+        """Begin anew at the last sound frame or, if that was tried and there is no later one, at the next start."""
         walker, starts = self.walker, self.setup.starts
         frame = bare(self.atoms)
         frame.info["hal_start"] = walker.start
         self.result.rejected.append(Rejected(None, walker.number, f"step {walker.step}: {problem}", frame))
         if walker.sound is None:
             walker.start = (walker.start + 1) % len(starts)
+        walker.resumed = None if walker.sound is None else walker.step
         atoms = bare(starts[walker.start] if walker.sound is None else walker.sound, *_marks(self.setup))
         thermalize(atoms, walker.temperature, self.rng)
         walker.atoms, walker.sound, walker.carried = atoms, None, {}
         walker.restarts += 1
         walker.follower.forget()
+        self.tau.restarted()
 
 
 def _marks(setup: Setup) -> list[str]:
