@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,7 +25,10 @@ from mlipselect.labels import LabelOptions, LabelSet, read_labels
 from mlipselect.models import LinearPotential
 from mlipselect.models.calibration import LEVELS, Coverage, Residuals, coverage, residuals_of_others
 from mlipselect.models.errors import Errors, prediction_errors
+from mlipselect.report.fit_page import LabelledSet, fit_page
 from mlipselect.report.table import text_table
+from mlipselect.selection.options import Outputs
+from mlipselect.selection.outputs import open_page
 from mlipselect.utils.option import options_of
 
 SUMMARY = """\
@@ -50,6 +54,7 @@ def add_parser(verbs: Any) -> None:
     parser = add_verb(verbs, "fit", SUMMARY, EXAMPLES)
     parser.add_argument("structures", nargs="+", metavar="STRUCTURES", help="files with labelled structures")
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="archive to write, such as silicon.npz")
+    add_options(parser, Outputs, "report")
     parser.add_argument(
         "--test", nargs="+", action=Several, metavar="FILE", help="labelled structures to tell the errors of, too"
     )
@@ -95,7 +100,9 @@ def run(options: argparse.Namespace) -> None:
     reading = reading_from(options)
     training, test = Structures(options.structures, reading=reading), Structures(options.test or [], reading=reading)
     given = LabelOptions(**{name: getattr(options, name) for name in options_of(LabelOptions)})
-    with Output(options.output, inputs=[*training.paths, *test.paths]) as output:
+    inputs = [*training.paths, *test.paths]
+    with Output(options.output, inputs=inputs) as output, contextlib.ExitStack() as stack:
+        page = open_page(options.report, inputs, output, stack)
         descriptor = descriptor_from(options).bind(training.survey(progress_from(options)).examples)
         potential = LinearPotential(
             descriptor,
@@ -127,6 +134,15 @@ def run(options: argparse.Namespace) -> None:
                 of_test = residuals_of_others(potential, atoms, test_labels)
         potential.write_to(output.temporary[0])
         output.publish()
+        if page is not None:
+            sets = [
+                LabelledSet("training", [frame.atoms for frame in frames], labels, errors[0][2], training.summary())
+            ]
+            if test_labels is not None:
+                tested = [frame.atoms for frame in test_frames]
+                sets.append(LabelledSet("test", tested, test_labels, errors[1][2], test.summary()))
+            page.temporary[0].write_text(fit_page(potential, sets, labels.summary()), encoding="utf-8")
+            page.publish()
     if options.quiet:
         return
     print(f"{descriptor!r}")
@@ -140,7 +156,7 @@ def run(options: argparse.Namespace) -> None:
     for name, members, error in errors:
         print(f"{name}, {len(members)} structures: {_told(error)}")
     print(_calibration_table(potential, of_test))
-    print(f"wrote {options.output}")
+    print(f"wrote {', '.join(path for path in (options.output, options.report) if path is not None)}")
 
 
 def _labels_of_test(frames: list[Frame], given: LabelOptions, training: LabelSet) -> LabelSet | None:

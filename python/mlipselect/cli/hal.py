@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from mlipselect.io.collection import Structures
 from mlipselect.io.rejected import RejectedFile
 from mlipselect.models import LinearPotential
 from mlipselect.selection.options import Method, Outputs
-from mlipselect.selection.outputs import output_for, structure_writer
+from mlipselect.selection.outputs import open_page, output_for, structure_writer, write_page
 from mlipselect.utils.option import options_of
 
 SUMMARY = """\
@@ -70,7 +71,7 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("-n", type=int, default=50, metavar="N", help="structures to take (default: %(default)s)")
     add_options(parser, Outputs, "output", required=True)
-    add_options(parser, Outputs, "checkpoint", "save_posterior", "strict")
+    add_options(parser, Outputs, "report", "checkpoint", "save_posterior", "strict")
     for group in GROUPS.values():
         add_options(parser.add_argument_group(group.title), group)
     add_options(parser, Method, "random_state")
@@ -96,7 +97,9 @@ def run(options: argparse.Namespace) -> int:
     with (
         output_for(options.output, inputs, options.save_posterior) as output,
         RejectedFile(options.output, inputs) as rejected,
+        contextlib.ExitStack() as stack,
     ):
+        page = open_page(options.report, inputs, output, stack)
         if options.checkpoint is not None:
             refuse_unusable(options.checkpoint, inputs, [*output.targets, *rejected.targets])
         named = {name: one for group in GROUPS.values() for name, one in options_of(group).items()}
@@ -121,6 +124,7 @@ def run(options: argparse.Namespace) -> int:
         selection.write_to(output, writer)
         rejected.finish(selection.rejected)
         output.publish()
+        write_page(selection, page)
     return report(selection, options)
 
 

@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 from mlipselect._core import __version__
 from mlipselect.checkpoint import SelectionInterrupted
-from mlipselect.cli import demo, featurize, fit, hal, merge, select
+from mlipselect.cli import demo, featurize, fit, hal, merge, report, select
 from mlipselect.exceptions import MlipselectError
 
 OK, BAD_INPUT, BAD_USAGE, NOTHING_SELECTED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
@@ -114,7 +114,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"mlipselect {__version__}")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    for verb in (select, merge, featurize, fit, hal, demo):
+    for verb in (select, merge, report, featurize, fit, hal, demo):
         verb.add_parser(verbs)
     return parser
 

@@ -50,7 +50,7 @@ def add_parser(verbs: Any) -> None:
     )
     add_options(parser, Candidates, "isolated")
     parser.add_argument("--save-posterior", metavar="FILE", help="write what is known after the last pick")
-    add_options(parser, Outputs, "strict")
+    add_options(parser, Outputs, "report", "strict")
     add_reasons(parser)
     add_reading_options(parser)
     add_learned_options(parser)
@@ -70,6 +70,7 @@ def run(options: argparse.Namespace) -> int:
         progress=progress_from(options),
         output=options.output,
         save_posterior=options.save_posterior,
+        report=options.report,
         strict=options.strict,
         **{name: getattr(options, name) for name in options_of(Reading)},
     )

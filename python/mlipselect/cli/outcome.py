@@ -25,7 +25,7 @@ def report(selection: Selection, options: argparse.Namespace) -> int:
     """Show a selection and the files that it was written to, unless quiet, and return the exit code."""
     if not options.quiet:
         print(selection_table(selection, reasons=options.reasons))
-        written = [options.output, record_path(options.output), options.save_posterior]
+        written = [options.output, record_path(options.output), options.save_posterior, options.report]
         made = [str(path) for path in written if path is not None and Path(path).exists()]
         print(f"wrote {', '.join(made)}")
     return DONE if len(selection) else NOTHING

@@ -78,7 +78,7 @@ def add_parser(verbs: Any) -> None:
     add_options(parser, Outputs, "output", required=True)
     add_options(parser, Candidates, "isolated", "shard")
     add_options(parser.add_argument_group(Checks.title), Checks)
-    add_options(parser, Outputs, "checkpoint", "strict")
+    add_options(parser, Outputs, "report", "checkpoint", "strict")
     add_options(parser, Method, "method")
     group = parser.add_argument_group(Limits.title)
     add_options(group, Limits)

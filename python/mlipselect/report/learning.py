@@ -17,8 +17,8 @@ from mlipselect.stores.joined import JoinedStores
 
 #: Largest number of rows that standard deviations are followed for.
 SAMPLE = 4096
-#: The suggested number of picks has brought this share of what all picks bring.
-ENOUGH = 0.9
+#: A pick that lowers the mean deviation by less than this fraction of it brings little.
+LITTLE = 0.01
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,25 @@ class Learning:
     left: NDArray[np.float64]
 
     @property
-    def suggested(self) -> int:
-        """The smallest number of picks after which nine tenths of the fall of the mean are done; 0 without a fall."""
-        fall = self.mean[0] - self.mean[-1]
-        if not fall > 0.0:
-            return 0
-        return int(np.argmax(self.mean <= self.mean[0] - ENOUGH * fall))
+    def falls(self) -> NDArray[np.float64]:
+        """Fall of the mean by one pick, as a fraction of it, from each number of picks on: a mean over a tenth of all.
+
+        Entry `k` is the mean over the picks `k + 1` to `k + w`, where `w` is a tenth of the picks and at least one.
+        """
+        n = len(self.mean) - 1
+        w = max(1, n // 10)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratios = np.where(self.mean[:-w] > 0.0, self.mean[w:] / self.mean[:-w], 1.0) if n else np.empty(0)
+        falls: NDArray[np.float64] = 1.0 - ratios ** (1.0 / w)
+        return falls
 
     @property
-    def still_falls(self) -> bool:
-        """Whether the last fifth of the picks brought more than a tenth of the fall: more picks would go on paying."""
-        n = len(self.mean) - 1
-        fall = self.mean[0] - self.mean[-1]
-        return n >= 5 and fall > 0.0 and bool(self.mean[n - n // 5] - self.mean[-1] > 0.1 * fall)
+    def suggested(self) -> int | None:
+        """Number of picks from which on one more lowers the mean by less than 1 %; None where each lowers it more."""
+        enough = self.falls < LITTLE
+        if not len(enough) or not enough[-1]:
+            return None
+        return int(len(enough) - np.argmin(enough[::-1])) if not enough.all() else 0
 
 
 def starting_point(selection: Selection) -> Posterior:

@@ -49,7 +49,7 @@ class Space:
         found: NDArray[np.float64] = rows @ (self.scales[:, None] * self.axes) - (self.centre * self.scales) @ self.axes
         return found
 
-    def whitened(self, components: NDArray[np.float64]) -> NDArray[np.float64]:
+    def whitened(self, components: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Divide the first two components by their standard deviations."""
         spreads = np.where(self.spreads[:2] > 0.0, self.spreads[:2], 1.0)
         found: NDArray[np.float64] = components[:, :2] / spreads

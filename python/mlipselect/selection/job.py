@@ -29,7 +29,7 @@ from mlipselect.selection.core import Core, CoreLike
 from mlipselect.selection.expected_error import ErrorCurve
 from mlipselect.selection.follow_error import error_curve, followed
 from mlipselect.selection.options import Options
-from mlipselect.selection.outputs import open_outputs, structure_writer
+from mlipselect.selection.outputs import open_outputs, open_page, structure_writer, write_page
 from mlipselect.selection.pools import open_pool
 from mlipselect.selection.potential import fitted_potential, potential_input
 from mlipselect.selection.reasons import reasons
@@ -83,6 +83,7 @@ def run_job(pool: Any, n: int, core: CoreLike | None, descriptor: DescriptorLike
     inputs = _inputs(candidates, known, target, options)
     with contextlib.ExitStack() as stack:
         files = open_outputs(options.outputs, inputs, stack)
+        page = open_page(options.outputs.report, inputs, files, stack)
         rejects = None
         if options.checks.skip_bad and options.outputs.output is not None:
             rejects = stack.enter_context(RejectedFile(options.outputs.output, inputs))
@@ -106,6 +107,7 @@ def run_job(pool: Any, n: int, core: CoreLike | None, descriptor: DescriptorLike
         if files is not None and writer is not None:
             _write(result, files, writer)
             files.publish()
+        write_page(result, page)
     return result
 
 

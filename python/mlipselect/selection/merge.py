@@ -37,6 +37,7 @@ def merge(
     progress: bool | None = None,
     output: str | os.PathLike[str] | None = None,
     save_posterior: str | os.PathLike[str] | None = None,
+    report: str | os.PathLike[str] | None = None,
     strict: bool = False,
     format: str | None = None,  # noqa: A002 - as ASE calls it
     species: Sequence[str] | None = None,
@@ -65,7 +66,7 @@ def merge(
         Number of threads, by default, and with -1, all cores.
     progress : bool, optional
         Show progress bars, by default where the standard error is a terminal.
-    output, save_posterior : path, optional
+    output, save_posterior, report : path, optional
         As for `select`.
     strict : bool, default=False
         As for `select`.
@@ -129,7 +130,7 @@ def merge(
             composition=False,
             dtype=parameters["dtype"],
         ),
-        outputs=Outputs(output, save_posterior, strict=strict),
+        outputs=Outputs(output, save_posterior, report, strict=strict),
         execution=Execution(n_threads, progress),
         reading=Reading(format, species, species_map, cell, occupancy),
     )

@@ -246,6 +246,11 @@ class Outputs:
     save_posterior: str | os.PathLike[str] | None = option(
         None, "write what is known after the last pick", metavar="FILE"
     )
+    report: str | os.PathLike[str] | None = option(
+        None,
+        "write a page that shows what was selected and why, such as report.html: one file that needs no network",
+        metavar="FILE",
+    )
     checkpoint: str | os.PathLike[str] | None = option(
         None,
         "keep the picks there while they are made: the same command goes on from that file after a stop",

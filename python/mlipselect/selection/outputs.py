@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ase import Atoms
 from ase.io.formats import get_compression
@@ -16,6 +17,9 @@ from mlipselect.io.frame import Frame
 from mlipselect.io.output import Output
 from mlipselect.io.writer import Writer
 from mlipselect.selection.options import Outputs
+
+if TYPE_CHECKING:
+    from mlipselect.selection.result import Selection
 
 PREFIX = "mlipselect_"
 """Begins every key that mlipselect adds to `Atoms.info`."""
@@ -96,6 +100,33 @@ def open_outputs(outputs: Outputs, inputs: list[str], stack: contextlib.ExitStac
     if outputs.checkpoint is not None:
         refuse_unusable(outputs.checkpoint, inputs, [] if files is None else files.targets)
     return files
+
+
+def open_page(
+    path: str | os.PathLike[str] | None, inputs: list[str], files: Output | None, stack: contextlib.ExitStack
+) -> Output | None:
+    """Make sure that a page beside a result can be written, before any work; None where none is asked for.
+
+    Raises
+    ------
+    InvalidInputError
+        A page that cannot be written, or that would replace an input or another output.
+    """
+    if path is None:
+        return None
+    if files is not None and Path(path) in files.targets:
+        raise InvalidInputError(f"{path}: named as output twice")
+    return stack.enter_context(Output(path, inputs=inputs))
+
+
+def write_page(selection: Selection, page: Output | None) -> None:
+    """Write the page of a selection, if one is asked for."""
+    if page is None:
+        return
+    from mlipselect.report.write import selection_page  # pages know selections, and not the other way round
+
+    page.temporary[0].write_text(selection_page(selection), encoding="utf-8")
+    page.publish()
 
 
 def structure_writer(outputs: Outputs, files: Output) -> Writer:

@@ -171,6 +171,23 @@ class Selection:
             self.write_to(output, writer)
             output.publish()
 
+    def report(self, path: str | os.PathLike[str]) -> None:
+        """Write a page that shows the selection: one HTML file that needs no network.
+
+        Parameters
+        ----------
+        path : path
+            File for the page, such as ``report.html``; it appears complete or not at all.
+
+        Raises
+        ------
+        InvalidInputError
+            A file that cannot be written, or that is an input of the selection.
+        """
+        from mlipselect.report.write import write_report
+
+        write_report(self, path)
+
     def write_to(self, output: Output, writer: Writer) -> None:
         """Write to the temporary files of an `Output` made by `output_for`."""
         if len(self):

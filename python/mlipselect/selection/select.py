@@ -62,6 +62,7 @@ def select(
     progress: bool | None = None,
     output: str | os.PathLike[str] | None = None,
     save_posterior: str | os.PathLike[str] | None = None,
+    report: str | os.PathLike[str] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     strict: bool = False,
     shard: str | None = None,
@@ -172,6 +173,8 @@ def select(
         does. That the file can be written is made sure before the work.
     save_posterior : path, optional
         Write the posterior after the last pick there; only together with `output`.
+    report : path, optional
+        Write a page there that shows what was selected and why, as `Selection.report` does.
     checkpoint : path, optional
         Keep the picks there while they are made, for methods that make them one after the other. The same call goes on
         from that file where an earlier one was stopped, and ends with the same result.

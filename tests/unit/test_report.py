@@ -1,0 +1,302 @@
+"""The page of a selection: its sections, its numbers, and that it is one safe file."""
+
+from __future__ import annotations
+
+import base64
+import html.parser
+import json
+import re
+
+import numpy as np
+import pytest
+from ase import Atoms
+
+import mlipselect as ms
+from mlipselect.demo.potentials import label
+from mlipselect.report.coverage import NEAR, coverage_of, nearness_of
+from mlipselect.report.facts import facts_of
+from mlipselect.report.from_record import selection_from
+from mlipselect.report.learning import Learning, learning_of
+from mlipselect.report.map_data import map_data
+from mlipselect.report.picture import picture
+from mlipselect.report.space import all_components, find_space
+from reference.structures import rattled
+
+SECTIONS = ["summary", "learning", "map", "composition", "coverage", "findings", "picks", "provenance"]
+EVIL = "<script>alert(1)</script>&\"'</script><img src=x onerror=alert(2)>"
+
+
+class Reader(html.parser.HTMLParser):
+    """Collects elements, and texts by the element that they are in."""
+
+    VOID = ("meta", "link", "br", "img")
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.ids, self.open, self.scripts = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self.ids += [value for name, value in attributes if name == "id"]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] == "script":
+            self.scripts.append(data)
+
+
+@pytest.fixture
+def selection(files):
+    descriptor = ms.ACE(["Si"], totaldegree=6)
+    return ms.select("pool.xyz", 5, "core.xyz", descriptor, n_threads=1, output="out.xyz", report="out.html")
+
+
+def data_of(text):
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1])
+
+
+def test_the_page_has_every_section_and_is_well_formed(selection, files):
+    text = (files / "out.html").read_text()
+    reader = Reader(text)
+    assert reader.open == []
+    assert [name for name in reader.ids if name in SECTIONS] == SECTIONS
+    assert len(reader.ids) == len(set(reader.ids))
+    assert sum(name.startswith("pick-") for name in reader.ids) == 5
+    assert sum(tag == "svg" and a.get("class") == "structure" for tag, a in reader.tags) == 5
+    assert "5 of 12 candidates were picked, given 4 structures in the core, by the method bayesian" in text
+    for reason in selection.reasons:
+        assert reason.split(";")[0] in text
+    for file in selection.inputs["pool"]["files"]:
+        assert file["sha256"] in text
+
+
+def test_the_page_asks_nothing_of_a_network(selection, files):
+    text = (files / "out.html").read_text()
+    for _, attributes in Reader(text).tags:
+        for name in ("src", "href", "action", "data"):
+            assert attributes.get(name, "#").startswith(("#", "data:,"))
+    assert "default-src 'none'" in text
+    assert "url(" not in text
+    assert "@import" not in text
+
+
+def test_names_from_files_are_text_on_the_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pool = [rattled(seed) for seed in range(6)]
+    for atoms in pool:
+        atoms.info = {"config_type": EVIL}
+    selection = ms.select(pool, 2, descriptor=ms.ACE(["Si"], totaldegree=4))
+    selection.frames = [ms.Frame(frame.atoms, f"{EVIL}.xyz", frame.index) for frame in selection.frames]
+    selection.reasons = [EVIL] * 2
+    selection.notes = [EVIL]
+    selection.report("page.html")
+    text = (tmp_path / "page.html").read_text()
+    reader = Reader(text)
+    assert len(reader.scripts) == 2, "a script that is not the page's own"
+    assert not any(tag == "img" or "onerror" in attributes for tag, attributes in reader.tags)
+    assert data_of(text)["groups"] == [EVIL]
+
+
+def test_what_is_left_agrees_with_the_posterior(selection):
+    found = learning_of(selection)
+    left = np.sqrt(selection.posterior.variance(selection.features.per_structure))
+    assert np.allclose(found.left, left, rtol=1e-6)
+    assert len(found.mean) == 6
+    assert (np.diff(found.mean) <= 1e-12).all()
+
+
+def test_picks_of_atoms_teach_all_their_atoms():
+    pool = [rattled(seed) for seed in range(8)]
+    selection = ms.select(pool, 3, descriptor=ms.ACE(["Si"], totaldegree=4), update="atoms", score="energy")
+    left = np.sqrt(selection.posterior.variance(selection.features.per_structure))
+    assert np.allclose(learning_of(selection).left, left, rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["fps", "cur", "random", "k_medoids", "facility_location"])
+def test_every_method_has_a_page(method, files):
+    descriptor = ms.ACE(["Si"], totaldegree=4)
+    selection = ms.select("pool.xyz", 3, "core.xyz", descriptor, method=method, report=f"{method}.html")
+    left = np.sqrt(selection.posterior.variance(selection.features.per_structure))
+    assert np.allclose(learning_of(selection).left, left, rtol=1e-6)
+    assert f"by the method {method}" in (files / f"{method}.html").read_text()
+
+
+def test_a_suggestion_is_made_where_picks_bring_little():
+    def suggested(mean):
+        mean = np.array(mean)
+        return Learning(mean, mean, np.arange(3), mean[:3]).suggested
+
+    assert suggested([8.0, 4.0, 2.0, 1.0]) is None
+    assert suggested([8.0, 4.0, 3.999, 3.998]) == 1
+    assert suggested([8.0, 7.999, 4.0, 3.999]) == 2
+    assert suggested([8.0, 7.999, 7.998]) == 0
+    assert suggested([0.0, 0.0]) == 0
+
+
+def test_the_record_gives_the_same_page(selection, files):
+    again = selection_from("out.json")
+    assert np.array_equal(again.rows, selection.rows)
+    assert np.array_equal(again.features.per_structure, selection.features.per_structure)
+    again.seconds = selection.seconds
+    again.report("again.html")
+    assert (files / "again.html").read_bytes() == (files / "out.html").read_bytes()
+
+
+def test_isolated_atoms_of_the_pool_shift_no_pick(files):
+    pool = ms.read("pool.xyz")
+    single = Atoms("Si", info={"config_type": "isolated_atom"})
+    ms.io.write_exact("mixed.xyz", [pool[0], single, *pool[1:]])
+    selection = ms.select("mixed.xyz", 4, descriptor=ms.ACE(["Si"], totaldegree=4), output="mixed-out.xyz")
+    assert (selection.rows < selection.indices).any()
+    again = selection_from("mixed-out.json")
+    assert np.array_equal(again.rows, selection.rows)
+
+
+def test_a_store_gives_a_page_with_its_groups_and_energies(files):
+    ms.featurize("pool.xyz", ms.ACE(["Si"], totaldegree=6), store="pool.features")
+    selection = ms.select("pool.features", 4, "core.xyz", output="s.xyz", report="s.html")
+    facts = facts_of(selection)
+    pool = ms.read("pool.xyz")
+    assert [facts.pool.group(k) for k in range(12)] == [atoms.info["config_type"] for atoms in pool]
+    assert np.allclose(facts.pool.energies, [atoms.info["dft_energy"] / len(atoms) for atoms in pool])
+    again = selection_from("s.json")
+    again.seconds = selection.seconds
+    again.report("again.html")
+    assert (files / "again.html").read_bytes() == (files / "s.html").read_bytes()
+
+
+def test_a_changed_file_is_refused(selection, files):
+    with (files / "pool.xyz").open("a") as stream:
+        stream.write((files / "core.xyz").read_text())
+    with pytest.raises(ms.InvalidInputError, match=r"pool\.xyz: has changed since the selection"):
+        selection_from("out.json")
+
+
+def test_structures_in_memory_and_other_files_are_refused(files):
+    selection = ms.select([rattled(seed) for seed in range(5)], 2, descriptor=ms.ACE(["Si"], totaldegree=4))
+    selection.write("memory.xyz")
+    with pytest.raises(ms.InvalidInputError, match=r"the pool was given in memory: Selection\.report\(\)"):
+        selection_from("memory.json")
+    (files / "other.json").write_text("[1, 2]")
+    with pytest.raises(ms.InvalidInputError, match="expected the record of a selection"):
+        selection_from("other.json")
+    with pytest.raises(ms.InvalidInputError, match=r"none\.json: cannot be read"):
+        selection_from("none.json")
+
+
+def test_a_page_replaces_no_input_and_no_other_output(files):
+    how = {"descriptor": ms.ACE(["Si"], totaldegree=4)}
+    before = (files / "pool.xyz").read_bytes()
+    with pytest.raises(ms.InvalidInputError, match="would replace an input"):
+        ms.select("pool.xyz", 2, report="pool.xyz", **how)
+    with pytest.raises(ms.InvalidInputError, match="named as output twice"):
+        ms.select("pool.xyz", 2, output="o.xyz", report="o.xyz", **how)
+    with pytest.raises(ms.InvalidInputError, match="cannot be written"):
+        ms.select("pool.xyz", 2, report="nowhere/page.html", **how)
+    assert (files / "pool.xyz").read_bytes() == before
+
+
+def test_nothing_selected_has_a_page_too(files):
+    bad = [Atoms("Si2", [[0, 0, 0], [0, 0, 0.3]], cell=[9, 9, 9], pbc=True)]
+    selection = ms.select(bad, 1, skip_bad=True)
+    selection.report("none.html")
+    text = (files / "none.html").read_text()
+    assert "Nothing was selected" in text
+    assert "Å apart" in text
+
+
+def test_distances_are_those_of_all_pairs():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(40, 6))
+    rows[7] = rows[21] + 1e-4
+    pool = ms.Features(rows, np.ones(40, np.int64))
+    core = ms.Features(rng.normal(size=(5, 6)), np.ones(5, np.int64))
+    space = find_space(pool, core)
+    both = np.concatenate([rows, core.per_structure])
+    scaled = both / both.std(axis=0)
+    distances = np.sqrt(((scaled[:, None] - scaled[None]) ** 2).mean(axis=-1))
+    found = coverage_of(space, rows, core, rows[:3])
+    assert np.allclose(found.before, distances[:40, 40:].min(axis=1))
+    assert np.allclose(found.after, distances[:40][:, [0, 1, 2, *range(40, 45)]].min(axis=1))
+    near = nearness_of(space, all_components(space, pool), pool)
+    others = distances[:40, :40] + np.diag(np.full(40, np.inf))
+    assert near.counts == tuple((others.min(axis=1) <= d).sum() for d in NEAR)
+    assert near.pairs[0][:2] == (7, 21)
+
+
+def test_a_large_pool_is_a_grid_of_counts(selection, monkeypatch):
+    monkeypatch.setattr("mlipselect.report.facts.MOST_POINTS", 10)
+    monkeypatch.setattr("mlipselect.report.map_data.MOST_POINTS", 10)
+    data = map_data(facts_of(selection))
+    assert "points" not in data
+    counts = np.frombuffer(base64.b64decode(data["grid"]["count"]), dtype="<u4")
+    assert counts.sum() == 12
+    assert len(counts) == data["grid"]["columns"] * data["grid"]["rows"]
+    energies = np.frombuffer(base64.b64decode(data["grid"]["energy"]), dtype="<f4")
+    assert np.isfinite(energies[counts > 0]).all()
+
+
+def test_a_picture_has_a_circle_for_each_atom_those_behind_first():
+    atoms = rattled(0)
+    drawn = picture(atoms)
+    assert drawn.count("<circle") == len(atoms)
+    assert drawn.count("M") == 12, "the edges of the cell"
+    assert picture(Atoms("H")).count("<circle") == 1
+    assert picture(Atoms()) is None
+    assert picture(Atoms("H1501", np.zeros((1501, 3)))) is None
+
+
+def test_the_command_shows_a_record(selection, files, capsys):
+    from mlipselect.cli import main
+
+    assert main(["report", "out.json", "-o", "page.html", "--threads", "1"]) == 0
+    assert capsys.readouterr().out == "wrote page.html\n"
+    assert Reader((files / "page.html").read_text()).open == []
+    assert main(["report", "out.json", "-o", "pool.xyz"]) == 1
+    assert "would replace an input" in capsys.readouterr().err
+
+
+def test_a_fit_has_a_page(tmp_path, monkeypatch, capsys):
+    from mlipselect.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    bare = [rattled(seed) for seed in range(10)]
+    for atoms in bare:
+        atoms.info, atoms.arrays = {}, {name: atoms.arrays[name] for name in ("numbers", "positions")}
+    labelled = label(bare)
+    ms.io.write_exact("train.xyz", labelled[:7])
+    ms.io.write_exact("test.xyz", labelled[7:])
+    command = ["fit", "train.xyz", "--test", "test.xyz", "--totaldegree", "6", "-o", "si.npz", "--report", "fit.html"]
+    assert main(command) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "wrote si.npz, fit.html"
+    reader = Reader((tmp_path / "fit.html").read_text())
+    assert reader.open == []
+    ids = ["summary", "parity-training", "parity-test", "calibration", "provenance"]
+    assert [name for name in reader.ids if name in ids] == ids
+    assert reader.scripts == []
+
+
+def test_a_run_of_dynamics_has_a_page(tmp_path, monkeypatch):
+    from mlipselect.cli import main
+    from mlipselect.demo import silicon_core, silicon_pool
+
+    monkeypatch.chdir(tmp_path)
+    labelled = label(silicon_core()[::4])
+    ms.io.write_exact("train.xyz", labelled)
+    ms.io.write_exact("start.xyz", silicon_pool()[100:180:40])
+    assert main(["fit", "train.xyz", "--totaldegree", "6", "-o", "si.npz", "-q"]) == 0
+    run = ["hal", "start.xyz", "--core", "train.xyz", "--base", "si.npz", "-n", "2", "--temperature", "900"]
+    assert main([*run, "-o", "picked.xyz", "--report", "picked.html", "-q", "--max-steps", "800"]) == 0
+    assert main(["report", "picked.json", "-o", "again.html", "-q"]) == 0
+    for name in ("picked.html", "again.html"):
+        text = (tmp_path / name).read_text()
+        assert "structures taken from biased dynamics" in text
+        assert Reader(text).open == []
