@@ -439,10 +439,12 @@ fn squares_avx512(
     })
 }
 
+/// Products of a few rows with a few directions. A single row gains nothing from AVX-512: the sums of its lanes take
+/// longer, and there are few products between them.
 #[inline]
 fn dots<const R: usize>(rows: [&[i16]; R], directions: [&[i16]; DIRECTIONS]) -> [[i32; DIRECTIONS]; R] {
     #[cfg(target_arch = "x86_64")]
-    if level() >= Level::Avx512 {
+    if R > 1 && level() >= Level::Avx512 {
         // SAFETY: the processor has the features that the function is compiled for.
         return unsafe { dots_avx512(rows, directions) }.map(numbers);
     }
