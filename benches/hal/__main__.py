@@ -2,40 +2,46 @@
 
 python -m benches.hal cost
 python -m benches.hal memory --steps 1000000
-python -m benches.hal worth --system silicon --seeds 5 -n 10 20 50 -o hal-output
+python -m benches.hal worth -o hal-output --docs docs/explanation
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-from benches.hal import cost, memory, worth
+from benches.hal import cost, memory, report, worth
 from benches.hal.systems import SYSTEMS
 
 
 def main() -> None:
-    """Measure what the command line asks for, and print a table."""
+    """Measure what the command line asks for, and print or write tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "what",
-        choices=["cost", "memory", "worth"],
-        help="cost of a step, memory of a long run, or worth of the structures",
+    kinds = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+    kinds.add_parser("cost", help="cost of a step of linear ACE")
+    long = kinds.add_parser("memory", help="memory of a long run")
+    long.add_argument("--steps", type=int, default=100_000, help="steps (default: %(default)s)")
+    of_worth = kinds.add_parser("worth", help="what the structures are worth")
+    of_worth.add_argument("--systems", choices=SYSTEMS, nargs="+", default=list(SYSTEMS), help="what is explored")
+    of_worth.add_argument("--seeds", type=int, default=5, help="number of seeds (default: %(default)s)")
+    of_worth.add_argument(
+        "-o", "--output", type=Path, default=Path("hal-output"), help="folder that keeps what was run"
     )
-    parser.add_argument("--system", choices=SYSTEMS, default="silicon", help="what is explored")
-    parser.add_argument("--seeds", type=int, default=5, help="number of seeds (default: %(default)s)")
-    parser.add_argument("-n", type=int, nargs="+", default=[10, 20], help="numbers of calculations")
-    parser.add_argument("-o", "--output", type=Path, default=Path("hal-output"), help="folder for the numbers")
-    parser.add_argument("--steps", type=int, default=100_000, help="steps of the long run (default: %(default)s)")
+    of_worth.add_argument(
+        "--minutes", type=float, default=float("inf"), help="begin nothing after this time; the next call goes on"
+    )
+    of_worth.add_argument("--docs", type=Path, help="folder for the page, its figure and all numbers")
     options = parser.parse_args()
     if options.what == "cost":
         print(cost.run())
-        return
-    if options.what == "memory":
+    elif options.what == "memory":
         print(memory.run(options.steps))
-        return
-    options.output.mkdir(parents=True, exist_ok=True)
-    print(worth.run(options.system, options.seeds, options.n, options.output))
+    else:
+        for line in worth.run(options.systems, options.seeds, options.output, options.minutes):
+            print(line, file=sys.stderr, flush=True)
+        results = worth.read(options.output)
+        report.write(options.docs or options.output, results)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,14 +28,15 @@ class Found:
     Attributes
     ----------
     picks : list of ase.Atoms
-        The structures, labelled, in order.
-    steps, fits : int
-        Steps of dynamics, and fits of the potential after the first.
+        The structures, labelled, in order. Every scheme takes them one after the other, so the first of them are what
+        it finds for a smaller number.
+    steps, fits : list of int
+        Steps of dynamics, and fits of the potential after the first, until each was taken.
     """
 
-    picks: list[Atoms]
-    steps: int = 0
-    fits: int = 0
+    picks: list[Atoms] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
+    fits: list[int] = field(default_factory=list)
 
 
 class LastOfBurst(Trigger):
@@ -113,32 +114,32 @@ def in_tens(system: System, n: int, seed: int) -> Found:
     return _batches(Hal, system, n, 10, seed, {})
 
 
-SCHEMES = {
+SCHEMES: dict[str, Callable[[System, int, int], Found]] = {
     "plain dynamics at even intervals": plain,
     "one-shot: a fit after each": one_shot,
     "n-shot without updates": without_updates,
     "n-shot with updates": with_updates,
-    "n-shot with updates of energies": with_energies,
+    "n-shot with updates of energies only": with_energies,
     "10-shot with updates": in_tens,
 }
 
 
 def _batches(kind: type[Hal], system: System, n: int, batch: int, seed: int, options: dict[str, Any]) -> Found:
     """Take structures in batches, with labels and a fit after each batch."""
-    found, number = Found([]), 0
+    found, steps, fits = Found(), 0, 0
     while len(found.picks) < n:
-        potential = fit(system, [*system.core, *found.picks])
-        found.fits += number > 0
-        surrogate = Surrogate(potential, core=[*system.core, *found.picks], n_threads=1)
+        known = [*system.core, *found.picks]
+        potential = fit(system, known)
+        surrogate = Surrogate(potential, core=known, n_threads=1)
         run = kind(
             system.starts, potential, surrogate, min(batch, n - len(found.picks)), temperature=TEMPERATURES,
-            random_state=1000 * seed + number, patience=30, **options,
+            random_state=1000 * seed + fits, patience=30, **options,
         )  # fmt: skip
-        for _ in run:
-            pass
-        found.picks += system.label([pick.atoms for pick in run.picks])
-        found.steps += run.counts["steps"]
-        number += 1
+        for pick in run:
+            found.picks += system.label([pick.atoms])
+            found.steps.append(steps + run.counts["steps"])
+            found.fits.append(fits)
         if not run.picks:
             break
-    return replace(found)
+        steps, fits = steps + run.counts["steps"], fits + 1
+    return found

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +15,42 @@ from benches.hal.schemes import SCHEMES, fit
 from benches.hal.systems import SYSTEMS, System
 
 import mlipselect as ms
-from mlipselect.report.table import text_table
 
-#: Distance in typical differences (see `MinDistance`) below which a pick is a near-duplicate of an earlier one.
 NEAR = 0.3
+"""Distance in typical differences (see `MinDistance`) below which a pick is a near-duplicate of an earlier one."""
+NUMBERS = (5, 10, 20, 50)
+"""Numbers of calculations."""
+CORE = "the core alone"
+"""What stands for a scheme where nothing was added."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the first structures of a scheme are worth.
+
+    Attributes
+    ----------
+    system, scheme : str
+        Their names.
+    seed, n : int
+        Seed, and number of calculations.
+    energy, force : float
+        Root mean square errors of the potential fitted to the core and the structures, in meV per atom and eV/Å.
+    near : int
+        Number of structures that are near-duplicates of earlier ones.
+    steps, fits : int
+        Steps of dynamics, and fits of the potential after the first, until the last of the structures was taken.
+    """
+
+    system: str
+    scheme: str
+    seed: int
+    n: int
+    energy: float
+    force: float
+    near: int
+    steps: int
+    fits: int
 
 
 def errors(potential: ms.LinearPotential, test: Sequence[Atoms]) -> tuple[float, float]:
@@ -30,35 +66,64 @@ def near_duplicates(system: System, picks: Sequence[Atoms]) -> int:
     others = system.descriptor.structure_features([*system.core, *system.test])
     spread = others.std(axis=0)
     spread[spread <= 1e-9 * np.abs(others).max()] = np.inf
-    rows = system.descriptor.structure_features(list(picks)) / spread if len(picks) else np.empty((0, len(spread)))
+    rows = system.descriptor.structure_features(list(picks)) / spread
     return sum(bool((np.sqrt(((rows[:k] - rows[k]) ** 2).mean(axis=1)) < NEAR).any()) for k in range(1, len(rows)))
 
 
-def run(name: str, seeds: int, numbers: Sequence[int], output: Path) -> str:
-    """Run every scheme with every seed, and return a table of the medians."""
-    rows, lines = [], ["system,scheme,seed,calculations,energy,force,near,steps,fits,found"]
-    results: dict[tuple[str, int], list[list[float]]] = {}
+def trial(name: str, scheme: str, seed: int) -> list[Result]:
+    """Run a scheme with a seed, and judge what it found: one result for each number of calculations that it reached."""
+    system = SYSTEMS[name](seed)
+    if scheme == CORE:
+        return [Result(name, CORE, seed, 0, *errors(fit(system, system.core), system.test), 0, 0, 0)]
+    found = SCHEMES[scheme](system, NUMBERS[-1], seed)
+    out = []
+    for n in NUMBERS:
+        if n <= len(found.picks):
+            own = errors(fit(system, [*system.core, *found.picks[:n]]), system.test)
+            near = near_duplicates(system, found.picks[:n])
+            out.append(Result(name, scheme, seed, n, *own, near, found.steps[n - 1], found.fits[n - 1]))
+    return out
+
+
+def run(systems: Sequence[str], seeds: int, kept: Path, minutes: float) -> Iterator[str]:
+    """Run what was not run before, a seed of everything after the other, and say what was done.
+
+    Parameters
+    ----------
+    systems : sequence of str
+        Names of systems.
+    seeds : int
+        Number of seeds.
+    kept : Path
+        Folder with one file for each trial.
+    minutes : float
+        Nothing is begun after this time.
+    """
+    kept.mkdir(parents=True, exist_ok=True)
+    end = time.monotonic() + 60.0 * minutes
     for seed in range(seeds):
-        system = SYSTEMS[name](seed)
-        before = errors(fit(system, system.core), system.test)
-        results.setdefault(("the core alone", 0), []).append([*before, 0, 0, 0, 0])
-        for scheme, find in SCHEMES.items():
-            for n in numbers:
-                if scheme.startswith("10-shot") and n <= 10:
+        for name in systems:
+            for number, scheme in enumerate([CORE, *SCHEMES]):
+                path = kept / f"{name}-{number}-{seed}.json"
+                if path.exists():
                     continue
-                found = find(system, n, seed)
-                own = errors(fit(system, [*system.core, *found.picks]), system.test)
-                count = len(found.picks)
-                told = [*own, near_duplicates(system, found.picks), found.steps, found.fits, count]
-                results.setdefault((scheme, n), []).append(told)
-                lines.append(",".join(map(str, [name, scheme, seed, n, *told])))
-                (output / f"{name}.csv").write_text("\n".join(lines) + "\n")
-    for (scheme, n), values in results.items():
-        of_scheme = np.array(values, dtype=float)
-        middle, low, high = np.median(of_scheme, axis=0), of_scheme.min(axis=0), of_scheme.max(axis=0)
-        rows.append([
-            scheme, str(n), f"{middle[0]:.2f} ({low[0]:.2f} to {high[0]:.2f})", f"{middle[1]:.3f}",
-            f"{middle[5]:.0f}", f"{middle[2]:.0f}", f"{middle[3]:.0f}", f"{middle[4]:.0f}",
-        ])  # fmt: skip
-    header = ["structures by", "n", "energy, meV/atom", "force, eV/Å", "found", "near-duplicates", "steps", "fits"]
-    return text_table(header, rows, left=[0])
+                began = time.monotonic()
+                if began > end:
+                    return
+                found = trial(name, scheme, seed)
+                path.write_text(json.dumps([asdict(result) for result in found]))
+                yield f"{name}, seed {seed}, {scheme}: {found[-1].n if found else 0} ({time.monotonic() - began:.0f} s)"
+
+
+def read(kept: Path) -> list[Result]:
+    """Read all that was kept."""
+    return [Result(**told) for path in sorted(kept.glob("*.json")) for told in json.loads(path.read_text())]
+
+
+def write_csv(path: Path, results: Sequence[Result]) -> None:
+    """Write one line for each result."""
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(Result.__dataclass_fields__), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({**asdict(result), "energy": f"{result.energy:.4g}", "force": f"{result.force:.4g}"}
+                         for result in results)  # fmt: skip

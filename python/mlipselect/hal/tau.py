@@ -188,7 +188,7 @@ class RelativeTau:
         if step < self.burn_in or self._gradient == 0.0:
             return 0.0
         # A fraction that is larger than `most` from the beginning is what was asked for.
-        risen = max(fraction, min(fraction * 2.0**self._doublings, self.most))
+        risen = max(fraction, min(fraction * float(2.0**self._doublings), self.most))
         return risen * self._base / self._gradient
 
     def triggered(self) -> None:

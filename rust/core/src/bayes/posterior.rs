@@ -152,15 +152,14 @@ impl Posterior {
         if row.len() != self.dim() {
             return Err(Error::Dimension { what, expected: self.dim(), given: row.len() });
         }
-        let mut projections = self.inverse().project(row);
-        let deviation = projections.iter().map(|p| p * p).sum::<f64>().sqrt();
+        let (mut image, square) = self.inverse().square_times(row);
+        let deviation = square.sqrt();
         if !deviation.is_finite() {
             return Err(Error::NotFinite { what, row: 0 });
         }
-        if deviation > 0.0 {
-            projections.iter_mut().for_each(|p| *p /= deviation);
-        }
-        Ok((deviation, self.inverse().combine(&projections)))
+        let factor = if deviation > 0.0 { 1.0 / deviation } else { 0.0 };
+        image.iter_mut().for_each(|x| *x *= factor);
+        Ok((deviation, image))
     }
 
     /// `ln det Sigma`.

@@ -120,6 +120,48 @@ pub(crate) fn dots_of_two(rows: &[f64], stride: usize, panels: [&[f64]; 2]) -> [
     Number::dots_of_two(rows, stride, panels)
 }
 
+for_this_processor! {
+    /// Adds the directions of a panel to `out`, each times its dot product with `x`; returns the sum of the squared
+    /// products. The panel is read from memory once.
+    #[inline]
+    pub(crate) fn square_times(x: &[f64], panel: &[f64], out: &mut [f64]) -> f64 = square_times_body::<FUSED>, wide
+}
+
+#[inline(always)]
+fn square_times_body<const FUSED: bool>(x: &[f64], panel: &[f64], out: &mut [f64]) -> f64 {
+    /// Sums that are added to in turns, so that one does not wait for the other.
+    const TURNS: usize = 4;
+    let multiply_add = |a: f64, b: f64, c: f64| if FUSED { a.mul_add(b, c) } else { c + a * b };
+    let (whole, rest) = panel.as_chunks::<LANES>().0.as_chunks::<TURNS>();
+    let (x, after) = x[..panel.len() / LANES].as_chunks::<TURNS>();
+    let mut turns = [[0.0; LANES]; TURNS];
+    for (x, w) in x.iter().zip(whole) {
+        for turn in 0..TURNS {
+            for l in 0..LANES {
+                turns[turn][l] = multiply_add(x[turn], w[turn][l], turns[turn][l]);
+            }
+        }
+    }
+    for (&x, w) in after.iter().zip(rest) {
+        for l in 0..LANES {
+            turns[0][l] = multiply_add(x, w[l], turns[0][l]);
+        }
+    }
+    let dots: [f64; LANES] = std::array::from_fn(|l| (turns[0][l] + turns[1][l]) + (turns[2][l] + turns[3][l]));
+    for (out, w) in out.iter_mut().zip(panel.as_chunks::<LANES>().0) {
+        let mut terms: [f64; LANES] = std::array::from_fn(|l| w[l] * dots[l]);
+        let mut half = LANES / 2;
+        while half > 0 {
+            for l in 0..half {
+                terms[l] += terms[l + half];
+            }
+            half /= 2;
+        }
+        *out += terms[0];
+    }
+    dots.iter().map(|dot| dot * dot).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,5 +190,23 @@ mod tests {
     fn equals_the_plain_sum_and_ignores_the_company() {
         check(|x| x, 1e-13);
         check(|x| x as f32, 1e-5);
+    }
+    #[test]
+    fn a_panel_times_its_dot_products() {
+        for reach in [1, 4, 11, 16] {
+            let x: Vec<f64> = (0..17).map(|i| (i as f64 * 0.7).sin()).collect();
+            let panel: Vec<f64> = (0..reach * LANES).map(|i| (i as f64 * 1.3).cos()).collect();
+            let mut out = vec![0.5; 17];
+            let found = square_times(&x, &panel, &mut out);
+            let dot = |l: usize| (0..reach).map(|k| x[k] * panel[k * LANES + l]).sum::<f64>();
+            assert!((found - (0..LANES).map(|l| dot(l).powi(2)).sum::<f64>()).abs() < 1e-12);
+            for (k, value) in out.iter().enumerate() {
+                let added = match k < reach {
+                    true => (0..LANES).map(|l| panel[k * LANES + l] * dot(l)).sum(),
+                    false => 0.0,
+                };
+                assert!((value - 0.5 - added).abs() < 1e-12);
+            }
+        }
     }
 }

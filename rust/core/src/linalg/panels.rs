@@ -2,7 +2,7 @@
 
 use faer::{Mat, MatRef};
 
-use super::kernel::{GROUP, LANES, dots, dots_of_two};
+use super::kernel::{GROUP, LANES, dots, dots_of_two, square_times};
 
 /// A growing list of directions of `dim` elements each.
 #[derive(Clone, Debug)]
@@ -133,6 +133,13 @@ impl Panels {
         let mut out: Vec<f64> = (0..self.count()).flat_map(|p| dots(&group, self.dim, self.panel(p))[0]).collect();
         out.truncate(self.len);
         out
+    }
+
+    /// The sum of the directions, each times its dot product with a vector; and the sum of the squared products.
+    pub(crate) fn square_times(&self, x: &[f64]) -> (Vec<f64>, f64) {
+        let mut out = vec![0.0; self.dim];
+        let square = (0..self.count()).map(|p| square_times(x, self.panel(p), &mut out)).sum();
+        (out, square)
     }
 
     /// The linear combination of the directions with the given coefficients.
