@@ -8,7 +8,7 @@ DATA ?= ../shared/data
 SILICON ?= $(DATA)/silicon
 
 .DEFAULT_GOAL := help
-.PHONY: help all demo test test-rust bench-rust test-python test-mace test-learned test-pythons test-faults fuzz nightly paper quality docs lint format clean
+.PHONY: help all demo figures test test-rust bench-rust test-python test-browser test-mace test-learned test-pythons test-faults fuzz nightly paper quality docs lint format clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,6 +23,9 @@ test: test-rust test-python ## every test
 test-rust: ## the tests of the Rust crates, and their benchmarks run once
 	cargo test --release --workspace
 
+figures: $(VENV)/installed ## the picture of the README, from structures made on the spot
+	$(BIN)/python benches/pages/picture.py docs/selection.svg
+
 bench-rust: ## time the kernels of the Rust crates; what changed since the last time
 	cargo bench --workspace --bench '*'
 
@@ -34,6 +37,10 @@ test-mace: $(MACE_VENV)/installed ## the tests of MACE and metatomic, in an envi
 
 test-learned: $(LEARNED_VENV)/installed ## the tests of CHGNet and SevenNet with their trained models, in an environment with torch (several GB)
 	$(LEARNED_VENV)/bin/python -m pytest tests/learned
+
+test-browser: $(VENV)/installed ## pages of selections in Chromium, which has to be there: in a minute or two
+	$(BIN)/python -m pip install --quiet --group browser
+	$(BIN)/python -m pytest -m "" tests/browser
 
 test-pythons: $(VENV)/tools ## the tests on every Python at hand, and on the lowest versions of all dependencies
 	rm -rf target/wheels

@@ -46,12 +46,15 @@ def test_demo_runs_and_writes(tmp_path, monkeypatch, capsys):
     assert sorted(path.name for path in (tmp_path / "here").iterdir()) == [
         "demo-core.xyz",
         "demo-pool.xyz",
+        "selected.html",
         "selected.json",
         "selected.xyz",
     ]
     chosen = ms.read("here/selected.xyz")
     assert [atoms.info["mlipselect_rank"] for atoms in chosen] == list(range(1, 21))
-    command = text.splitlines()[-1].split()
+    assert text.splitlines()[-1].startswith("open here/selected.html in a browser")
+    assert "20 of 200 candidates" in (tmp_path / "here" / "selected.html").read_text()
+    command = text.splitlines()[-2].split()
     before = (tmp_path / "here" / "selected.xyz").read_bytes()
     assert main(command[1:]) == 0
     assert (tmp_path / "here" / "selected.xyz").read_bytes() == before

@@ -28,9 +28,9 @@ SUMMARY = """\
 Select silicon slabs made on the spot, and show what the selection is worth.
 
 Builds a core (strained, rattled bulk silicon) and a pool of about 200 slabs, writes both, selects 20 slabs as
-`mlipselect select` does by default, and compares them with those of other methods and with 20 random draws: what
-they tell a linear model, and how good the potentials are that are fitted to them, with Tersoff's silicon as a
-stand-in for density functional theory. Takes about a minute."""
+`mlipselect select` does by default, writes a page that shows them, and compares them with those of other methods
+and with 20 random draws: what they tell a linear model, and how good the potentials are that are fitted to them,
+with Tersoff's silicon as a stand-in for density functional theory. Takes about a minute."""
 
 EXAMPLES = """\
   mlipselect demo
@@ -73,6 +73,7 @@ def run(options: argparse.Namespace) -> None:
     if output.suffix != ".xyz":
         output = output / "selected.xyz"
     output.parent.mkdir(parents=True, exist_ok=True)
+    page = output.with_suffix(".html")
     core_path, pool_path = output.with_name("demo-core.xyz"), output.with_name("demo-pool.xyz")
     core, pool = silicon_core(options.random_state), silicon_pool(options.random_state)
     with Output(core_path, pool_path) as made:
@@ -87,6 +88,7 @@ def run(options: argparse.Namespace) -> None:
         n_threads=options.n_threads,
         progress=progress_from(options),
         output=output,
+        report=page,
     )
     if options.quiet:
         return
@@ -110,7 +112,8 @@ def run(options: argparse.Namespace) -> None:
     parts += [f"labels and potentials {time.perf_counter() - compared:.2f} s"]
     print(f"time: {', '.join(parts)}")
     print(f"wrote {output}, and beside it {output.stem}.json, {core_path.name} and {pool_path.name}; the same again:")
-    print(f"  mlipselect select {pool_path} --core {core_path} -n {N_TO_SELECT} -o {output}")
+    print(f"  mlipselect select {pool_path} --core {core_path} -n {N_TO_SELECT} -o {output} --report {page}")
+    print(f"open {page} in a browser: it shows what was selected, and why")
 
 
 def _potentials(

@@ -54,7 +54,7 @@ def curve(
     if show == "deviation":
         return _deviations(selection, ax)
     ax = axes_or_new(ax)
-    ax.set_xlabel("structures picked")
+    _count_picks(ax)
     if show == "information" or selection.expected_error is None:
         values = np.concatenate([[0.0], selection.information])
         ax.set_ylabel("information, nat")
@@ -66,6 +66,12 @@ def curve(
     return ax
 
 
+def _count_picks(ax: Any) -> None:
+    """Name the axis of the picks, whose numbers are whole."""
+    ax.set_xlabel("structures picked")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+
+
 def _deviations(selection: Selection, ax: Any) -> Any:
     found = learning_of(selection)
     ax = axes_or_new(ax)
@@ -75,7 +81,7 @@ def _deviations(selection: Selection, ax: Any) -> Any:
     if found.suggested:
         ax.axvline(found.suggested, color="0.5", lw=0.8, ls="--", label=f"{found.suggested} would do")
     ax.set_yscale("log")
-    ax.set_xlabel("structures picked")
+    _count_picks(ax)
     ax.set_ylabel("standard deviation of the energy per atom, noise")
     ax.legend(frameon=False)
     return ax

@@ -87,5 +87,6 @@ def map(  # noqa: A001 - what the figure is
     first, second = space.shares
     ax.set_xlabel(f"first component ({100 * first:.0f} % of the variance)")
     ax.set_ylabel(f"second component ({100 * second:.0f} %)")
-    ax.legend(frameon=False, fontsize="small")
+    # Beside the map: inside it would lie on structures.
+    ax.legend(frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3)
     return ax
