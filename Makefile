@@ -8,7 +8,7 @@ DATA ?= ../shared/data
 SILICON ?= $(DATA)/silicon
 
 .DEFAULT_GOAL := help
-.PHONY: help all demo figures test test-rust bench-rust test-python test-browser test-mace test-learned test-pythons test-faults fuzz nightly paper quality docs lint format clean
+.PHONY: help all demo figures test test-rust bench-rust test-python test-browser test-mace test-learned test-pythons test-faults fuzz nightly paper quality hal docs lint format clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,6 +64,9 @@ paper: $(VENV)/installed ## the paper's experiment, in less than an hour; tables
 
 quality: $(VENV)/installed ## what picks of every method are worth on labelled data, in minutes; tables go to quality-output
 	$(BIN)/python -m benches.quality --data $(DATA) -o quality-output
+
+hal: $(VENV)/installed ## what structures from biased dynamics are worth, in an hour; the page goes to docs/explanation
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benches.hal worth -o hal-output --docs docs/explanation
 
 docs: $(VENV)/docs-tools $(VENV)/installed ## the site, in docs/_build/html; warnings are errors
 	rm -rf docs/reference/generated

@@ -15,10 +15,10 @@ TITLES = {
     "copper-gold": "Copper and gold: surfaces and other compositions from one ordered alloy",
 }
 SYSTEM_NOTES = {
-    "silicon": "Tersoff's potential stands in for density functional theory. The core has 20 bulk cells, the starts are six "
-    "slabs, and potentials are judged by other slabs and by frames of the true potential.",
-    "copper-gold": "Effective medium theory stands in. The core has 20 bulk cells of one composition, the starts are two "
-    "surfaces and bulk of three compositions, and potentials are judged by rattled structures of these kinds and by "
+    "silicon": "Tersoff's potential stands in for density functional theory. The core has 20 bulk cells, the starts "
+    "are six slabs, and potentials are judged by other slabs and by frames of the true potential.",
+    "copper-gold": "Effective medium theory stands in. The core has 20 bulk cells of one composition, the starts "
+    "are two surfaces and bulk of three compositions, and potentials are judged by rattled structures of these kinds and by "
     "frames of the true potential.",
 }
 NAME = "hal-worth"
@@ -40,14 +40,14 @@ def page(results: Sequence[Result], systems: Sequence[str]) -> str:
     parts = [
         "# What structures from biased dynamics are worth",
         "",
-        "Errors of potentials that are refitted to the core and to *n* structures, by how these were found. `make hal` runs "
-        "what was not run before and writes this page, its figure and [all numbers](hal-worth.csv). How to read it is in "
-        "[biased dynamics](hal.md#what-the-structures-are-worth).",
+        "Errors of potentials that are refitted to the core and to *n* structures, by how these were found. `make hal` "
+        "runs what was not run before and writes this page, its figure and the numbers in `hal-worth.csv`. How to read "
+        "it is in [biased dynamics](hal.md#what-the-structures-are-worth).",
         "",
-        f"All schemes have the same core, starts, temperatures ({temperatures} K), checks and first potential, and take "
-        "structures one after the other. Numbers are medians over the seeds, with the smallest and largest energy error. A "
-        f"near-duplicate is nearer than {NEAR:g} typical differences to an earlier structure. Steps and fits are those until "
-        "the last structure was taken. Where fewer seeds than all reached *n*, their number is given.",
+        f"All schemes have the same core, starts, temperatures ({temperatures} K), checks and first potential, and "
+        "take structures one after the other. Numbers are medians over the seeds, with the smallest and largest energy "
+        f"error. A near-duplicate is nearer than {NEAR:g} typical differences to an earlier structure. Steps and fits "
+        "are those until the last structure was taken. Where fewer seeds than all reached *n*, their number is given.",
         "",
         f"![energy and force errors against the number of calculations, for each way to find structures]({NAME}.svg)",
     ]
@@ -87,8 +87,8 @@ def wins(results: Sequence[Result]) -> list[str]:
     """Compare n-shot with updates with each other scheme, seed by seed."""
     ours = "n-shot with updates"
     energies = {(r.scheme, r.seed, r.n): r.energy for r in results}
-    lines = [f"Energy error of *{ours}* over that of the other scheme, geometric mean over seeds, and seeds in which it is "
-             "smaller:", "", "| against | " + " | ".join(f"n = {n}" for n in NUMBERS) + " |",
+    lines = [f"Energy error of *{ours}* over that of the other scheme, geometric mean over seeds, and seeds in which "
+             "it is smaller:", "", "| against | " + " | ".join(f"n = {n}" for n in NUMBERS) + " |",
              "| --- |" + " --- |" * len(NUMBERS)]  # fmt: skip
     for scheme in SCHEMES:
         if scheme == ours:
