@@ -18,8 +18,8 @@ SYSTEM_NOTES = {
     "silicon": "Tersoff's potential stands in for density functional theory. The core has 20 bulk cells, the starts "
     "are six slabs, and potentials are judged by other slabs and by frames of the true potential.",
     "copper-gold": "Effective medium theory stands in. The core has 20 bulk cells of one composition, the starts "
-    "are two surfaces and bulk of three compositions, and potentials are judged by rattled structures of these kinds and by "
-    "frames of the true potential.",
+    "are two surfaces and bulk of three compositions, and potentials are judged by rattled structures of these kinds "
+    "and by frames of the true potential.",
 }
 NAME = "hal-worth"
 """Name of the page, the figure and the table of all numbers."""
