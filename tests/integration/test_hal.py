@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from ase import units
 from ase.build import bulk
+from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import read
 from ase.md.verlet import VelocityVerlet
 
@@ -18,6 +20,7 @@ from mlipselect.demo import silicon_core
 from mlipselect.demo.potentials import label
 from mlipselect.hal import hal as hal_module
 from mlipselect.hal.checkpoint import HalCheckpoint
+from mlipselect.hal.geometry import bare
 from mlipselect.io import write_exact
 from mlipselect.labels import read_labels
 
@@ -141,6 +144,95 @@ def test_a_run_that_is_stopped_in_any_round_takes_the_same(potential, surrogate,
     assert told(found) == told(expected)
     assert found.counts == expected.counts
     assert found.selection.record() == expected.selection.record()
+
+
+@pytest.fixture(scope="module")
+def alloy():
+    """Fit a potential of copper and gold; return it, its surrogate and a start."""
+    rng = np.random.default_rng(0)
+    core = []
+    for seed in range(12):
+        atoms = bulk("Cu", a=3.8, cubic=True)
+        atoms.numbers[rng.choice(4, 2, replace=False)] = 79
+        atoms.rattle(0.08, seed=seed)
+        atoms.calc = EMT()
+        labels = {"energy": atoms.get_potential_energy(), "forces": atoms.get_forces()}
+        atoms.calc = SinglePointCalculator(atoms, **labels)
+        core.append(atoms)
+    ace = ms.ACE(["Cu", "Au"], totaldegree=4)
+    potential = ms.LinearPotential(ace, reference_energies={"Cu": 0.0, "Au": 0.0}).fit(core)
+    return potential, ms.Surrogate(potential, core=core), bare(core[0])
+
+
+MOVES = {"swaps": 3, "cell_moves": 2, "burst": 20, "max_steps": 400, "threshold": 1e9, "patience": 100}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_moves_between_bursts_are_counted_and_depend_on_the_seed_alone(alloy, workers):
+    potential, surrogate, start = alloy
+    run = ms.Hal(start, potential, surrogate, 2, temperature=(900.0, 1200.0), workers=workers, tau=0.2, **MOVES)
+    list(run)
+    rounds = run._state.round
+    assert run.counts["swaps"] == 2 * 3 * (rounds - 1)
+    assert run.counts["cell_moves"] == 2 * 2 * (rounds - 1)
+    assert 0 < run.counts["swaps_accepted"] <= run.counts["swaps"]
+    assert 0 < run.counts["cell_moves_accepted"] <= run.counts["cell_moves"]
+    assert any("swaps of atoms accepted" in note for note in run.selection.notes)
+    for walker in run._state.walkers:
+        assert walker.atoms.get_volume() != start.get_volume()
+    again = ms.Hal(start, potential, surrogate, 2, temperature=(900.0, 1200.0), tau=0.2, **MOVES)
+    list(again)
+    for one, other in zip(run._state.walkers, again._state.walkers, strict=True):
+        assert (one.atoms.positions == other.atoms.positions).all()
+
+
+def test_without_moves_nothing_changes_and_wrong_ones_are_refused(alloy, whole, potential, surrogate):
+    run = made(potential, surrogate, swaps=0, cell_moves=0)
+    list(run)
+    assert told(run) == told(whole)
+    with pytest.raises(ms.InvalidInputError, match="swaps: expected a start with unlike atoms"):
+        made(potential, surrogate, swaps=1)
+    with pytest.raises(ms.InvalidInputError, match="swaps: expected at least 0"):
+        made(potential, surrogate, swaps=-1)
+    with pytest.raises(ms.InvalidInputError, match="cell_step"):
+        made(potential, surrogate, cell_step=0.0)
+
+
+def trajectories(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_trajectories_have_all_sound_frames(potential, surrogate, tmp_path):
+    run = made(potential, surrogate, trajectory=tmp_path / "kept", min_bond=0.85)
+    list(run)
+    frames = [atoms for path in sorted((tmp_path / "kept").iterdir()) for atoms in read(path, ":")]
+    assert len(frames) == run.counts["checks"] - run.counts["rejected"]
+    steps = {}
+    for atoms in frames:
+        steps.setdefault(atoms.info["hal_walker"], []).append(atoms.info["hal_step"])
+        assert atoms.get_temperature() == pytest.approx(atoms.info["hal_temperature"])
+    assert sorted(steps) == [0, 1, 2]
+    assert all(own == sorted(set(own)) for own in steps.values())
+    for pick in run.picks:
+        (frame,) = [a for a in frames if (a.info["hal_walker"], a.info["hal_step"]) == (pick.walker, pick.step)]
+        assert (frame.positions == pick.atoms.positions).all()
+
+
+def test_a_stopped_run_goes_on_with_its_trajectories(whole, potential, surrogate, tmp_path):
+    expected = made(potential, surrogate, trajectory=tmp_path / "whole")
+    list(expected)
+    assert told(expected) == told(whole)
+    path, folder = tmp_path / "hal.ckpt", tmp_path / "parts"
+    begun = made(potential, surrogate, checkpoint=path, trajectory=folder)
+    with hal_module.executor(begun._setup, 1) as where:
+        begun._round(where)
+        begun._checkpoint.write(begun._state)
+        begun._round(where)  # of which the checkpoint does not know
+    list(made(potential, surrogate, checkpoint=path, trajectory=folder))
+    assert trajectories(folder) == trajectories(tmp_path / "whole")
+    (folder / "walker-001.xyz").unlink()
+    with pytest.raises(ms.InvalidInputError, match=r"walker-001.xyz: has 0 bytes, and the checkpoint knows"):
+        made(potential, surrogate, checkpoint=path, trajectory=folder)
 
 
 def test_progress_says_steps_score_and_speed(potential, surrogate, capsys):
@@ -429,6 +521,14 @@ def test_the_command_shows_what_it_took(folder, capsys):
     assert "4 of 4 structures taken in" in shown
     assert "1: extrapolation" in shown
     assert "wrote picked.xyz, picked.json" in shown
+
+
+def test_the_command_keeps_trajectories(folder):
+    assert main([*COMMAND, "--base", "si.npz", "--trajectory", "walks", "-o", "picked.xyz"]) == 0
+    assert sorted(path.name for path in Path("walks").iterdir()) == ["walker-000.xyz", "walker-001.xyz"]
+    assert len(read("walks/walker-000.xyz", ":")) > 1
+    Path("file").write_text("")
+    assert main([*COMMAND, "--base", "si.npz", "--trajectory", "file", "-o", "picked.xyz"]) == 1
 
 
 def test_the_command_writes_what_it_rejected(folder):

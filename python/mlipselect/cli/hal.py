@@ -72,6 +72,11 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("-n", type=int, default=50, metavar="N", help="structures to take (default: %(default)s)")
     add_options(parser, Outputs, "output", required=True)
     add_options(parser, Outputs, "report", "checkpoint", "save_posterior", "strict")
+    parser.add_argument(
+        "--trajectory",
+        metavar="FOLDER",
+        help="keep the trajectory of each walker there, walker-000.xyz and so on: the sound frames that were looked at",
+    )
     for group in GROUPS.values():
         add_options(parser.add_argument_group(group.title), group)
     add_options(parser, Method, "random_state")
@@ -112,6 +117,7 @@ def run(options: argparse.Namespace) -> int:
             random_state=options.random_state,
             workers=options.workers,
             checkpoint=options.checkpoint,
+            trajectory=options.trajectory,
             progress=progress_from(options),
             **values,
         )

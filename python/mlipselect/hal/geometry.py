@@ -51,3 +51,10 @@ def with_geometry(atoms: Atoms, geometry: Mapping[str, Any]) -> Atoms:
     if "momenta" in geometry:
         out.arrays["momenta"] = np.array(geometry["momenta"], dtype=np.float64).reshape(-1, 3)
     return out
+
+
+def looked_at(atoms: Atoms, **told: int | float) -> Atoms:
+    """Return a frame for the trajectory, with what is known of it in `info` under keys that begin with ``hal_``."""
+    out: Atoms = atoms.copy()  # type: ignore[no-untyped-call]
+    out.info |= {f"hal_{name}": value for name, value in told.items()}
+    return out

@@ -33,6 +33,7 @@ from mlipselect.hal.picking import Picked, pick
 from mlipselect.hal.progress import HalProgress
 from mlipselect.hal.state import State
 from mlipselect.hal.surrogate import Surrogate
+from mlipselect.hal.trajectory import Trajectories
 from mlipselect.hal.triggers import Trigger, make_trigger
 from mlipselect.hal.walker import Burst, Candidate, Setup, begin
 from mlipselect.io.checks import Checks
@@ -76,6 +77,9 @@ class Hal:
     checkpoint : path, optional
         Keep the state there between rounds: the same run goes on from that file where it was stopped, with the same
         result to the last bit.
+    trajectory : path, optional
+        Folder for the trajectory of each walker, ``walker-000.xyz`` and so on: the sound frames that were looked at,
+        with their momenta. Files of an earlier run are replaced; a run that goes on from a checkpoint adds to its own.
     progress : bool or None, default=False
         Show progress on the standard error; None shows it where that is a terminal.
     **options
@@ -97,6 +101,11 @@ class Hal:
         are made anew for each burst, so what they keep beside the structure begins anew.
     burst : int, default=100
         Steps of a round.
+    swaps, cell_moves : int, default=0
+        Monte Carlo moves on the biased energy that each walker tries between its bursts: exchanges of two unlike atoms,
+        and changes of the volume at `pressure` or, without one, at none; see `mlipselect.hal.montecarlo`.
+    cell_step : float, default=0.02
+        Largest change of the logarithm of the volume in such a move.
     tau : float, callable or RelativeTau, optional
         Strength of the bias, by default relative to the forces.
     tau_rel : float or callable, optional
@@ -189,6 +198,7 @@ class Hal:
         workers: int = 1,
         client: Any = None,
         checkpoint: str | PathLike[str] | None = None,
+        trajectory: str | PathLike[str] | None = None,
         progress: bool | None = False,
         **options: Any,
     ):
@@ -199,7 +209,7 @@ class Hal:
         self.surrogate = _surrogate(base, surrogate)
         self._workers, self._client, self._progress = workers, client, progress
         self.starts = Structures(starts, marks_of(None), checks=Checks(min_bond=0.0), where=" of the starts").survey()
-        self._setup = self._made_setup(base)
+        self._setup = self._made_setup(base, keeps_frames=trajectory is not None)
         self._check_starts()
         self._update = settled_update(self.options.taking.update, self.surrogate)
         self._nearest = NearestOfCore(self.surrogate)
@@ -208,10 +218,15 @@ class Hal:
         self._setup.trigger.reference(self.surrogate, self._known)
         self._checkpoint = None if checkpoint is None else HalCheckpoint(checkpoint, self._identity(base))
         self._state = self._first_state()
+        self._trajectories = None
+        if trajectory is not None:
+            sizes = self._state.trajectory or [0] * len(self._state.walkers)
+            self._state = replace(self._state, trajectory=sizes)
+            self._trajectories = Trajectories(trajectory, sizes)
         self._yielded = 0
         self.seconds = 0.0
 
-    def _made_setup(self, base: BaseLike) -> Setup:
+    def _made_setup(self, base: BaseLike, *, keeps_frames: bool) -> Setup:
         sampling, taking = self.options.sampling, self.options.taking
         marks = [] if sampling.unbiased is None else [sampling.unbiased]
         starts = [frame.atoms for frame in self.starts.iter_candidates()]
@@ -220,6 +235,7 @@ class Hal:
         for number, atoms in enumerate(starts):
             if not all(mark in atoms.arrays for mark in marks):
                 raise InvalidInputError(f"unbiased: {self.starts.name_of(number)} has no array {sampling.unbiased!r}")
+        self.options.moves.check(starts)
         dynamics = sampling.dynamics or LangevinDynamics(sampling.timestep, sampling.friction, sampling.pressure)
         return Setup(
             base=base,
@@ -233,6 +249,8 @@ class Hal:
             check_every=taking.check_every,
             unbiased=sampling.unbiased,
             max_bias=sampling.max_bias,
+            moves=self.options.moves,
+            keeps_frames=keeps_frames,
         )
 
     def _check_starts(self) -> None:
@@ -358,6 +376,8 @@ class Hal:
         after, known = self._after(state, bursts, candidates, picked), self._known
         if picked is not None:
             known = known.and_also(picked.rows)
+        if self._trajectories is not None:
+            after = replace(after, trajectory=self._trajectories.add(bursts, state.trajectory))
         self._state, self._known = after, known
         if self._checkpoint is not None and self._checkpoint.is_due():
             self._checkpoint.write(after)
@@ -411,6 +431,8 @@ class Hal:
             near=0 if picked is None else picked.n_near,
             late=0 if picked is None else picked.n_late,
         )
+        for burst in bursts:
+            counts.update(burst.moves)
         rejected = [item for burst in bursts for item in burst.rejected]
         taken = [] if picked is None else self._taken(state.round, candidates, picked)
         after = State(
@@ -421,6 +443,7 @@ class Hal:
             counts=counts,
             round=state.round + 1,
             idle=0 if taken else state.idle + 1,
+            trajectory=state.trajectory,
         )
         return replace(after, ended=self._reason_to_end(after, picked))
 

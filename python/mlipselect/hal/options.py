@@ -13,6 +13,7 @@ from mlipselect.hal.calculator import MAX_BIAS
 from mlipselect.hal.dynamics import MakeDynamics
 from mlipselect.hal.guards import Guards
 from mlipselect.hal.lesson import Update
+from mlipselect.hal.montecarlo import MonteCarlo
 from mlipselect.hal.tau import FRACTION, RISE, RelativeTau, Schedule, Tau, as_tau
 from mlipselect.hal.triggers import TRIGGERS, Trigger
 from mlipselect.hal.triggers.peak import FOLLOWERS
@@ -53,6 +54,18 @@ class Sampling:
     tau_rise: int | None = option(
         None, "steps in which that fraction doubles while no frame is worth taking, up to 1; each frame that is halves "
         f"it; 0 keeps it (default: {RISE})", type=int, metavar="STEPS",
+    )  # fmt: skip
+    swaps: int = option(
+        0, "swaps of two unlike atoms that are tried between bursts, by Monte Carlo on the biased energy "
+        "(default: %(default)s)", type=int, metavar="N",
+    )  # fmt: skip
+    cell_moves: int = option(
+        0, "changes of the volume that are tried between bursts, by Monte Carlo at the pressure, or at none "
+        "(default: %(default)s)", type=int, metavar="N",
+    )  # fmt: skip
+    cell_step: float = option(
+        0.02, "largest change of the logarithm of the volume in such a move (default: %(default)s)", type=float,
+        metavar="STEP",
     )  # fmt: skip
     unbiased: str | None = option(None, "array of the starts that is true for atoms without a bias", metavar="KEY")
     max_bias: float | None = option(
@@ -156,6 +169,11 @@ class HalOptions:
             raise InvalidInputError(f"max_time: expected a number above 0, got {self.ending.max_time}")
         if self.sampling.tau is not None and self.sampling.tau_rel is not None:
             raise InvalidInputError("tau_rel: expected none with tau, which takes its place")
+        for name in ("swaps", "cell_moves"):
+            if getattr(self.sampling, name) < 0:
+                raise InvalidInputError(f"{name}: expected at least 0, got {getattr(self.sampling, name)}")
+        if not 0.0 < self.sampling.cell_step < np.inf:
+            raise InvalidInputError(f"cell_step: expected a number above 0, got {self.sampling.cell_step}")
         rise = self.sampling.tau_rise
         if rise is not None and rise < 0:
             raise InvalidInputError(f"tau_rise: expected at least 0, got {rise}")
@@ -174,6 +192,12 @@ class HalOptions:
         # A function of the step says by itself when the bias is to rise.
         rise = sampling.tau_rise if sampling.tau_rise is not None else (0 if callable(fraction) else RISE)
         return RelativeTau(fraction, rise=rise or None)
+
+    @property
+    def moves(self) -> MonteCarlo:
+        """Moves between bursts."""
+        own = self.sampling
+        return MonteCarlo(own.swaps, own.cell_moves, own.cell_step, own.pressure or 0.0)
 
     @property
     def temperatures(self) -> list[float]:

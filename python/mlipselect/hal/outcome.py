@@ -69,4 +69,7 @@ def _notes(run: Hal) -> list[str]:
     ):
         if counts[name]:
             notes.append(f"{counts[name]} {text}")
+    for name, text in (("swaps", "swaps of atoms"), ("cell_moves", "changes of the volume")):
+        if counts[name]:
+            notes.append(f"{counts[f'{name}_accepted']} of {counts[name]} {text} accepted")
     return notes

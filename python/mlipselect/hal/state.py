@@ -40,6 +40,8 @@ class State:
         Rounds since the last pick.
     ended : str or None
         Why the run ended.
+    trajectory : list of int
+        Bytes of the trajectory of each walker, if trajectories are kept.
     """
 
     walkers: list[Walker]
@@ -50,6 +52,7 @@ class State:
     round: int = 0
     idle: int = 0
     ended: str | None = None
+    trajectory: list[int] = field(default_factory=list)
 
     def record(self) -> dict[str, Any]:
         """Return the state, ready for JSON, from which `restored` makes the same to the last bit."""
@@ -62,6 +65,7 @@ class State:
             "round": self.round,
             "idle": self.idle,
             "ended": self.ended,
+            "trajectory": self.trajectory,
         }
 
     @classmethod
@@ -76,6 +80,7 @@ class State:
             round=record["round"],
             idle=record["idle"],
             ended=record["ended"],
+            trajectory=record["trajectory"],
         )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,8 +16,9 @@ from mlipselect.exceptions import StructureError
 from mlipselect.hal.base import BaseLike
 from mlipselect.hal.calculator import BiasedCalculator
 from mlipselect.hal.dynamics import CARRIED, MakeDynamics, thermalize
-from mlipselect.hal.geometry import bare, geometry_of, with_geometry
+from mlipselect.hal.geometry import bare, geometry_of, looked_at, with_geometry
 from mlipselect.hal.guards import Guards
+from mlipselect.hal.montecarlo import MonteCarlo
 from mlipselect.hal.surrogate import Surrogate
 from mlipselect.hal.tau import Tau
 from mlipselect.hal.triggers import Seen, Trigger
@@ -156,6 +158,10 @@ class Setup:
         Key of the array that marks atoms without a bias.
     max_bias : float or None
         Limit of the bias force.
+    moves : MonteCarlo
+        Moves before each burst but the first.
+    keeps_frames : bool
+        Whether bursts keep the frames that were looked at.
     """
 
     base: BaseLike
@@ -169,6 +175,8 @@ class Setup:
     check_every: int
     unbiased: str | None
     max_bias: float | None
+    moves: MonteCarlo
+    keeps_frames: bool
 
 
 @dataclass
@@ -191,6 +199,10 @@ class Burst:
         Number of steps at which a bias force was limited.
     score : float
         The last score.
+    moves : Counter
+        Numbers of Monte Carlo moves, and of those that were accepted.
+    frames : list of ase.Atoms
+        The frames that were looked at and found sound, with their momenta, if they are kept.
     """
 
     walker: Walker
@@ -200,6 +212,8 @@ class Burst:
     steps: int = 0
     capped: int = 0
     score: float = 0.0
+    moves: Counter[str] = field(default_factory=Counter)
+    frames: list[Atoms] = field(default_factory=list)
 
 
 def begin(number: int, start: int, atoms: Atoms, temperature: float, seed: int, tau: Tau, at: str) -> Walker:
@@ -273,10 +287,12 @@ class _Run:
         calculator = BiasedCalculator(
             setup.base, self.surrogate, self.tau, unbiased=unbiased, max_bias=setup.max_bias, step=walker.step
         )
-        self.atoms.calc = calculator
         last = walker.step + setup.burst
         problem = None
         try:
+            if walker.step:
+                result.moves = setup.moves.run(self.atoms, self._energy(unbiased), walker.temperature, self.rng)
+            self.atoms.calc = calculator
             dynamics = setup.dynamics(self.atoms, walker.temperature, self.rng)
             for name, value in walker.carried.items():
                 setattr(dynamics, name, value)
@@ -300,6 +316,22 @@ class _Run:
         walker.rng = self.rng.bit_generator.state  # type: ignore[assignment]
         return result
 
+    def _energy(self, unbiased: NDArray[Any] | None) -> Callable[[Atoms], float]:
+        """Return the biased energy with the strength of the bias at this step."""
+        tau: list[float] = []
+
+        def energy(atoms: Atoms) -> float:
+            structure: Atoms = atoms.copy()  # type: ignore[no-untyped-call]
+            own = copy.deepcopy(self.tau) if not tau else tau[0]
+            structure.calc = BiasedCalculator(
+                self.setup.base, self.surrogate, own, unbiased=unbiased, max_bias=None, step=self.walker.step
+            )
+            found = float(structure.get_potential_energy())  # type: ignore[no-untyped-call]
+            tau[:] = tau or [structure.calc.results["tau"]]
+            return found
+
+        return energy
+
     def _look(self, calculator: BiasedCalculator) -> str | None:
         """Check a frame, and score it if it is sound; return what is wrong with it."""
         self.atoms.get_forces()  # type: ignore[no-untyped-call] # those of this frame, whatever the dynamics did last
@@ -314,6 +346,19 @@ class _Run:
         seen = Seen(self.atoms, results["uncertainty_per_atom"], forces)
         score = setup.trigger.score(self.surrogate, seen, self.reference)
         self.result.score = score
+        if setup.keeps_frames:
+            self.result.frames.append(
+                looked_at(
+                    bare(self.atoms, "momenta"),
+                    walker=walker.number,
+                    start=walker.start,
+                    step=walker.step,
+                    temperature=float(self.atoms.get_temperature()),  # type: ignore[no-untyped-call]
+                    tau=float(results["tau"]),
+                    score=score,
+                    base_energy=float(results["base_energy"]),
+                )
+            )
         found = walker.follower.follow(self.atoms, score, setup.trigger.threshold)
         if found is not None:
             frame, its_score = found
