@@ -95,6 +95,12 @@ class Features:
             return self.per_structure.astype(dtype)
         return self.per_structure.copy() if copy else self.per_structure
 
+    def _repr_html_(self) -> str:
+        """Show it in a notebook."""
+        from mlipselect.report.notebook import features_html
+
+        return features_html(self)
+
     def where(self, row: int) -> str:
         """Return the file and the frame of the structure that a row describes."""
         source, index = self.sources[row] if self.sources else (None, row)

@@ -508,6 +508,12 @@ class Hal:
         """The trigger."""
         return self._setup.trigger
 
+    def _repr_html_(self) -> str:
+        """Show it in a notebook."""
+        from mlipselect.report.notebook import hal_html
+
+        return hal_html(self)
+
     def __repr__(self) -> str:
         return f"Hal({len(self._setup.starts)} starts, {len(self.picks)} of {self.n} taken)"
 

@@ -8,10 +8,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
 from mlipselect.hal.walker import Burst
-from mlipselect.progress import shown
+from mlipselect.progress import new_bar, shown
 
 if TYPE_CHECKING:
     from mlipselect.hal.hal import Hal
@@ -33,7 +32,7 @@ class HalProgress:
         self._bar: Any = None
         self._began, self._steps = time.monotonic(), run.counts["steps"]
         if shown(show):
-            self._bar = tqdm(total=run.n, initial=len(run.picks), desc="hal", unit="structure")
+            self._bar = new_bar(total=run.n, initial=len(run.picks), desc="hal", unit="structure")
 
     def __enter__(self) -> HalProgress:
         return self

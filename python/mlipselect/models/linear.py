@@ -669,6 +669,12 @@ class LinearPotential(Parametrised):
         self._check_fitted()
         return LinearCalculator(self)
 
+    def _repr_html_(self) -> str:
+        """Show it in a notebook."""
+        from mlipselect.report.notebook import potential_html
+
+        return potential_html(self)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the potential to a file, complete or not at all.
 

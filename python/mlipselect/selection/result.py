@@ -126,6 +126,12 @@ class Selection:
     def __len__(self) -> int:
         return len(self.indices)
 
+    def _repr_html_(self) -> str:
+        """Show it in a notebook."""
+        from mlipselect.report.notebook import selection_html
+
+        return selection_html(self)
+
     @property
     def structures(self) -> list[Atoms]:
         """The selected structures, copies with their provenance in `info`, in pick order.
