@@ -553,3 +553,30 @@ def test_the_command_says_what_is_wrong(folder, capsys, options, message):
     assert main([*COMMAND, *options, "-o", "picked.xyz"]) == 1
     assert message in capsys.readouterr().err
     assert not Path("picked.xyz").exists()
+
+
+def test_what_several_runs_took_is_merged(folder, capsys):
+    for seed in (0, 1):
+        command = [*COMMAND, "--base", "si.npz", "--random-state", str(seed), "-o", f"run-{seed}.xyz"]
+        assert main(command) == 0
+    runs = ["run-0.xyz", "run-1.xyz", "run-0.xyz"]
+    merged = ms.merge(runs, 5, core="train.xyz")
+    record = merged.record()
+    assert record["parameters"]["merged"] == 3
+    assert "from what 3 runs of hal took" in merged.notes
+    places = [(frame.source, frame.index) for frame in merged.frames]
+    assert {source for source, _ in places} == {"run-0.xyz", "run-1.xyz"}
+    positions = [frame.atoms.positions.tobytes() for frame in merged.frames]
+    assert len(set(positions)) == 5  # none of the structures that are there twice
+    assert len(ms.merge(runs[:2], core="train.xyz").frames) == 4
+    assert main(["merge", *runs[:2], "--core", "train.xyz", "-n", "3", "-q", "-o", "merged.xyz"]) == 0
+    frames = read("merged.xyz", ":")
+    assert len(frames) == 3
+    assert all("hal_step" in atoms.info for atoms in frames)
+    write_exact("other.xyz", label(silicon_core()[1:3]))
+    for arguments, message in (
+        ([*runs, "--core", "other.xyz"], "explored with another core"),
+        ([*runs, "start.xyz", "--core", "train.xyz"], "start.xyz: expected the output of hal with its record"),
+    ):
+        assert main(["merge", *arguments, "-q", "-o", "merged.xyz"]) in (1, 2)
+        assert message in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`mlipselect merge`: select from what was selected from each share of a pool."""
+"""`mlipselect merge`: select from what was selected from each share of a pool, or taken by several runs of `hal`."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ from mlipselect.selection.parts import read_record
 from mlipselect.utils.option import options_of
 
 SUMMARY = """\
-Select from what `select --shard` selected from each share of a pool.
+Select from what `select --shard` selected from each share of a pool, or from what several runs of `hal` took.
 
 Jobs that know nothing of each other select from a share each; this is the second round. The result is an
 approximation of a selection from the whole pool, and it is said how good it is: how many of the first picks
-are certainly the same, and what no selection of as many can exceed."""
+are certainly the same, and what no selection of as many can exceed.
+
+Runs of `hal` from other starts or seeds may take the same structures. What they took together is a pool, from
+which the default of `select` picks, given the core, and passes near-duplicates over."""
 
 EXAMPLES = """\
   # in job k of 8
@@ -34,17 +37,22 @@ EXAMPLES = """\
 
   # afterwards
   mlipselect merge part*.xyz --core train.xyz -n 100 -o selected.xyz
+
+  # from runs of hal with several seeds
+  mlipselect merge picked-*.xyz --core train.xyz -n 50 -o selected.xyz
 """
 
 
 def add_parser(verbs: Any) -> None:
     """Describe the verb."""
     parser = add_verb(verbs, "merge", SUMMARY, EXAMPLES)
-    parser.add_argument("parts", nargs="+", metavar="PART", help="outputs of `select --shard`, from all shares")
     parser.add_argument(
-        "--core", nargs="+", action="extend", metavar="FILE", help="the core that the shares were selected with"
+        "parts", nargs="+", metavar="PART", help="outputs of `select --shard`, from all shares; or of `hal`"
     )
-    parser.add_argument("-n", type=int, metavar="N", help="number of structures to select (default: as of each share)")
+    parser.add_argument("--core", nargs="+", action="extend", metavar="FILE", help="the core of the shares or runs")
+    parser.add_argument(
+        "-n", type=int, metavar="N", help="number of structures to select (default: as of each share or run)"
+    )
     parser.add_argument(
         "-o", "--output", required=True, metavar="OUT", help="file for the selected structures, such as selected.xyz"
     )

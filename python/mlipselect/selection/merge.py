@@ -1,4 +1,4 @@
-"""The second round of a selection in shares: of what each share picked, what is worth most."""
+"""The second round of a selection in shares, or of several runs of `hal`: of what each took, what is worth most."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from mlipselect.selection.candidate_pool import Outcome
 from mlipselect.selection.certificate import certificate
 from mlipselect.selection.core import Core, CoreLike
 from mlipselect.selection.job import run_job
+from mlipselect.selection.limits import Limits
 from mlipselect.selection.options import Candidates, Execution, Method, Options, Outputs, Prior
 from mlipselect.selection.parts import Part, check_together, read_part
 from mlipselect.selection.result import Selection
+from mlipselect.selection.runs import NEAR, RunsPool, is_run
 from mlipselect.selection.structure_pool import StructurePool
 
 
@@ -45,7 +47,10 @@ def merge(
     cell: Sequence[float] | None = None,
     occupancy: Literal["majority"] | None = None,
 ) -> Selection:
-    r"""Select from what `select` picked from each share of a pool.
+    r"""Select from what `select` picked from each share of a pool, or from what several runs of `hal` took.
+
+    Runs of `hal` that know nothing of each other may take the same structures. What they took together is a pool, from
+    which the default of `select` picks, given the core, and passes near-duplicates over.
 
     The result of two rounds of greedy selection is an approximation of that from the whole pool. How good it is is
     told: how many of the first picks are certainly those from the whole pool, and what no selection of as many exceeds.
@@ -53,9 +58,10 @@ def merge(
     Parameters
     ----------
     parts : sequence of path
-        The outputs of ``select(..., shard="1/M")`` to ``"M/M"``, their records beside them.
+        The outputs of ``select(..., shard="1/M")`` to ``"M/M"``, or those of runs of `hal` with one descriptor and one
+        core; their records beside them.
     n : int, optional
-        Number of structures to select, by default as many as of each share.
+        Number of structures to select, by default as many as of each share, or as the first run was asked for.
     core : like that of `select`, optional
         Structures in the training set: those that the shares were selected with.
     descriptor : object or callable, optional
@@ -117,7 +123,21 @@ def merge(
     """
     if not parts:
         raise InvalidInputError("expected the outputs of the selections from all shares, got none")
-    known = [read_part(os.fspath(path)) for path in parts]
+    paths = [os.fspath(path) for path in parts]
+    outputs = Outputs(output, save_posterior, report, strict=strict)
+    execution = Execution(n_threads, progress)
+    reading = Reading(format, species, species_map, cell, occupancy)
+    if is_run(paths[0]):
+        options = Options(
+            limits=Limits(min_distance=NEAR),
+            candidates=Candidates(isolated=isolated),
+            outputs=outputs,
+            execution=execution,
+            reading=reading,
+        )
+        pool = RunsPool(paths, options)
+        return run_job(pool, min(pool.n_wanted, pool.n_taken) if n is None else n, core, descriptor, options)
+    known = [read_part(path) for path in paths]
     check_together(known)
     parameters = known[0].record["parameters"]
     recorded = parameters["prior_precision"]
@@ -130,9 +150,9 @@ def merge(
             composition=False,
             dtype=parameters["dtype"],
         ),
-        outputs=Outputs(output, save_posterior, report, strict=strict),
-        execution=Execution(n_threads, progress),
-        reading=Reading(format, species, species_map, cell, occupancy),
+        outputs=outputs,
+        execution=execution,
+        reading=reading,
     )
     return run_job(PartsPool(known, options), parameters["n"] if n is None else n, core, descriptor, options)
 

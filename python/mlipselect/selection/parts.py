@@ -38,7 +38,7 @@ class Part:
 
 
 def read_record(path: str) -> dict[str, Any]:
-    """Read the record beside what was selected from a share.
+    """Read the record beside what was selected from a share, or taken by a run of `hal`.
 
     Raises
     ------
@@ -48,7 +48,8 @@ def read_record(path: str) -> dict[str, Any]:
     record = record_path(path)
     try:
         known: dict[str, Any] = json.loads(Path(record).read_text(encoding="utf-8"))
-        _ = known["parameters"]["shard"], known["indices"], known["descriptor"]
+        _ = known["parameters"]["method" if known["parameters"].get("method") == "hal" else "shard"]
+        _ = known["indices"], known["descriptor"]
     except OSError as error:
         raise InvalidInputError(f"{record}: the record of a part cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -65,6 +66,8 @@ def read_part(path: str) -> Part:
         A file that is not what the selection from a share wrote.
     """
     known = read_record(path)
+    if "shard" not in known["parameters"]:
+        raise InvalidInputError(f"{path}: what a run of hal took, and not the selection from a share as the first part")
     shard, indices = known["parameters"]["shard"], known["indices"]
     frames: list[Frame] = []
     isolated: list[Frame] = []
