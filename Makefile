@@ -8,7 +8,7 @@ DATA ?= ../shared/data
 SILICON ?= $(DATA)/silicon
 
 .DEFAULT_GOAL := help
-.PHONY: help all demo figures test test-rust bench-rust test-python test-browser test-mace test-learned test-pythons test-faults fuzz nightly paper quality hal docs lint format clean
+.PHONY: help all demo figures test test-rust bench-rust test-python test-browser test-mace test-learned test-package test-pythons test-faults fuzz nightly paper quality hal docs lint format clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,8 +35,15 @@ test-python: $(VENV)/installed ## the tests of the Python package, against the i
 test-mace: $(MACE_VENV)/installed ## the tests of MACE and metatomic, in an environment with torch (several GB)
 	$(MACE_VENV)/bin/python -m pytest tests/learned
 
-test-learned: $(LEARNED_VENV)/installed ## the tests of CHGNet and SevenNet with their trained models, in an environment with torch (several GB)
+test-learned: $(LEARNED_VENV)/installed ## the tests of packages that live together: CHGNet and SevenNet with their trained models, NequIP, MatGL, NEP (several GB)
 	$(LEARNED_VENV)/bin/python -m pytest tests/learned
+
+test-package: $(VENV)/installed ## the tests of one learned potential in an environment of its own: make test-package PACKAGE=orb-models==0.5.5
+	test -n "$(PACKAGE)"
+	PYTHON=$(PYTHON) .ci/make-venv .venv-package
+	.venv-package/bin/python -m pip install --quiet --group dev $(PACKAGE)
+	VIRTUAL_ENV=$(CURDIR)/.venv-package PIP_QUIET=1 .venv-package/bin/maturin develop --release --quiet
+	.venv-package/bin/python -m pytest tests/learned
 
 test-browser: $(VENV)/installed ## pages of selections in Chromium, which has to be there: in a minute or two
 	$(BIN)/python -m pip install --quiet --group browser
@@ -110,7 +117,7 @@ $(MACE_VENV)/installed: pyproject.toml $(VENV)/installed
 	VIRTUAL_ENV=$(CURDIR)/$(MACE_VENV) PIP_QUIET=1 $(MACE_VENV)/bin/maturin develop --release --quiet --extras mace,metatomic
 	@touch $@
 
-# CHGNet and SevenNet bring trained models with them. They exclude mace, which needs another e3nn.
+# These exclude mace, which needs another e3nn. ORB, UMA and MatterSim need environments of their own.
 $(LEARNED_VENV)/installed: pyproject.toml $(VENV)/installed
 	PYTHON=$(PYTHON) .ci/make-venv $(LEARNED_VENV)
 	$(LEARNED_VENV)/bin/python -m pip install --quiet --group dev --group learned

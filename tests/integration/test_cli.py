@@ -148,7 +148,7 @@ def test_a_reader_that_leaves_is_no_error(files):
     [
         (
             ["--model", "si.model"],
-            "--model: expected only with --descriptor chgnet or mace or metatomic or sevennet, got ace",
+            "--model: expected only with --descriptor chgnet or mace or matgl or mattersim or metatomic or nep or ",
         ),
         (["--descriptor", "mace"], "--descriptor mace: expected --model FILE with it, got none"),
         (["--descriptor", "mace", "--rcut", "5"], "--rcut: expected only with --descriptor ace, got mace"),

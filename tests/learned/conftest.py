@@ -15,8 +15,21 @@ PACKAGES = {
     "test_metatomic": "metatomic",
     "test_chgnet": "chgnet",
     "test_sevennet": "sevenn",
+    "test_mattersim": "mattersim",
+    "test_matgl": "matgl",
+    "test_nep": "calorine",
+    "test_nequip": "nequip",
+    "test_orb": "orb_models",
+    "test_uma": "fairchem",
     "test_from_calculator": "torch",
     "test_torch_settings": "torch",
+}
+
+TARGETS = {
+    **dict.fromkeys(["calorine", "chgnet", "matgl", "nequip", "sevenn"], "test-learned"),
+    "fairchem": "test-package PACKAGE=fairchem-core==2.24.0",
+    "mattersim": "test-package PACKAGE=mattersim==1.2.3",
+    "orb_models": "test-package PACKAGE=orb-models==0.5.5",
 }
 
 
@@ -27,8 +40,7 @@ def pytest_collection_modifyitems(items):
         if package is None or item.path.parent.name != "learned":
             continue
         if importlib.util.find_spec(package) is None:
-            target = "test-learned" if package in ("chgnet", "sevenn") else "test-mace"
-            reason = f"{package} is not installed; `make {target}` makes an environment with it and runs these tests"
+            reason = f"{package} is not installed; `make {TARGETS.get(package, 'test-mace')}` runs these tests with it"
             item.add_marker(pytest.mark.skip(reason=reason))
         item.add_marker(pytest.mark.filterwarnings("ignore"))
 

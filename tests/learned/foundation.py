@@ -72,3 +72,37 @@ def slope_along(descriptor, atoms: Atoms, w, direction, step: float) -> float:
         return (descriptor.features(moved).astype(float) @ w).sum()
 
     return (8 * (total(step) - total(-step)) - (total(2 * step) - total(-2 * step))) / (12 * step)
+
+
+def assert_differentiable(descriptor, places=(1, 3, 4, 6), step: float = 5e-3, rtol: float = 2e-3) -> None:
+    """Compare `vjp` with differences along random directions; no force is left over on the whole structure."""
+    for k in places:
+        rng, atoms = np.random.default_rng(k), structures()[k]
+        w, direction = rng.normal(size=descriptor.n_features), rng.normal(size=(len(atoms), 3))
+        slope = slope_along(descriptor, atoms, w, direction, step)
+        tolerance = rtol * np.linalg.norm(w)
+        np.testing.assert_allclose((descriptor.vjp(atoms, w) * direction).sum(), slope, rtol=rtol, atol=tolerance)
+        slopes = descriptor.vjps(atoms, rng.normal(size=(2, descriptor.n_features)))
+        np.testing.assert_allclose(slopes.sum(axis=1), 0.0, atol=1e-4 * np.abs(slopes).max() * len(atoms))
+
+
+def assert_leaves_no_trace(make) -> None:
+    """Check that making a descriptor and describing with it moves no generator and no setting."""
+    import random
+
+    import torch
+
+    def state():
+        numbers = torch.rand(1).item(), np.random.rand(), random.random()  # noqa: NPY002
+        return *numbers, torch.get_default_dtype(), torch.get_float32_matmul_precision()
+
+    def seed():
+        torch.manual_seed(3)
+        np.random.seed(3)  # noqa: NPY002
+        random.seed(3)
+
+    seed()
+    expected = state()
+    seed()
+    make().features(structures()[0])
+    assert state() == expected

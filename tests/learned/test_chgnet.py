@@ -107,11 +107,11 @@ def test_other_models_and_files(tmp_path):
 
 
 def test_unknown_elements_and_wrong_weights_are_refused(chgnet):
-    with pytest.raises(ms.StructureError, match=r"structure 1: expected elements that 0\.3\.0 knows, got Cf"):
+    with pytest.raises(ms.StructureError, match=r"structure 1: expected elements that the model knows, got Cf"):
         chgnet.site_features([bulk("Si"), bulk("Cf", "fcc", a=5.0)])
     with pytest.raises(ms.StructureError, match=r"^expected elements"):
         chgnet.vjp(bulk("Cf", "fcc", a=5.0), np.ones(256))
-    with pytest.raises(ms.InvalidInputError, match="expected finite weights, one for each of 256 features"):
+    with pytest.raises(ms.InvalidInputError, match=r"expected finite weights of shape \(256,\), one per feature"):
         chgnet.vjp(bulk("Si"), np.ones(4))
 
 

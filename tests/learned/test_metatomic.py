@@ -6,9 +6,11 @@ import hashlib
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 
 import mlipselect as ms
+from learned.foundation import slope_along
 from mlipselect.testing import check_descriptor
 from reference.structures import scattered
 
@@ -47,6 +49,44 @@ def test_the_conformance_kit_passes(toy):
     check_descriptor(ms.Metatomic(toy), pool())
 
 
+def test_derivatives_are_those_of_differences(toy):
+    descriptor, rng = ms.Metatomic(toy), np.random.default_rng(0)
+    for atoms in pool():
+        w, direction = rng.normal(size=4), rng.normal(size=(len(atoms), 3))
+        slope = slope_along(descriptor, atoms, w, direction, 1e-3)
+        np.testing.assert_allclose((descriptor.vjp(atoms, w) * direction).sum(), slope, rtol=1e-6, atol=1e-8)
+
+
+def test_a_model_without_a_gradient_has_no_derivatives(tmp_path):
+    from learned.toy_metatomic import export
+
+    descriptor = ms.Metatomic(export(tmp_path / "cut.pt", cut=True))
+    assert descriptor.features(bulk("Si")).shape == (2, 4)
+    assert not isinstance(descriptor, ms.descriptors.DifferentiableDescriptor)
+    check_descriptor(descriptor)
+
+
+def test_rows_that_turn_are_averaged_over_rotations(tmp_path):
+    """PET learns to be invariant, and is not."""
+    from learned.toy_metatomic import export
+
+    path, atoms = export(tmp_path / "turning.pt", turning=True), pool()[5]
+    turn = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
+    turned = Atoms(atoms.numbers, atoms.positions @ turn, cell=atoms.cell.array @ turn, pbc=atoms.pbc)
+    changes = []
+    for rotations in (1, 64):
+        with pytest.warns(UserWarning, match=r"Metatomic: features turn with the structure, by \d+"):
+            descriptor = ms.Metatomic(path, rotations=rotations)
+        changes.append(np.abs(descriptor.features(turned) - descriptor.features(atoms)).max())
+    assert changes[1] < 0.5 * changes[0]
+    assert descriptor.parameters["rotations"] == 64
+    w, direction = np.ones(4), np.random.default_rng(0).normal(size=(len(atoms), 3))
+    slope = slope_along(descriptor, atoms, w, direction, 1e-3)
+    np.testing.assert_allclose((descriptor.vjp(atoms, w) * direction).sum(), slope, rtol=1e-6, atol=1e-8)
+    with pytest.raises(ms.InvalidInputError, match="rotations: expected at least 1, got 0"):
+        ms.Metatomic(path, rotations=0)
+
+
 def test_selection_by_its_features_is_that_by_the_same_matrix(toy):
     selection = ms.select(pool(20), n=5, descriptor=ms.Metatomic(toy))
     X = np.array([explicit(atoms).mean(axis=0) for atoms in pool(20)])
@@ -65,7 +105,7 @@ def test_parameters_name_the_file_and_its_digest(toy):
 def test_what_cannot_be_worked_with_is_refused(toy, tmp_path):
     from learned.toy_metatomic import export
 
-    with pytest.raises(ms.StructureError, match=r"structure 1: expected atomic types that the model knows .*, got 32"):
+    with pytest.raises(ms.StructureError, match=r"structure 1: expected elements that the model knows \(Si\), got Ge"):
         ms.Metatomic(toy).site_features([bulk("Si"), bulk("Ge")])
     with pytest.raises(ms.InvalidInputError, match=r"absent\.pt: there is no such file"):
         ms.Metatomic(tmp_path / "absent.pt")

@@ -14,9 +14,9 @@ from metatomic.torch import AtomisticModel, ModelCapabilities, ModelMetadata, Mo
 class Toy(torch.nn.Module):
     """The model, whose output has the name it is given."""
 
-    def __init__(self, output: str):
+    def __init__(self, output: str, cut: bool, turning: bool):
         super().__init__()
-        self.output = output
+        self.output, self.cut, self.turning = output, cut, turning
         self.neighbours = NeighborListOptions(cutoff=4.0, full_list=True, strict=True)
 
     def requested_neighbor_lists(self) -> List[NeighborListOptions]:
@@ -34,8 +34,12 @@ class Toy(torch.nn.Module):
             system = systems[k]
             pairs = system.get_neighbor_list(self.neighbours)
             distances = torch.linalg.vector_norm(pairs.values.reshape(-1, 3), dim=1, keepdim=True)
+            if self.cut:
+                distances = distances.detach()
             widths = torch.arange(1, 5, dtype=distances.dtype)
             terms = torch.exp(-widths * (distances - 2.0) ** 2) * (1.0 - distances / 4.0) ** 3
+            if self.turning:
+                terms = terms * (1.0 + pairs.values[:, 0] / 4.0)
             rows = torch.zeros((len(system), 4), dtype=distances.dtype)
             rows = rows.index_add(0, pairs.samples.column("first_atom").to(torch.int64), terms)
             values.append(rows.flip(0))
@@ -50,8 +54,8 @@ class Toy(torch.nn.Module):
         return {self.output: TensorMap(Labels(["_"], torch.tensor([[0]])), [block])}
 
 
-def export(path: Path, output: str = "feature") -> Path:
-    """Write the model to a file."""
+def export(path: Path, output: str = "feature", cut: bool = False, turning: bool = False) -> Path:
+    """Write the model to a file: cut from the positions, or with features that turn, if asked for."""
     capabilities = ModelCapabilities(
         outputs={output: ModelOutput(sample_kind="atom")},
         atomic_types=[14],
@@ -60,5 +64,5 @@ def export(path: Path, output: str = "feature") -> Path:
         supported_devices=["cpu"],
         dtype="float64",
     )
-    AtomisticModel(Toy(output).eval(), ModelMetadata(), capabilities).save(str(path))
+    AtomisticModel(Toy(output, cut, turning).eval(), ModelMetadata(), capabilities).save(str(path))
     return path

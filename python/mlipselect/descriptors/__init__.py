@@ -13,7 +13,13 @@ from mlipselect.descriptors.cached import Cached
 from mlipselect.descriptors.julia_ace import JuliaACE
 from mlipselect.descriptors.learned.calculator import FromCalculator
 from mlipselect.descriptors.learned.chgnet import CHGNet
+from mlipselect.descriptors.learned.matgl import MatGL
+from mlipselect.descriptors.learned.mattersim import MatterSim
+from mlipselect.descriptors.learned.nep import NEP
+from mlipselect.descriptors.learned.nequip import NequIP
+from mlipselect.descriptors.learned.orb import ORB
 from mlipselect.descriptors.learned.sevennet import SevenNet
+from mlipselect.descriptors.learned.uma import UMA
 from mlipselect.descriptors.mace.descriptor import MACE
 from mlipselect.descriptors.metatomic import Metatomic
 from mlipselect.descriptors.per_element import PerElement
@@ -22,6 +28,9 @@ from mlipselect.descriptors.remote import Remote
 __all__ = [
     "ACE",
     "MACE",
+    "NEP",
+    "ORB",
+    "UMA",
     "BatchDescriptor",
     "CHGNet",
     "Cached",
@@ -31,7 +40,10 @@ __all__ = [
     "DifferentiableDescriptor",
     "FromCalculator",
     "JuliaACE",
+    "MatGL",
+    "MatterSim",
     "Metatomic",
+    "NequIP",
     "PerElement",
     "Prediction",
     "Remote",

@@ -10,17 +10,18 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 from ase import Atoms
+from ase.data import chemical_symbols
 
-from mlipselect.descriptors.base import NamedDescriptor
-from mlipselect.descriptors.batches import alone, in_batches
-from mlipselect.descriptors.torch_settings import MODEL_OPTIONS, TRUST, checked_device, import_extra, torch_settings
-from mlipselect.exceptions import InvalidInputError, StructureError
-from mlipselect.io.describable import check_structure
+from mlipselect.descriptors.batches import alone
+from mlipselect.descriptors.learned.options import ROTATIONS
+from mlipselect.descriptors.learned.torch_core import Loaded, Pass, TorchDescriptor
+from mlipselect.descriptors.torch_settings import MODEL_OPTIONS, TRUST, import_extra
+from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.digest import sha256
 from mlipselect.utils.option import Option
 
 
-class Metatomic(NamedDescriptor):
+class Metatomic(TorchDescriptor):
     """The ``feature`` output of a metatomic model, the common interface of PET, FlashMD and others.
 
     A model file can run any code when it is loaded, and so can extensions: give only files from people you trust.
@@ -35,22 +36,34 @@ class Metatomic(NamedDescriptor):
         Device of the model, such as ``"cuda"``; by default the first one that the model names and torch has.
     batch_atoms : int, default=1024
         Approximate number of atoms in a batch of structures, which bounds the memory.
+    rotations : int, default=1
+        Turned copies of a structure whose rows are averaged, for models whose features turn with the structure. The
+        first is not turned, the others are by rotations drawn with one seed.
 
     Attributes
     ----------
+    elements : tuple of str
+        Elements that the model knows.
+    n_features : int
+        Length of a row.
+    vjp, vjps : callable
+        Derivatives of weighted sums of features by the positions, as of `MACE`.
     dtype : str
         Type of the features: that of the model.
 
     Notes
     -----
-    Number, meaning and invariance of the features are those of the model. There are no derivatives.
+    Number, meaning and invariance of the features are those of the model. There are no derivatives if the model cannot
+    be differentiated by the positions.
 
     References
     ----------
     .. [1] F. Bigi et al., metatensor and metatomic, arXiv:2508.15704.
     """
 
-    command_options: ClassVar[Mapping[str, Option]] = MODEL_OPTIONS
+    package: ClassVar[str] = "metatomic-ase"
+    modules: ClassVar[tuple[str, ...]] = ("metatomic.torch", "metatomic_ase")
+    command_options: ClassVar[Mapping[str, Option]] = {**MODEL_OPTIONS, "rotations": ROTATIONS}
 
     def __init__(
         self,
@@ -59,29 +72,45 @@ class Metatomic(NamedDescriptor):
         extensions: str | os.PathLike[str] | None = None,
         device: str | None = None,
         batch_atoms: int = 1024,
+        rotations: int = 1,
     ):
-        import_extra("torch", "metatomic")
-        metatomic, calculators = (
-            import_extra("metatomic.torch", "metatomic"),
-            import_extra("metatomic_ase", "metatomic"),
-        )
-        if batch_atoms < 1:
-            raise InvalidInputError(f"batch_atoms: expected at least 1, got {batch_atoms}")
-        self.model = os.fspath(model)
-        self.batch_atoms = batch_atoms
+        self._extensions = extensions
+        super().__init__(model, device=device, batch_atoms=batch_atoms, rotations=rotations)
+        if self.differentiable:
+            self.vjp, self.vjps = self._vjp, self._vjps
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Definition of the descriptor, ready for JSON."""
+        # All that the features depend on is in the file.
+        return {name: value for name, value in super().parameters.items() if name != "version"}
+
+    def _vjp(self, atoms: Atoms, w: npt.ArrayLike) -> npt.NDArray[np.floating]:
+        """Differentiate ``w @ features(atoms).sum(axis=0)`` by the positions."""
+        slopes: npt.NDArray[np.floating] = self._vjps(atoms, self._weights(w, 1)[None])[0]
+        return slopes
+
+    def _vjps(self, atoms: Atoms, W: npt.ArrayLike) -> npt.NDArray[np.floating]:
+        """Differentiate by the positions for each row of weights."""
+        alone(self._check, atoms)
+        return self._pulled_back(atoms, self._weights(W, 2))
+
+    def _import(self, name: str) -> Any:
+        return import_extra(name, "metatomic")
+
+    def _loaded(self) -> Loaded:
+        from metatomic.torch import ModelOutput, load_atomistic_model, pick_device
+        from vesin.metatomic import NeighborList
+
         if not Path(self.model).is_file():
             raise InvalidInputError(f"{self.model}: there is no such file")
-        if device is not None:
-            checked_device(device)
         try:
-            self._calculator = calculators.MetatomicCalculator(
-                self.model, extensions_directory=extensions, device=device, neighbor_skin=0.0
-            )
+            model = load_atomistic_model(self.model, self._extensions)
         except Exception as error:
             raise InvalidInputError(
                 f"{self.model}: cannot be loaded as a metatomic model ({type(error).__name__}: {error}). {TRUST}"
             ) from error
-        capabilities = self._calculator.model().capabilities()
+        capabilities = model.capabilities()
         # Older models have the plural.
         names = [name for name in ("feature", "features") if name in capabilities.outputs]
         if not names:
@@ -89,102 +118,50 @@ class Metatomic(NamedDescriptor):
             raise InvalidInputError(
                 f"{self.model}: expected a model with the output feature, but its outputs are {outputs}"
             )
-        self._output = {names[0]: metatomic.ModelOutput(sample_kind="atom")}
-        self.dtype = str(capabilities.dtype)
-        self._types = {int(number) for number in capabilities.atomic_types}
-        self._sha256 = sha256(self.model)
+        self._output = {names[0]: ModelOutput(sample_kind="atom")}
+        self.device = pick_device(capabilities.supported_devices, self.device)
+        self._type = str(capabilities.dtype)
+        self._neighbours = [
+            (options, NeighborList(options, length_unit="angstrom", skin=0.0))
+            for options in model.requested_neighbor_lists()
+        ]
+        # Types of other particles than atoms have other numbers.
+        numbers = [number for number in map(int, capabilities.atomic_types) if 0 < number < len(chemical_symbols)]
+        return Loaded(model.to(device=self.device), numbers, sha256=sha256(self.model))
 
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """Definition of the descriptor, ready for JSON."""
-        return {"name": "Metatomic", "model": self.model, "sha256": self._sha256, "dtype": self.dtype}
-
-    def features(self, atoms: Atoms) -> npt.NDArray[np.floating]:
-        """Describe every atom of one structure.
-
-        Parameters
-        ----------
-        atoms : ase.Atoms
-            The structure, periodic or not.
-
-        Returns
-        -------
-        ndarray of shape (n_atoms, n_features)
-            One row per atom.
-
-        Raises
-        ------
-        StructureError
-            The structure is empty, has an element that the model does not know, a position that is not finite, a
-            periodic direction without an independent cell vector, or the model fails on it.
-        """
-        rows: npt.NDArray[np.floating] = alone(self.site_features, [atoms])
-        return rows
-
-    def site_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.floating]:
-        """Describe every atom of many structures, in batches.
-
-        Parameters
-        ----------
-        structures : sequence of ase.Atoms
-            The structures.
-        n_threads : int, optional
-            Threads of torch; by default its current setting.
-
-        Returns
-        -------
-        ndarray of shape (n_atoms_total, n_features)
-            One row per atom, structure after structure.
-
-        Raises
-        ------
-        StructureError
-            As `features`; its `index` is that of the first structure that cannot be described, or of the first of the
-            batch on which the model fails.
-        """
-        if isinstance(structures, Atoms):
-            raise InvalidInputError("expected a sequence of ase.Atoms; `features` takes a single one")
-        with torch_settings(n_threads=n_threads):
-            blocks = [
-                self._rows(first, batch) for first, batch in in_batches(structures, self.batch_atoms, self._check)
-            ]
-        if not blocks:
-            raise InvalidInputError("expected at least one structure, got none")
-        return np.concatenate(blocks)
-
-    def _check(self, atoms: Atoms, index: int) -> None:
-        try:
-            check_structure(atoms)
-        except StructureError as error:
-            raise StructureError(error.problem, index) from None
-        unknown = sorted(set(atoms.numbers.tolist()) - self._types)
-        if unknown:
-            raise StructureError(
-                f"expected atomic types that the model knows ({sorted(self._types)}), got {unknown[0]}", index
-            )
-
-    def _rows(self, first: int, batch: list[Atoms]) -> npt.NDArray[np.floating]:
-        """Run the model, and put its rows in the order of the atoms."""
+    def _graph(self, atoms: Atoms) -> Any:
         import torch
+        from metatomic.torch import System
 
-        try:
-            with torch.no_grad():
-                (found,) = self._calculator.run_model(batch, self._output).values()
-        except Exception as error:
-            raise StructureError(f"the model failed: {type(error).__name__}: {error}", first) from error
+        kind = {"dtype": getattr(torch, self._type), "device": self.device}
+        # Cell vectors of directions that are not periodic are zero.
+        cell = torch.tensor(np.where(atoms.pbc[:, None], np.asarray(atoms.cell), 0.0), **kind)
+        positions = torch.tensor(atoms.positions, **kind).requires_grad_(True)
+        numbers = torch.tensor(atoms.numbers, dtype=torch.int32, device=self.device)
+        system = System(numbers, positions, cell, torch.tensor(atoms.pbc, device=self.device))
+        for name, option in self._module.requested_inputs(use_new_names=True).items():
+            from metatomic_ase._calculator import _get_ase_input
+
+            system.add_data(name, _get_ase_input(atoms, name, option, **kind))
+        for options, neighbours in self._neighbours:
+            system.add_neighbor_list(options, neighbours.compute(system))
+        return system
+
+    def _passed(self, graphs: Sequence[Any]) -> Pass:
+        import torch
+        from metatomic.torch import ModelEvaluationOptions
+
+        options = ModelEvaluationOptions(length_unit="angstrom", outputs=self._output)
+        (found,) = self._module(list(graphs), options, check_consistency=False).values()
         if len(found.keys) != 1:
             raise InvalidInputError(
                 f"{self.model}: expected features of one kind for all atoms, got {len(found.keys)} blocks"
             )
         block = found.block()
-        starts = np.cumsum([0, *map(len, batch)])
+        starts = np.cumsum([0, *map(len, graphs)])
         places = starts[block.samples.column("system").cpu().numpy()] + block.samples.column("atom").cpu().numpy()
-        values = block.values.detach().cpu().numpy()
         if not np.array_equal(np.sort(places), np.arange(starts[-1])):
             raise InvalidInputError(f"{self.model}: expected one row of features for every atom, got {len(places)}")
-        rows = np.empty((len(places), int(np.prod(values.shape[1:]))), dtype=values.dtype)
-        rows[places] = values.reshape(len(places), -1)
-        return rows
-
-    def __repr__(self) -> str:
-        return f"Metatomic({self.model!r}, dtype={self.dtype})"
+        # Rows come in any order.
+        rows = block.values.reshape(len(places), -1)[torch.tensor(np.argsort(places), device=block.values.device)]
+        return Pass(rows, [system.positions for system in graphs], torch.cat)

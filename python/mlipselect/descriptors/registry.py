@@ -9,7 +9,13 @@ from mlipselect.descriptors.ace import ACE
 from mlipselect.descriptors.base import NamedDescriptor, Resettable
 from mlipselect.descriptors.cached import Cached
 from mlipselect.descriptors.learned.chgnet import CHGNet
+from mlipselect.descriptors.learned.matgl import MatGL
+from mlipselect.descriptors.learned.mattersim import MatterSim
+from mlipselect.descriptors.learned.nep import NEP
+from mlipselect.descriptors.learned.nequip import NequIP
+from mlipselect.descriptors.learned.orb import ORB
 from mlipselect.descriptors.learned.sevennet import SevenNet
+from mlipselect.descriptors.learned.uma import UMA
 from mlipselect.descriptors.mace.descriptor import MACE
 from mlipselect.descriptors.metatomic import Metatomic
 from mlipselect.descriptors.per_element import PerElement
@@ -21,8 +27,14 @@ DESCRIPTORS: dict[str, type[NamedDescriptor]] = {
     "ace": ACE,
     "chgnet": CHGNet,
     "mace": MACE,
+    "matgl": MatGL,
+    "mattersim": MatterSim,
     "metatomic": Metatomic,
+    "nep": NEP,
+    "nequip": NequIP,
+    "orb": ORB,
     "sevennet": SevenNet,
+    "uma": UMA,
     "remote": Remote,
 }
 """Descriptors by their names on the command line; a new descriptor adds a line."""

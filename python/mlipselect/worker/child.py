@@ -70,7 +70,7 @@ class Served:
             parameters = {"name": "Remote", "object": name, "options": options, **origin(name.partition(":")[0])}
         return {
             "parameters": parameters,
-            "can": [method for method in ("vjp", "design") if hasattr(self._descriptor, method)],
+            "can": [method for method in ("vjp", "design") if callable(getattr(self._descriptor, method, None))],
             "warnings": [str(one.message) for one in caught if type(one.message) is UserWarning],
         }
 

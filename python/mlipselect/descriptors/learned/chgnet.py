@@ -9,14 +9,14 @@ from typing import Any, ClassVar
 
 from ase import Atoms
 
-from mlipselect.descriptors.learned.core import LearnedDescriptor, Pass
 from mlipselect.descriptors.learned.options import LEARNED_OPTIONS
+from mlipselect.descriptors.learned.torch_core import DifferentiableTorchDescriptor, Loaded, Pass
 from mlipselect.descriptors.torch_settings import TRUST, refuse_compiled
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.utils.option import Option
 
 
-class CHGNet(LearnedDescriptor):
+class CHGNet(DifferentiableTorchDescriptor):
     """The atom features of CHGNet: 64 for each layer, which rotations do not change.
 
     Parameters
@@ -55,6 +55,7 @@ class CHGNet(LearnedDescriptor):
     """
 
     package: ClassVar[str] = "chgnet"
+    modules: ClassVar[tuple[str, ...]] = ("chgnet",)
     command_options: ClassVar[Mapping[str, Option]] = LEARNED_OPTIONS
 
     def __init__(
@@ -67,7 +68,7 @@ class CHGNet(LearnedDescriptor):
     ):
         super().__init__(model, layers=layers, device=device, batch_atoms=batch_atoms)
 
-    def _loaded(self) -> tuple[Any, Sequence[int], int]:
+    def _loaded(self) -> Loaded:
         from chgnet.model import CHGNet as Model
 
         is_file = Path(self.model).is_file()
@@ -83,7 +84,8 @@ class CHGNet(LearnedDescriptor):
                 f"{self.model}: is no model of chgnet and no file of one ({type(error).__name__}: {error}). {TRUST}"
             ) from error
         model.graph_converter.set_isolated_atom_response("ignore")
-        return model, range(1, model.atom_embedding.embedding.num_embeddings + 1), len(model.atom_conv_layers)
+        numbers = range(1, model.atom_embedding.embedding.num_embeddings + 1)
+        return Loaded(model, numbers, len(model.atom_conv_layers))
 
     def _graph(self, atoms: Atoms) -> Any:
         from pymatgen.core import Lattice, Structure

@@ -44,7 +44,7 @@ class Examination:
     refused: dict[str, str] = field(default_factory=dict)
 
 
-def examine(name: str, describe: Describe, symbol: str) -> Examination:
+def examine(name: str, describe: Describe, symbol: str, *, may_turn: bool = False) -> Examination:
     """Check a descriptor of a learned potential.
 
     Parameters
@@ -55,6 +55,8 @@ def examine(name: str, describe: Describe, symbol: str) -> Examination:
         Describes structures together, without further checks.
     symbol : str
         An element that it knows.
+    may_turn : bool, default=False
+        Whether features that turn with the structure were asked for, and are not told.
 
     Returns
     -------
@@ -90,7 +92,7 @@ def examine(name: str, describe: Describe, symbol: str) -> Examination:
         _difference(describe([turned_by(atoms, random_rotations(2)[1])]), describe([atoms]))
         for atoms in (crystal, other)
     )
-    if turning > _TURNING:
+    if turning > _TURNING and not may_turn:
         warnings.warn(
             f"{name}: features turn with the structure, by {100 * turning:.1f} % of the largest for one rotation: "
             "equal structures in different orientations look different to a selection",

@@ -13,3 +13,12 @@ LEARNED_OPTIONS = {
         "layers of message passing whose features are kept, from 1 on (default: all)", type=int, nargs="+", metavar="N"
     ),
 }
+
+NEEDED_MODEL = MODEL_OPTIONS["model"]
+"""The model, where a package brings none."""
+
+ROTATIONS = Option(
+    "turned copies of each structure whose rows are averaged, for models that turn with it (default: 1)",
+    type=int,
+    metavar="N",
+)

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 from ase import Atoms
 
-from mlipselect.descriptors.learned.core import LearnedDescriptor, Pass
 from mlipselect.descriptors.learned.options import LEARNED_OPTIONS
+from mlipselect.descriptors.learned.scalars import scalar_columns
+from mlipselect.descriptors.learned.torch_core import DifferentiableTorchDescriptor, Loaded, Pass
 from mlipselect.descriptors.torch_settings import TRUST, refuse_compiled
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.utils.option import Option
@@ -20,7 +20,7 @@ from mlipselect.utils.option import Option
 _READOUT = "reduce_input_to_hidden"
 
 
-class SevenNet(LearnedDescriptor):
+class SevenNet(DifferentiableTorchDescriptor):
     """The scalar node features of a SevenNet model: 128 for each layer of SevenNet-0, which rotations do not change.
 
     Parameters
@@ -58,6 +58,7 @@ class SevenNet(LearnedDescriptor):
     """
 
     package: ClassVar[str] = "sevenn"
+    modules: ClassVar[tuple[str, ...]] = ("sevenn",)
     command_options: ClassVar[Mapping[str, Option]] = {
         **LEARNED_OPTIONS,
         "modal": Option("data set that a model of several follows, such as PBE", metavar="NAME"),
@@ -80,7 +81,7 @@ class SevenNet(LearnedDescriptor):
         """Definition of the descriptor, ready for JSON."""
         return {**super().parameters, "modal": self.modal}
 
-    def _loaded(self) -> tuple[Any, Sequence[int], int]:
+    def _loaded(self) -> Loaded:
         from sevenn.calculator import SevenNetCalculator
 
         if Path(self.model).is_file():
@@ -98,8 +99,8 @@ class SevenNet(LearnedDescriptor):
         self._cutoff = float(calculator.cutoff)
         calculator.model.set_is_batch_data(True)
         gates = [module.gate.irreps_out for name, module in calculator.model.named_children() if _is_layer(name)]
-        self._scalars = [_scalar_columns(irreps) for irreps in gates]
-        return calculator.model, sorted(calculator.type_map), len(gates)
+        self._scalars = [scalar_columns(irreps) for irreps in gates]
+        return Loaded(calculator.model, sorted(calculator.type_map), len(gates))
 
     def _graph(self, atoms: Atoms) -> Any:
         from sevenn import _keys
@@ -141,10 +142,3 @@ class SevenNet(LearnedDescriptor):
 def _is_layer(name: str) -> bool:
     """Tell whether a module is the last of a layer."""
     return name.endswith("equivariant_gate")
-
-
-def _scalar_columns(irreps: Any) -> Any:
-    """Return the columns of the even irreducible representations of degree zero."""
-    parts = zip(irreps, irreps.slices(), strict=True)
-    kept = [range(part.start, part.stop) for (_, irrep), part in parts if irrep.l == 0 and irrep.p == 1]
-    return np.concatenate([np.array(columns, dtype=np.int64) for columns in kept])

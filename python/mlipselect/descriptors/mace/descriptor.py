@@ -10,14 +10,14 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 from ase import Atoms
-from ase.data import chemical_symbols
 
-from mlipselect.descriptors.base import Design, NamedDescriptor, Prediction
+from mlipselect.descriptors.base import Design, Prediction
 from mlipselect.descriptors.batches import alone
-from mlipselect.descriptors.mace.model import feature_columns, import_mace, load_model, numbers_per_edge
-from mlipselect.descriptors.torch_settings import MODEL_OPTIONS, checked_device, checked_dtype, torch_settings
-from mlipselect.exceptions import InvalidInputError, StructureError
-from mlipselect.io.describable import check_structure
+from mlipselect.descriptors.learned.core import told
+from mlipselect.descriptors.learned.torch_core import DifferentiableTorchDescriptor, Loaded, Pass
+from mlipselect.descriptors.mace.model import feature_columns, load_model, numbers_per_edge
+from mlipselect.descriptors.torch_settings import MODEL_OPTIONS, checked_dtype, import_extra, torch_settings
+from mlipselect.exceptions import InvalidInputError
 from mlipselect.utils.option import Option
 
 # Memory of a pass forward, and of one forward and back, in units of the largest array of messages. Measured: 2.5 and up
@@ -32,7 +32,7 @@ _VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
 _INFO_KEYS = {"total_spin": "spin", "total_charge": "charge", "external_field": "external_field"}
 
 
-class MACE(NamedDescriptor):
+class MACE(DifferentiableTorchDescriptor):
     """The node features of a MACE model, which describe the environment of each atom.
 
     A model file can run any code when it is loaded: give only files from people you trust.
@@ -82,6 +82,9 @@ class MACE(NamedDescriptor):
     .. [2] I. Batatia et al., MACE, NeurIPS 2022, arXiv:2206.07697.
     """
 
+    package: ClassVar[str] = "mace-torch"
+    # mace before e3nn 0.4.4, which torch since 2.6 can import only after mace has told it to load files unchecked.
+    modules: ClassVar[tuple[str, ...]] = ("mace", "mace.modules", "mace.data")
     command_options: ClassVar[Mapping[str, Option]] = {
         **MODEL_OPTIONS,
         "all_features": Option(
@@ -98,33 +101,27 @@ class MACE(NamedDescriptor):
         device: str = "cpu",
         max_memory: int | None = None,
     ):
-        import_mace()
         self.invariants_only = bool(invariants_only)
+        self.turns = not self.invariants_only
         self.dtype = checked_dtype(dtype)
-        self.device = checked_device(device)
-        self.max_memory = (2**27 if self.device == "cpu" else 2**31) if max_memory is None else max_memory
-        with torch_settings(self.dtype):
-            self._model, self.model, self._sha256 = load_model(model, self.device, self.dtype)
-        self._numbers = [int(number) for number in self._model.atomic_numbers]
-        self._columns = feature_columns(self._model, self.invariants_only)
-        self._bytes_per_edge = numbers_per_edge(self._model) * np.dtype(self.dtype).itemsize
-        self.rcut = float(self._model.r_max)
+        self.type_of_torch = self.dtype
+        self.max_memory = (2**27 if device == "cpu" else 2**31) if max_memory is None else max_memory
+        self._given = model
+        super().__init__(model, device=device)
+
+    def _loaded(self) -> Loaded:
+        module, self.model, digest = load_model(self._given, str(self.device), self.dtype)
+        del self._given
+        self._columns = feature_columns(module, self.invariants_only)
+        self._bytes_per_edge = numbers_per_edge(module) * np.dtype(self.dtype).itemsize
+        self.rcut = float(module.r_max)
+        return Loaded(module, [int(number) for number in module.atomic_numbers], sha256=digest)
 
     @classmethod
     def from_options(cls, given: Mapping[str, Any], dtype: str) -> MACE:
         """Make the descriptor that options of the command line define, with the model in the type of the features."""
         own = {name: value for name, value in given.items() if name != "all_features"}
         return cls(**own, invariants_only=not given.get("all_features", False), dtype=dtype)
-
-    @property
-    def elements(self) -> tuple[str, ...]:
-        """Elements that the model knows."""
-        return tuple(chemical_symbols[number] for number in self._numbers)
-
-    @property
-    def n_features(self) -> int:
-        """Length of a row."""
-        return len(self._columns)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -136,84 +133,6 @@ class MACE(NamedDescriptor):
             "invariants_only": self.invariants_only,
             "dtype": self.dtype,
         }
-
-    def features(self, atoms: Atoms) -> npt.NDArray[np.floating]:
-        """Describe every atom of one structure.
-
-        Parameters
-        ----------
-        atoms : ase.Atoms
-            The structure, periodic or not.
-
-        Returns
-        -------
-        ndarray of shape (n_atoms, n_features)
-            One row per atom.
-
-        Raises
-        ------
-        StructureError
-            The structure is empty, has an element that the model does not know, a position that is not finite, or a
-            periodic direction without an independent cell vector.
-        """
-        rows: npt.NDArray[np.floating] = alone(self.site_features, [atoms])
-        return rows
-
-    def site_features(self, structures: Sequence[Atoms], n_threads: int | None = None) -> npt.NDArray[np.floating]:
-        """Describe every atom of many structures, in batches.
-
-        Parameters
-        ----------
-        structures : sequence of ase.Atoms
-            The structures.
-        n_threads : int, optional
-            Threads of torch; by default its current setting.
-
-        Returns
-        -------
-        ndarray of shape (n_atoms_total, n_features)
-            One row per atom, structure after structure.
-
-        Raises
-        ------
-        StructureError
-            As `features`; its `index` is that of the first structure that cannot be described.
-        """
-        import torch
-
-        structures = _checked(structures)
-        rows = np.empty((sum(map(len, structures)), self.n_features), dtype=self.dtype)
-        end = 0
-        with torch_settings(self.dtype, n_threads), torch.no_grad():
-            for graphs in self._batches(structures, _FORWARD):
-                found = self._model(_collated(graphs, self.device), training=False, compute_force=False)["node_feats"]
-                start, end = end, end + len(found)
-                rows[start:end] = _numpy(found[:, self._columns])
-        return rows
-
-    def vjp(self, atoms: Atoms, w: npt.ArrayLike) -> npt.NDArray[np.floating]:
-        """Differentiate ``w @ features(atoms).sum(axis=0)`` by the positions (a vector-Jacobian product).
-
-        Parameters
-        ----------
-        atoms : ase.Atoms
-            The structure.
-        w : array_like of shape (n_features,)
-            One weight per feature.
-
-        Returns
-        -------
-        ndarray of shape (n_atoms, 3)
-            The derivatives, per Å. If `w` are the weights of an energy, this is minus the forces.
-
-        Raises
-        ------
-        InvalidInputError
-            `w` is not one finite number per feature.
-        StructureError
-            As `features`.
-        """
-        return -self.predict(atoms, w).forces
 
     def predict(self, atoms: Atoms, w: npt.ArrayLike) -> Prediction:
         """Evaluate a linear model of the features: energy, forces and virial.
@@ -268,12 +187,13 @@ class MACE(NamedDescriptor):
         """
         import torch
 
-        structures = _checked(structures)
+        if isinstance(structures, Atoms):
+            raise InvalidInputError("expected a sequence of ase.Atoms; `predict` takes a single one")
         weights = torch.tensor(self._weights(w, 1), device=self.device)
         out: list[Prediction] = []
         with torch_settings(self.dtype, n_threads):
-            for graphs in self._batches(structures, _BACKWARD):
-                batch = _collated(graphs, self.device)
+            for _, graphs in self._batches(structures, _BACKWARD):
+                batch = self._collated(graphs)
                 rows, positions, strain = self._differentiable(batch)
                 sites = rows @ weights
                 slopes = torch.autograd.grad(sites.sum(), [positions, strain], materialize_grads=True)
@@ -285,30 +205,6 @@ class MACE(NamedDescriptor):
                     virial = virials[k][_VOIGT].astype(np.float64)
                     out.append(Prediction(float(own.sum()), forces[start:end].astype(np.float64), virial, own))
         return out
-
-    def vjps(self, atoms: Atoms, W: npt.ArrayLike) -> npt.NDArray[np.floating]:
-        """Differentiate by the positions for many sets of weights with one pass forward: `vjp` for each row of `W`.
-
-        Parameters
-        ----------
-        atoms : ase.Atoms
-            The structure.
-        W : array_like of shape (k, n_features)
-            Weights.
-
-        Returns
-        -------
-        ndarray of shape (k, n_atoms, 3)
-            The derivatives, per Å.
-
-        Raises
-        ------
-        InvalidInputError
-            The rows of `W` are not one finite number per feature.
-        StructureError
-            As `features`.
-        """
-        return self._pulled_back(atoms, self._weights(W, 2))[0]
 
     def design(self, atoms: Atoms) -> Design:
         """Differentiate every feature of one structure: the rows of a linear fit to energy, forces and virial.
@@ -332,16 +228,20 @@ class MACE(NamedDescriptor):
         StructureError
             As `features`.
         """
+        alone(self._check, atoms)
         if 3 * len(atoms) + 6 < self.n_features:
             by_position, by_strain = self._pushed_forward(atoms)
         else:
-            by_position, by_strain = self._pulled_back(atoms, np.eye(self.n_features))
+            by_position, by_strain = self._by_position_and_strain(atoms, np.eye(self.n_features))
             by_position = by_position.reshape(self.n_features, -1).T
             by_strain = by_strain[:, _VOIGT[0], _VOIGT[1]].T
         energy = self.features(atoms).sum(axis=0, dtype=np.float64).astype(self.dtype)
         return Design(energy=energy, forces=-np.ascontiguousarray(by_position), virial=-np.ascontiguousarray(by_strain))
 
-    def _pulled_back(
+    def _pulled_back(self, atoms: Atoms, weights: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+        return self._by_position_and_strain(atoms, weights)[0]
+
+    def _by_position_and_strain(
         self, atoms: Atoms, W: npt.NDArray[np.floating]
     ) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
         """Differentiate weighted sums of features by positions (k, n, 3) and strain (k, 3, 3): one pass back for each.
@@ -400,69 +300,56 @@ class MACE(NamedDescriptor):
         graph = self._graph(atoms)
         needed = _BACKWARD * self._bytes_per_edge * max(graph.edge_index.shape[1], 1)
         copies = max(1, min(wanted, self.max_memory // needed))
-        return _collated([graph] * copies, self.device), copies
+        return self._collated([[graph]] * copies), copies
+
+    def _passed(self, graphs: Sequence[Any]) -> Pass:
+        batch = _collated(graphs, str(self.device))
+        found = self._module(batch, training=False, compute_force=False)
+        return Pass(found["node_feats"][:, self._columns], [batch["positions"]])
 
     def _differentiable(self, batch: dict[str, Any]) -> tuple[Any, Any, Any]:
         """Run the model; return features, positions and strains, the last two as variables of differentiation."""
         positions = batch["positions"].requires_grad_(True)
-        found = self._model(batch, training=False, compute_force=False, compute_displacement=True)
+        found = self._module(batch, training=False, compute_force=False, compute_displacement=True)
         return found["node_feats"][:, self._columns], positions, found["displacement"]
 
-    def _batches(self, structures: Sequence[Atoms], passes: int) -> Iterator[list[Any]]:
-        """Make the graphs of structures, and yield them in batches that fit into `max_memory`."""
+    def _batches(self, structures: Sequence[Atoms], passes: int = _FORWARD) -> Iterator[tuple[int, list[Any]]]:
+        """Yield prepared structures in batches that fit into `max_memory`, each with the index of its first."""
         room = self.max_memory // (passes * self._bytes_per_edge)
         batch: list[Any] = []
         n_edges = 0
         for index, atoms in enumerate(structures):
-            try:
-                graph = self._graph(atoms)
-            except StructureError as error:
-                raise StructureError(error.problem, index) from None
-            own = graph.edge_index.shape[1] + graph.num_nodes
+            self._check(atoms, index)
+            with told(index):
+                prepared = self._prepared(atoms)
+            own = prepared[0].edge_index.shape[1] + prepared[0].num_nodes
             if batch and n_edges + own > room:
-                yield batch
+                yield index - len(batch), batch
                 batch, n_edges = [], 0
-            batch.append(graph)
+            batch.append(prepared)
             n_edges += own
         if batch:
-            yield batch
+            yield len(structures) - len(batch), batch
+
+    def _collated(self, prepared: Sequence[Any]) -> dict[str, Any]:
+        return _collated([graphs[0] for graphs in prepared], str(self.device))
+
+    def _import(self, name: str) -> Any:
+        return import_extra(name, "mace")
 
     def _graph(self, atoms: Atoms) -> Any:
-        """Find the neighbours of a structure, by mace's own code."""
         from mace import data
         from mace.tools import AtomicNumberTable
 
-        check_structure(atoms)
-        unknown = sorted(set(atoms.numbers.tolist()) - set(self._numbers))
-        if unknown:
-            known = ", ".join(self.elements)
-            raise StructureError(
-                f"expected elements that the model knows ({known}), got {chemical_symbols[unknown[0]]}"
-            )
         config = data.config_from_atoms(atoms, key_specification=data.KeySpecification(info_keys=dict(_INFO_KEYS)))
-        heads = getattr(self._model, "heads", None)
+        heads = getattr(self._module, "heads", None)
         return data.AtomicData.from_config(
             config, z_table=AtomicNumberTable(self._numbers), cutoff=self.rcut, heads=heads
         )
 
-    def _weights(self, w: npt.ArrayLike, ndim: int) -> npt.NDArray[np.floating]:
-        weights = np.asarray(w, dtype=self.dtype)
-        if weights.ndim != ndim or weights.shape[-1] != self.n_features or not np.isfinite(weights).all():
-            shape = f"({self.n_features},)" if ndim == 1 else f"(k, {self.n_features})"
-            raise InvalidInputError(
-                f"expected finite weights of shape {shape}, one per feature, but the shape is {weights.shape}"
-            )
-        return weights
-
     def __repr__(self) -> str:
         kind = "invariant features" if self.invariants_only else "features"
         return f"MACE({self.model!r}, dtype={self.dtype}, device={self.device}): {self.n_features} {kind}"
-
-
-def _checked(structures: Sequence[Atoms]) -> Sequence[Atoms]:
-    if isinstance(structures, Atoms):
-        raise InvalidInputError("expected a sequence of ase.Atoms; `features` takes a single one")
-    return structures
 
 
 def _collated(graphs: Sequence[Any], device: str) -> dict[str, Any]:

@@ -21,19 +21,6 @@ from mlipselect.io.digest import sha256
 _FAMILIES = {"mp": "mace_mp", "off": "mace_off", "omol": "mace_omol"}
 
 
-def import_mace() -> Any:
-    """Import mace, before e3nn.
-
-    mace 0.3 needs e3nn 0.4.4, which can be imported by torch 2.6 and later only after mace has told torch to load files
-    without checks. That setting stays for the whole process.
-    """
-    with contextlib.redirect_stdout(sys.stderr):
-        mace = import_extra("mace", "mace")
-        import_extra("mace.modules", "mace")
-        import_extra("mace.data", "mace")
-    return mace
-
-
 def load_model(model: Any, device: str, dtype: str) -> tuple[Any, str, str]:
     """Load a model, ready to be evaluated.
 
