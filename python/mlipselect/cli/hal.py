@@ -17,7 +17,7 @@ from mlipselect.cli.common import (
     refuse_descriptor,
 )
 from mlipselect.cli.options import add_options
-from mlipselect.cli.outcome import add_reasons, report
+from mlipselect.cli.outcome import FurtherOutputs, add_further_outputs, add_reasons, report
 from mlipselect.descriptors.base import bound
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.hal import Hal, Surrogate
@@ -88,6 +88,7 @@ def add_parser(verbs: Any) -> None:
         help="processes that run walkers; the result does not depend on it (default: %(default)s)",
     )
     add_reasons(parser)
+    add_further_outputs(parser)
     add_descriptor_options(parser)
     add_general_options(parser)
     parser.set_defaults(run=run)
@@ -102,6 +103,7 @@ def run(options: argparse.Namespace) -> int:
     with (
         output_for(options.output, inputs, options.save_posterior) as output,
         RejectedFile(options.output, inputs) as rejected,
+        FurtherOutputs(options).opened() as further,
         contextlib.ExitStack() as stack,
     ):
         page = open_page(options.report, inputs, output, stack)
@@ -131,7 +133,7 @@ def run(options: argparse.Namespace) -> int:
         rejected.finish(selection.rejected)
         output.publish()
         write_page(selection, page)
-    return report(selection, options)
+        return report(selection, options, further)
 
 
 def _file(base: str) -> list[str]:

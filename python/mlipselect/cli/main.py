@@ -16,8 +16,10 @@ from typing import Any, TextIO
 
 from mlipselect._core import __version__
 from mlipselect.checkpoint import SelectionInterrupted
-from mlipselect.cli import demo, featurize, fit, hal, merge, report, select
-from mlipselect.exceptions import MlipselectError
+from mlipselect.cli import demo, featurize, fit, hal, info, merge, report, select
+from mlipselect.cli.completion import SHELLS, PrintCompletion
+from mlipselect.cli.terminal import Style, styled
+from mlipselect.exceptions import MissingExtraError, MlipselectError
 
 OK, BAD_INPUT, BAD_USAGE, NOTHING_SELECTED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 
@@ -35,6 +37,9 @@ exit codes:
   3    nothing was selected: every candidate was passed over or kept from being picked by limits, or the pool holds
        nothing but isolated atoms; the record says why, and there is no file of structures
   130  interrupted by Ctrl-C, or 143 by SIGTERM; nothing was written but a checkpoint or finished shards of a store
+
+environment:
+  NO_COLOR     no colours; FORCE_COLOR asks for them where the output is no terminal
 
 'mlipselect VERB --help' explains a verb, with examples.
 """
@@ -57,6 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = build_parser().parse_args(arguments)
     except SystemExit as stop:  # argparse has said what is wrong, or shown the help
         return int(stop.code or 0)
+    except MissingExtraError as error:
+        print(f"mlipselect: {styled('error', 'red', sys.stderr)}: {error}", file=sys.stderr)
+        return BAD_INPUT
     with warnings.catch_warnings(), _logging_to_stderr(options.verbose - options.quiet):
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = _show_warning
@@ -74,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (MlipselectError, OSError, MemoryError) as error:
             if options.verbose > 1:
                 traceback.print_exc()
-            print(f"mlipselect: error: {_one_line(error)}", file=sys.stderr)
+            print(f"mlipselect: {styled('error', 'red', sys.stderr)}: {_one_line(error)}", file=sys.stderr)
             return BAD_INPUT
     return OK if code is None else int(code)
 
@@ -113,8 +121,15 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"mlipselect {__version__}")
+    parser.add_argument(
+        "--print-completion",
+        action=PrintCompletion,
+        choices=SHELLS,
+        metavar="SHELL",
+        help="print a script that lets bash, zsh or tcsh complete this command (needs mlipselect[completion])",
+    )
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    for verb in (select, merge, report, featurize, fit, hal, demo):
+    for verb in (select, merge, report, info, featurize, fit, hal, demo):
         verb.add_parser(verbs)
     return parser
 
@@ -140,7 +155,9 @@ def _logging_to_stderr(level: int) -> Iterator[None]:
 
 class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        kind = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
+        style: Style = "yellow" if record.levelno < logging.ERROR else "red"
+        name = styled(record.levelname.lower(), style, sys.stderr)
+        kind = "" if record.levelno < logging.WARNING else f"{name}: "
         return f"mlipselect: {kind}{record.getMessage()}"
 
 

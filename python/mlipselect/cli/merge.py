@@ -14,7 +14,7 @@ from mlipselect.cli.common import (
     progress_from,
 )
 from mlipselect.cli.options import add_options
-from mlipselect.cli.outcome import add_reasons, report
+from mlipselect.cli.outcome import FurtherOutputs, add_further_outputs, add_reasons, report
 from mlipselect.io.reading import Reading
 from mlipselect.selection.merge import merge
 from mlipselect.selection.options import Candidates, Outputs
@@ -60,6 +60,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--save-posterior", metavar="FILE", help="write what is known after the last pick")
     add_options(parser, Outputs, "report", "strict")
     add_reasons(parser)
+    add_further_outputs(parser)
     add_reading_options(parser)
     add_learned_options(parser)
     add_general_options(parser)
@@ -68,18 +69,19 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Select, write, and show what was selected; return the exit code."""
-    selection = merge(
-        options.parts,
-        options.n,
-        options.core,
-        descriptor_for(options, read_record(options.parts[0])["descriptor"], options.parts[0]),
-        isolated=options.isolated,
-        n_threads=options.n_threads,
-        progress=progress_from(options),
-        output=options.output,
-        save_posterior=options.save_posterior,
-        report=options.report,
-        strict=options.strict,
-        **{name: getattr(options, name) for name in options_of(Reading)},
-    )
-    return report(selection, options)
+    with FurtherOutputs(options).opened() as further:
+        selection = merge(
+            options.parts,
+            options.n,
+            options.core,
+            descriptor_for(options, read_record(options.parts[0])["descriptor"], options.parts[0]),
+            isolated=options.isolated,
+            n_threads=options.n_threads,
+            progress=progress_from(options),
+            output=options.output,
+            save_posterior=options.save_posterior,
+            report=options.report,
+            strict=options.strict,
+            **{name: getattr(options, name) for name in options_of(Reading)},
+        )
+        return report(selection, options, further)

@@ -19,7 +19,7 @@ from mlipselect.cli.common import (
     refuse_descriptor,
 )
 from mlipselect.cli.options import add_option, add_options
-from mlipselect.cli.outcome import add_reasons, report
+from mlipselect.cli.outcome import FurtherOutputs, add_further_outputs, add_reasons, report
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.checks import Checks
 from mlipselect.selection.core import is_described
@@ -94,6 +94,7 @@ def add_parser(verbs: Any) -> None:
     add_options(group, Candidates, "composition")
     add_options(group, Outputs, "save_posterior")
     add_reasons(parser)
+    add_further_outputs(parser)
     add_reading_options(parser)
     add_descriptor_options(parser)
     add_general_options(parser)
@@ -105,8 +106,9 @@ def run(options: argparse.Namespace) -> int:
     values = vars(options) | {"progress": progress_from(options)}
     parameters = SelectorParameters(**{name: values[name] for name in options_of(SelectorParameters)}).given()
     chosen = Options.gather(values, parameters)
-    selection = run_job(options.pool, options.n, options.core, _descriptor(options), chosen)
-    return report(selection, options)
+    with FurtherOutputs(options).opened() as further:
+        selection = run_job(options.pool, options.n, options.core, _descriptor(options), chosen)
+        return report(selection, options, further)
 
 
 def _descriptor(options: argparse.Namespace) -> Any:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from mlipselect.selection import Selection
+from mlipselect.utils.told_apart import told_apart
 
 HEAD, TAIL = 15, 5
+#: Columns are not shortened below this number of characters.
+LEAST = 8
 
 
-def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> str:
+def text_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = (), most: int | None = None
+) -> str:
     """Align rows of text in columns.
 
     Parameters
@@ -21,12 +25,20 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: Seque
         The cells.
     left : sequence of int, optional
         Columns that are aligned to the left; the others are aligned to the right.
+    most : int, optional
+        Characters of a line, at most: columns that are aligned to the left are shortened in the middle, the longest
+        first, down to eight characters.
     """
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    while most is not None and sum(widths) + 2 * (len(widths) - 1) > most:
+        longest = max(left, key=lambda column: widths[column], default=None)
+        if longest is None or widths[longest] <= LEAST:
+            break
+        widths[longest] -= 1
 
     def line(cells: Sequence[str]) -> str:
         padded = (
-            cell.ljust(width) if column in left else cell.rjust(width)
+            _shortened(cell, width).ljust(width) if column in left else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
         )
         return "  ".join(padded).rstrip()
@@ -34,7 +46,15 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: Seque
     return "\n".join(line(row) for row in [header, *rows])
 
 
-def selection_table(selection: Selection, *, reasons: bool = False) -> str:
+def _shortened(text: str, width: int) -> str:
+    """Leave the beginning and the end of a text that is too long, which tell most."""
+    if len(text) <= width:
+        return text
+    tail = (width - 1 + 1) // 2
+    return text[: width - 1 - tail] + "…" + text[len(text) - tail :]
+
+
+def selection_table(selection: Selection, *, reasons: bool = False, most: int | None = None) -> str:
     """Show a selection as a table of its picks and a summary; of more than 20 picks the first 15 and the last 5.
 
     Parameters
@@ -43,6 +63,8 @@ def selection_table(selection: Selection, *, reasons: bool = False) -> str:
         A result of `select`.
     reasons : bool, default=False
         Say below the table, for every pick, what it was chosen for.
+    most : int, optional
+        Characters of a line of the table, at most.
 
     Returns
     -------
@@ -54,12 +76,13 @@ def selection_table(selection: Selection, *, reasons: bool = False) -> str:
         return "\n".join(_summary(selection))
     kinds = [str(frame.atoms.info.get("config_type", "")) for frame in selection.frames]
     has_sources = any(frame.source for frame in selection.frames)
+    names = told_apart(frame.source or "" for frame in selection.frames)
     header = ["rank", "index", *(["file", "frame"] if has_sources else []), *(["config_type"] if any(kinds) else [])]
     left = [column for column, name in enumerate(header) if name in ("file", "config_type")]
     header += ["score", "information"]
     rows = []
     for rank, frame in enumerate(selection.frames, start=1):
-        place = [Path(frame.source or "").name, str(frame.index)] if has_sources else []
+        place = [names[frame.source or ""], str(frame.index)] if has_sources else []
         kind = [kinds[rank - 1]] if any(kinds) else []
         numbers = [f"{selection.scores[rank - 1]:.4g}", f"{selection.information[rank - 1]:.2f}"]
         rows.append([str(rank), str(selection.indices[rank - 1]), *place, *kind, *numbers])
@@ -67,7 +90,7 @@ def selection_table(selection: Selection, *, reasons: bool = False) -> str:
         skipped = ["...", *[""] * (len(header) - 1)]
         rows = [*rows[:HEAD], skipped, *rows[-TAIL:]]
     said = [f"{rank}: {reason}." for rank, reason in enumerate(selection.reasons, start=1)] if reasons else []
-    return "\n".join([text_table(header, rows, left), "", *said, *([""] if said else []), *_summary(selection)])
+    return "\n".join([text_table(header, rows, left, most), "", *said, *([""] if said else []), *_summary(selection)])
 
 
 def _summary(selection: Selection) -> list[str]:

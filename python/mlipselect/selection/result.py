@@ -194,6 +194,67 @@ class Selection:
 
         write_report(self, path)
 
+    def write_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write the picks as a table for spreadsheets: rank, index, file, frame, formula, score, reason and more.
+
+        Parameters
+        ----------
+        path : path
+            File to write, complete or not at all.
+
+        Raises
+        ------
+        InvalidInputError
+            A file that cannot be written, or that is an input of the selection.
+        """
+        from mlipselect.report.csv_table import csv_table
+
+        with Output(path, inputs=self.input_paths) as output:
+            output.temporary[0].write_text(csv_table(self), encoding="utf-8")
+            output.publish()
+
+    def write_each(self, folder: str | os.PathLike[str], format: str = "vasp") -> None:  # noqa: A002 - as ASE calls it
+        """Write each selected structure to a folder of its own, for a calculation, and a table of them.
+
+        Parameters
+        ----------
+        folder : path
+            A new or empty folder. Those in it are numbered by rank: ``0001``, ``0002`` and so on; ``picks.csv`` says
+            what each is.
+        format : str, default="vasp"
+            Format of ASE, such as ``"vasp"``, ``"espresso-in"`` or ``"castep-cell"``. Atoms stay in their order.
+
+        Raises
+        ------
+        InvalidInputError
+            The folder holds something or cannot be made, or ASE cannot write a structure to the format.
+        """
+        from mlipselect.selection.calculations import write_calculations
+
+        write_calculations(self, folder, format)
+
+    def write_chemiscope(self, path: str | os.PathLike[str]) -> None:
+        """Write a map for the viewer at chemiscope.org: structures of picks and candidates, and their properties.
+
+        Parameters
+        ----------
+        path : path
+            File to write, ``.json`` or ``.json.gz``, complete or not at all. Of more than 5000 candidates, as many at
+            equal steps are in it.
+
+        Raises
+        ------
+        MissingExtraError
+            chemiscope is not installed: ``pip install mlipselect[chemiscope]``.
+        InvalidInputError
+            Nothing was selected, or a file that cannot be written.
+        """
+        from mlipselect.report.chemiscope import write_chemiscope
+
+        with Output(path, inputs=self.input_paths) as output:
+            write_chemiscope(self, output.temporary[0])
+            output.publish()
+
     def write_to(self, output: Output, writer: Writer) -> None:
         """Write to the temporary files of an `Output` made by `output_for`."""
         if len(self):
