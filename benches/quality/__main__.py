@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 from benches.quality.learners import LEARNERS, Learner
-from benches.quality.methods import WAYS, Describer, missing_package, picks
+from benches.quality.methods import SPECIES_WAYS, WAYS, Describer, missing_package, picks
 from benches.quality.systems import System, find_systems, read_system
 from benches.quality.tables import figure, markdown, not_worth_it, write_csv
 
@@ -42,7 +42,7 @@ def measure(
         split = system.split(number)
         numbers = [n for n in NUMBERS if n < len(split.pool)]
         describer = Describer(split, kept / "features")
-        wanted = {name: picks(WAYS[name], describer, numbers) for name in ways}
+        wanted = {name: picks((WAYS | SPECIES_WAYS)[name], describer, numbers) for name in ways}
         for draw in range(draws):
             order = np.random.default_rng([number, draw]).permutation(len(split.pool))
             wanted[f"random {draw}"] = {n: order[:n] for n in numbers}
@@ -90,7 +90,7 @@ def main() -> int:
         "-o", "--output", type=Path, default=Path("quality-output"), help="folder for tables and what is kept"
     )
     parser.add_argument("--systems", nargs="+", help="these systems only")
-    parser.add_argument("--methods", nargs="+", default=list(WAYS), choices=list(WAYS))
+    parser.add_argument("--methods", nargs="+", default=list(WAYS), choices=[*WAYS, *SPECIES_WAYS])
     parser.add_argument("--splits", type=int, default=3)
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument(

@@ -19,6 +19,9 @@ from mlipselect.models.evidence import Spectrum, maximise_evidence
 #: Total degree of the ACE that is fitted, by the number of elements: longer than what selects.
 FITTED_DEGREE = {1: 14, 2: 8}
 
+#: The ACE that is fitted to systems of so many elements that `ACE` takes species channels.
+MANY, FITTED_CHANNELS = 12, {"species": "channels", "n_channels": 32, "totaldegree": [10, 7, 4]}
+
 
 @dataclass(frozen=True)
 class Errors:
@@ -74,7 +77,8 @@ class LinearACE(Learner):
     def __init__(self, system: System):
         super().__init__(system)
         n = len(system.elements)
-        self._descriptor = ms.ACE(system.elements, totaldegree=FITTED_DEGREE.get(n, 5))
+        fitted = FITTED_CHANNELS if n >= MANY else {"totaldegree": FITTED_DEGREE.get(n, 5)}
+        self._descriptor = ms.ACE(system.elements, **fitted)
         self._scales = self._descriptor.smoothness_prior(4.0)
         self._references = atomic_energies(self.core)
         self.core_normal = functools.reduce(operator.add, (self._normal(*self._rows(atoms)) for atoms in self.core))

@@ -88,10 +88,22 @@ for _model in FOUNDATION:
     WAYS[f"foundation {_model}"] = Way(_model, _bayesian("pool_variance"))
     WAYS[f"foundation {_model}, energy"] = Way(_model, _bayesian("energy", **PLAIN))
 
+#: The ways in which elements enter ACE, each with the default score; not among those that are measured unless named.
+SPECIES: dict[str, Callable[[list[str]], Any]] = {
+    "labels": lambda elements: ms.ACE(elements, species="labels", max_features=MAX_FEATURES["short"]),
+    "channels": lambda elements: ms.ACE(elements, species="channels", max_features=MAX_FEATURES["short"]),
+    "channels per element": lambda elements: ms.PerElement(
+        ms.ACE(elements, species="channels", max_features=MAX_FEATURES["short"]), elements
+    ),
+}
+SPECIES_WAYS: dict[str, Way | dict[str, Any]] = {
+    name: Way(name, _bayesian("pool_variance", scale="root", ridge=1e-4)) for name in SPECIES
+}
+
 
 def missing_package(name: str) -> str | None:
     """Return the package that a way needs, if it is not installed."""
-    way = WAYS[name]
+    way = (WAYS | SPECIES_WAYS)[name]
     package, _ = FOUNDATION.get(way.features if isinstance(way, Way) else "", (None, None))
     return package if package is not None and importlib.util.find_spec(package) is None else None
 
@@ -123,6 +135,8 @@ class Describer:
             elements = self.system.elements
             if kind in FOUNDATION:
                 descriptor = foundation(kind, self.folder)
+            elif kind in SPECIES:
+                descriptor = SPECIES[kind](elements)
             else:
                 descriptor = ms.ACE(elements, max_features=MAX_FEATURES[kind])
             composition = elements if len(elements) > 1 else []
