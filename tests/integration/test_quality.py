@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import ase.build
+import numpy as np
 import pytest
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
@@ -45,6 +46,22 @@ def test_methods_are_compared_with_random_draws(tmp_path):
     # Three methods and three draws, 5, 10 and 20 picks, one learner that is always there.
     assert tables[0].count("linear ACE") == 6 * 3
     assert "| energy, none |" in (tmp_path / "out" / "quality.md").read_text()
+
+
+@pytest.mark.skipif(not (ROOT / "benches").is_dir(), reason="the benchmarks are not in an installed package")
+def test_forces_of_the_twenty_elements_are_those_of_their_energy(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+    from benches.quality.twenty import SecondMoment, cells
+
+    potential, rng = SecondMoment.drawn(), np.random.default_rng(0)
+    for atoms in cells(rng, 3, (2, 6), potential):
+        direction, energies = rng.normal(size=(16, 3)), []
+        for h in (1e-5, -1e-5):
+            moved = atoms.copy()
+            moved.positions += h * direction
+            energies.append(potential.labels(moved)[0])
+        slope = (energies[0] - energies[1]) / 2e-5
+        np.testing.assert_allclose(-(atoms.calc.results["forces"] * direction).sum(), slope, rtol=1e-6)
 
 
 @pytest.mark.skipif(not (ROOT / "benches").is_dir(), reason="the benchmarks are not in an installed package")
