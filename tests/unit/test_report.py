@@ -232,6 +232,30 @@ def test_distances_are_those_of_all_pairs():
     assert near.pairs[0][:2] == (7, 21)
 
 
+def test_axes_of_long_rows_are_those_of_all_directions(monkeypatch):
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(300, 60)) * 0.9 ** np.arange(60) @ np.linalg.qr(rng.normal(size=(60, 60)))[0]
+    pool = ms.Features(rows, np.ones(300, np.int64))
+    exact = find_space(pool, None)
+    monkeypatch.setattr("mlipselect.report.space.LONG", 10)
+    monkeypatch.setattr("mlipselect.report.space.COMPONENTS", 8)
+    found = find_space(pool, None)
+    assert np.allclose(found.spreads[:4], exact.spreads[:4], rtol=1e-3)
+    assert np.allclose(found.axes[:, :2], exact.axes[:, :2], atol=1e-2)
+    assert found.total == pytest.approx(exact.total)
+
+
+def test_what_came_from_a_pipe_or_is_gone_is_said(selection, files):
+    record = json.loads((files / "out.json").read_text())
+    record["inputs"]["pool"]["files"][0]["path"] = "-"
+    (files / "pipe.json").write_text(json.dumps(record))
+    with pytest.raises(ms.InvalidInputError, match="the pool came from a pipe"):
+        selection_from("pipe.json")
+    (files / "core.xyz").unlink()
+    with pytest.raises(ms.InvalidInputError, match=r"the core was in core\.xyz, which is not here"):
+        selection_from("out.json")
+
+
 def test_a_large_pool_is_a_grid_of_counts(selection, monkeypatch):
     monkeypatch.setattr("mlipselect.report.facts.MOST_POINTS", 10)
     monkeypatch.setattr("mlipselect.report.map_data.MOST_POINTS", 10)

@@ -20,6 +20,7 @@ from mlipselect.io.frame import Frame
 from mlipselect.io.frames import iter_frames
 from mlipselect.io.inspection import Rejected
 from mlipselect.io.reading import Reading
+from mlipselect.io.spool import is_pipe
 from mlipselect.models import LinearPotential
 from mlipselect.report.learning import starting_point
 from mlipselect.selection.candidate_pool import CandidatePool
@@ -205,6 +206,15 @@ class _Found:
             raise InvalidInputError(
                 f"{self._path}: the {part} was given in memory: Selection.report() writes the page of such a selection"
             )
+        for file in known["files"]:
+            place = self._place(file["path"])
+            if is_pipe(place):
+                raise InvalidInputError(
+                    f"{self._path}: the {part} came from a pipe, {file['path']}, which is empty now: give --report to "
+                    "the selection itself"
+                )
+            if not Path(place).exists():
+                raise InvalidInputError(f"{self._path}: the {part} was in {file['path']}, which is not here")
         return [
             self._place(file["path"]) + (f"@{file['frames']}" if "frames" in file else "") for file in known["files"]
         ]

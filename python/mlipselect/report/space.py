@@ -17,6 +17,8 @@ from mlipselect.stores.joined import JoinedStores
 SAMPLE = 8192
 #: Number of components that distances are estimated from.
 COMPONENTS = 32
+#: Rows with more features than this are projected before their leading directions are found.
+LONG = 1000
 _ROWS = 16384
 
 
@@ -99,14 +101,32 @@ def find_space(pool: Features | JoinedStores, core: Features | None) -> Space:
     both = np.concatenate([part.astype(np.float64) for part in parts])
     centre = both.mean(axis=0)
     both = (both - centre) * scales
-    variances, directions = np.linalg.eigh(both.T @ both / len(both))
-    k = max(min(COMPONENTS, len(variances)), 1)
-    axes, spreads = directions[:, ::-1][:, :k], np.sqrt(np.maximum(variances[::-1][:k], 0.0))
+    total = float(np.einsum("ij,ij->", both, both)) / len(both)
+    axes, spreads = _leading(both)
+    k = len(spreads)
     # A direction has no sign of its own: the largest entry is positive.
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(k)])
     if k == 1:
         axes, spreads = np.column_stack([axes, np.zeros(len(axes))]), np.append(spreads, 0.0)
-    return Space(scales, centre, axes, spreads, float(np.maximum(variances, 0.0).sum()))
+    return Space(scales, centre, axes, spreads, total)
+
+
+def _leading(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the leading principal directions of centred rows, and the standard deviations along them.
+
+    Long rows are first projected on a subspace that holds the leading directions, by four power iterations from a random
+    one: N. Halko, P.-G. Martinsson, J. A. Tropp, SIAM Rev. 53, 217 (2011), algorithm 4.4.
+    """
+    k = max(min(COMPONENTS, rows.shape[1]), 1)
+    basis = None
+    if rows.shape[1] > LONG:
+        basis = np.linalg.qr(rows.T @ np.random.default_rng(0).normal(size=(len(rows), 2 * k)))[0]
+        for _ in range(4):
+            basis = np.linalg.qr(rows.T @ (rows @ basis))[0]
+    seen = rows if basis is None else rows @ basis
+    variances, directions = np.linalg.eigh(seen.T @ seen / len(rows))
+    axes = directions[:, ::-1][:, :k]
+    return axes if basis is None else basis @ axes, np.sqrt(np.maximum(variances[::-1][:k], 0.0))
 
 
 def all_components(space: Space, features: Features | JoinedStores) -> NDArray[np.float32]:
