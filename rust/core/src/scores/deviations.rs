@@ -8,10 +8,7 @@ use rayon::prelude::*;
 
 use crate::bayes::running_posterior::{RunningPosterior, dot};
 use crate::data::rows::{Rows, View};
-use crate::linalg::{GROUP, LANES, Panels, dots, triangle_of};
-
-/// Number of candidates that one thread takes at a time: the target streams past them.
-const CHUNK: usize = 8 * GROUP;
+use crate::linalg::{Block, GROUP, LANES, Panels, triangle_of};
 
 /// The target rows, with their standard deviations under a posterior.
 pub(crate) struct Deviations {
@@ -125,6 +122,22 @@ impl Deviations {
         out
     }
 
+    /// Bring some of the `earlier` deviations in `M` up to date: those that fell most, at most `count`. The squared
+    /// products of a row `x` with the directions that are returned sum to what this adds to `x^T Sigma M Sigma x`.
+    pub(crate) fn catch_up(&self, earlier: &mut [f64], count: usize) -> Vec<Vec<f64>> {
+        let mut fallen: Vec<usize> =
+            (0..earlier.len()).filter(|&t| self.deviations[t] > 0.0 && self.deviations[t] < earlier[t]).collect();
+        let ratio = |t: usize| earlier[t] / self.deviations[t];
+        fallen.sort_unstable_by(|&a, &b| ratio(b).total_cmp(&ratio(a)).then(a.cmp(&b)));
+        fallen.truncate(count);
+        let directions = fallen.into_iter().map(|t| {
+            let before = std::mem::replace(&mut earlier[t], self.deviations[t]);
+            let factor = ((1.0 / self.deviations[t] - 1.0 / before) / self.deviations.len() as f64).sqrt();
+            self.images[t * self.dim..(t + 1) * self.dim].iter().map(|y| y * factor).collect()
+        });
+        directions.collect()
+    }
+
     /// A factor and a sum such that a score is at most the factor times its bound from an `M` of `earlier` deviations,
     /// plus the sum. Deviations fell by at most the factor since, except those of some target rows, whose weights make
     /// up the sum. Of all such pairs it is the one with the smallest `factor * size + sum`.
@@ -167,25 +180,20 @@ impl Deviations {
         candidates: &[usize],
         variance: impl Fn(usize) -> f64 + Sync,
     ) -> Vec<f64> {
-        let chunks = candidates.par_chunks(CHUNK).map_init(
-            || vec![0.0; CHUNK * self.dim],
-            |rows, candidates| {
-                rows.fill(0.0);
-                for (&candidate, row) in candidates.iter().zip(rows.chunks_exact_mut(self.dim)) {
-                    pool.read(candidate, row);
-                    let total = self.noise + variance(candidate).max(0.0);
-                    let factor = 1.0 / total.sqrt();
-                    row.iter_mut().for_each(|x| *x *= factor);
-                }
-                let mut scores = vec![0.0; CHUNK];
-                for (p, weights) in self.weights.chunks_exact(LANES).enumerate() {
-                    for (rows, scores) in rows.chunks_exact(GROUP * self.dim).zip(scores.chunks_exact_mut(GROUP)) {
-                        for (score, dots) in scores.iter_mut().zip(dots(rows, self.dim, self.directions.panel(p))) {
-                            *score += dots.iter().zip(weights).map(|(u, w)| w * fall(u * u)).sum::<f64>();
-                        }
+        let chunks = candidates.par_chunks(Block::capacity(self.dim)).map_init(
+            || Block::new(self.dim),
+            |block, candidates| {
+                block.load(pool, candidates.iter().copied());
+                let factor = |&candidate: &usize| 1.0 / (self.noise + variance(candidate).max(0.0));
+                let factors: Vec<f64> = candidates.iter().map(factor).collect();
+                let mut scores = vec![0.0; candidates.len()];
+                block.for_each_dots(&self.directions, candidates.len(), |p, group, dots| {
+                    let weights = &self.weights[p * LANES..(p + 1) * LANES];
+                    let own = scores[group * GROUP..].iter_mut().zip(&factors[group * GROUP..]);
+                    for ((score, factor), dots) in own.zip(dots) {
+                        *score += dots.iter().zip(weights).map(|(u, w)| w * fall(u * u * factor)).sum::<f64>();
                     }
-                }
-                scores.truncate(candidates.len());
+                });
                 scores
             },
         );

@@ -11,7 +11,7 @@
 //! the eigenvectors `v_i` of the largest eigenvalues `l_i` of `W`, and `l` the largest of the others,
 //! `q^T W q <= sum (l_i - l) (v_i.q)^2 + l |q|^2`.
 //!
-//! If no eigenvalues stand out, this is far above `q^T W q`, of which [`super::pool_std`] then keeps another bound.
+//! If no eigenvalues stand out, this is far above `q^T W q`, which [`super::pool_std`] then keeps for every candidate.
 //!
 //! The second needs fourth and sixth powers. Split `q` into its part `a` along the `v_i` and the rest `b`. In the norms
 //! `|z|_p^p = sum w_t |z.u_t|^p`, `|q|_p <= |a|_p + |b|_p` and `|b|_p^p <= l |b|^2 (|b|^2 f)^(p/2 - 1)`, where `f` is
@@ -23,8 +23,8 @@ use super::deviations::Deviations;
 use crate::bayes::running_posterior::RunningPosterior;
 use crate::linalg::{GROUP, LANES, Panels, dots};
 
-/// Number of eigenvectors; with the two directions of an update they fill four panels.
-const LEADING: usize = 4 * LANES - 2;
+/// Number of eigenvectors; with the direction of an update they fill four panels.
+const LEADING: usize = 4 * LANES - 1;
 /// Relative margin of the bounds for rounding.
 const ROUNDING: f64 = 1e-6;
 /// Rounding errors of eigenvalues, relative to the largest, and of squared lengths of unit vectors.
@@ -113,10 +113,8 @@ impl Leading {
 
     /// The bound by the first inequality, from the products of a candidate with the directions.
     pub(crate) fn bound(&self, products: &[f64], candidate: Candidate) -> f64 {
-        let total = self.totals(candidate.variance);
-        let factor = 1.0 / (total.low * (1.0 + (self.noise / total.high).sqrt()));
         let sum = self.weighted_sum(products, candidate.variance);
-        (sum * factor).min(candidate.sum * factor + candidate.beside) * (1.0 + ROUNDING)
+        candidate.bound(self.noise).min(Candidate { sum, beside: 0.0, ..candidate }.bound(self.noise))
     }
 
     /// The bounds by the second inequality of a group of candidates, from their products with the directions, row after
@@ -125,7 +123,7 @@ impl Leading {
         let len = self.len();
         let mut scaled = products.to_vec();
         for (products, candidate) in scaled.chunks_exact_mut(len.max(1)).zip(candidates) {
-            let factor = 1.0 / self.totals(candidate.variance).low.sqrt();
+            let factor = 1.0 / candidate.variance.plus(self.noise).low.sqrt();
             products.iter_mut().for_each(|x| *x *= factor);
         }
         let (mut fourth, mut sixth) = ([[0.0; LANES]; GROUP], [[0.0; LANES]; GROUP]);
@@ -141,7 +139,7 @@ impl Leading {
         }
         std::array::from_fn(|r| {
             let Candidate { variance, sum, beside } = candidates[r];
-            let total = self.totals(variance);
+            let total = variance.plus(self.noise);
             let own = &scaled[r * len..(r + 1) * len];
             let inside: f64 = own.iter().map(|x| x * x).sum();
             let outside = (variance.high / total.low - inside).max(0.0) + EIGEN_ERROR;
@@ -164,10 +162,6 @@ impl Leading {
         let leading: f64 = self.excess.iter().zip(products).map(|(l, x)| l * x * x).sum();
         leading + self.rest * variance.high
     }
-
-    fn totals(&self, variance: Interval) -> Interval {
-        Interval { low: self.noise + variance.low, high: self.noise + variance.high }
-    }
 }
 
 /// Bounds of the numbers that the score of a candidate depends on.
@@ -178,6 +172,15 @@ pub(crate) struct Candidate {
     /// An upper bound of the part of `q^T W q` from all target rows but some, whose weights sum to `beside`.
     pub(crate) sum: f64,
     pub(crate) beside: f64,
+}
+
+impl Candidate {
+    /// The bound by the first inequality, from `sum` and `beside`.
+    pub(crate) fn bound(self, noise: f64) -> f64 {
+        let total = self.variance.plus(noise);
+        let factor = 1.0 / (total.low * (1.0 + (noise / total.high).sqrt()));
+        (self.sum * factor + self.beside) * (1.0 + ROUNDING)
+    }
 }
 
 /// Lower and upper bound of a number.
@@ -191,5 +194,10 @@ impl Interval {
     /// The interval of a nonnegative number that has an error.
     pub(crate) fn around(number: f64, error: f64) -> Self {
         Self { low: (number - error).max(0.0), high: number.max(0.0) + error }
+    }
+
+    /// The sum with an exact number.
+    fn plus(self, number: f64) -> Self {
+        Self { low: number + self.low, high: number + self.high }
     }
 }

@@ -7,7 +7,8 @@
 //!
 //! If the leading eigenvalues of the target are not large, too many remain. Then `x^T Sigma M Sigma x`, with `M` the
 //! mean of `t t^T / sd(t)` over the target rows `t`, is computed for all candidates and updated as in
-//! [`super::pool_variance`]. `M` keeps the deviations of that time; [`Deviations::drift`] corrects for later ones.
+//! [`super::pool_variance`]. `M` keeps the deviations of that time, except those of a few target rows that fell most,
+//! which each pass brings up to date; [`Deviations::drift`] corrects for the others.
 
 use std::ops::Range;
 
@@ -22,7 +23,7 @@ use crate::bayes::running_posterior::{RunningPosterior, dot};
 use crate::data::rows::{Pool, Rows};
 use crate::data::spans::{Span, in_spans};
 use crate::greedy::near_tie_limit;
-use crate::linalg::{GROUP, Panels, quadratic_forms};
+use crate::linalg::{GROUP, LANES, Panels, quadratic_forms};
 
 /// If the best score falls below this fraction of its value at the last computation from the factor, all is recomputed.
 const CANCELLED: f64 = 1e-3;
@@ -30,6 +31,9 @@ const CANCELLED: f64 = 1e-3;
 const FOLLOWING_ERROR: f64 = 1e-11;
 /// Numerators are recomputed only if that lowers bounds by more than this fraction.
 const DRIFT: f64 = 0.02;
+/// Number of target rows whose deviations in `M` one pass brings up to date. With the two directions of an update they
+/// fill a panel.
+const CAUGHT_UP: usize = LANES - 2;
 /// Number of candidates whose bounds are sharpened together: the first and the largest.
 const SHARPENED: [usize; 2] = [96, 6144];
 /// Number of candidates whose scores are computed together: the first and the largest.
@@ -45,14 +49,28 @@ enum Known {
 
 /// An update of all candidates by one direction `w`.
 struct Step {
-    /// `w` and `Sigma M w`.
-    directions: [Vec<f64>; 2],
+    /// `w`; if there are numerators, also `Sigma M w`, and the directions of [`Deviations::catch_up`].
+    directions: Vec<Vec<f64>>,
     wmw: f64,
+}
+
+impl Step {
+    /// Update the numbers of a candidate, given its products with the directions.
+    fn account(&self, products: &[f64], variance: &mut f64, numerator: &mut f64) {
+        match products {
+            [a, b, rest @ ..] => {
+                account_for(*a, *b, self.wmw, variance, numerator);
+                *numerator += rest.iter().map(|product| product * product).sum::<f64>();
+            }
+            _ => *variance -= products.iter().map(|a| a * a).sum::<f64>(),
+        }
+    }
 }
 
 pub(crate) struct PoolStd {
     target: Deviations,
-    leading: Leading,
+    /// The leading directions of the target, if they were needed since the last update.
+    leading: Option<Leading>,
     /// `x^T Sigma x` of each candidate.
     variances: Vec<f64>,
     variance_error: f64,
@@ -65,8 +83,8 @@ pub(crate) struct PoolStd {
     drift: (f64, f64),
     bounds: Vec<f64>,
     known: Vec<Known>,
-    /// The best score, and the number of scores computed to find it.
     best: f64,
+    /// Number of scores computed since numerators were last computed.
     scored: usize,
     /// The best score when everything was last computed from the factor.
     reference: f64,
@@ -78,10 +96,9 @@ impl PoolStd {
     pub(crate) fn new(pool: &Pool<'_>, posterior: &Posterior, target: &dyn Rows) -> Self {
         let posterior = RunningPosterior::new(posterior.clone());
         let target = Deviations::new(&posterior, target);
-        let leading = Leading::new(&target, &posterior);
         let mut out = Self {
             target,
-            leading,
+            leading: None,
             variances: Vec::new(),
             variance_error: 0.0,
             numerators: Vec::new(),
@@ -114,8 +131,8 @@ impl PoolStd {
         in_spans(pool.structures(), |span, _| self.variances.extend(quadratic_forms(&span, exact.inverse())));
         self.variance_error = FOLLOWING_ERROR * maximum(&self.variances);
         self.forget_numerators();
-        self.leading = Leading::new(&self.target, posterior);
-        self.survey(pool, None);
+        self.leading = Some(Leading::new(&self.target, posterior));
+        self.survey(pool, posterior, None);
         self.reference = self.best;
     }
 
@@ -125,58 +142,83 @@ impl PoolStd {
         (self.earlier, self.drift) = (None, (1.0, 0.0));
     }
 
-    /// Compute the numerators in one pass, if the last search had to compute more scores than that pass costs.
+    /// Whether the scores that were computed cost more than one pass that computes numerators.
+    fn has_spent_a_pass(&self, pool: &Pool<'_>) -> bool {
+        2 * self.scored * self.target.deviations().len() > pool.len() * pool.dim()
+    }
+
+    /// Compute the numerators in one pass.
     fn compute_numerators(&mut self, pool: &Pool<'_>) {
-        let is_worth_it = self.scored * self.target.deviations().len() > pool.len() * pool.dim();
-        let has_drifted = self.drift.0 * self.best + self.drift.1 > (1.0 + DRIFT) * self.best;
-        if !is_worth_it || (self.earlier.is_some() && !has_drifted) {
-            return;
-        }
         let directions = self.target.square();
         self.numerators.clear();
         in_spans(pool.structures(), |span, _| self.numerators.extend(quadratic_forms(&span, &directions)));
         self.numerator_error = FOLLOWING_ERROR * maximum(&self.numerators);
         self.earlier = Some(self.target.deviations().to_vec());
-        self.drift = (1.0, 0.0);
+        (self.drift, self.scored) = ((1.0, 0.0), 0);
     }
 
     /// Bound every candidate and find the best score in one pass, after the update `step`, if any.
-    fn survey(&mut self, pool: &Pool<'_>, step: Option<&Step>) {
-        let mut directions = self.leading.directions().clone();
-        for direction in step.into_iter().flat_map(|step| &step.directions) {
-            directions.push(direction);
-        }
-        (self.best, self.scored) = (0.0, 0);
+    fn survey(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior, step: Option<&Step>) {
+        let mut directions = match &self.leading {
+            Some(leading) => leading.directions().clone(),
+            None => Panels::new(pool.dim()),
+        };
+        step.into_iter().flat_map(|step| &step.directions).for_each(|direction| directions.push(direction));
+        self.best = 0.0;
+        let mut has_given_up = false;
         in_spans(pool.structures(), |span, range| {
             self.bound(&span, range.clone(), &directions, step);
-            let limit = near_tie_limit(self.best);
-            let contenders = range.filter(|&candidate| self.bounds[candidate] >= limit).collect();
-            self.best = self.lower(pool.structures(), contenders, limit).max(self.best);
+            has_given_up |= self.earlier.is_none() && self.has_spent_a_pass(pool);
+            if !has_given_up {
+                let limit = near_tie_limit(self.best);
+                let contenders = range.filter(|&candidate| self.bounds[candidate] >= limit).collect();
+                self.best = self.lower(pool.structures(), posterior, contenders, limit).max(self.best);
+            }
         });
-        self.compute_numerators(pool);
+        if has_given_up {
+            self.leading = None;
+            self.compute_numerators(pool);
+            return self.survey(pool, posterior, None);
+        }
+        let has_drifted = self.drift.0 * self.best + self.drift.1 > (1.0 + DRIFT) * self.best;
+        if self.has_spent_a_pass(pool) && (self.earlier.is_none() || has_drifted) {
+            self.compute_numerators(pool);
+        }
     }
 
     /// Update the numbers of consecutive candidates and bound their scores.
     fn bound(&mut self, span: &Span<'_>, range: Range<usize>, directions: &Panels, step: Option<&Step>) {
-        let (leading, count) = (&self.leading, self.leading.len());
+        let (leading, noise) = (self.leading.as_ref(), self.target.noise());
+        let count = leading.map_or(0, Leading::len);
         let (errors, drift) = ((self.variance_error, self.numerator_error), self.drift);
         let numbers = [&mut self.variances, &mut self.numerators, &mut self.bounds].map(|all| &mut all[range.clone()]);
         update_rows(span, directions, numbers, |products, [variance, numerator, bound]| {
             if let Some(step) = step {
-                account_for(products[count], products[count + 1], step.wmw, variance, numerator);
+                step.account(&products[count..count + step.directions.len()], variance, numerator);
             }
-            *bound = leading.bound(&products[..count], candidate(*variance, *numerator, errors, drift));
+            let candidate = candidate(*variance, *numerator, errors, drift);
+            *bound = match leading {
+                Some(leading) => leading.bound(&products[..count], candidate),
+                None => candidate.bound(noise),
+            };
         });
         self.known[range].fill(Known::Bound);
     }
 
     /// Lower the bounds of candidates until each is the exact score, below `limit`, or too low to tie with the best of
     /// them. Returns the best exact score.
-    fn lower(&mut self, rows: &dyn Rows, mut candidates: Vec<usize>, mut limit: f64) -> f64 {
+    fn lower(
+        &mut self,
+        rows: &dyn Rows,
+        posterior: &RunningPosterior,
+        mut candidates: Vec<usize>,
+        mut limit: f64,
+    ) -> f64 {
         let mut best = f64::NEG_INFINITY;
         self.sort(&mut candidates);
         let (mut rest, mut size) = (&candidates[..], SHARPENED[0]);
         while !rest.is_empty() && self.bounds[rest[0]] >= limit {
+            self.need_leading(posterior, rest, limit);
             let (now, later) = rest.split_at(size.min(rest.len()));
             let mut now: Vec<usize> = now.iter().copied().filter(|&i| self.bounds[i] >= limit).collect();
             self.sharpen(rows, &now);
@@ -199,23 +241,37 @@ impl PoolStd {
         best
     }
 
+    /// Compute the leading directions, if the scores of the contenders among sorted candidates cost more.
+    fn need_leading(&mut self, posterior: &RunningPosterior, sorted: &[usize], limit: f64) {
+        let contenders = sorted.partition_point(|&candidate| self.bounds[candidate] >= limit);
+        let (dim, len) = (posterior.dim(), self.target.deviations().len());
+        // A matrix of products of the target with itself, and its eigenvectors.
+        let cost = len * dim * dim + 10 * dim.pow(3);
+        if self.leading.is_none() && limit > 0.0 && contenders * len * dim > cost {
+            self.leading = Some(Leading::new(&self.target, posterior));
+        }
+    }
+
     /// Update the target for a direction, and return the update of the candidates.
     fn step(&mut self, posterior: &RunningPosterior, w: Vec<f64>) -> Step {
         self.target.follow(posterior, &w);
-        self.leading = Leading::new(&self.target, posterior);
-        let mut out = Step { wmw: 0.0, directions: [w, vec![0.0; posterior.dim()]] };
-        if let Some(earlier) = &self.earlier {
-            self.drift = self.target.drift(earlier, self.best);
-            let mw = self.target.square_times(earlier, &out.directions[0]);
-            out.wmw = dot(&out.directions[0], &mw);
-            out.directions[1] = posterior.covariance_times(&mw);
-        }
-        out
+        let Some(earlier) = &mut self.earlier else {
+            self.leading = Some(Leading::new(&self.target, posterior));
+            return Step { wmw: 0.0, directions: vec![w] };
+        };
+        self.leading = None;
+        let mw = self.target.square_times(earlier, &w);
+        let wmw = dot(&w, &mw);
+        let mut directions = vec![w, posterior.covariance_times(&mw)];
+        directions.extend(self.target.catch_up(earlier, CAUGHT_UP));
+        self.drift = self.target.drift(earlier, self.best);
+        Step { directions, wmw }
     }
 
     /// Lower the bounds of candidates to their sharper bounds.
     fn sharpen(&mut self, rows: &dyn Rows, candidates: &[usize]) {
-        let (leading, dim) = (&self.leading, rows.dim());
+        let Some(leading) = &self.leading else { return };
+        let dim = rows.dim();
         let (errors, drift) = ((self.variance_error, self.numerator_error), self.drift);
         // With so few features the exact score costs no more.
         if dim <= leading.len() {
@@ -274,8 +330,8 @@ impl Informative for PoolStd {
         self.known[candidate] == Known::Score
     }
 
-    fn tighten(&mut self, pool: &Pool<'_>, _posterior: &RunningPosterior, candidates: &[usize], threshold: f64) {
-        self.lower(pool.structures(), candidates.to_vec(), threshold);
+    fn tighten(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior, candidates: &[usize], threshold: f64) {
+        self.lower(pool.structures(), posterior, candidates.to_vec(), threshold);
         pool.structures().release(0..pool.len());
     }
 
@@ -285,7 +341,7 @@ impl Informative for PoolStd {
     fn observed(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior) {
         let step = posterior.only_direction_since(self.applied).map(|w| self.step(posterior, w));
         if let Some(step) = &step {
-            self.survey(pool, Some(step));
+            self.survey(pool, posterior, Some(step));
         }
         if step.is_none() || self.best < CANCELLED * self.reference {
             self.evaluate(pool, posterior);
@@ -337,11 +393,20 @@ mod tests {
                 posterior.observe(&data[pick * 7 % count * dim..(pick * 7 % count + 1) * dim]);
                 score.observed(&pool, &posterior);
             }
+            if let Some(earlier) = &score.earlier {
+                let scale = score.numerators.iter().copied().fold(0.0, f64::max);
+                for (x, &numerator) in data.chunks_exact(dim).zip(&score.numerators) {
+                    let y = posterior.covariance_times(x);
+                    let plain = dot(&y, &score.target.square_times(earlier, &y));
+                    prop_assert!((numerator - plain).abs() <= 1e-9 * (plain + scale), "{} {}", numerator, plain);
+                }
+            }
             let exact = score.definition(&pool, &posterior.posterior());
             let largest = exact.iter().copied().fold(0.0, f64::max);
             let all: Vec<usize> = (0..count).collect();
             let view = View::new(&data, count, dim).unwrap();
-            let directions = score.leading.directions().clone();
+            let leading = score.leading.get_or_insert_with(|| Leading::new(&score.target, &posterior));
+            let directions = leading.directions().clone();
             in_spans(&view, |span, range| score.bound(&span, range, &directions, None));
             let first = score.bounds.clone();
             score.sharpen(&view, &all);
@@ -350,7 +415,7 @@ mod tests {
                 prop_assert!(score.bounds[i] >= exact[i] * (1.0 - 1e-9) - 1e-12 * largest);
                 prop_assert!(score.bounds[i] <= first[i]);
                 // Only the part orthogonal to the leading directions is not within a factor of 2.
-                if dim <= score.leading.len() {
+                if dim <= directions.len() {
                     let slack = 1e-8 * (first.iter().copied().fold(0.0, f64::max) + score.variance_error);
                     prop_assert!(first[i] <= 2.0 * exact[i] * (1.0 + 1e-5) + slack, "{} {}", first[i], exact[i]);
                 }
@@ -371,10 +436,11 @@ mod tests {
             let mut score = PoolStd::new(&pool, &start, &target);
             let mut posterior = RunningPosterior::new(start);
             for pick in 0..3 {
+                let before = score.scored;
                 posterior.observe(&data[(3000 + pick) * dim..(3001 + pick) * dim]);
                 score.observed(&pool, &posterior);
+                assert!(score.scored < before + count / 10, "{before} {} {observed}", score.scored);
             }
-            assert!(score.scored < count / 10, "{} {observed}", score.scored);
         }
     }
 }
