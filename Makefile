@@ -76,7 +76,7 @@ hal: $(VENV)/installed ## what structures from biased dynamics are worth, in an 
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benches.hal worth -o hal-output --docs docs/explanation
 
 docs: $(VENV)/docs-tools $(VENV)/installed ## the site, in docs/_build/html; warnings are errors
-	rm -rf docs/reference/generated
+	rm -rf docs/reference/generated docs/examples
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
 
 lint: $(VENV)/installed ## formatters, linters and type checkers, warnings are errors
@@ -94,7 +94,7 @@ format: $(VENV)/installed ## rewrite the sources in the house style
 	$(BIN)/ruff check --fix .
 
 clean: ## remove everything that was built
-	rm -rf target $(VENV) $(VENV)-* demo-output docs/_build docs/reference/generated
+	rm -rf target $(VENV) $(VENV)-* demo-output docs/_build docs/reference/generated docs/examples
 	rm -f python/mlipselect/_core*.so
 
 $(VENV)/tools: pyproject.toml .ci/make-venv

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
@@ -24,13 +25,14 @@ version = release = mlipselect.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx_gallery.gen_gallery",
     "numpydoc",
     "myst_parser",
     "command_line",
     "mathml",
     "names_in_backticks",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "gallery"]
 templates_path = ["_templates"]
 
 # Furo: one readable column that works without a network and with few dependencies (no bundler, no web fonts). It has a
@@ -47,6 +49,20 @@ myst_heading_anchors = 3
 nitpicky = True
 # The docstrings of tuples and sequences of Python itself.
 nitpick_ignore_regex = [("py:class", r"integer -- return .*")]
+
+# The gallery is run when the site is built: it shows what the code of today does, and fails where that fails.
+# What is logged there belongs to no page.
+logging.getLogger("mlipselect").setLevel(logging.WARNING)
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "examples",
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "capture_repr": ("_repr_html_", "__repr__"),
+    "show_memory": False,
+    "write_computation_times": False,
+    "download_all_examples": False,
+}
 
 # Docstrings in the layout of numpydoc. Members have one place each: below their class.
 autosummary_generate = True

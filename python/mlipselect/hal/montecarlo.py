@@ -33,7 +33,7 @@ class MonteCarlo:
 
     Notes
     -----
-    A swap is accepted with the probability :math:`\min(1, e^{-\Delta E / kT})`, and a change of :math:`\\ln V` with
+    A swap is accepted with the probability :math:`\min(1, e^{-\Delta E / kT})`, and a change of :math:`\ln V` with
     :math:`\min(1, e^{-(\Delta E + P \Delta V) / kT} (V'/V)^{N + 1})` [1]_, [2]_.
 
     References

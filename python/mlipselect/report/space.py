@@ -114,8 +114,8 @@ def find_space(pool: Features | JoinedStores, core: Features | None) -> Space:
 def _leading(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the leading principal directions of centred rows, and the standard deviations along them.
 
-    Long rows are first projected on a subspace that holds the leading directions, by four power iterations from a random
-    one: N. Halko, P.-G. Martinsson, J. A. Tropp, SIAM Rev. 53, 217 (2011), algorithm 4.4.
+    Long rows are first projected on a subspace that holds the leading directions, by four power iterations from a
+    random one: N. Halko, P.-G. Martinsson, J. A. Tropp, SIAM Rev. 53, 217 (2011), algorithm 4.4.
     """
     k = max(min(COMPONENTS, rows.shape[1]), 1)
     basis = None
