@@ -3,8 +3,9 @@
 
     python benches/python/species_channels.py [--data ../shared/data/systems] [-o channels-output]
 
-Fits: linear ridge regression of energies per atom, the ridge by leave-one-out errors, on NiMo (DFT) and on alloys of up
-to five of seven elements (EMT, made here); half of the structures or 200 are for training, four splits. Columns are
+Fits: linear ridge regression of energies per atom, the ridge by leave-one-out errors, on NiMo (DFT), on alloys of up to
+five of seven elements (EMT, made here), and of twenty (benches/quality/twenty.py); half of the structures or 200 are
+for training, four splits. Columns are
 divided by the root of their standard deviation. Convergence: the inner product of the rows of two atoms over the number
 of channels, against that at 16,384 channels; the mean deviation over pairs of atoms goes to a figure.
 """
@@ -25,6 +26,7 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from benches.quality.systems import read_system
+from benches.quality.twenty import SecondMoment, cells
 
 from mlipselect import ACE
 
@@ -76,7 +78,7 @@ def fits(name: str, structures: list[Atoms]) -> None:
     composition = np.array([[np.mean(atoms.numbers == number) for number in numbers] for atoms in structures])
     print(f"\n{name}: {len(structures)} structures")
     for limit in (500, 1000):
-        tried = [("labels", ACE(numbers, max_features=limit))]
+        tried = [("labels", ACE(numbers, species="labels", max_features=limit))]
         tried += [(f"{n} channels", ACE(species="channels", n_channels=n, max_features=limit)) for n in COUNTS]
         for kind, ace in tried:
             rmse = error(ace.structure_features(structures, n_threads=1), energies, composition)
@@ -123,6 +125,7 @@ def main() -> None:
         nimo = read_system("NiMo", *parts)
         fits("NiMo", nimo.core + nimo.pool + nimo.test)
     fits("alloys of seven elements, EMT", alloys(500))
+    fits("alloys of twenty elements, second moment", cells(np.random.default_rng(2), 500, (2, 6), SecondMoment.drawn()))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from mlipselect.models.evidence import Spectrum, maximise_evidence
 FITTED_DEGREE = {1: 14, 2: 8}
 
 #: The ACE that is fitted to systems of so many elements that `ACE` takes species channels.
-MANY, FITTED_CHANNELS = 12, {"species": "channels", "n_channels": 32, "totaldegree": [10, 7, 4]}
+MANY, FITTED_CHANNELS = 12, {"species": "channels", "n_channels": 24, "totaldegree": [10, 7, 4]}
 
 
 @dataclass(frozen=True)
