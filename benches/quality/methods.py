@@ -92,8 +92,14 @@ for _model in FOUNDATION:
 SPECIES: dict[str, Callable[[list[str]], Any]] = {
     "labels": lambda elements: ms.ACE(elements, species="labels", max_features=MAX_FEATURES["short"]),
     "channels": lambda elements: ms.ACE(elements, species="channels", max_features=MAX_FEATURES["short"]),
+    # Of the same length: fewer channels and functions for each of many elements.
     "channels per element": lambda elements: ms.PerElement(
-        ms.ACE(elements, species="channels", max_features=MAX_FEATURES["short"]), elements
+        ms.ACE(
+            species="channels",
+            n_channels=max(1, 16 // len(elements)),
+            max_features=MAX_FEATURES["short"] // len(elements),
+        ),
+        elements,
     ),
 }
 SPECIES_WAYS: dict[str, Way | dict[str, Any]] = {

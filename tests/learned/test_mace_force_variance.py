@@ -16,7 +16,7 @@ def test_samples_share_a_pass_forward_and_agree_with_rows_of_all_forces(model):
     assert (np.abs(variance - exact) < 4.5 * error).all()
 
     class OneByOne:
-        vjp = descriptor.vjp
+        features, vjp = descriptor.features, descriptor.vjp
 
     single, _ = ms.force_variance(OneByOne(), atoms, posterior, n_samples=5)
     together, _ = ms.force_variance(descriptor, atoms, posterior, n_samples=5)

@@ -6,6 +6,7 @@ import importlib.metadata
 import importlib.util
 import sys
 import types
+import zipfile
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import mlipselect as ms
 from mlipselect.descriptors.learned.core import LearnedDescriptor
 from mlipselect.descriptors.learned.room import with_room
 from mlipselect.descriptors.registry import make_descriptor
+from mlipselect.descriptors.torch_settings import refuse_compiled
 from mlipselect.testing import check_descriptor
 
 # ASE sets the shape of arrays; `pytest.warns` tells of it again, from elsewhere.
@@ -61,6 +63,21 @@ def test_options_of_one_package_are_refused_with_another():
     ):
         with pytest.raises(ms.InvalidInputError, match=message):
             make_descriptor(given)
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind"), [("si/code", "TorchScript, as for LAMMPS"), ("si/data/aotinductor/model", "torch.compile")]
+)
+def test_archives_of_compiled_models_are_refused_by_name(tmp_path, folder, kind):
+    with zipfile.ZipFile(tmp_path / "si.nequip.pt2", "w") as archive:
+        archive.writestr(f"{folder}/part.txt", "")
+    with pytest.raises(
+        ms.InvalidInputError, match=rf"si\.nequip\.pt2: this model was compiled \({kind}\).*give the file"
+    ):
+        refuse_compiled(tmp_path / "si.nequip.pt2")
+    with zipfile.ZipFile(tmp_path / "si.nequip.zip", "w") as archive:
+        archive.writestr("si/.data/weights", "")
+    refuse_compiled(tmp_path / "si.nequip.zip")
 
 
 def pairs(atoms, numbers=True):
