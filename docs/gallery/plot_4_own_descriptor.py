@@ -22,7 +22,7 @@ def nearest(atoms):
 
 
 core, pool = silicon_core()[20:], silicon_pool()
-selection = ms.select(pool, n=8, core=core, descriptor=nearest, progress=False)
+selection = ms.select(pool, n=6, core=core, descriptor=nearest, progress=False)
 selection
 
 # %%
@@ -34,5 +34,5 @@ plt.show()
 # %%
 # ACE tells the same slabs apart by many more.
 
-plot.curve(ms.select(pool, n=8, core=core, progress=False), show="information")
+plot.curve(ms.select(pool, n=6, core=core, progress=False), show="information")
 plt.show()

@@ -324,3 +324,33 @@ def test_a_run_of_dynamics_has_a_page(tmp_path, monkeypatch):
         text = (tmp_path / name).read_text()
         assert "structures taken from biased dynamics" in text
         assert Reader(text).open == []
+
+
+def test_a_target_is_covered_too(files):
+    ms.io.write_exact("target.xyz", [rattled(seed) for seed in range(200, 206)])
+    descriptor = ms.ACE(["Si"], totaldegree=6)
+    selection = ms.select("pool.xyz", 3, "core.xyz", descriptor, target="target.xyz", output="t.xyz", report="t.html")
+    facts = facts_of(selection)
+    assert len(facts.target_coverage.after) == 6
+    assert (facts.target_coverage.after <= facts.target_coverage.before).all()
+    assert "target to core and picks" in (files / "t.html").read_text()
+    again = selection_from("t.json")
+    again.seconds = selection.seconds
+    again.report("again.html")
+    assert (files / "again.html").read_bytes() == (files / "t.html").read_bytes()
+
+
+def test_a_merged_selection_says_what_its_map_shows(files):
+    for k in range(2):
+        ms.io.write_exact(f"{k}.xyz", [rattled(seed) for seed in range(20 * k, 20 * k + 20)])
+        ms.featurize(f"{k}.xyz", ms.ACE(["Si"], totaldegree=4), store=f"{k}.features")
+    parts = [f"part{k}.xyz" for k in (1, 2)]
+    for k, part in enumerate(parts, start=1):
+        ms.select(["0.features", "1.features"], 4, score="energy", shard=f"{k}/2", output=part, report=f"part{k}.html")
+    merged = ms.merge(parts, output="merged.xyz", report="merged.html")
+    text = (files / "merged.html").read_text()
+    assert "4 of 40 candidates were picked" in text
+    assert "what was picked from each share" in text
+    assert "what was picked from each share" not in (files / "part1.html").read_text()
+    again = selection_from("merged.json")
+    assert np.array_equal(again.rows, merged.rows)

@@ -42,8 +42,11 @@
   }
 
   const VIRIDIS = [[68, 1, 84], [65, 68, 135], [42, 120, 142], [34, 168, 132], [122, 209, 81], [253, 231, 37]];
+  const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches && !matchMedia("print").matches;
   function shade(t) {
-    const at = Math.min(Math.max(t, 0), 1) * (VIRIDIS.length - 1), k = Math.min(Math.floor(at), VIRIDIS.length - 2);
+    // The darkest colours cannot be seen on a dark page.
+    const least = isDark() ? 0.2 : 0;
+    const at = (least + (1 - least) * Math.min(Math.max(t, 0), 1)) * (VIRIDIS.length - 1), k = Math.min(Math.floor(at), VIRIDIS.length - 2);
     return "rgb(" + VIRIDIS[k].map((low, c) => Math.round(low + (at - k) * (VIRIDIS[k + 1][c] - low))).join(",") + ")";
   }
   function scaled(mode, value) {

@@ -151,6 +151,9 @@ def structure_map(facts: Facts) -> str:
         f"the picks{', crosses the core' if len(facts.core_rows) else ''}. Point at one to see what it is; a click on "
         "a pick leads to it."
     )
+    given = facts.selection.given
+    if given is not None and not given.pool.is_whole:
+        told += " The candidates shown are what was picked from each share of the pool."
     return (
         '<div id="map-controls"><label>Colour: <select id="map-color" aria-label="what colours stand for"></select>'
         '</label></div><div id="map-box"><canvas id="map-canvas" role="img" '
