@@ -13,7 +13,8 @@ from mlipselect.cli.common import (
     progress_from,
 )
 from mlipselect.io.output import Output
-from mlipselect.report.from_record import load_record, selection_from
+from mlipselect.report.from_record import selection_from
+from mlipselect.report.recorded_files import load_record
 from mlipselect.report.write import selection_page
 
 SUMMARY = """\

@@ -4,37 +4,24 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ase import Atoms
 
 from mlipselect._core import Posterior
 from mlipselect.exceptions import InvalidInputError, MlipselectError
 from mlipselect.features import Features
-from mlipselect.io.checks import Checks
-from mlipselect.io.collection import Structures
 from mlipselect.io.digest import sha256
-from mlipselect.io.frame import Frame
-from mlipselect.io.inspection import some
-from mlipselect.io.isolated import COMMON_MARKS
 from mlipselect.io.reading import Reading
-from mlipselect.labels import read_labels
 from mlipselect.models import LinearPotential
-from mlipselect.report.from_record import load_record
+from mlipselect.report.recorded_files import load_record
+from mlipselect.report.structures_info import Lines, info_of_structures, told_range
 from mlipselect.selection.described import is_store
 from mlipselect.selectors.windowed import column_moments
 from mlipselect.stores.manifest import read_manifest
 from mlipselect.stores.reader import FeatureStore
-
-Lines = list[tuple[str, str]]
-#: Values of a key that are listed.
-MOST_VALUES = 8
-#: Structures whose labels are read.
-MOST_LABELLED = 10_000
 
 
 def info_of(path: str, reading: Reading | None = None) -> Lines:
@@ -65,7 +52,7 @@ def info_of(path: str, reading: Reading | None = None) -> Lines:
         for known, tell in _KINDS:
             if known(place):
                 return tell(path)
-    return _structures(path, Reading() if reading is None else reading)
+    return info_of_structures(path, Reading() if reading is None else reading)
 
 
 def _store(path: str) -> Lines:
@@ -84,7 +71,7 @@ def _store(path: str) -> Lines:
     if not complete or not manifest.shards:
         return lines
     store = FeatureStore.open(path, verify=False)
-    lines.append(("atoms", f"{int(store.n_atoms.sum()):,}, {_range(store.n_atoms)} in a structure"))
+    lines.append(("atoms", f"{int(store.n_atoms.sum()):,}, {told_range(store.n_atoms)} in a structure"))
     if "info" in manifest.shards[0].sha256:
         keys = dict.fromkeys(key for info in store.info(0) for key in info)
         lines.append(("keys", ", ".join(map(str, keys)) or "none"))
@@ -148,7 +135,7 @@ def _features(path: str) -> Lines:
     lines = [
         ("what", "an archive of features"),
         ("structures", f"{len(features):,}"),
-        ("atoms", f"{int(features.n_atoms.sum()):,}, {_range(features.n_atoms)} in a structure"),
+        ("atoms", f"{int(features.n_atoms.sum()):,}, {told_range(features.n_atoms)} in a structure"),
         ("features", f"{features.shape[1]}, {features.dtype}"),
         ("rows of atoms", "no" if features.per_atom is None else f"{len(features.per_atom):,}"),
         ("descriptor", "not known" if features.descriptor is None else _parameters(features.descriptor)),
@@ -204,62 +191,6 @@ _KINDS: list[tuple[Callable[[Path], bool], Callable[[str], Lines]]] = [
     (_is_posterior, _posterior),
 ]
 """How a file is recognised, and what is told of it."""
-
-
-def _structures(path: str, reading: Reading) -> Lines:
-    structures = Structures(path, COMMON_MARKS, reading=reading, checks=Checks(skip_bad=True), where=f" of {path}")
-    structures.survey(False)
-    n = len(structures)
-    if n == len(structures.rejected):
-        raise InvalidInputError(
-            f"{path}: nothing that is known here: {some(structures.rejected.values()) or 'no structure is in it'}"
-        )
-    sizes = np.array(structures.sizes, dtype=np.int64)
-    lines = [
-        ("what", "structures" if len(structures.paths) == 1 else f"structures of {len(structures.paths)} files"),
-        ("structures", f"{n:,}, of which {len(structures.isolated_positions):,} isolated atoms"),
-    ]
-    if len(sizes):
-        lines.append(("atoms", f"{structures.n_atoms:,}, {_range(sizes)} in a structure"))
-    lines.append(("elements", ", ".join(structures.elements) or "none"))
-    if structures.rejected:
-        lines.append(("bad", f"{len(structures.rejected):,}: {some(structures.rejected.values())}"))
-    copies = len(structures.fingerprints) - len(np.unique(structures.fingerprints))
-    lines.append(("copies", f"{copies:,} structures are equal to another to the last bit"))
-    keys, kinds, arrays, periodic = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
-    frames: list[Frame] = []
-    for frame in structures:
-        atoms: Atoms = frame.atoms
-        keys.update(map(str, frame.info))
-        if "config_type" in frame.info:
-            kinds[str(frame.info["config_type"])] += 1
-        arrays.update(name for name in atoms.arrays if name not in ("numbers", "positions"))
-        periodic["".join("T" if direction else "F" for direction in atoms.pbc)] += 1
-        if len(frames) < MOST_LABELLED:
-            frames.append(frame)
-    lines.append(("periodic", ", ".join(f"{name} in {count:,}" for name, count in periodic.most_common())))
-    lines.append(("keys", _counted(keys, n)))
-    lines.append(("arrays", _counted(arrays, n)))
-    if kinds:
-        lines.append(("config_type", _counted(kinds, 0)))
-    try:
-        some_of = "" if len(frames) == n else f" (of the first {len(frames):,} structures)"
-        lines.append(("labels", read_labels(frames).summary() + some_of))
-    except MlipselectError as error:
-        lines.append(("labels", str(error)))
-    return lines + [("SHA-256", digest) for digest in list(structures.digests.values())[:20]]
-
-
-def _counted(names: Counter[str], whole: int) -> str:
-    """List names with their numbers, which are left out where everything has them."""
-    texts = [name if count == whole else f"{name} ({count:,})" for name, count in names.most_common(MOST_VALUES)]
-    more = len(names) - MOST_VALUES
-    return (", ".join(texts) or "none") + (f" and {more} more" if more > 0 else "")
-
-
-def _range(sizes: np.ndarray[Any, Any]) -> str:
-    low, high = int(sizes.min()), int(sizes.max())
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _parameters(record: dict[str, Any]) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 
 from mlipselect.io.output import Output
-from mlipselect.report import sections
 from mlipselect.report.facts import facts_of
 from mlipselect.report.map_data import map_data
 from mlipselect.report.page import page
+from mlipselect.report.pick_cards import picks
+from mlipselect.report.provenance import provenance
+from mlipselect.report.sections import composition, coverage, findings, structure_map
+from mlipselect.report.summary import learning, summary
 from mlipselect.selection.result import Selection
 
 
@@ -21,22 +24,22 @@ def selection_page(selection: Selection) -> str:
         return page(
             f"Nothing was selected{where}",
             [
-                ("summary", "Summary", sections.summary(selection, None)),
-                ("findings", "Bad structures", sections.findings(selection, None)),
-                ("provenance", "Provenance", sections.provenance(selection)),
+                ("summary", "Summary", summary(selection, None)),
+                ("findings", "Bad structures", findings(selection, None)),
+                ("provenance", "Provenance", provenance(selection)),
             ],
         )
     facts = facts_of(selection)
     title = f"{len(selection)} structures " + ("taken from biased dynamics" if facts.is_run else f"selected{where}")
     parts = [
-        ("summary", "Summary", sections.summary(selection, facts)),
-        ("learning", "What is learned", sections.learning(facts)),
-        ("map", "Map", sections.structure_map(facts)),
-        ("composition", "Composition", sections.composition(facts)),
-        ("coverage", "Coverage", sections.coverage(facts)),
-        ("findings", "Near-duplicates and bad structures", sections.findings(selection, facts)),
-        ("picks", "Picks", sections.picks(facts)),
-        ("provenance", "Provenance", sections.provenance(selection)),
+        ("summary", "Summary", summary(selection, facts)),
+        ("learning", "What is learned", learning(facts)),
+        ("map", "Map", structure_map(facts)),
+        ("composition", "Composition", composition(facts)),
+        ("coverage", "Coverage", coverage(facts)),
+        ("findings", "Near-duplicates and bad structures", findings(selection, facts)),
+        ("picks", "Picks", picks(facts)),
+        ("provenance", "Provenance", provenance(selection)),
     ]
     return page(title, parts, map_data(facts))
 
