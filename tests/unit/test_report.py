@@ -261,6 +261,8 @@ def test_a_large_pool_is_a_grid_of_counts(selection, monkeypatch):
     monkeypatch.setattr("mlipselect.report.map_data.MOST_POINTS", 10)
     data = map_data(facts_of(selection))
     assert "points" not in data
+    assert data["files"] == ["pool.xyz"]
+    assert data["picks"]["file"] == [0] * 5
     counts = np.frombuffer(base64.b64decode(data["grid"]["count"]), dtype="<u4")
     assert counts.sum() == 12
     assert len(counts) == data["grid"]["columns"] * data["grid"]["rows"]
@@ -354,3 +356,20 @@ def test_a_merged_selection_says_what_its_map_shows(files):
     assert "what was picked from each share" not in (files / "part1.html").read_text()
     again = selection_from("merged.json")
     assert np.array_equal(again.rows, merged.rows)
+
+
+def test_a_pool_of_very_many_files_has_a_small_page(files, monkeypatch):
+    monkeypatch.setattr("mlipselect.report.facts.MOST_POINTS", 10)
+    monkeypatch.setattr("mlipselect.report.map_data.MOST_POINTS", 10)
+    monkeypatch.setattr("mlipselect.report.provenance.MOST_FILES", 7)
+    for k, atoms in enumerate(ms.read("pool.xyz")):
+        ms.io.write_exact(f"frame-{k:02d}.xyz", [atoms])
+    selection = ms.select("frame-*.xyz", 3, descriptor=ms.ACE(["Si"], totaldegree=4), report="many.html")
+    text = (files / "many.html").read_text()
+    data = data_of(text)
+    sources = [frame.source for frame in selection.frames]
+    assert [data["files"][number] for number in data["picks"]["file"]] == sources
+    assert len(data["files"]) == 3
+    digests = [file["sha256"] for file in selection.inputs["pool"]["files"]]
+    assert sum(digest in text for digest in digests) == 7
+    assert "and 5 more, which the record lists" in text

@@ -38,6 +38,11 @@ def map_data(facts: Facts) -> dict[str, Any]:
         return packed(np.rint((points - low) / extent * _STEPS), "u2")
 
     scores = facts.selection.scores
+    is_grid = len(pool) > MOST_POINTS
+    # Of a grid, only picks are told by their files, of which a large pool may have very many.
+    named = np.unique(pool.file[facts.rows]) if is_grid else np.arange(len(pool.files))
+    named = named[named >= 0]
+    of_picks = [int(np.searchsorted(named, number)) if number >= 0 else -1 for number in pool.file[facts.rows].tolist()]
     data: dict[str, Any] = {
         "low": low.tolist(),
         "high": (low + extent).tolist(),
@@ -45,14 +50,14 @@ def map_data(facts: Facts) -> dict[str, Any]:
         "groupKey": pool.group_key,
         "groups": pool.group_names,
         "energyKey": pool.energy_key,
-        "files": pool.files,
+        "files": [pool.files[number] for number in named.tolist()],
         "nPool": len(pool),
         "picks": {
             "xy": steps(places[facts.rows]),
             "row": facts.rows.tolist(),
             "score": [float(f"{score:.5g}") if np.isfinite(score) else None for score in scores.tolist()],
             "group": pool.groups[facts.rows].tolist(),
-            "file": pool.file[facts.rows].tolist(),
+            "file": of_picks,
             "frame": pool.frames[facts.rows].tolist(),
             "atoms": pool.n_atoms[facts.rows].tolist(),
             "energy": [None if e != e else float(f"{e:.7g}") for e in pool.energies[facts.rows].tolist()],
@@ -65,7 +70,7 @@ def map_data(facts: Facts) -> dict[str, Any]:
             "file": packed(facts.core.file[facts.core_rows], "i4"),
             "frame": packed(facts.core.frames[facts.core_rows], "i4"),
         }
-    if len(pool) > MOST_POINTS:
+    if is_grid:
         return data | {"grid": _grid(facts, low, extent)}
     points = {
         "xy": steps(places),

@@ -15,6 +15,9 @@ from mlipselect.report.page import paragraph, table
 from mlipselect.selection.record import jsonable
 from mlipselect.selection.result import Selection
 
+#: Files that are listed.
+MOST_FILES = 200
+
 
 def provenance(selection: Selection) -> str:
     """Tell files with their digests, parameters, timings and versions."""
@@ -32,7 +35,9 @@ def provenance(selection: Selection) -> str:
     if potential and "path" in potential:
         rows.append(["potential", potential["path"], potential["sha256"]])
     if rows:
-        out += ["<h3>Files</h3>", table(["part", "file", "SHA-256"], rows, [1, 2])]
+        out += ["<h3>Files</h3>", table(["part", "file", "SHA-256"], rows[:MOST_FILES], [1, 2])]
+    if len(rows) > MOST_FILES:
+        out.append(paragraph(f"and {len(rows) - MOST_FILES:,} more, which the record lists", "note"))
     if selection.seconds:
         times = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in selection.seconds.items())
         out += ["<h3>Times</h3>", paragraph(times)]
