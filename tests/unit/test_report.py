@@ -334,6 +334,8 @@ def test_a_target_is_covered_too(files):
     selection = ms.select("pool.xyz", 3, "core.xyz", descriptor, target="target.xyz", output="t.xyz", report="t.html")
     facts = facts_of(selection)
     assert len(facts.target_coverage.after) == 6
+    assert len(facts.coverage.after) == 12 - 3
+    assert (facts.coverage.after > 0.0).all()
     assert (facts.target_coverage.after <= facts.target_coverage.before).all()
     assert "target to core and picks" in (files / "t.html").read_text()
     again = selection_from("t.json")
@@ -373,3 +375,19 @@ def test_a_pool_of_very_many_files_has_a_small_page(files, monkeypatch):
     digests = [file["sha256"] for file in selection.inputs["pool"]["files"]]
     assert sum(digest in text for digest in digests) == 7
     assert "and 5 more, which the record lists" in text
+
+
+def test_exploded_structures_are_told(files):
+    pool = ms.read("pool.xyz")
+    pool[4].positions[1] = pool[4].positions[0] + [0.0, 0.0, 0.5]
+    ms.io.write_exact("mixed.xyz", pool)
+    descriptor = ms.ACE(["Si"], totaldegree=4)
+    selection = ms.select("mixed.xyz", 2, descriptor=descriptor, report="mixed.html")
+    text = (files / "mixed.html").read_text()
+    assert "1 of 12 candidates have atoms closer than 0.5 of the sum" in text
+    assert "Si 0 and Si 1 are 0.5 Å apart" in text
+    assert facts_of(selection).contacts.found[0][0] == "mixed.xyz, frame 4"
+    assert not facts_of(ms.select("mixed.xyz", 2, descriptor=descriptor, min_bond=0)).contacts.looked_at
+    ms.featurize("mixed.xyz", descriptor, store="mixed.features")
+    of_store = facts_of(ms.select("mixed.features", 2)).contacts
+    assert (of_store.of_picks, of_store.looked_at) == (True, 2)

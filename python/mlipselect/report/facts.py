@@ -11,6 +11,7 @@ from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Features
 from mlipselect.features.element_counts import ElementCounts
 from mlipselect.io.collection import Structures
+from mlipselect.report.contacts import Contacts, contacts_of
 from mlipselect.report.coverage import SAMPLE, Coverage, Nearness, coverage_of, nearness_of
 from mlipselect.report.learning import Learning, candidate_rows, learning_of
 from mlipselect.report.members import Members, members_of
@@ -54,11 +55,14 @@ class Facts:
     why_no_learning : str
         Why that is not known.
     coverage, target_coverage : Coverage or None
-        How far the pool and the target are from core and picks; None for a pool of picks only, and without a target.
+        How far the other candidates and the target are from core and picks; None where all were picked, and without
+        a target.
     nearness : Nearness or None
         Candidates that are nearly the same; None for a pool of picks only.
     n_copies : int
         Number of candidates that are equal to others to the last bit.
+    contacts : Contacts
+        Structures with atoms that are too close.
     shares : list of Shares
         Composition by group and by element.
     """
@@ -78,6 +82,7 @@ class Facts:
     target_coverage: Coverage | None
     nearness: Nearness | None
     n_copies: int
+    contacts: Contacts
     shares: list[Shares]
 
     @property
@@ -120,6 +125,7 @@ def facts_of(selection: Selection) -> Facts:
         target_coverage=_target_coverage(selection, space, rows),
         nearness=None if is_run else nearness_of(space, components, features),
         n_copies=_copies(selection),
+        contacts=contacts_of(selection),
         shares=[
             shares for shares in (count(pool, core, rows) for count in (shares_by_group, shares_by_element)) if shares
         ],
@@ -142,8 +148,12 @@ def _left(selection: Selection) -> NDArray[np.float32] | None:
     return np.sqrt(posterior.variance(rows) * posterior.noise_precision).astype(np.float32)
 
 
-def _coverage(selection: Selection, space: Space, rows: NDArray[np.int64]) -> Coverage:
-    looked = rows_at(selection.features, sampled(len(selection.features), SAMPLE))
+def _coverage(selection: Selection, space: Space, rows: NDArray[np.int64]) -> Coverage | None:
+    """Find how far the candidates that were not picked are from what is known; None where all were picked."""
+    others = np.setdiff1d(sampled(len(selection.features), SAMPLE), rows)
+    if not len(others):
+        return None
+    looked = rows_at(selection.features, others)
     return coverage_of(space, looked, selection.core_features, rows_at(selection.features, rows))
 
 

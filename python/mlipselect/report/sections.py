@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mlipselect.exceptions import place_of
 from mlipselect.report.chart import Series, bars, curves
+from mlipselect.report.contacts import Contacts
 from mlipselect.report.coverage import NEAR, Coverage
 from mlipselect.report.facts import Facts
 from mlipselect.report.page import paragraph, table
@@ -79,8 +80,10 @@ def findings(selection: Selection, facts: Facts | None) -> str:
             out += ["<h3>The closest pairs</h3>", table(["candidate", "and candidate", "distance"], rows, [0, 1])]
         out.append(
             '<p class="note">A distance is the root mean square difference of the features, each in units of its '
-            "standard deviation. <code>--min&#8209;distance</code> keeps picks apart by it.</p>"
+            "standard deviation. <code>--min-distance</code> keeps picks apart by it.</p>"
         )
+    if facts is not None and facts.contacts.looked_at:
+        out.append(_close(facts.contacts))
     rejected = selection.rejected
     out.append("<h3>Structures that were passed over</h3>")
     if rejected:
@@ -91,6 +94,22 @@ def findings(selection: Selection, facts: Facts | None) -> str:
     else:
         out.append(paragraph("None."))
     return "".join(out)
+
+
+def _close(contacts: Contacts) -> str:
+    """Tell structures whose atoms are too close."""
+    who = "picks" if contacts.of_picks else "candidates"
+    text = (
+        f"{len(contacts.found):,} of {contacts.looked_at:,} {who} have atoms closer than {contacts.limit:g} of the sum "
+        "of their covalent radii."
+    )
+    rows = [list(item) for item in contacts.found[:MOST_REJECTED]]
+    listed = table(["structure", "atoms"], rows, [0, 1]) if rows else ""
+    more = len(contacts.found) - MOST_REJECTED
+    return (
+        f"<h3>Atoms that are too close</h3>{paragraph(text)}{listed}"
+        f"{paragraph(f'and {more:,} more', 'note') if more > 0 else ''}"
+    )
 
 
 def _places(facts: Facts) -> Any:
@@ -108,7 +127,7 @@ def coverage(facts: Facts) -> str:
     """Show how far pool and target are from what is known, before and after."""
     out = ['<div class="pair">']
     rows = []
-    for name, found in (("candidates", facts.coverage), ("target", facts.target_coverage)):
+    for name, found in (("other candidates", facts.coverage), ("target", facts.target_coverage)):
         if found is None:
             continue
         out.append(_distances(name, found))
@@ -117,7 +136,7 @@ def coverage(facts: Facts) -> str:
                 own = "picks" if found.before is None else when
                 rows.append([f"{name} to {own}", *(f"{v:.3g}" for v in np.percentile(values, [50, 90, 100]))])
     if not rows:
-        return paragraph("What was taken is all there is, so nothing else is covered.", "note")
+        return paragraph("All candidates are picks.", "note")
     note = (
         "The distance of a structure to the nearest one that is known: the root mean square difference of the "
         "features, each in units of its standard deviation over pool and core."
