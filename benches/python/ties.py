@@ -5,7 +5,7 @@
 
 The pool is every fourth structure of NiMo and ten of them a second time with their atoms in another order: exact ties,
 whose rows differ in the last digits. ACE is in float64 and rounded to float32; CHGNet and SevenNet run in float32, in
-batches of 1, 64 and 512 atoms and on two threads. Thirty structures are picked by three scores and by farthest points.
+batches of 1, 64 and 512 atoms and on two threads. Twenty structures are picked by three scores and by farthest points.
 Where picks part, the score of the other pick is told relative to that of the first, both by the first rows: a tie is
 a difference of rounding. A selection that parts at a tie of two copies is followed on: copies count as the same.
 """
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 import mlipselect as ms
 
-COPIES, PICKS = 10, 30
+COPIES, PICKS = 10, 20
 SCORES = ["energy", "pool_variance", "pool_std", "fps"]
 
 
