@@ -1,6 +1,7 @@
 """Biased dynamics, measured.
 
 python -m benches.hal cost
+python -m benches.hal mace --channels 8 128     # in an environment with mace and ase-uhal
 python -m benches.hal memory --steps 1000000
 python -m benches.hal worth -o hal-output --docs docs/explanation
 """
@@ -11,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benches.hal import cost, memory, report, worth
+from benches.hal import cost, mace, memory, report, worth
 from benches.hal.systems import SYSTEMS
 
 
@@ -20,6 +21,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     kinds.add_parser("cost", help="cost of a step of linear ACE")
+    of_mace = kinds.add_parser("mace", help="cost of a step and of an update by the features of a MACE model")
+    of_mace.add_argument("--channels", type=int, nargs="+", default=[8, 128], help="channels of models")
+    of_mace.add_argument("--repeats", type=int, default=10, help="steps of each kind (default: %(default)s)")
     long = kinds.add_parser("memory", help="memory of a long run")
     long.add_argument("--steps", type=int, default=100_000, help="steps (default: %(default)s)")
     of_worth = kinds.add_parser("worth", help="what the structures are worth")
@@ -35,6 +39,9 @@ def main() -> None:
     options = parser.parse_args()
     if options.what == "cost":
         print(cost.run())
+    elif options.what == "mace":
+        for channels in options.channels:
+            print(mace.run(channels, options.repeats), flush=True)
     elif options.what == "memory":
         print(memory.run(options.steps))
     else:

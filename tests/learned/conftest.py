@@ -12,6 +12,7 @@ PACKAGES = {
     "test_mace_contraction": "mace",
     "test_mace_messages": "mace",
     "test_mace_force_variance": "mace",
+    "test_mace_hal": "mace",
     "test_metatomic": "metatomic",
     "test_chgnet": "chgnet",
     "test_sevennet": "sevenn",

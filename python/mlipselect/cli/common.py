@@ -70,9 +70,9 @@ def _given_descriptor_options(options: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(options, name, None)) is not None}
 
 
-def has_descriptor_options(options: argparse.Namespace) -> bool:
-    """Tell whether anything was given for a descriptor."""
-    return bool(_given_descriptor_options(options))
+def has_descriptor_options(options: argparse.Namespace, but: str | None = None) -> bool:
+    """Tell whether anything was given for a descriptor, but for one option."""
+    return any(name != but for name in _given_descriptor_options(options))
 
 
 def refuse_descriptor(options: argparse.Namespace, owner: str) -> None:

@@ -13,6 +13,7 @@ from mlipselect.cli.common import (
     add_general_options,
     add_verb,
     descriptor_from,
+    has_descriptor_options,
     progress_from,
     refuse_descriptor,
 )
@@ -20,8 +21,8 @@ from mlipselect.cli.options import add_options
 from mlipselect.cli.outcome import FurtherOutputs, add_further_outputs, add_reasons, report
 from mlipselect.descriptors.base import bound
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.hal import Hal, Surrogate
-from mlipselect.hal.base import BaseLike, load_base
+from mlipselect.hal import Hal, MacePotential, Surrogate
+from mlipselect.hal.base import MACE_PREFIX, BaseLike, load_base
 from mlipselect.hal.options import GROUPS
 from mlipselect.io.collection import Structures
 from mlipselect.io.rejected import RejectedFile
@@ -44,8 +45,11 @@ EXAMPLES = """\
   mlipselect fit train.xyz --totaldegree 12 -o si.npz
   mlipselect hal start.xyz --core train.xyz --base si.npz -n 20 --temperature 300 900 -o picked.xyz
 
-  # with any calculator of ASE: calculators.py has a function make_mace() that returns it
-  mlipselect hal start.xyz --core train.xyz --base calculators:make_mace -n 50 --temperature 300 1200 \\
+  # with a model of MACE, whose features say how uncertain it is
+  mlipselect hal start.xyz --core train.xyz --base mace:si.model -n 50 --temperature 300 1200 -o picked.xyz
+
+  # with any calculator of ASE: calculators.py has a function make() that returns it
+  mlipselect hal start.xyz --core train.xyz --base calculators:make -n 50 --temperature 300 1200 \\
       --workers 4 --checkpoint hal.ckpt -o picked.xyz
 """
 
@@ -58,8 +62,9 @@ def add_parser(verbs: Any) -> None:
         "--base",
         required=True,
         metavar="POTENTIAL",
-        help="potential that moves the atoms: an archive of `mlipselect fit`, or MODULE:CALLABLE, a function without "
-        "arguments that returns a calculator of ASE",
+        help="potential that moves the atoms: an archive of `mlipselect fit`; mace:FILE, a model of MACE, whose "
+        "features the surrogate has unless a descriptor is given; or MODULE:CALLABLE, a function without arguments "
+        "that returns a calculator of ASE",
     )
     parser.add_argument(
         "--core",
@@ -96,7 +101,7 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run, write, and show what was taken; return the exit code."""
-    base = load_base(options.base)
+    base = load_base(options.base, device=options.device or "cpu", dtype=options.dtype or "float64")
     core = Structures(options.core or []) if options.core else None
     starts = Structures(options.starts)
     inputs = [*starts.paths, *([] if core is None else core.paths), *_file(options.base)]
@@ -137,17 +142,22 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _file(base: str) -> list[str]:
-    return [base] if Path(base).exists() else []
+    path = base.removeprefix(MACE_PREFIX)
+    return [path] if Path(path).exists() else []
 
 
 def _surrogate(options: argparse.Namespace, base: BaseLike, starts: Structures, core: Structures | None) -> Surrogate:
-    """Make the surrogate: of the potential if it is a linear one, else of the core."""
+    """Make the surrogate: of the potential if it is a linear one, else of the core, with the features of a model."""
     if isinstance(base, LinearPotential):
         refuse_descriptor(options, "an archive as --base")
         base.n_threads = options.n_threads
         return Surrogate(base, core=options.core, n_threads=options.n_threads)
     if core is None:
         raise InvalidInputError("--core: expected the training set, as the base says nothing of its uncertainty")
+    if isinstance(base, MacePotential):
+        base.n_threads = options.n_threads
+        if not has_descriptor_options(options, but="device"):
+            return Surrogate(base.descriptor, core=options.core, n_threads=options.n_threads)
     examples = core.survey(False).examples + starts.survey(False).examples
     descriptor = bound(descriptor_from(options, options.dtype or "float64"), examples)
     return Surrogate(descriptor, core=options.core, n_threads=options.n_threads)

@@ -2,6 +2,7 @@
 
 from mlipselect.hal.calculator import BiasedCalculator
 from mlipselect.hal.hal import Hal
+from mlipselect.hal.mace_potential import MacePotential
 from mlipselect.hal.pick import Pick
 from mlipselect.hal.surrogate import Deviation, Surrogate
 from mlipselect.hal.tau import Ramp, RelativeTau
@@ -11,6 +12,7 @@ __all__ = [
     "BiasedCalculator",
     "Deviation",
     "Hal",
+    "MacePotential",
     "Pick",
     "Ramp",
     "RelativeTau",

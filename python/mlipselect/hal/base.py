@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from ase import Atoms
@@ -17,10 +17,30 @@ from numpy.typing import NDArray
 
 from mlipselect.descriptors.base import Prediction
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.hal.mace_potential import MacePotential
 from mlipselect.models import LinearPotential
 
 BaseLike: TypeAlias = Any
-"""A `LinearPotential`, an ASE calculator, or a function without arguments that returns a calculator."""
+"""A `LinearPotential`, a `MacePotential`, an ASE calculator, or a function without arguments that returns one."""
+
+
+@runtime_checkable
+class SharesPass(Protocol):
+    """A potential that is computed in the same pass over the atoms as features, as a `LinearPotential` is."""
+
+    descriptor: Any
+
+    def predict(self, atoms: Atoms) -> Prediction:
+        """Predict energy, forces, virial and the energy of each site."""
+        ...
+
+    def predict_beside(self, atoms: Atoms, forward: Any, weights: NDArray[np.float64]) -> tuple[Prediction, Prediction]:
+        """Predict by the potential and by a linear model of the features that `forward` of the descriptor found."""
+        ...
+
+
+MACE_PREFIX = "mace:"
+"""What the name of a base begins with if it is a model of MACE."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +63,7 @@ class BaseResults:
 
 
 def fresh(base: BaseLike) -> Any:
-    """Return a base potential that remembers nothing: a `LinearPotential` as it is, or a new calculator.
+    """Return a base potential that remembers nothing: one that is no calculator as it is, or a new calculator.
 
     Of a calculator a copy is made, so it should be given before its first use.
 
@@ -52,13 +72,13 @@ def fresh(base: BaseLike) -> Any:
     InvalidInputError
         It is none of these.
     """
-    if isinstance(base, LinearPotential):
+    if isinstance(base, SharesPass):
         return base
     if hasattr(base, "get_property"):
         return copy.deepcopy(base)
     if callable(base):
         made = base()
-        if isinstance(made, LinearPotential) or hasattr(made, "get_property"):
+        if isinstance(made, SharesPass) or hasattr(made, "get_property"):
             return made
         raise InvalidInputError(f"base: expected a function that returns an ASE calculator, got {type(made).__name__}")
     raise InvalidInputError(
@@ -71,14 +91,14 @@ def evaluate(base: Any, atoms: Atoms, *, with_stress: bool) -> BaseResults:
 
     Parameters
     ----------
-    base : LinearPotential or ase.calculators.calculator.Calculator
+    base : LinearPotential, MacePotential or ase.calculators.calculator.Calculator
         The potential.
     atoms : ase.Atoms
         The structure.
     with_stress : bool
         Whether to ask a calculator for the stress.
     """
-    if isinstance(base, LinearPotential):
+    if isinstance(base, SharesPass):
         return of_prediction(base.predict(atoms), atoms)
     forces = np.array(base.get_property("forces", atoms), dtype=np.float64)
     energy = float(base.get_property("energy", atoms))
@@ -99,14 +119,17 @@ def stress_of(virial: NDArray[np.float64], atoms: Atoms) -> NDArray[np.float64] 
     return -virial / volume
 
 
-def load_base(name: str | os.PathLike[str]) -> BaseLike:
+def load_base(name: str | os.PathLike[str], **how: Any) -> BaseLike:
     """Load a base potential by the name that the command line has for it.
 
     Parameters
     ----------
     name : str or path
-        The file of a `LinearPotential`, or ``MODULE:CALLABLE``, a function without arguments that returns an ASE
+        The file of a `LinearPotential`; ``mace:FILE``, a model of MACE, or ``mace:NAME`` with the name of a foundation
+        model such as ``mp:medium-mpa-0``; or ``MODULE:CALLABLE``, a function without arguments that returns an ASE
         calculator. MODULE is importable, or a file such as ``calculators.py`` in the current folder.
+    **how
+        ``device`` and ``dtype`` of a model of MACE.
 
     Raises
     ------
@@ -114,8 +137,12 @@ def load_base(name: str | os.PathLike[str]) -> BaseLike:
         There is no such file, module or function.
     """
     text = os.fspath(name)
+    if Path(text).exists():
+        return LinearPotential.load(text)
+    if text.startswith(MACE_PREFIX):
+        return MacePotential(text.removeprefix(MACE_PREFIX), **how)
     module, _, function = text.rpartition(":")
-    if not module or Path(text).exists():
+    if not module:
         return LinearPotential.load(text)
     found = _imported(module.removesuffix(".py"), text)
     made: Callable[[], Any] | None = getattr(found, function, None)

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from mlipselect.descriptors.base import DescriptorLike, ForwardPass, HasForwardPass, parameters_of
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.hal.base import BaseLike, BaseResults, evaluate, fresh, of_prediction, stress_of
+from mlipselect.hal.base import BaseLike, BaseResults, SharesPass, evaluate, fresh, of_prediction, stress_of
 from mlipselect.hal.surrogate import Deviation, Surrogate
 from mlipselect.hal.tau import Schedule, Tau, as_tau, mean_length
-from mlipselect.models import LinearPotential
 
 _LOGGER = logging.getLogger("mlipselect")
 
@@ -29,7 +28,7 @@ class BiasedCalculator(Calculator):
 
     Parameters
     ----------
-    base : LinearPotential, ase.calculators.calculator.Calculator or callable
+    base : LinearPotential, MacePotential, ase.calculators.calculator.Calculator or callable
         The potential that is biased, or a function without arguments that returns it.
     surrogate : Surrogate
         Its standard deviation is the bias.
@@ -154,9 +153,9 @@ class BiasedCalculator(Calculator):
             )
 
     def _shared_pass(self, atoms: Atoms) -> ForwardPass | None:
-        """Visit the atoms once for base and surrogate, where both are linear models of the same features."""
+        """Visit the atoms once for base and surrogate, where both are of the same descriptor."""
         descriptor = self.surrogate.descriptor
-        if not (isinstance(self.base, LinearPotential) and isinstance(descriptor, HasForwardPass)):
+        if not (isinstance(self.base, SharesPass) and isinstance(descriptor, HasForwardPass)):
             return None
         if self._is_shared is None:
             own: DescriptorLike = self.base.descriptor

@@ -25,6 +25,7 @@ from mlipselect.hal.executors import Executor, executor
 from mlipselect.hal.geometry import bare
 from mlipselect.hal.known import Known
 from mlipselect.hal.lesson import settled_update
+from mlipselect.hal.mace_potential import MacePotential
 from mlipselect.hal.nearest import NearestOfCore
 from mlipselect.hal.options import HalOptions, repr_of
 from mlipselect.hal.outcome import selection_of
@@ -62,7 +63,7 @@ class Hal:
     ----------
     starts : path, iterable of paths, ase.Atoms or iterable of ase.Atoms
         Structures that trajectories begin with.
-    base : LinearPotential, ase.calculators.calculator.Calculator or callable
+    base : LinearPotential, MacePotential, ase.calculators.calculator.Calculator or callable
         The potential that moves the atoms, or a function without arguments that returns it.
     surrogate : Surrogate, optional
         What is known; its posterior is not changed. By default that of a base that is a `LinearPotential`.
@@ -288,7 +289,9 @@ class Hal:
 
     def _identity(self, base: BaseLike) -> dict[str, Any]:
         """Tell, for a checkpoint, what the run depends on."""
-        of_base = identity_of(base.weights_) if isinstance(base, LinearPotential) else repr_of(base)
+        of_base: Any = identity_of(base.weights_) if isinstance(base, LinearPotential) else repr_of(base)
+        if isinstance(base, MacePotential):
+            of_base = describe_descriptor(base.descriptor)
         starts = [identity_of(atoms.positions) for atoms in self._setup.starts]
         core = self.surrogate.core_features
         return {

@@ -69,7 +69,7 @@ class SymmetricContraction(torch.nn.Module):  # type: ignore[misc] # torch is no
             coefficients = self._coefficients(element)
             own = (species == element).nonzero()[:, 0]
             places.append(own)
-            found += [self._contracted(x[some], coefficients) for some in own.split(chunk)]
+            found += [self._contracted(some, coefficients) for some in x[own].split(chunk)]
         return torch.cat(found)[torch.cat(places).argsort()]
 
     def _contracted(self, x: torch.Tensor, coefficients: list[torch.Tensor]) -> torch.Tensor:

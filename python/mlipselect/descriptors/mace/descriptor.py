@@ -15,6 +15,7 @@ from mlipselect.descriptors.base import Design, Prediction
 from mlipselect.descriptors.batches import alone
 from mlipselect.descriptors.learned.core import told
 from mlipselect.descriptors.learned.torch_core import DifferentiableTorchDescriptor, Loaded, Pass
+from mlipselect.descriptors.mace.forward import VOIGT, MacePass
 from mlipselect.descriptors.mace.model import feature_columns, load_model, numbers_per_edge
 from mlipselect.descriptors.torch_settings import MODEL_OPTIONS, checked_dtype, import_extra, torch_settings
 from mlipselect.exceptions import InvalidInputError
@@ -24,9 +25,6 @@ from mlipselect.utils.option import Option
 # to 6 with mace's own modules, 1.2 and 4.4 with ours on a CPU (benches/python/mace.py --memory). The factor of two is
 # for structures with few neighbours and for memory that the allocator keeps.
 _FORWARD, _BACKWARD = 5, 12
-
-# Voigt order of xx, yy, zz, yz, xz, xy.
-_VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
 
 # Keys of Atoms.info that MACECalculator reads, for models that depend on the charge and spin of a system.
 _INFO_KEYS = {"total_spin": "spin", "total_charge": "charge", "external_field": "external_field"}
@@ -202,9 +200,37 @@ class MACE(DifferentiableTorchDescriptor):
                 ends = batch["ptr"].tolist()
                 for k, (start, end) in enumerate(pairwise(ends)):
                     own = energies[start:end].astype(np.float64)
-                    virial = virials[k][_VOIGT].astype(np.float64)
+                    virial = virials[k][VOIGT].astype(np.float64)
                     out.append(Prediction(float(own.sum()), forces[start:end].astype(np.float64), virial, own))
         return out
+
+    def forward(self, atoms: Atoms, n_threads: int | None = None) -> MacePass:
+        """Visit the atoms of one structure, for its mean row, any number of linear models, and the energy of the model.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            The structure.
+        n_threads : int, optional
+            Threads of torch; by default its current setting.
+
+        Returns
+        -------
+        MacePass
+            Its `row` is the mean of `features`; each of its predictions takes one pass back. It holds the intermediate
+            results of the model.
+
+        Raises
+        ------
+        StructureError
+            As `features`.
+        """
+        alone(self._check, atoms)
+        with torch_settings(self.dtype, n_threads):
+            batch = self._collated([[self._graph(atoms)]])
+            positions = batch["positions"].requires_grad_(True)
+            found = self._module(batch, training=False, compute_force=False, compute_displacement=True)
+        return MacePass(found, positions, self._columns, self.dtype, self._weights, n_threads)
 
     def design(self, atoms: Atoms) -> Design:
         """Differentiate every feature of one structure: the rows of a linear fit to energy, forces and virial.
@@ -234,7 +260,7 @@ class MACE(DifferentiableTorchDescriptor):
         else:
             by_position, by_strain = self._by_position_and_strain(atoms, np.eye(self.n_features))
             by_position = by_position.reshape(self.n_features, -1).T
-            by_strain = by_strain[:, _VOIGT[0], _VOIGT[1]].T
+            by_strain = by_strain[:, VOIGT[0], VOIGT[1]].T
         energy = self.features(atoms).sum(axis=0, dtype=np.float64).astype(self.dtype)
         return Design(energy=energy, forces=-np.ascontiguousarray(by_position), virial=-np.ascontiguousarray(by_strain))
 
@@ -286,7 +312,7 @@ class MACE(DifferentiableTorchDescriptor):
                 create_graph=True,
                 materialize_grads=True,
             )
-            strains = slopes[1][:, _VOIGT[0], _VOIGT[1]]
+            strains = slopes[1][:, VOIGT[0], VOIGT[1]]
             components = torch.cat([slopes[0].reshape(copies, -1), strains], dim=1)
             for start in range(0, n_rows, copies):
                 count = min(copies, n_rows - start)

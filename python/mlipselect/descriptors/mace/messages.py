@@ -8,6 +8,7 @@ This module imports torch: import it where a model is loaded.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -37,12 +38,12 @@ class Messages(torch.nn.Module):  # type: ignore[misc] # torch is not there to b
         )
         self._directions = original.irreps_in2.slices()
         # A path couples one part of the features with one part of the directions to one part of the result.
-        self._paths = []
-        start = 0
+        self._paths: list[tuple[int, int, int, int]] = []
+        # Channels of each path, in the order of the weights.
+        self._widths: list[int] = []
         for path in original.instructions:
-            stop = start + path.path_shape[0]
-            self._paths.append((path.i_out, path.i_in1, path.i_in2, slice(start, stop)))
-            start = stop
+            self._paths.append((path.i_out, path.i_in1, path.i_in2, len(self._widths)))
+            self._widths.append(path.path_shape[0])
         self._paths.sort(key=lambda path: path[0])
         for k, coupling in enumerate(self._couplings(original)):
             self.register_buffer(f"coupling_{k}", coupling)
@@ -77,22 +78,53 @@ class Messages(torch.nn.Module):  # type: ignore[misc] # torch is not there to b
         alone = int((counts == 0).sum())
         products = x.element_size() * sum(features[path[1]][0].numel() for path in self._paths)
         chunk = max(1, _CHUNK // (products * max(1, int(counts.max()))))
-        found = []
+        places = []
         for some in atoms.tensor_split(list(range(alone, len(atoms), chunk))):
             own_counts = counts[some, None]
             place = torch.arange(max(own_counts[:, 0].tolist(), default=0), device=x.device)
             # Padding repeats the last edge of an atom, with the weight zero.
-            own = by_receiver[first[some, None] + place.minimum(own_counts - 1)]
-            angular = y[own] * (place < own_counts)[..., None]
-            found.append(self._summed([part[sender[own]] for part in features], angular, weights[own]))
+            places.append((by_receiver[first[some, None] + place.minimum(own_counts - 1)], place < own_counts))
+        if torch.is_grad_enabled():
+            parts = self._gathered(features, y, weights, sender, [own for own, _ in places])
+        else:
+            parts = (([part[sender[own]] for part in features], y[own], weights[own]) for own, _ in places)
+        found = [
+            self._summed(near, angular * present[..., None], radial)
+            for (near, angular, radial), (_, present) in zip(parts, places, strict=True)
+        ]
         return torch.cat(found)[atoms.argsort()]
+
+    @staticmethod
+    def _gathered(
+        features: list[torch.Tensor],
+        y: torch.Tensor,
+        weights: torch.Tensor,
+        sender: torch.Tensor,
+        chunks: list[torch.Tensor],
+    ) -> Iterator[tuple[list[torch.Tensor], torch.Tensor, torch.Tensor]]:
+        """Gather what belongs to the edges of all chunks at once, and give each chunk its part.
+
+        A pass back then scatters into the arrays of all atoms and edges once, and not once for every chunk.
+        """
+        edges = torch.cat([own.flatten() for own in chunks])
+        sizes = [own.numel() for own in chunks]
+        near = [part[sender[edges]].split(sizes) for part in features]
+        angular, radial = y[edges].split(sizes), weights[edges].split(sizes)
+        for k, own in enumerate(chunks):
+            yield (
+                [part[k].unflatten(0, own.shape) for part in near],
+                *(p[k].unflatten(0, own.shape) for p in (angular, radial)),
+            )
 
     def _summed(self, near: list[torch.Tensor], angular: torch.Tensor, radial: torch.Tensor) -> torch.Tensor:
         """Sum over the neighbours of some atoms, the second axis of all arrays."""
         sums = []
-        for k, (_, feature, direction, channels) in enumerate(self._paths):
-            products = radial[:, :, None, channels] * near[feature]
-            both = angular[..., self._directions[direction]].mT @ products.flatten(2)
+        # Parts of a split are put together in one step on the way back; those of slices are each added to an array.
+        radials = radial[:, :, None].split(self._widths, dim=3)
+        angulars = angular.split([part.stop - part.start for part in self._directions], dim=2)
+        for k, (_, feature, direction, path) in enumerate(self._paths):
+            products = radials[path] * near[feature]
+            both = angulars[direction].mT @ products.flatten(2)
             coupled = self.get_buffer(f"coupling_{k}") @ both.unflatten(2, products.shape[2:]).flatten(1, 2)
             sums.append(coupled.mT.flatten(1))
         return torch.cat(sums, dim=1)

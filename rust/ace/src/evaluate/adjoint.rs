@@ -370,6 +370,7 @@ fn pull_back_two<T: Number>(doubles: &[Double], factors: &[f64], sums: &[T], by_
 }
 
 /// Adds the derivatives of the functions of order 3, Σ factor Σ (l1 l2 l3; m1 m2 m3) A B C, by the sums, for each model.
+/// What the models share is loaded once for all of them.
 #[inline(always)]
 fn pull_back_three<A: Arithmetic, const K: usize>(
     triples: &Triples,
@@ -378,41 +379,54 @@ fn pull_back_three<A: Arithmetic, const K: usize>(
     [products, coupled]: [&mut [Lanes<A>]; 2],
     models: &mut [ModelReverse],
 ) {
+    let Some(models) = models.first_chunk_mut::<K>() else { return };
+    let mut by = models.each_mut().map(|model| {
+        let ModelReverse { by_sums, by_products, by_coupled, .. } = model;
+        [by_sums, by_products, by_coupled].map(|packs| Lanes::<A>::of(packs))
+    });
     for group in &triples.groups {
         multiply(&sums[group.a.clone()], &sums[group.b.clone()], products);
         let couplings = &triples.couplings[group.couplings.clone()];
         let n_coupled = couple(&triples.combinations, couplings, products, coupled);
-        for (model, factors) in models.iter_mut().zip(factors) {
-            let ModelReverse { by_sums, by_products, by_coupled, .. } = model;
-            let [by_sums, by_products, by_coupled] = [by_sums, by_products, by_coupled].map(|p| Lanes::<A>::of(p));
-            let by_coupled = &mut by_coupled[..n_coupled];
-            by_coupled.fill(Lanes::splat(0.0));
-            let functions = group.functions.clone();
-            for (triple, &factor) in triples.functions[functions.clone()].iter().zip(&factors[functions]) {
-                let factor = Lanes::splat(factor);
-                let c = triple.c..triple.c + triple.size;
-                let z = triple.coupled..triple.coupled + triple.size;
-                let pairs = sums[c.clone()].iter().zip(&mut by_sums[c]);
-                for ((c, by_c), (z, by_z)) in pairs.zip(coupled[z.clone()].iter().zip(&mut by_coupled[z])) {
-                    *by_c = factor.mul_add(*z, *by_c);
-                    *by_z = factor.mul_add(*c, *by_z);
+        let (n_a, n_b) = (group.a.len(), group.b.len());
+        for [_, by_products, by_coupled] in &mut by {
+            by_products[..n_a * n_b].fill(Lanes::splat(0.0));
+            by_coupled[..n_coupled].fill(Lanes::splat(0.0));
+        }
+        for (index, triple) in group.functions.clone().zip(&triples.functions[group.functions.clone()]) {
+            let factors = factors.map(|factors| Lanes::splat(factors[index]));
+            let c = &sums[triple.c..triple.c + triple.size];
+            let z = &coupled[triple.coupled..triple.coupled + triple.size];
+            let mut by = by.each_mut().map(|[by_sums, _, by_coupled]| {
+                let by_z = &mut by_coupled[triple.coupled..triple.coupled + triple.size];
+                (&mut by_sums[triple.c..triple.c + triple.size], by_z)
+            });
+            for (i, (c, z)) in c.iter().zip(z).enumerate() {
+                for ((by_c, by_z), factor) in by.iter_mut().zip(factors) {
+                    by_c[i] = factor.mul_add(*z, by_c[i]);
+                    by_z[i] = factor.mul_add(*c, by_z[i]);
                 }
             }
+        }
 
-            let by_products = &mut by_products[..group.a.len() * group.b.len()];
-            by_products.fill(Lanes::splat(0.0));
-            let mut rows = by_coupled.iter();
-            for &index in couplings {
-                let Combinations { ends, factors, products } = &triples.combinations[index];
-                let mut start = 0;
-                for (&end, row) in ends.iter().zip(&mut rows) {
-                    for (&factor, &product) in factors[start..end].iter().zip(&products[start..end]) {
-                        by_products[product] = Lanes::splat(factor).mul_add(*row, by_products[product]);
+        let mut place = 0;
+        for &index in couplings {
+            let Combinations { ends, factors, products } = &triples.combinations[index];
+            let mut start = 0;
+            for &end in ends {
+                let rows: [Lanes<A>; K] = std::array::from_fn(|k| by[k][2][place]);
+                for (&factor, &product) in factors[start..end].iter().zip(&products[start..end]) {
+                    let factor = Lanes::splat(factor);
+                    for ([_, by_products, _], row) in by.iter_mut().zip(rows) {
+                        by_products[product] = factor.mul_add(row, by_products[product]);
                     }
-                    start = end;
                 }
+                start = end;
+                place += 1;
             }
-            for (p, row) in by_products.chunks_exact(group.b.len()).enumerate() {
+        }
+        for [by_sums, by_products, _] in &mut by {
+            for (p, row) in by_products[..n_a * n_b].chunks_exact(n_b).enumerate() {
                 let a = sums[group.a.start + p];
                 by_sums[group.a.start + p] = by_sums[group.a.start + p] + dot(row, &sums[group.b.clone()]);
                 for (by_b, by_product) in by_sums[group.b.clone()].iter_mut().zip(row) {
