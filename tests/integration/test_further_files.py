@@ -86,6 +86,7 @@ def test_folders_are_refused_before_the_work(files, capsys, monkeypatch):
         (["--write-each", "dft", "--each-format", "gpaw-out"], "ASE reads gpaw-out, and cannot write it"),
         (["--each-format", "vasp"], "expected --write-each with it"),
         (["--csv", "nowhere/picks.csv"], "cannot be written"),
+        (["--csv", "core.xyz"], "would replace an input"),
         (["--csv", "out.xyz"], "a name of its own"),
         (["--csv", "same", "--report", "same"], "a name of its own"),
     ]:

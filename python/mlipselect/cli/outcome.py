@@ -81,7 +81,8 @@ class FurtherOutputs:
                 raise InvalidInputError(f"expected a name of its own for each file to write, got {', '.join(named)}")
             for name in ("csv", "chemiscope"):
                 if getattr(options, name) is not None:
-                    self._files[name] = stack.enter_context(Output(getattr(options, name)))
+                    output = Output(getattr(options, name), inputs=_named_inputs(options))
+                    self._files[name] = stack.enter_context(output)
             yield self
 
     @property
@@ -105,6 +106,12 @@ class FurtherOutputs:
             count = write_calculations(selection, self.options.write_each, self._format)
             made.append(f"{count} folders in {self.options.write_each}")
         return made
+
+
+def _named_inputs(options: argparse.Namespace) -> list[str]:
+    """Return what was named as input; what globs and folders stand for is known once it is read."""
+    parts = (getattr(options, name, None) or [] for name in ("pool", "core", "target", "starts", "parts"))
+    return [str(item) for part in parts for item in part]
 
 
 def report(selection: Selection, options: argparse.Namespace, further: FurtherOutputs) -> int:
