@@ -38,6 +38,10 @@ def page(results: Sequence[Result], systems: Sequence[str]) -> str:
     """Return the page."""
     temperatures = ", ".join(f"{value:g}" for value in TEMPERATURES)
     parts = [
+        "---",
+        "orphan: true",
+        "---",
+        "",
         "# What structures from biased dynamics are worth",
         "",
         "Errors of potentials that are refitted to the core and to *n* structures, by how these were found. `make hal` "
