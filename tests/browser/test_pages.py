@@ -27,7 +27,12 @@ EVIL = "<script>console.error('run')</script><img src=http://192.0.2.1/x>"
 VIEWS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1200, "height": 900}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 1200, "height": 900}},
-    "phone": {"color_scheme": "light", "viewport": {"width": 390, "height": 800}, "device_scale_factor": 2},
+    "phone": {
+        "color_scheme": "light",
+        "viewport": {"width": 390, "height": 800},
+        "device_scale_factor": 2,
+        "has_touch": True,
+    },
 }
 
 
@@ -163,6 +168,16 @@ def test_a_structure_of_the_core_says_so(opened, page):
     found.page.mouse.move(*places[far])
     assert found.page.inner_text("#map-tip").startswith(("core", "structure"))
     found.page.mouse.move(0, 0)
+    assert not found.page.is_visible("#map-tip")
+
+
+def test_a_finger_points_too(opened, page):
+    found = opened(page, "phone")
+    found.page.touchscreen.tap(*found.place("picks", 0))
+    assert found.page.inner_text("#map-tip").startswith("pick 1")
+    assert not found.page.url.endswith("#pick-1"), "the page has jumped away"
+    box = found.page.locator("#map-legend").bounding_box()
+    found.page.touchscreen.tap(box["x"] + 5, box["y"] + 5)
     assert not found.page.is_visible("#map-tip")
 
 

@@ -185,7 +185,10 @@
     tip.style.top = (found.y + tip.offsetHeight + 16 < height ? found.y + 12 : found.y - tip.offsetHeight - 12) + "px";
   }
   canvas.addEventListener("pointermove", hover);
-  canvas.addEventListener("pointerleave", () => { tip.style.display = "none"; });
+  canvas.addEventListener("pointerdown", hover);
+  // A finger leaves when it is lifted: what it pointed at stays until something else is touched.
+  canvas.addEventListener("pointerleave", (event) => { if (event.pointerType !== "touch") tip.style.display = "none"; });
+  document.addEventListener("pointerdown", (event) => { if (event.target !== canvas) tip.style.display = "none"; });
   canvas.addEventListener("click", (event) => {
     const found = under(event);
     if (event.pointerType !== "touch" && found && found.kind === "pick") location.hash = "pick-" + (found.k + 1);
