@@ -163,7 +163,7 @@ class LearnedDescriptor(NamedDescriptor, ABC):
             check_structure(atoms)
         except StructureError as error:
             raise StructureError(error.problem, index) from None
-        unknown = [number for number in atoms.numbers.tolist() if number not in self._numbers]
+        unknown = sorted(set(atoms.numbers.tolist()) - set(self._numbers))
         if unknown:
             known = f" ({', '.join(self.elements)})" if len(self._numbers) <= _LISTED else ""
             raise StructureError(
