@@ -5,9 +5,9 @@ set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
+"$folder/venv/bin/pip" install --quiet ase==3.29.0 pymatgen==2026.10.24 torch==2.15.0 torch_geometric==2.8.1
 # Without its applications, which need more than a hundred packages.
 "$folder/venv/bin/pip" install --quiet --no-deps mattersim==1.2.3
-"$folder/venv/bin/pip" install --quiet ase==3.29.0 pymatgen==2026.10.24 torch==2.15.0 torch_geometric==2.8.1
 cd "$folder"
 venv/bin/python - <<'PYTHON'
 import platform
