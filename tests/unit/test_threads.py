@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -41,9 +43,43 @@ def test_numbers_of_threads(name):
             calls(n)[name]()
 
 
+VARIABLES = ("MLIPSELECT_NUM_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS")
+
+
+@pytest.fixture
+def no_variables(monkeypatch):
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("no_variables")
 def test_the_number_that_is_meant():
     assert _core.thread_count(3) == 3
-    assert _core.thread_count(-1) == _core.thread_count() >= 1
+    assert _core.thread_count(-1) == _core.thread_count() == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.usefixtures("no_variables")
+def test_variables_set_the_default_only(monkeypatch):
+    every = _core.thread_count(-1)
+    for number, name in enumerate(reversed(VARIABLES), 5):
+        monkeypatch.setenv(name, str(number))
+        assert (_core.thread_count(), _core.thread_count(2), _core.thread_count(-1)) == (number, 2, every)
+    monkeypatch.setenv("MLIPSELECT_NUM_THREADS", "none")
+    assert _core.thread_count() == 6
+    monkeypatch.delenv("RAYON_NUM_THREADS")
+    monkeypatch.setenv("OMP_NUM_THREADS", "3,2")
+    assert _core.thread_count() == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not bind processes to processors")
+@pytest.mark.usefixtures("no_variables")
+def test_threads_follow_the_processors_that_a_process_may_use():
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert _core.thread_count() == _core.thread_count(-1) == 1
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 @pytest.mark.parametrize("verb", ["select", "featurize", "merge"])

@@ -48,7 +48,7 @@ class HasSiteFeatures(Protocol):
         structures : sequence of ase.Atoms
             The structures.
         n_threads : int, optional
-            Number of threads; all processors by default.
+            Number of threads, by default `MLIPSELECT_NUM_THREADS` or one for each processor.
 
         Returns
         -------
@@ -70,7 +70,7 @@ class HasStructureFeatures(Protocol):
         structures : sequence of ase.Atoms
             The structures.
         n_threads : int, optional
-            Number of threads; all processors by default.
+            Number of threads, by default `MLIPSELECT_NUM_THREADS` or one for each processor.
 
         Returns
         -------

@@ -25,7 +25,7 @@ class Designs:
     max_memory : int, default=512 MiB
         Limit in bytes for the designs that are kept.
     n_threads : int, optional
-        Threads to use, by default one for each processor.
+        Threads to use, by default `MLIPSELECT_NUM_THREADS` or one for each processor.
 
     Examples
     --------

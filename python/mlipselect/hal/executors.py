@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any, Protocol
 
-from mlipselect._core import Posterior
+from mlipselect._core import Posterior, thread_count
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.hal.walker import Burst, Setup, Walker, run_burst
 
@@ -120,7 +120,7 @@ def executor(setup: Setup, n_workers: int, client: Any = None) -> Iterator[Execu
         yield Cluster(client, setup)
         return
     # A fork would copy locks of threads that do not exist in the child.
-    n_threads = max(1, (os.cpu_count() or 1) // n_workers)
+    n_threads = max(1, thread_count() // n_workers)
     pool = ProcessPoolExecutor(n_workers, get_context("spawn"), _begin_worker, (data, os.getpid(), n_threads))
     try:
         yield Processes(pool)
@@ -130,7 +130,7 @@ def executor(setup: Setup, n_workers: int, client: Any = None) -> Iterator[Execu
 
 def _begin_worker(data: bytes, parent: int, n_threads: int) -> None:
     """Take the setup and a share of the processors; leave Ctrl-C to the parent, and end when that has ended."""
-    os.environ.setdefault("RAYON_NUM_THREADS", str(n_threads))
+    os.environ["MLIPSELECT_NUM_THREADS"] = str(n_threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     _setups[0] = pickle.loads(data)

@@ -75,7 +75,7 @@ class Surrogate:
         What columns are divided by under the prior; see `BayesianSelector`. By default ``"root"``. Only with a
         descriptor and a core.
     n_threads : int, optional
-        Threads to use, by default one for each processor. Results do not depend on it.
+        Threads to use, by default `MLIPSELECT_NUM_THREADS` or one for each processor. Results do not depend on it.
 
     Attributes
     ----------

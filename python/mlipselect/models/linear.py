@@ -72,7 +72,7 @@ class LinearPotential(Parametrised):
         the energy of an isolated atom among the structures or, for an element without one, a least-squares fit to the
         energies; see `references`.
     n_threads : int, optional
-        Threads to use, by default one for each processor. The result does not depend on it.
+        Threads to use, by default `MLIPSELECT_NUM_THREADS` or one for each processor. The result does not depend on it.
 
     Attributes
     ----------

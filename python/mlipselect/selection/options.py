@@ -269,7 +269,7 @@ class Execution:
 
     n_threads: int | None = option(
         None,
-        "number of threads (default, and -1: all cores)",
+        "number of threads (-1: all cores; default: MLIPSELECT_NUM_THREADS, or all cores)",
         flags=["--threads"],
         type=number_of_threads,
         metavar="N",

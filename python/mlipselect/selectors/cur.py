@@ -44,7 +44,7 @@ class CUR(DrawnSelector):
     random_state : int, numpy.random.Generator or None, default=0
         Seed of the draw, a generator from which one is drawn, or None for fresh entropy.
     n_threads : int, optional
-        Threads to use, by default one for each processor. The result does not depend on it.
+        Threads to use, by default `MLIPSELECT_NUM_THREADS` or one for each processor. The result does not depend on it.
 
     Attributes
     ----------

@@ -49,7 +49,7 @@ class FacilityLocation(GreedySelector):
     progress : bool or None, default=False
         Show progress on standard error; None shows it if that is a terminal.
     n_threads : int, optional
-        Threads to use, by default one for each processor. The result does not depend on it.
+        Threads to use, by default `MLIPSELECT_NUM_THREADS` or one for each processor. The result does not depend on it.
 
     Attributes
     ----------

@@ -49,7 +49,7 @@ def starting_posterior(
     posterior : Posterior, optional
         The posterior before the core, instead of a prior; it is not changed.
     n_threads : int, optional
-        Threads to use, by default one for each processor.
+        Threads to use, by default `MLIPSELECT_NUM_THREADS` or one for each processor.
 
     Raises
     ------

@@ -12,9 +12,9 @@ use crate::errors::{Refusal, invalid};
 /// A number of threads that was asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Threads {
-    /// One a processor.
+    /// One for each processor.
     All,
-    /// So many, at least one.
+    /// A number, at least one.
     Count(usize),
 }
 
@@ -35,19 +35,37 @@ fn refusal(given: &Bound<'_, PyAny>) -> PyErr {
     invalid(format!("n_threads: expected a number of threads, or -1 for all cores, got {given}"))
 }
 
-/// How many threads are meant by `n_threads`, all processors by default.
+/// The variables that say how many threads there are by default; the first that is set counts.
+const VARIABLES: [&str; 3] = ["MLIPSELECT_NUM_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS"];
+
+/// How many threads are meant by `n_threads`. -1 stands for all processors that this process may use. By default it is
+/// what an environment variable says: `MLIPSELECT_NUM_THREADS`, `RAYON_NUM_THREADS` or `OMP_NUM_THREADS`, else all.
 #[pyfunction]
 #[pyo3(signature = (n_threads=None))]
 pub(crate) fn thread_count(n_threads: Option<Threads>) -> usize {
+    let all = || std::thread::available_parallelism().map_or(1, usize::from);
     match n_threads {
         Some(Threads::Count(n)) => n,
-        Some(Threads::All) | None => rayon::current_num_threads(),
+        Some(Threads::All) => all(),
+        None => VARIABLES.into_iter().find_map(|name| positive(&std::env::var(name).ok()?)).unwrap_or_else(all),
     }
 }
 
-static POOLS: LazyLock<Mutex<HashMap<usize, Arc<ThreadPool>>>> = LazyLock::new(Mutex::default);
+/// A positive number. `OMP_NUM_THREADS` may be a list for nested levels, of which the first counts.
+fn positive(text: &str) -> Option<usize> {
+    text.split(',').next()?.trim().parse().ok().filter(|&n| n > 0)
+}
 
-/// Run `work`, which may fail, without the GIL, on `n_threads` threads or, by default, on all processors.
+/// The threads of one process, by their number.
+struct Pools {
+    process: u32,
+    by_size: HashMap<usize, Arc<ThreadPool>>,
+}
+
+static POOLS: LazyLock<Mutex<Pools>> =
+    LazyLock::new(|| Mutex::new(Pools { process: std::process::id(), by_size: HashMap::new() }));
+
+/// Run `work`, which may fail, without the GIL, on as many threads as [`thread_count`] says.
 pub(crate) fn enter<T: Send, E: Refusal + Send>(
     py: Python<'_>,
     n_threads: Option<Threads>,
@@ -62,16 +80,19 @@ pub(crate) fn enter_ok<T: Send>(
     n_threads: Option<Threads>,
     work: impl FnOnce() -> T + Send,
 ) -> PyResult<T> {
-    let Some(Threads::Count(n_threads)) = n_threads else {
-        return Ok(py.detach(work));
-    };
-    let pool = thread_pool(n_threads)?;
+    let pool = thread_pool(thread_count(n_threads))?;
     Ok(py.detach(|| pool.install(work)))
 }
 
 fn thread_pool(n_threads: usize) -> PyResult<Arc<ThreadPool>> {
     let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(pool) = pools.get(&n_threads) {
+    let process = std::process::id();
+    if pools.process != process {
+        // This process was forked, and has none of the threads of the one that made the pools.
+        let theirs = std::mem::replace(&mut *pools, Pools { process, by_size: HashMap::new() });
+        std::mem::forget(theirs);
+    }
+    if let Some(pool) = pools.by_size.get(&n_threads) {
         return Ok(pool.clone());
     }
     let pool = ThreadPoolBuilder::new()
@@ -79,6 +100,6 @@ fn thread_pool(n_threads: usize) -> PyResult<Arc<ThreadPool>> {
         .build()
         .map_err(|e| invalid(format!("{n_threads} threads could not be started: {e}")))?;
     let pool = Arc::new(pool);
-    pools.insert(n_threads, pool.clone());
+    pools.by_size.insert(n_threads, pool.clone());
     Ok(pool)
 }

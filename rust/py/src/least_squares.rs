@@ -57,7 +57,7 @@ impl LeastSquares {
     /// targets, weights : ndarray of shape (n,)
     ///     float64.
     /// n_threads : int, optional
-    ///     Threads to use, by default one for each processor. The result does not depend on it.
+    ///     Threads to use, by default `MLIPSELECT_NUM_THREADS` or one for each processor. The result does not depend on it.
     #[pyo3(signature = (rows, targets, weights, *, n_threads=None))]
     fn add(
         &mut self,

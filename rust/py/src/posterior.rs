@@ -72,7 +72,7 @@ impl Posterior {
     /// rows : ndarray of shape (n, dim)
     ///     float32 or float64, any number of rows.
     /// n_threads : int, optional
-    ///     Threads to use, by default one for each processor.
+    ///     Threads to use, by default `MLIPSELECT_NUM_THREADS` or one for each processor.
     #[pyo3(signature = (rows, *, n_threads=None))]
     fn update(&mut self, py: Python<'_>, rows: &Bound<'_, PyAny>, n_threads: Option<Threads>) -> PyResult<()> {
         let matrix = Matrix::extract(rows, "rows")?;
@@ -87,7 +87,7 @@ impl Posterior {
     /// rows : ndarray of shape (n, dim)
     ///     float32 or float64.
     /// n_threads : int, optional
-    ///     Threads to use, by default one for each processor.
+    ///     Threads to use, by default `MLIPSELECT_NUM_THREADS` or one for each processor.
     ///
     /// Returns
     /// -------
