@@ -348,7 +348,8 @@ class ACE(NamedDescriptor):
         structures : sequence of ase.Atoms
             The structures.
         n_threads : int, optional
-            Number of threads, by default `MLIPSELECT_NUM_THREADS` or one for each processor. The result does not depend on it.
+            Number of threads, by default `MLIPSELECT_NUM_THREADS` or one for each processor.
+            The result does not depend on it.
 
         Returns
         -------
@@ -371,7 +372,8 @@ class ACE(NamedDescriptor):
         structures : sequence of ase.Atoms
             The structures.
         n_threads : int, optional
-            Number of threads, by default `MLIPSELECT_NUM_THREADS` or one for each processor. The result does not depend on it.
+            Number of threads, by default `MLIPSELECT_NUM_THREADS` or one for each processor.
+            The result does not depend on it.
 
         Returns
         -------
@@ -434,7 +436,8 @@ class ACE(NamedDescriptor):
             Approximate limit in bytes for the rows of a batch and their work space, exceeded if a single structure
             needs more. Rows that the caller keeps are not counted.
         n_threads : int, optional
-            Number of threads, by default `MLIPSELECT_NUM_THREADS` or one for each processor. The rows do not depend on it.
+            Number of threads, by default `MLIPSELECT_NUM_THREADS` or one for each processor.
+            The rows do not depend on it.
 
         Yields
         ------
@@ -546,7 +549,8 @@ class ACE(NamedDescriptor):
         w : array_like of shape (n_features,)
             One weight per feature.
         n_threads : int, optional
-            Number of threads, by default `MLIPSELECT_NUM_THREADS` or one for each processor. The result does not depend on it.
+            Number of threads, by default `MLIPSELECT_NUM_THREADS` or one for each processor.
+            The result does not depend on it.
 
         Returns
         -------
@@ -580,7 +584,8 @@ class ACE(NamedDescriptor):
         atoms : ase.Atoms
             The structure.
         n_threads : int, optional
-            Number of threads, by default `MLIPSELECT_NUM_THREADS` or one for each processor. The result does not depend on it.
+            Number of threads, by default `MLIPSELECT_NUM_THREADS` or one for each processor.
+            The result does not depend on it.
 
         Returns
         -------
