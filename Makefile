@@ -8,7 +8,7 @@ DATA ?= ../shared/data
 SILICON ?= $(DATA)/silicon
 
 .DEFAULT_GOAL := help
-.PHONY: help all demo figures test test-rust bench-rust test-python test-browser test-mace test-learned test-package test-pythons test-faults fuzz nightly paper quality hal docs lint format clean
+.PHONY: help all audit demo figures test test-rust bench-rust test-python test-browser test-mace test-learned test-package test-pythons test-faults fuzz nightly paper quality hal docs lint format clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -87,6 +87,11 @@ lint: $(VENV)/installed ## formatters, linters and type checkers, warnings are e
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest mlipselect._core
+
+audit: $(VENV)/installed ## licences and advisories of dependencies, and spelling: needs cargo-deny, pip-audit and typos
+	cargo deny check
+	pip-audit --path $(wildcard $(VENV)/lib/python*/site-packages) --skip-editable
+	typos
 
 format: $(VENV)/installed ## rewrite the sources in the house style
 	cargo fmt --all
