@@ -8,7 +8,7 @@ DATA ?= ../shared/data
 SILICON ?= $(DATA)/silicon
 
 .DEFAULT_GOAL := help
-.PHONY: help all audit demo figures test test-rust bench-rust test-python test-browser test-mace test-learned test-package test-pythons test-faults fuzz nightly paper quality hal docs lint format clean
+.PHONY: help all audit cargo demo figures test test-rust bench-rust test-python test-browser test-mace test-learned test-package test-pythons test-faults fuzz nightly paper quality hal docs lint format clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,13 +20,13 @@ demo: $(VENV)/installed ## build, then run the main job on structures made on th
 
 test: test-rust test-python ## every test
 
-test-rust: ## the tests of the Rust crates, and their benchmarks run once
+test-rust: | cargo ## the tests of the Rust crates, and their benchmarks run once
 	cargo test --release --workspace
 
 figures: $(VENV)/installed ## the picture of the README, from structures made on the spot
 	$(BIN)/python benches/pages/picture.py docs/selection.svg
 
-bench-rust: ## time the kernels of the Rust crates; what changed since the last time
+bench-rust: | cargo ## time the kernels of the Rust crates; what changed since the last time
 	cargo bench --workspace --bench '*'
 
 test-python: $(VENV)/installed ## the tests of the Python package, against the installed wheel
@@ -102,7 +102,10 @@ clean: ## remove everything that was built
 	rm -rf target $(VENV) $(VENV)-* demo-output docs/_build docs/reference/generated docs/examples
 	rm -f python/mlipselect/_core*.so
 
-$(VENV)/tools: pyproject.toml .ci/make-venv
+cargo:
+	@.ci/check-cargo
+
+$(VENV)/tools: pyproject.toml .ci/make-venv | cargo
 	PYTHON=$(PYTHON) .ci/make-venv $(VENV)
 	$(BIN)/python -m pip install --quiet --group dev
 	@touch $@
