@@ -104,16 +104,7 @@ def run(options: argparse.Namespace) -> None:
     with Output(options.output, inputs=inputs) as output, contextlib.ExitStack() as stack:
         page = open_page(options.report, inputs, output, stack)
         descriptor = descriptor_from(options).bind(training.survey(progress_from(options)).examples)
-        potential = LinearPotential(
-            descriptor,
-            energy_weight=options.energy_weight,
-            forces_weight=options.forces_weight,
-            virial_weight=options.virial_weight,
-            noise_by=options.noise_by,
-            prior_power=options.prior_power,
-            reference_energies=_references(options.reference_energy),
-            n_threads=options.n_threads,
-        )
+        potential = _potential_from(options, descriptor)
         frames, test_frames = list(training), list(test.survey(progress_from(options)))
         reading.tell_unused()
         labels = read_labels(frames, given)
@@ -157,6 +148,19 @@ def run(options: argparse.Namespace) -> None:
         print(f"{name}, {len(members)} structures: {_told(error)}")
     print(_calibration_table(potential, of_test))
     print(f"wrote {', '.join(path for path in (options.output, options.report) if path is not None)}")
+
+
+def _potential_from(options: argparse.Namespace, descriptor: Any) -> LinearPotential:
+    return LinearPotential(
+        descriptor,
+        energy_weight=options.energy_weight,
+        forces_weight=options.forces_weight,
+        virial_weight=options.virial_weight,
+        noise_by=options.noise_by,
+        prior_power=options.prior_power,
+        reference_energies=_references(options.reference_energy),
+        n_threads=options.n_threads,
+    )
 
 
 def _labels_of_test(frames: list[Frame], given: LabelOptions, training: LabelSet) -> LabelSet | None:
