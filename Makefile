@@ -8,7 +8,7 @@ DATA ?= ../shared/data
 SILICON ?= $(DATA)/silicon
 
 .DEFAULT_GOAL := help
-.PHONY: help all audit cargo demo figures test test-rust bench-rust test-python test-browser test-mace test-learned test-package test-pythons test-faults fuzz nightly paper quality hal docs lint format clean
+.PHONY: help all audit cargo demo figures test test-rust bench-rust test-python test-browser test-mace test-learned test-package test-pythons test-faults fuzz nightly paper quality hal docs docs-links rustdoc lint format clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -75,9 +75,17 @@ quality: $(VENV)/installed ## what picks of every method are worth on labelled d
 hal: $(VENV)/installed ## what structures from biased dynamics are worth, in an hour; the page goes to docs/explanation
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benches.hal worth -o hal-output --docs docs/explanation
 
-docs: $(VENV)/docs-tools $(VENV)/installed ## the site, in docs/_build/html; warnings are errors
+docs: $(VENV)/docs-tools $(VENV)/installed rustdoc ## the site with the pages of the Rust crates, in docs/_build/html; warnings are errors
 	rm -rf docs/reference/generated docs/examples
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
+
+docs-links: $(VENV)/docs-tools $(VENV)/installed rustdoc ## ask the network for every external link of the site
+	$(BIN)/python -m sphinx --keep-going --quiet --define plot_gallery=0 --builder linkcheck docs docs/_build/links
+
+# Offline: what the crates need has been fetched to install the package. Pages of earlier crates would be copied to the site.
+rustdoc: $(VENV)/installed
+	rm -rf $${CARGO_TARGET_DIR:-target}/doc
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --offline --quiet
 
 lint: $(VENV)/installed ## formatters, linters and type checkers, warnings are errors
 	cargo fmt --all --check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import sys
 from pathlib import Path
@@ -31,6 +32,7 @@ extensions = [
     "command_line",
     "mathml",
     "names_in_backticks",
+    "rustdoc",
 ]
 exclude_patterns = ["_build", "gallery"]
 templates_path = ["_templates"]
@@ -51,11 +53,13 @@ nitpicky = True
 nitpick_ignore_regex = [("py:class", r"integer -- return .*")]
 
 # The gallery is run when the site is built: it shows what the code of today does, and fails where that fails.
-# What is logged there belongs to no page.
+# What is logged there belongs to no page. Without mace, which brings torch, its page is shown without what it prints.
+_HAS_MACE = importlib.util.find_spec("mace") is not None
 logging.getLogger("mlipselect").setLevel(logging.WARNING)
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",
     "gallery_dirs": "examples",
+    "filename_pattern": r"/plot_" if _HAS_MACE else r"/plot_(?!\d_mace)",
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "capture_repr": ("_repr_html_", "__repr__"),

@@ -59,3 +59,45 @@ def test_cited_sections_of_the_design_exist():
             )
             n_citations += 1
     assert n_citations > 0
+
+
+def exported_by(crate: Path) -> set[str]:
+    """Give the names that the root of a Rust crate makes public."""
+    text = (crate / "src" / "lib.rs").read_text(encoding="utf-8")
+    found = set(re.findall(r"^(?:pub (?:const |fn |enum |struct )+|macro_rules! )(\w+)", text, re.MULTILINE))
+    for names in re.findall(r"^pub use [\w:]*?(\w+|\{[^}]*\});", text, re.MULTILINE):
+        found.update(re.findall(r"\w+", names))
+    return found
+
+
+def test_page_of_the_rust_crates_names_what_they_have():
+    crates = {}
+    for manifest in (ROOT / "rust").glob("*/Cargo.toml"):
+        names = re.findall(r'^name = "(\w[\w-]*)"', manifest.read_text(encoding="utf-8").split("[[")[0], re.MULTILINE)
+        crates[names[-1].replace("-", "_")] = manifest.parent
+    page = (REFERENCE / "rust.md").read_text(encoding="utf-8")
+    links = re.findall(r"\{rust\}`([\w:]+)`", page)
+    assert set(crates) <= set(links)
+    for link in links:
+        crate, _, name = link.partition("::")
+        assert not name or name in exported_by(crates[crate]), link
+
+
+def test_first_page_and_readme_show_the_same_evidence():
+    def rows(page: Path) -> list[str]:
+        return [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+
+    assert len(rows(ROOT / "README.md")) == 5
+    assert rows(ROOT / "docs" / "index.md") == rows(ROOT / "README.md")
+
+
+def test_evidence_of_the_first_page_is_that_of_its_source():
+    source = (ROOT / "docs" / "explanation" / "evidence.md").read_text(encoding="utf-8")
+    systems = {}
+    for row in re.findall(r"^\| (.*) \|$", source.partition("## Result")[2].partition("## ")[0], re.MULTILINE):
+        method, *values = row.split(" | ")
+        systems[method] = values[8:11]
+    page = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    shown = [row.split(" | ")[1:] for row in re.findall(r"^\| (.*) \|$", page, re.MULTILINE)][2:]
+    others = [" / ".join(values) for values in zip(*(systems[m] for m in ("fps", "k_medoids", "cur")), strict=True)]
+    assert shown == [systems["default"], systems["energy, none"], others]
