@@ -14,12 +14,14 @@ from ase import Atoms
 import mlipselect as ms
 from mlipselect.demo.potentials import label
 from mlipselect.report.coverage import NEAR, coverage_of, nearness_of
+from mlipselect.report.csv_table import csv_table
 from mlipselect.report.facts import facts_of
 from mlipselect.report.from_record import selection_from
 from mlipselect.report.learning import Learning, learning_of
 from mlipselect.report.map_data import map_data
 from mlipselect.report.picture import picture
 from mlipselect.report.space import all_components, find_space
+from mlipselect.selectors.base import percent
 from reference.structures import rattled
 
 SECTIONS = ["summary", "learning", "map", "composition", "coverage", "findings", "picks", "provenance"]
@@ -190,6 +192,24 @@ def test_structures_in_memory_and_other_files_are_refused(files):
         selection_from("other.json")
     with pytest.raises(ms.InvalidInputError, match=r"none\.json: cannot be read"):
         selection_from("none.json")
+
+
+@pytest.mark.parametrize("name", ["descriptor", "scores", "information", "effective_dimension"])
+def test_a_record_that_says_too_little_is_refused(selection, files, name):
+    record = json.loads((files / "out.json").read_text())
+    del record[name]
+    (files / "less.json").write_text(json.dumps(record))
+    with pytest.raises(ms.InvalidInputError, match=rf"less\.json: the record does not say {name}, .* select again"):
+        selection_from("less.json")
+
+
+def test_a_record_without_notes_has_a_page(selection, files):
+    record = json.loads((files / "out.json").read_text())
+    del record["notes"], record["rejected"]
+    (files / "less.json").write_text(json.dumps(record))
+    again = selection_from("less.json")
+    assert np.array_equal(again.rows, selection.rows)
+    assert again.notes == again.rejected == []
 
 
 def test_a_page_replaces_no_input_and_no_other_output(files):
@@ -391,3 +411,19 @@ def test_exploded_structures_are_told(files):
     ms.featurize("mixed.xyz", descriptor, store="mixed.features")
     of_store = facts_of(ms.select("mixed.features", 2)).contacts
     assert (of_store.of_picks, of_store.looked_at) == (True, 2)
+
+
+def test_formulas_count_each_element_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pool = [Atoms("OHHOHH", rattled(seed).positions[:6]) for seed in range(3)]
+    selection = ms.select(pool, 1, descriptor=ms.ACE(["H", "O"], totaldegree=4), report="page.html")
+    assert "H4O2" in (tmp_path / "page.html").read_text()
+    assert "OH2OH2" not in (tmp_path / "page.html").read_text()
+    assert ",H4O2,6," in csv_table(selection)
+
+
+@pytest.mark.parametrize(
+    ("part", "told"), [(0.0, "0 %"), (0.123, "12 %"), (0.994, "99 %"), (0.999, "99.9 %"), (1.0, "100 %")]
+)
+def test_shares_have_no_powers_of_ten(part, told):
+    assert percent(part, 1.0) == told

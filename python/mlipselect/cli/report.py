@@ -14,7 +14,7 @@ from mlipselect.cli.common import (
 )
 from mlipselect.io.output import Output
 from mlipselect.report.from_record import selection_from
-from mlipselect.report.recorded_files import load_record
+from mlipselect.report.recorded_files import load_whole_record
 from mlipselect.report.write import selection_page
 
 SUMMARY = """\
@@ -42,7 +42,7 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Make the selection anew from its record, and write its page."""
-    record = load_record(options.record)
+    record = load_whole_record(options.record)
     descriptor = descriptor_for(options, record["descriptor"], options.record)
     with Output(options.output, inputs=[options.record]) as output:
         selection = selection_from(

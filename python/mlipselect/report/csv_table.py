@@ -30,7 +30,7 @@ def csv_table(selection: Selection) -> str:
             [
                 k + 1, int(selection.indices[k]), frame.source or "", frame.index,
                 "" if frame.row_id is None else frame.row_id, frame.info.get("config_type", ""),
-                str(frame.atoms.symbols), frame.n_atoms,
+                frame.atoms.symbols.get_chemical_formula(), frame.n_atoms,
                 *(repr(float(number)) if np.isfinite(number) else "" for number in numbers),
                 selection.reasons[k] if k < len(selection.reasons) else "",
             ]

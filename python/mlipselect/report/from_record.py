@@ -18,7 +18,7 @@ from mlipselect.io.frame import Frame
 from mlipselect.io.frames import iter_frames
 from mlipselect.io.inspection import Rejected
 from mlipselect.report.learning import starting_point
-from mlipselect.report.recorded_files import RecordedFiles, load_record, recorded_options, refuse_changed
+from mlipselect.report.recorded_files import RecordedFiles, load_whole_record, recorded_options, refuse_changed
 from mlipselect.selection.candidate_pool import CandidatePool
 from mlipselect.selection.expected_error import ExpectedError
 from mlipselect.selection.merge import PartsPool
@@ -61,7 +61,7 @@ def selection_from(
     InvalidInputError
         No record, structures that were given in memory, or files that are missing or have changed.
     """
-    record = load_record(path)
+    record = load_whole_record(path)
     if record.get("run"):
         return _of_run(Path(path), record, descriptor, n_threads, progress)
     found = RecordedFiles(Path(path), record)

@@ -40,7 +40,7 @@ def _pick(facts: Facts, k: int, frame: Frame, drawn: str | None, names: dict[str
     selection, row = facts.selection, int(facts.rows[k])
     kind = f"{facts.pool.group(row)} · " if facts.pool.group_key else ""
     place = f"{names[frame.source or '']}, frame {frame.index}" if frame.source else f"structure {frame.index}"
-    score = selection.scores[k]
+    score, formula = selection.scores[k], frame.atoms.symbols.get_chemical_formula()
     told = [f"score {score:.4g}"] if np.isfinite(score) else []
     told.append(f"{selection.information[k]:.2f} nat so far" if np.isfinite(selection.information[k]) else "")
     energy = float(facts.pool.energies[row])
@@ -48,7 +48,7 @@ def _pick(facts: Facts, k: int, frame: Frame, drawn: str | None, names: dict[str
     reason = selection.reasons[k] if k < len(selection.reasons) else ""
     return (
         f'<article class="pick" id="pick-{k + 1}"><h3>{k + 1}<small>index {int(selection.indices[k])}</small></h3>'
-        f"{drawn or ''}<p><b>{escape(kind + str(frame.atoms.symbols))}</b>, {len(frame.atoms)} atoms</p>"
+        f"{drawn or ''}<p><b>{escape(kind + formula)}</b>, {len(frame.atoms)} atoms</p>"
         f'<p title="{escape(frame.source or "")}">{escape(place)}</p><p>{escape(", ".join(filter(None, told)))}</p>'
         f'<p class="note reason">{escape(reason)}{"." if reason else ""}</p></article>'
     )

@@ -22,6 +22,9 @@ from mlipselect.selection.parts import read_part
 from mlipselect.selection.pools import open_pool
 from mlipselect.selection.target import Target, TargetOptions
 
+#: What a page cannot do without.
+_SHOWN = ("descriptor", "scores", "information", "effective_dimension")
+
 
 def load_record(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read the record of a selection.
@@ -42,6 +45,23 @@ def load_record(path: str | os.PathLike[str]) -> dict[str, Any]:
             "selected structures"
         ) from error
     return record
+
+
+def load_whole_record(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read the record of a selection that is to be shown; what an older one does not say of notes is none.
+
+    Raises
+    ------
+    InvalidInputError
+        It cannot be read, is no record, or says too little.
+    """
+    record = load_record(path)
+    missing = [name for name in _SHOWN if name not in record]
+    if missing:
+        raise InvalidInputError(
+            f"{path}: the record does not say {', '.join(missing)}, which the page shows: select again with --report"
+        )
+    return {"notes": [], "rejected": [], **record}
 
 
 class RecordedFiles:

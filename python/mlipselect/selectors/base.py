@@ -189,8 +189,11 @@ def integer(name: str, value: Any, lowest: int) -> int:
 
 
 def percent(part: float, whole: float) -> str:
-    """Return a part in per cent of the whole, with two digits."""
-    return f"{100.0 * part / whole:.2g} %" if whole > 0.0 else "0 %"
+    """Return a part in per cent of the whole, with two digits, and from 99.5 % on with three."""
+    if not whole > 0.0:
+        return "0 %"
+    share = 100.0 * part / whole
+    return f"{share:.2g} %" if share < 99.5 else f"{share:.3g} %"
 
 
 def distance_note(loss: float) -> str:
