@@ -39,6 +39,16 @@ def test_structures(files, capsys):
     assert found["SHA-256"] == hashlib.sha256((files / "mixed.xyz").read_bytes()).hexdigest()
 
 
+def test_digests_of_several_files_name_them(files, capsys):
+    (files / "folder").mkdir()
+    texts = {name: (files / "core.xyz").read_bytes() + b"\n" * k for k, name in enumerate(["a.xyz", "b.xyz"])}
+    for name, text in texts.items():
+        (files / "folder" / name).write_bytes(text)
+    assert main(["info", "folder"]) == 0
+    told_of = [line.split()[1:] for line in capsys.readouterr().out.splitlines() if "SHA-256" in line]
+    assert told_of == [[hashlib.sha256(text).hexdigest(), f"folder/{name}"] for name, text in texts.items()]
+
+
 def test_stores_and_archives(files, capsys):
     descriptor = ms.ACE(["Si"], totaldegree=6)
     ms.featurize("pool.xyz", descriptor, store="pool.features")

@@ -72,7 +72,9 @@ def info_of_structures(path: str, reading: Reading) -> Lines:
         lines.append(("labels", read_labels(frames).summary() + some_of))
     except MlipselectError as error:
         lines.append(("labels", str(error)))
-    return lines + [("SHA-256", digest) for digest in list(structures.digests.values())[:20]]
+    digests = list(structures.digests.items())[:20]
+    named = len(structures.digests) > 1
+    return lines + [("SHA-256", f"{digest} {file}" if named else digest) for file, digest in digests]
 
 
 def _counted(names: Counter[str], whole: int) -> str:
