@@ -104,6 +104,19 @@ def test_a_structure_that_a_format_cannot_hold_leaves_no_folder(files, monkeypat
     assert not list(files.glob(".mlipselect-*"))
 
 
+def test_a_structure_that_a_format_cannot_hold_leaves_no_file_at_all(files, capsys):
+    frames = ase.io.read("pool.xyz", ":")
+    for atoms in frames:
+        atoms.set_cell(None)
+        atoms.pbc = False
+    ase.io.write("molecules.xyz", frames)
+    before = set(files.iterdir())
+    command = ["select", "molecules.xyz", "-n", "2", "--totaldegree", "4", "-o", "out.xyz", "--csv", "picks.csv"]
+    assert main([*command, "--report", "page.html", "--write-each", "dft"]) == 1
+    assert "ASE cannot write it as vasp" in capsys.readouterr().err
+    assert set(files.iterdir()) == before
+
+
 def test_formats_that_ase_writes_are_let_through():
     for name, known in ioformats.items():
         if known.can_write:

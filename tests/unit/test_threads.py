@@ -64,11 +64,18 @@ def test_variables_set_the_default_only(monkeypatch):
     for number, name in enumerate(reversed(VARIABLES), 5):
         monkeypatch.setenv(name, str(number))
         assert (_core.thread_count(), _core.thread_count(2), _core.thread_count(-1)) == (number, 2, every)
-    monkeypatch.setenv("MLIPSELECT_NUM_THREADS", "none")
-    assert _core.thread_count() == 6
-    monkeypatch.delenv("RAYON_NUM_THREADS")
+    monkeypatch.delenv("MLIPSELECT_NUM_THREADS")
+    monkeypatch.setenv("RAYON_NUM_THREADS", "0")
     monkeypatch.setenv("OMP_NUM_THREADS", "3,2")
     assert _core.thread_count() == 3
+
+
+@pytest.mark.parametrize("value", ["x", "", "0", "-3", "1.5"])
+def test_a_variable_that_is_no_number_is_refused(monkeypatch, value):
+    monkeypatch.setenv("MLIPSELECT_NUM_THREADS", value)
+    with pytest.raises(InvalidInputError, match="MLIPSELECT_NUM_THREADS: expected a positive number of threads"):
+        ms.FPS(1).fit(np.eye(2))
+    assert len(ms.FPS(1, n_threads=1).fit(np.eye(2)).selected_idx_) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not bind processes to processors")

@@ -28,7 +28,7 @@ from mlipselect.io.collection import Structures
 from mlipselect.io.rejected import RejectedFile
 from mlipselect.models import LinearPotential
 from mlipselect.selection.options import Method, Outputs
-from mlipselect.selection.outputs import open_page, output_for, structure_writer, write_page
+from mlipselect.selection.outputs import fill_page, open_page, output_for, structure_writer
 from mlipselect.utils.option import options_of
 
 SUMMARY = """\
@@ -136,8 +136,11 @@ def run(options: argparse.Namespace) -> int:
         writer.tell()
         selection.write_to(output, writer)
         rejected.finish(selection.rejected)
-        output.publish()
-        write_page(selection, page)
+        fill_page(selection, page)
+        further.prepare(selection)
+        for made in (output, page):
+            if made is not None:
+                made.publish()
         return report(selection, options, further)
 
 

@@ -39,6 +39,8 @@ exit codes:
   130  interrupted by Ctrl-C, or 143 by SIGTERM; nothing was written but a checkpoint or finished shards of a store
 
 environment:
+  MLIPSELECT_NUM_THREADS
+               number of threads where --threads says none
   NO_COLOR     no colours; FORCE_COLOR asks for them where the output is no terminal
 
 'mlipselect VERB --help' explains a verb, with examples.

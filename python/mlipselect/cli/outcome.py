@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from mlipselect.io.output import Output
 from mlipselect.report.chemiscope import require_chemiscope, write_chemiscope
 from mlipselect.report.csv_table import csv_table
 from mlipselect.report.table import selection_table
-from mlipselect.selection.calculations import check_folder, check_format, write_calculations
+from mlipselect.selection.calculations import check_folder, check_format, made_calculations
 from mlipselect.selection.outputs import record_path
 from mlipselect.selection.result import Selection
 
@@ -63,6 +64,9 @@ class FurtherOutputs:
     def __init__(self, options: argparse.Namespace):
         self.options = options
         self._files: dict[str, Output] = {}
+        self._stack = contextlib.ExitStack()
+        self._folders: Path | None = None
+        self._prepared = False
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[FurtherOutputs]:
@@ -70,7 +74,7 @@ class FurtherOutputs:
         options = self.options
         if options.each_format is not None and options.write_each is None:
             raise InvalidInputError("--each-format: expected --write-each with it, got none")
-        with contextlib.ExitStack() as stack:
+        with self._stack as stack:
             if options.write_each is not None:
                 check_format(self._format)
                 check_folder(options.write_each)
@@ -89,22 +93,31 @@ class FurtherOutputs:
     def _format(self) -> str:
         return self.options.each_format or "vasp"
 
-    def write(self, selection: Selection) -> list[str]:
-        """Write everything that was asked for, and name it."""
-        made = []
+    def prepare(self, selection: Selection) -> None:
+        """Write everything that was asked for under temporary names, to find in time what cannot be written."""
         for name, output in self._files.items():
             Output(output.targets[0], inputs=selection.input_paths)
             if name == "csv":
                 output.temporary[0].write_text(csv_table(selection), encoding="utf-8")
             elif len(selection):
                 write_chemiscope(selection, output.temporary[0])
-            else:
-                continue
-            output.publish()
-            made.append(str(output.targets[0]))
         if self.options.write_each is not None and len(selection):
-            count = write_calculations(selection, self.options.write_each, self._format)
-            made.append(f"{count} folders in {self.options.write_each}")
+            self._folders = made_calculations(selection, self.options.write_each, self._format)
+            self._stack.callback(shutil.rmtree, self._folders, ignore_errors=True)
+        self._prepared = True
+
+    def publish(self, selection: Selection) -> list[str]:
+        """Give everything its name, and return the names."""
+        if not self._prepared:
+            self.prepare(selection)
+        made = []
+        for name, output in self._files.items():
+            if name == "csv" or len(selection):
+                output.publish()
+                made.append(str(output.targets[0]))
+        if self._folders is not None:
+            self._folders.replace(self.options.write_each)
+            made.append(f"{len(selection)} folders in {self.options.write_each}")
         return made
 
 
@@ -116,7 +129,7 @@ def _named_inputs(options: argparse.Namespace) -> list[str]:
 
 def report(selection: Selection, options: argparse.Namespace, further: FurtherOutputs) -> int:
     """Write what goes beside a selection, show it and the files, unless quiet, and return the exit code."""
-    also = further.write(selection)
+    also = further.publish(selection)
     if not options.quiet:
         head, _, rest = selection_table(selection, reasons=options.reasons, most=width_of(sys.stdout)).partition("\n")
         print(styled(head, "bold") if len(selection) else head, rest, sep="\n" if rest else "")

@@ -107,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
     parameters = SelectorParameters(**{name: values[name] for name in options_of(SelectorParameters)}).given()
     chosen = Options.gather(values, parameters)
     with FurtherOutputs(options).opened() as further:
-        selection = run_job(options.pool, options.n, options.core, _descriptor(options), chosen)
+        selection = run_job(options.pool, options.n, options.core, _descriptor(options), chosen, further.prepare)
         return report(selection, options, further)
 
 

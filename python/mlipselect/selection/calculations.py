@@ -75,12 +75,22 @@ def write_calculations(selection: Selection, path: str | os.PathLike[str], forma
     InvalidInputError
         The folder is not empty or cannot be made, or ASE cannot write a structure to the format. Nothing is left then.
     """
+    check_folder(path)
+    made = made_calculations(selection, path, format)
+    try:
+        made.replace(path)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+    return len(selection)
+
+
+def made_calculations(selection: Selection, path: str | os.PathLike[str], format: str) -> Path:  # noqa: A002
+    """Make the folder of `write_calculations` under a temporary name beside `path`, and return it."""
     from mlipselect.report.csv_table import csv_table  # tables know selections, and not the other way round
 
     check_format(format)
-    check_folder(path)
-    folder = Path(path)
-    made = Path(tempfile.mkdtemp(prefix=".mlipselect-", dir=folder.parent))
+    made = Path(tempfile.mkdtemp(prefix=".mlipselect-", dir=Path(path).parent))
     try:
         digits = max(4, len(str(len(selection))))
         for rank, frame in enumerate(selection.frames, start=1):
@@ -91,11 +101,10 @@ def write_calculations(selection: Selection, path: str | os.PathLike[str], forma
         mask = os.umask(0)
         os.umask(mask)
         made.chmod(0o777 & ~mask)
-        made.replace(folder)
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         raise
-    return len(selection)
+    return made
 
 
 def _name(format_name: str) -> str:

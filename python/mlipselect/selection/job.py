@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from mlipselect.selection.core import Core, CoreLike
 from mlipselect.selection.expected_error import ErrorCurve
 from mlipselect.selection.follow_error import error_curve, followed
 from mlipselect.selection.options import Options
-from mlipselect.selection.outputs import open_outputs, open_page, structure_writer, write_page
+from mlipselect.selection.outputs import fill_page, open_outputs, open_page, structure_writer
 from mlipselect.selection.pools import open_pool
 from mlipselect.selection.potential import fitted_potential, potential_input
 from mlipselect.selection.reasons import reasons
@@ -42,7 +42,14 @@ from mlipselect.selectors.starting_posterior import learned, starting_posterior
 from mlipselect.stores.joined import JoinedStores
 
 
-def run_job(pool: Any, n: int, core: CoreLike | None, descriptor: DescriptorLike | None, options: Options) -> Selection:
+def run_job(
+    pool: Any,
+    n: int,
+    core: CoreLike | None,
+    descriptor: DescriptorLike | None,
+    options: Options,
+    before: Callable[[Selection], None] | None = None,
+) -> Selection:
     """Select, and write what the options ask for; see `mlipselect.select`.
 
     Parameters
@@ -57,6 +64,8 @@ def run_job(pool: Any, n: int, core: CoreLike | None, descriptor: DescriptorLike
         What describes structures.
     options : Options
         All options.
+    before : callable, optional
+        Is called with the selection before its files appear. If it raises, they do not.
 
     Raises
     ------
@@ -106,8 +115,12 @@ def run_job(pool: Any, n: int, core: CoreLike | None, descriptor: DescriptorLike
             rejects.finish(result.rejected)
         if files is not None and writer is not None:
             _write(result, files, writer)
-            files.publish()
-        write_page(result, page)
+        fill_page(result, page)
+        if before is not None:
+            before(result)
+        for made in (files, page):
+            if made is not None:
+                made.publish()
     return result
 
 

@@ -119,14 +119,13 @@ def open_page(
     return stack.enter_context(Output(path, inputs=inputs))
 
 
-def write_page(selection: Selection, page: Output | None) -> None:
-    """Write the page of a selection, if one is asked for."""
+def fill_page(selection: Selection, page: Output | None) -> None:
+    """Write the page of a selection under its temporary name, if one is asked for."""
     if page is None:
         return
     from mlipselect.report.write import selection_page  # pages know selections, and not the other way round
 
     page.temporary[0].write_text(selection_page(selection), encoding="utf-8")
-    page.publish()
 
 
 def structure_writer(outputs: Outputs, files: Output) -> Writer:

@@ -35,19 +35,24 @@ fn refusal(given: &Bound<'_, PyAny>) -> PyErr {
     invalid(format!("n_threads: expected a number of threads, or -1 for all cores, got {given}"))
 }
 
-/// The variables that say how many threads there are by default; the first that is set counts.
-const VARIABLES: [&str; 3] = ["MLIPSELECT_NUM_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS"];
+/// The variable that says how many threads there are by default, and those of others that count where it is not set.
+const VARIABLE: &str = "MLIPSELECT_NUM_THREADS";
+const OTHERS: [&str; 2] = ["RAYON_NUM_THREADS", "OMP_NUM_THREADS"];
 
 /// How many threads are meant by `n_threads`. -1 stands for all processors that this process may use. By default it is
 /// what an environment variable says: `MLIPSELECT_NUM_THREADS`, `RAYON_NUM_THREADS` or `OMP_NUM_THREADS`, else all.
 #[pyfunction]
 #[pyo3(signature = (n_threads=None))]
-pub(crate) fn thread_count(n_threads: Option<Threads>) -> usize {
+pub(crate) fn thread_count(n_threads: Option<Threads>) -> PyResult<usize> {
     let all = || std::thread::available_parallelism().map_or(1, usize::from);
-    match n_threads {
-        Some(Threads::Count(n)) => n,
-        Some(Threads::All) => all(),
-        None => VARIABLES.into_iter().find_map(|name| positive(&std::env::var(name).ok()?)).unwrap_or_else(all),
+    match (n_threads, std::env::var(VARIABLE)) {
+        (Some(Threads::Count(n)), _) => Ok(n),
+        (Some(Threads::All), _) => Ok(all()),
+        (None, Ok(text)) => positive(&text)
+            .ok_or_else(|| invalid(format!("{VARIABLE}: expected a positive number of threads, got {text:?}"))),
+        (None, Err(_)) => {
+            Ok(OTHERS.into_iter().find_map(|name| positive(&std::env::var(name).ok()?)).unwrap_or_else(all))
+        }
     }
 }
 
@@ -80,7 +85,7 @@ pub(crate) fn enter_ok<T: Send>(
     n_threads: Option<Threads>,
     work: impl FnOnce() -> T + Send,
 ) -> PyResult<T> {
-    let pool = thread_pool(thread_count(n_threads))?;
+    let pool = thread_pool(thread_count(n_threads)?)?;
     Ok(py.detach(|| pool.install(work)))
 }
 
