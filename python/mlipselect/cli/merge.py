@@ -16,8 +16,8 @@ from mlipselect.cli.common import (
 from mlipselect.cli.options import add_options
 from mlipselect.cli.outcome import FurtherOutputs, add_further_outputs, add_reasons, report
 from mlipselect.io.reading import Reading
-from mlipselect.selection.merge import merge
-from mlipselect.selection.options import Candidates, Outputs
+from mlipselect.selection.merge import merge_job
+from mlipselect.selection.options import Candidates, Execution, Outputs
 from mlipselect.selection.parts import read_record
 from mlipselect.utils.option import options_of
 
@@ -70,18 +70,15 @@ def add_parser(verbs: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Select, write, and show what was selected; return the exit code."""
     with FurtherOutputs(options).opened() as further:
-        selection = merge(
+        selection = merge_job(
             options.parts,
             options.n,
             options.core,
             descriptor_for(options, read_record(options.parts[0])["descriptor"], options.parts[0]),
-            isolated=options.isolated,
-            n_threads=options.n_threads,
-            progress=progress_from(options),
-            output=options.output,
-            save_posterior=options.save_posterior,
-            report=options.report,
-            strict=options.strict,
-            **{name: getattr(options, name) for name in options_of(Reading)},
+            options.isolated,
+            Outputs(options.output, options.save_posterior, options.report, strict=options.strict),
+            Execution(options.n_threads, progress_from(options)),
+            Reading(**{name: getattr(options, name) for name in options_of(Reading)}),
+            further.prepare,
         )
         return report(selection, options, further)

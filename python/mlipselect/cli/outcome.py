@@ -66,7 +66,6 @@ class FurtherOutputs:
         self._files: dict[str, Output] = {}
         self._stack = contextlib.ExitStack()
         self._folders: Path | None = None
-        self._prepared = False
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[FurtherOutputs]:
@@ -104,12 +103,9 @@ class FurtherOutputs:
         if self.options.write_each is not None and len(selection):
             self._folders = made_calculations(selection, self.options.write_each, self._format)
             self._stack.callback(shutil.rmtree, self._folders, ignore_errors=True)
-        self._prepared = True
 
     def publish(self, selection: Selection) -> list[str]:
-        """Give everything its name, and return the names."""
-        if not self._prepared:
-            self.prepare(selection)
+        """Give what was prepared its names, and return them."""
         made = []
         for name, output in self._files.items():
             if name == "csv" or len(selection):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -121,12 +121,26 @@ def merge(
     >>> merged.parameters["same_as_whole"]
     1
     """
+    outputs = Outputs(output, save_posterior, report, strict=strict)
+    reading = Reading(format, species, species_map, cell, occupancy)
+    return merge_job(parts, n, core, descriptor, isolated, outputs, Execution(n_threads, progress), reading)
+
+
+def merge_job(
+    parts: Sequence[str | os.PathLike[str]],
+    n: int | None,
+    core: CoreLike | None,
+    descriptor: DescriptorLike | None,
+    isolated: str | Sequence[str] | None,
+    outputs: Outputs,
+    execution: Execution,
+    reading: Reading,
+    before: Callable[[Selection], None] | None = None,
+) -> Selection:
+    """Select from what was picked before, and write it; see `merge`, and `run_job` for `before`."""
     if not parts:
         raise InvalidInputError("expected the outputs of the selections from all shares, got none")
     paths = [os.fspath(path) for path in parts]
-    outputs = Outputs(output, save_posterior, report, strict=strict)
-    execution = Execution(n_threads, progress)
-    reading = Reading(format, species, species_map, cell, occupancy)
     if is_run(paths[0]):
         options = Options(
             limits=Limits(min_distance=NEAR),
@@ -136,7 +150,8 @@ def merge(
             reading=reading,
         )
         pool = RunsPool(paths, options)
-        return run_job(pool, min(pool.n_wanted, pool.n_taken) if n is None else n, core, descriptor, options)
+        count = min(pool.n_wanted, pool.n_taken) if n is None else n
+        return run_job(pool, count, core, descriptor, options, before)
     known = [read_part(path) for path in paths]
     check_together(known)
     parameters = known[0].record["parameters"]
@@ -154,7 +169,8 @@ def merge(
         execution=execution,
         reading=reading,
     )
-    return run_job(PartsPool(known, options), parameters["n"] if n is None else n, core, descriptor, options)
+    count = parameters["n"] if n is None else n
+    return run_job(PartsPool(known, options), count, core, descriptor, options, before)
 
 
 class PartsPool(StructurePool):
