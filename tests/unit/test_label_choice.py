@@ -237,7 +237,7 @@ def test_options_are_declared_once():
 
     parameters = inspect.signature(LinearPotential.fit).parameters
     assert list(parameters)[2:-1] == list(options_of(LabelOptions))
-    verbs = next(action.choices for action in build_parser()._actions if action.choices)
+    verbs = next(action.choices for action in build_parser()._actions if isinstance(action.choices, dict))
     actions = {action.dest: action for action in verbs["fit"]._actions}
     for name in options_of(LabelOptions):
         assert parameters[name].default == actions[name].default == getattr(LabelOptions(), name)

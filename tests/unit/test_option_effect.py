@@ -20,8 +20,8 @@ from reference.structures import rattled
 
 #: These decide how the work is done; no result may depend on them.
 EXECUTION = {"n_threads", "progress", "max_memory"}
-#: These are tested with what they write: structures, posterior, picks.
-FILES = {"output", "save_posterior", "checkpoint", "strict"}
+#: These are tested with what they write: structures, posterior, page, picks.
+FILES = {"output", "save_posterior", "report", "checkpoint", "strict"}
 #: These are about files and stores, and tested there.
 ELSEWHERE = {"shard", "format", "species", "species_map", "cell", "occupancy"}
 

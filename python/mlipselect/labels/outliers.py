@@ -25,7 +25,8 @@ def tell_outliers(frames: Sequence[Frame], labels: Sequence[Labels], notes: Note
     """Note energies and forces that nobody can have meant, in structures and in marked isolated atoms.
 
     The usual energy is the sum over the elements that most structures come close to: least absolute deviations of
-    energies per atom. Its spread is the median of the deviations.
+    energies per atom. Its spread is the median of the deviations. The only structure of an unusual composition decides
+    the energy of its elements, and is not noted.
 
     Parameters
     ----------
