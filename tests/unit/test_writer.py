@@ -297,3 +297,12 @@ def test_what_matters_of_a_crystal_is_said(tmp_path, caplog):
     assert "info['dft_energy'] (1" in caplog.text
     assert "FixAtoms (1" in caplog.text
     assert "added by the format" not in caplog.text
+
+
+def test_a_result_whose_name_an_array_and_a_key_have_is_named(caplog):
+    atoms = copper(1)
+    atoms.info["dipole"] = None
+    atoms.arrays["dipole"] = np.array(["a"] * len(atoms))
+    atoms.calc = SinglePointCalculator(atoms, dipole=np.zeros(3))
+    write_exact("one.db", [atoms])
+    assert "the result dipole" in caplog.text
