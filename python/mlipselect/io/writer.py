@@ -193,7 +193,7 @@ class Writer:
                 made = self._joined(self._format.changes(atoms, read_back))
             except InvalidInputError as error:
                 raise InvalidInputError(f"{self.name}: the format {self.format} {error} of frame {index}") from error
-            # What is not kept in one way may come back in another one, such as a result under the name of an `info` key.
+            # What is let go may come back as something else, such as a result under the name of an `info` key.
             parts_told = {change.part for change in expected[index] if change.what != ROUNDED}
             if unexpected := [change for change in made if change.part not in parts_told and change.what != ROUNDED]:
                 parts = ", ".join(map(str, unexpected))
