@@ -321,6 +321,11 @@ def test_a_fit_has_a_page(tmp_path, monkeypatch, capsys):
     ms.io.write_exact("train.xyz", labelled[:7])
     ms.io.write_exact("test.xyz", labelled[7:])
     command = ["fit", "train.xyz", "--test", "test.xyz", "--totaldegree", "6", "-o", "si.npz", "--report", "fit.html"]
+    with monkeypatch.context() as broken:
+        broken.setattr("mlipselect.cli.fit.fit_page", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            main(command)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["test.xyz", "train.xyz"]
     assert main(command) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "wrote si.npz, fit.html"
     reader = Reader((tmp_path / "fit.html").read_text())

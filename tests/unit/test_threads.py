@@ -55,7 +55,7 @@ def no_variables(monkeypatch):
 @pytest.mark.usefixtures("no_variables")
 def test_the_number_that_is_meant():
     assert _core.thread_count(3) == 3
-    assert _core.thread_count(-1) == _core.thread_count() == len(os.sched_getaffinity(0))
+    assert _core.thread_count(-1) == _core.thread_count() >= 1
 
 
 @pytest.mark.usefixtures("no_variables")
@@ -82,6 +82,7 @@ def test_a_variable_that_is_no_number_is_refused(monkeypatch, value):
 @pytest.mark.usefixtures("no_variables")
 def test_threads_follow_the_processors_that_a_process_may_use():
     before = os.sched_getaffinity(0)
+    assert _core.thread_count() == _core.thread_count(-1) == len(before)
     try:
         os.sched_setaffinity(0, {min(before)})
         assert _core.thread_count() == _core.thread_count(-1) == 1

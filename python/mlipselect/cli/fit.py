@@ -28,7 +28,7 @@ from mlipselect.models.errors import Errors, prediction_errors
 from mlipselect.report.fit_page import LabelledSet, fit_page
 from mlipselect.report.table import text_table
 from mlipselect.selection.options import Outputs
-from mlipselect.selection.outputs import open_page
+from mlipselect.selection.outputs import open_page, publish
 from mlipselect.utils.option import options_of
 
 SUMMARY = """\
@@ -124,7 +124,6 @@ def run(options: argparse.Namespace) -> None:
                 errors.append(("test", test_frames, prediction_errors(potential, atoms, test_labels)))
                 of_test = residuals_of_others(potential, atoms, test_labels)
         potential.write_to(output.temporary[0])
-        output.publish()
         if page is not None:
             sets = [
                 LabelledSet("training", [frame.atoms for frame in frames], labels, errors[0][2], training.summary())
@@ -133,7 +132,7 @@ def run(options: argparse.Namespace) -> None:
                 tested = [frame.atoms for frame in test_frames]
                 sets.append(LabelledSet("test", tested, test_labels, errors[1][2], test.summary()))
             page.temporary[0].write_text(fit_page(potential, sets, labels.summary()), encoding="utf-8")
-            page.publish()
+        publish(output, page)
     if options.quiet:
         return
     print(f"{descriptor!r}")

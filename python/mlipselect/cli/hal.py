@@ -28,7 +28,7 @@ from mlipselect.io.collection import Structures
 from mlipselect.io.rejected import RejectedFile
 from mlipselect.models import LinearPotential
 from mlipselect.selection.options import Method, Outputs
-from mlipselect.selection.outputs import fill_page, open_page, output_for, structure_writer
+from mlipselect.selection.outputs import fill_page, open_page, output_for, publish, structure_writer
 from mlipselect.utils.option import options_of
 
 SUMMARY = """\
@@ -138,9 +138,7 @@ def run(options: argparse.Namespace) -> int:
         rejected.finish(selection.rejected)
         fill_page(selection, page)
         further.prepare(selection)
-        for made in (output, page):
-            if made is not None:
-                made.publish()
+        publish(output, page)
         return report(selection, options, further)
 
 

@@ -29,7 +29,7 @@ from mlipselect.selection.core import Core, CoreLike
 from mlipselect.selection.expected_error import ErrorCurve
 from mlipselect.selection.follow_error import error_curve, followed
 from mlipselect.selection.options import Options
-from mlipselect.selection.outputs import fill_page, open_outputs, open_page, structure_writer
+from mlipselect.selection.outputs import fill_page, open_outputs, open_page, publish, structure_writer
 from mlipselect.selection.pools import open_pool
 from mlipselect.selection.potential import fitted_potential, potential_input
 from mlipselect.selection.reasons import reasons
@@ -118,9 +118,7 @@ def run_job(
         fill_page(result, page)
         if before is not None:
             before(result)
-        for made in (files, page):
-            if made is not None:
-                made.publish()
+        publish(files, page)
     return result
 
 

@@ -128,6 +128,13 @@ def fill_page(selection: Selection, page: Output | None) -> None:
     page.temporary[0].write_text(selection_page(selection), encoding="utf-8")
 
 
+def publish(*made: Output | None) -> None:
+    """Let files appear that are all written; None stands for those that nobody asked for."""
+    for output in made:
+        if output is not None:
+            output.publish()
+
+
 def structure_writer(outputs: Outputs, files: Output) -> Writer:
     """Make what writes the structures of a selection; without `strict` it lets go what the format cannot keep."""
     return Writer(
