@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from benches.hal.schemes import SCHEMES, fit
 from benches.hal.systems import SYSTEMS, System
 
 import mlipselect as ms
+from mlipselect.io.atomic import write_atomically
 
 NEAR = 0.3
 """Distance in typical differences (see `MinDistance`) below which a pick is a near-duplicate of an earlier one."""
@@ -70,9 +72,15 @@ def near_duplicates(system: System, picks: Sequence[Atoms]) -> int:
     return sum(bool((np.sqrt(((rows[:k] - rows[k]) ** 2).mean(axis=1)) < NEAR).any()) for k in range(1, len(rows)))
 
 
+@lru_cache(maxsize=1)
+def system_of(name: str, seed: int) -> System:
+    """Make a system, and keep it for the schemes that follow: its frames of the true potential take long."""
+    return SYSTEMS[name](seed)
+
+
 def trial(name: str, scheme: str, seed: int) -> list[Result]:
     """Run a scheme with a seed, and judge what it found: one result for each number of calculations that it reached."""
-    system = SYSTEMS[name](seed)
+    system = system_of(name, seed)
     if scheme == CORE:
         return [Result(name, CORE, seed, 0, *errors(fit(system, system.core), system.test), 0, 0, 0)]
     found = SCHEMES[scheme](system, NUMBERS[-1], seed)
@@ -111,7 +119,8 @@ def run(systems: Sequence[str], seeds: int, kept: Path, minutes: float) -> Itera
                 if began > end:
                     return
                 found = trial(name, scheme, seed)
-                path.write_text(json.dumps([asdict(result) for result in found]))
+                told = json.dumps([asdict(result) for result in found])
+                write_atomically(path, lambda stream, told=told: stream.write(told.encode()))
                 yield f"{name}, seed {seed}, {scheme}: {found[-1].n if found else 0} ({time.monotonic() - began:.0f} s)"
 
 
