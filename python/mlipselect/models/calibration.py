@@ -11,7 +11,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, solve_triangular  # type: ignore[import-untyped]
-from scipy.stats import norm  # type: ignore[import-untyped]
+from scipy.special import ndtri  # type: ignore[import-untyped]
 
 from mlipselect.features.design import iter_designs
 from mlipselect.labels.labels import Labels
@@ -116,7 +116,7 @@ def conformal_factor(values: NDArray[np.float64], level: float) -> float:
     rank = int(np.ceil((len(values) + 1) * level))
     if rank > len(values):
         return float("inf")
-    return float(np.partition(np.abs(values), rank - 1)[rank - 1] / norm.ppf(0.5 + level / 2.0))
+    return float(np.partition(np.abs(values), rank - 1)[rank - 1] / ndtri(0.5 + level / 2.0))
 
 
 def coverage(residuals: Sequence[NDArray[np.float64]], factor: float = 1.0) -> Coverage:
@@ -130,7 +130,7 @@ def coverage(residuals: Sequence[NDArray[np.float64]], factor: float = 1.0) -> C
         Factor of the standard deviations.
     """
     values = np.abs(np.concatenate(residuals)) / factor
-    fractions = tuple(float(np.mean(values <= norm.ppf(0.5 + level / 2.0))) for level in LEVELS)
+    fractions = tuple(float(np.mean(values <= ndtri(0.5 + level / 2.0))) for level in LEVELS)
     return Coverage(len(residuals), len(values), float(np.sqrt(np.mean(values**2))), fractions)
 
 

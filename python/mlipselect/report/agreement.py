@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
-from scipy.stats import norm  # type: ignore[import-untyped]
+from scipy.special import ndtri  # type: ignore[import-untyped]
 
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.labels import Labels, read_labels
@@ -48,7 +48,7 @@ class Agreement:
     def within(self) -> NDArray[np.float64]:
         """Fractions of the labels within the intervals of `PROBABILITIES`."""
         ratios = np.abs(self.predicted - self.labels) / self.deviations
-        return np.array([float(np.mean(ratios <= norm.ppf(0.5 + p / 2.0))) for p in PROBABILITIES])
+        return np.array([float(np.mean(ratios <= ndtri(0.5 + p / 2.0))) for p in PROBABILITIES])
 
 
 def agreement_of(
