@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,30 +21,29 @@ from mlipselect.demo.potentials import label
 from mlipselect.io import write_exact
 
 KILLS = 50
+#: Rounds are short, and change all that a checkpoint has to keep: picks, rejected frames, cells and trajectories.
 COMMAND = [
-    *("hal", "start.xyz", "--core", "train.xyz", "--base", "si.npz", "-n", "30", "--burst", "40", "-q"),
-    *("--temperature", "600", "1200", "1800", "--threshold", "2", "--patience", "100"),
+    *("hal", "start.xyz", "--core", "train.xyz", "--base", "si.npz", "-n", "20", "--burst", "10", "-q"),
+    *("--temperature", "600", "1800", "--threshold", "2", "--max-heat", "2.5", "--cell-moves", "1"),
 ]
 
-#: Exit codes after each signal; the second is that of a signal before the command has begun.
+#: Exit codes after each signal; those after the first are of a signal before the command has begun or after its end.
 CODES = {signal.SIGKILL: [-9], signal.SIGTERM: [143, -15], signal.SIGINT: [130, -2, 1]}
 
-#: The state is written down after every round, and a round takes a while.
+#: The state is written down after every round.
 CODE = """
-import sys, time
+import sys
 from mlipselect.hal import checkpoint
 from mlipselect.cli import main
-def is_due(self):
-    time.sleep(0.02)
-    return True
-checkpoint.HalCheckpoint.is_due = is_due
-sys.exit(main([*sys.argv[1:], "--checkpoint", "hal.ckpt", "-o", "parts.xyz"]))
+checkpoint.HalCheckpoint.is_due = lambda self: True
+print("ready", flush=True)
+sys.exit(main(sys.argv[1:]))
 """
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Make a training set, a potential and starts, and the output of an undisturbed run."""
+    """Make a training set, a potential and starts."""
     monkeypatch.chdir(tmp_path)
     train = label(silicon_core()[::4])
     write_exact("train.xyz", train)
@@ -51,44 +52,67 @@ def folder(tmp_path, monkeypatch):
     defect = crystal.copy()
     del defect[0]
     write_exact("start.xyz", [crystal, defect])
-    assert main([*COMMAND, "-o", "whole.xyz"]) == 0
     return tmp_path
 
 
 def start(*options):
-    return subprocess.Popen([sys.executable, "-c", CODE, *COMMAND, *options], stderr=subprocess.PIPE, text=True)
+    """Start a run, and return it when all is imported, from when on a signal meets what this project does."""
+    Path("parts").mkdir(exist_ok=True)
+    outputs = ["--checkpoint", "parts/hal.ckpt", "--trajectory", "parts", "-o", "parts/picked.xyz"]
+    run = subprocess.Popen(
+        [sys.executable, "-c", CODE, *COMMAND, *options, *outputs],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdout.readline() == "ready\n"
+    return run
+
+
+def rounds():
+    """Return the number of rounds in the checkpoint."""
+    known = Path("parts/hal.ckpt")
+    return json.loads(known.read_text())["state"]["round"] if known.exists() else 0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
 def test_killed_at_random_moments(folder, number):
+    Path("whole").mkdir()
+    assert main([*COMMAND, "--trajectory", "whole", "-o", "whole/picked.xyz"]) == 0
+    whole = {path.name: path.read_bytes() for path in Path("whole").iterdir()}
+    assert {"picked.xyz", "picked.json", "picked.rejected.xyz", "walker-000.xyz"} <= set(whole)
     rng = np.random.default_rng(int(number))
     began = time.perf_counter()
     assert start().communicate()[1] == ""
-    whole = time.perf_counter() - began
-    Path("hal.ckpt").unlink()
-    kills, ended = 0, 0
-    while kills < KILLS:
+    moments = time.perf_counter() - began
+    last = rounds()
+    shutil.rmtree("parts")
+    kept, ended = [], 0
+    while len(kept) < KILLS:
         run = start()
         try:
-            error = run.communicate(timeout=rng.uniform(0.3, 1.0) * whole)[1]
+            error = run.communicate(timeout=rng.uniform(0.0, moments))[1]
         except subprocess.TimeoutExpired:
             run.send_signal(number)
             error = run.communicate()[1]
         # The load of the machine changes, and with it how long a run takes.
-        whole *= 0.9 if run.returncode == 0 else 1.03
+        moments *= 0.9 if run.returncode == 0 else 1.03
         if run.returncode != 0:
             assert run.returncode in CODES[number], error
-            kills += 1
+            kept.append(rounds())
         # The signal may come when the files are there already.
-        for name in ("parts.xyz", "parts.json"):
-            if Path(name).exists():
-                assert Path(name).read_bytes() == Path(name.replace("parts", "whole")).read_bytes()
-        if Path("parts.json").exists():
-            for name in ("parts.xyz", "parts.json", "hal.ckpt"):
-                Path(name).unlink()
+        for name in ("picked.xyz", "picked.json"):
+            if Path("parts", name).exists():
+                assert Path("parts", name).read_bytes() == whole[name]
+        if Path("parts/picked.json").exists():
+            for name in whole:
+                assert Path("parts", name).read_bytes() == whole[name]
+            shutil.rmtree("parts")
             ended += 1
     assert ended > 0
+    # Runs went on from many places.
+    assert len(set(kept) - {0, last}) > KILLS // 5
 
 
 @pytest.mark.slow
