@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use crate::bayes::posterior::Posterior;
 use crate::data::rows::Rows;
-use crate::linalg::{LANES, Panels, project};
+use crate::linalg::{LANES, Panels, project, upper_times};
 
 /// Number of observations after which the factor is recomputed; small in tests, so that they cover this.
 const PENDING: usize = if cfg!(test) { 16 } else { 256 };
@@ -29,6 +29,26 @@ impl Map {
     }
 }
 
+/// What the observation of a row adds to a posterior.
+#[derive(Clone)]
+pub(crate) struct Observation {
+    row: Vec<f64>,
+    /// The direction `w`, and `S^-1 w`.
+    direction: Vec<f64>,
+    in_base: Vec<f64>,
+    map: Map,
+    information: f64,
+    /// The posterior after the observation, if its factor was recomputed.
+    refactored: Option<Arc<Posterior>>,
+}
+
+impl Observation {
+    /// The direction `w`: `Sigma_before = Sigma + w w^T`.
+    pub(crate) fn direction(&self) -> &[f64] {
+        &self.direction
+    }
+}
+
 /// A posterior that is updated row by row, with the directions of the updates.
 ///
 /// Directions are numbered from 0 in the order of the observations.
@@ -40,6 +60,8 @@ pub(crate) struct RunningPosterior {
     pending: Vec<f64>,
     maps: Vec<Map>,
     directions: Panels,
+    /// `S^-1 w` of the last direction `w`, unless the factor was recomputed since.
+    last: Option<Vec<f64>>,
     /// Number of the first direction that is kept.
     first: usize,
     /// `sum ln(1 + beta x^T Sigma x) / 2` over the observations.
@@ -50,7 +72,16 @@ impl RunningPosterior {
     pub(crate) fn new(base: Posterior) -> Self {
         let directions = Panels::new(base.dim());
         let base = Arc::new(base);
-        Self { base, base_count: 0, pending: Vec::new(), maps: Vec::new(), directions, first: 0, information: 0.0 }
+        Self {
+            base,
+            base_count: 0,
+            pending: Vec::new(),
+            maps: Vec::new(),
+            directions,
+            last: None,
+            first: 0,
+            information: 0.0,
+        }
     }
 
     /// The same posterior, to be continued on its own. It does not keep earlier directions.
@@ -61,6 +92,7 @@ impl RunningPosterior {
             pending: self.pending.clone(),
             maps: self.maps.clone(),
             directions: Panels::new(self.dim()),
+            last: None,
             first: self.count(),
             information: self.information,
         }
@@ -168,8 +200,14 @@ impl RunningPosterior {
 
     /// `S z`, with the square root `S` that [`RunningPosterior::whiten`] uses.
     pub(crate) fn unwhiten(&self, mut z: Vec<f64>) -> Vec<f64> {
-        self.maps.iter().rev().for_each(|map| map.apply(&mut z));
+        self.apply_maps_back(&mut z);
         self.base.inverse().combine(&z)
+    }
+
+    /// `S^-1 w` of the last direction `w`, with the factor `S` of [`RunningPosterior::base`].
+    pub(crate) fn last_in_base(&self) -> Vec<f64> {
+        let from_factor = || upper_times(self.base.factor(), &self.directions.direction(self.directions.len() - 1));
+        self.last.clone().unwrap_or_else(from_factor)
     }
 
     /// Observe rows, given row after row.
@@ -185,30 +223,62 @@ impl RunningPosterior {
             self.base_count = self.first;
             self.information += 0.5 * (before - self.base.log_det());
         } else {
-            rows.chunks_exact(dim).for_each(|row| self.observe_row(row));
+            rows.chunks_exact(dim).for_each(|row| {
+                self.observe_row(row);
+            });
         }
     }
 
-    fn observe_row(&mut self, row: &[f64]) {
+    /// Observe one row, and return what another copy of this posterior needs to follow.
+    pub(crate) fn observe_row(&mut self, row: &[f64]) -> Observation {
         let z = self.whiten(row);
         let noise = 1.0 / self.noise_precision();
         let variance = dot(&z, &z);
         let total = noise + variance;
-        let mut w = self.unwhiten(z.clone());
-        w.iter_mut().for_each(|w| *w /= total.sqrt());
-        self.directions.push(&w);
-        self.maps.push(Map { z, gamma: 1.0 / (total + (total * noise).sqrt()) });
-        self.pending.extend_from_slice(row);
-        self.information += 0.5 * (variance / noise).ln_1p();
+        let mut in_base = z.clone();
+        self.apply_maps_back(&mut in_base);
+        let mut direction = self.base.inverse().combine(&in_base);
+        [&mut in_base, &mut direction].into_iter().flatten().for_each(|w| *w /= total.sqrt());
+        let observation = Observation {
+            row: row.to_vec(),
+            direction,
+            in_base,
+            map: Map { z, gamma: 1.0 / (total + (total * noise).sqrt()) },
+            information: 0.5 * (variance / noise).ln_1p(),
+            refactored: None,
+        };
+        self.follow(observation.clone());
+        Observation { refactored: self.maps.is_empty().then(|| self.base.clone()), ..observation }
+    }
+
+    /// Observe what another copy of this posterior has observed.
+    pub(crate) fn follow(&mut self, observation: Observation) {
+        let Observation { row, direction, in_base, map, information, refactored } = observation;
+        self.directions.push(&direction);
+        self.last = Some(in_base);
+        self.maps.push(map);
+        self.pending.extend_from_slice(&row);
+        self.information += information;
         if self.maps.len() >= PENDING {
-            self.refactor();
+            match refactored {
+                Some(base) => self.replace_base(base),
+                None => self.refactor(),
+            }
             self.forget();
         }
     }
 
     fn refactor(&mut self) {
-        Arc::make_mut(&mut self.base).absorb(std::mem::take(&mut self.pending));
+        let present = Arc::new(self.posterior());
+        self.replace_base(present);
+    }
+
+    /// Replace the factor by that of the present posterior.
+    fn replace_base(&mut self, present: Arc<Posterior>) {
+        self.base = present;
+        self.pending.clear();
         self.maps.clear();
+        self.last = None;
         self.base_count = self.count();
     }
 

@@ -98,7 +98,7 @@ impl Panels {
         }
     }
 
-    /// One direction, if all are stored at full length.
+    /// One direction, as far as its panel is stored.
     pub(crate) fn direction(&self, index: usize) -> Vec<f64> {
         let lane = index % LANES;
         self.panel(index / LANES).chunks_exact(LANES).map(|w| w[lane]).collect()

@@ -12,7 +12,7 @@ const GROUPS: usize = 16;
 /// Sum over the directions of the squared dot product, for every row, in float32. The relative error of a sum is about
 /// 1e-6 unless its products cancel.
 pub(crate) fn single_quadratic_forms(rows: View<'_, f32>, directions: &Panels) -> Vec<f64> {
-    let panels: Vec<Vec<f32>> = (0..directions.count()).step_by(2).map(|pair| joined(directions, pair, 1.0)).collect();
+    let panels: Vec<Vec<f32>> = (0..directions.count()).step_by(2).map(|pair| joined(directions, pair)).collect();
     let mut out = vec![0.0; rows.len()];
     out.par_chunks_mut(GROUPS * GROUP).enumerate().for_each(|(block, out)| {
         let first = block * GROUPS * GROUP;
@@ -43,8 +43,8 @@ fn last_group(rows: View<'_, f32>, first: usize, count: usize) -> Vec<f32> {
     group
 }
 
-/// Two panels side by side, times a factor.
-pub(super) fn joined(directions: &Panels, pair: usize, factor: f64) -> Vec<f32> {
+/// Two panels side by side.
+fn joined(directions: &Panels, pair: usize) -> Vec<f32> {
     let left = directions.panel(pair);
     let right = if pair + 1 < directions.count() { directions.panel(pair + 1) } else { &[] };
     let reach = left.len().max(right.len()) / LANES;
@@ -52,7 +52,7 @@ pub(super) fn joined(directions: &Panels, pair: usize, factor: f64) -> Vec<f32> 
     for (k, out) in out.chunks_exact_mut(SINGLE_LANES).enumerate() {
         for (half, panel) in [left, right].into_iter().enumerate() {
             for (out, &w) in out[half * LANES..].iter_mut().zip(panel.iter().skip(k * LANES).take(LANES)) {
-                *out = (w * factor) as f32;
+                *out = w as f32;
             }
         }
     }

@@ -177,11 +177,6 @@ impl<'a> Sketch<'a> {
         f64::from(self.roundings[index].scale)
     }
 
-    /// Write the integers of a vector as float32.
-    pub(crate) fn widen(&self, index: usize, out: &mut [f32]) {
-        out.iter_mut().zip(self.vector(index)).for_each(|(out, &q)| *out = f32::from(q));
-    }
-
     /// The integers of a vector.
     pub(crate) fn vector(&self, index: usize) -> &[i16] {
         &self.integers[index * self.padded..(index + 1) * self.padded]

@@ -65,6 +65,16 @@ fn rotate_in(factor: &mut Mat<f64>, x: &mut [f64]) {
     }
 }
 
+/// The product of an upper triangular matrix and a vector.
+pub(crate) fn upper_times(factor: &Mat<f64>, v: &[f64]) -> Vec<f64> {
+    let mut out = vec![0.0; v.len()];
+    for (column, &v) in v.iter().enumerate() {
+        let entries = &factor.col_as_slice(column)[..=column];
+        out.iter_mut().zip(entries).for_each(|(out, r)| *out += r * v);
+    }
+    out
+}
+
 /// The inverse of an upper triangular matrix with a non-zero diagonal.
 pub(crate) fn invert(factor: &Mat<f64>) -> Mat<f64> {
     let mut inverse = Mat::zeros(factor.nrows(), factor.ncols());

@@ -131,8 +131,13 @@ impl Score for Uncertainty {
     }
 
     fn observe(&mut self, pool: &Pool<'_>, pick: usize) {
-        pool.observed(pick, &mut self.rows);
-        self.posterior.observe(&self.rows);
+        match self.score.foreseen(pick) {
+            Some(observation) => self.posterior.follow(observation),
+            None => {
+                pool.observed(pick, &mut self.rows);
+                self.posterior.observe(&self.rows);
+            }
+        }
         self.score.observed(pool, &self.posterior);
     }
 

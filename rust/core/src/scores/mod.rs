@@ -20,7 +20,7 @@ pub(crate) use pool_variance::{EveryRow, LookAhead};
 pub(crate) use rounded_directions::{RoundedDirections, TILE};
 
 use crate::bayes::posterior::Posterior;
-use crate::bayes::running_posterior::RunningPosterior;
+use crate::bayes::running_posterior::{Observation, RunningPosterior};
 use crate::data::rows::Pool;
 use crate::data::spans;
 use crate::error::{Error, Result};
@@ -88,6 +88,11 @@ pub(crate) trait Informative: Send + Sync {
     fn tighten(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior, candidates: &[usize], threshold: f64);
 
     fn settle(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior, candidates: &[usize]);
+
+    /// The observation of a pick under the present posterior, if it is known already.
+    fn foreseen(&self, _pick: usize) -> Option<Observation> {
+        None
+    }
 
     /// Update for the last observation of the posterior, which added one direction or more.
     fn observed(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior);

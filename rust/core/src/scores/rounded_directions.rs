@@ -11,7 +11,7 @@ use std::ops::Range;
 use faer::Mat;
 
 use crate::bayes::posterior::Posterior;
-use crate::linalg::{ROWS, Sketch};
+use crate::linalg::{ROWS, Sketch, upper_times};
 
 /// Number of directions that stay in the first level cache while the rows stream past.
 pub(crate) const TILE: usize = 16;
@@ -39,12 +39,7 @@ impl RoundedDirections {
 
     /// Append a direction `w`.
     pub(crate) fn push(&mut self, w: &[f64]) {
-        let mut zeta = vec![0.0; w.len()];
-        for (column, &w) in w.iter().enumerate() {
-            let entries = &self.factor.col_as_slice(column)[..=column];
-            zeta.iter_mut().zip(entries).for_each(|(zeta, r)| *zeta += r * w);
-        }
-        self.sketch.push(&zeta);
+        self.sketch.push(&upper_times(&self.factor, w));
         let error = self.sketch.error(self.sketch.len() - 1) + FLOAT_ERROR;
         self.errors.push(self.errors[self.errors.len() - 1] + error * error);
     }

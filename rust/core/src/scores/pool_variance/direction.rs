@@ -1,18 +1,13 @@
 //! What an observation subtracts from the covariance, in the forms in which the scores of candidates need it.
 
-use faer::Mat;
-
-use super::exact::Parts;
-use super::target::Target;
+use super::exact::{Parts, Seen};
 use crate::bayes::running_posterior::{RunningPosterior, dot};
 use crate::linalg::{LANES, Sketch};
 use crate::scores::products::account_for;
 
-/// The direction `w` of an observation, `Sigma_before = Sigma + w w^T`, and `u = Sigma M w`.
+/// What an observation with the direction `w`, `Sigma_before = Sigma + w w^T`, changes, with `u = Sigma M w`.
 #[derive(Clone, Debug)]
 pub(super) struct Direction {
-    pub(super) w: Vec<f64>,
-    pub(super) u: Vec<f64>,
     /// `w^T M w`.
     pub(super) wmw: f64,
     /// `R w` and `R u` in the coordinates of rounded rows, and their lengths.
@@ -23,19 +18,13 @@ pub(super) struct Direction {
 }
 
 impl Direction {
-    /// The direction of the last observation of a posterior. `factor` is the upper triangle `R` of the posterior in whose
-    /// coordinates rows are rounded; units are padded with zeros to `width`.
-    pub(super) fn new(
-        w: Vec<f64>,
-        target: &Target,
-        posterior: &RunningPosterior,
-        factor: &Mat<f64>,
-        width: usize,
-    ) -> Self {
-        let mw = target.times(&w);
-        let u = posterior.covariance_times(&mw);
-        let wmw = dot(&w, &mw);
-        let whitened = [&w, &u].map(|v| times(factor, v));
+    /// The last observation of a posterior, seen from its factor. Units are padded with zeros to `width`.
+    pub(super) fn new(posterior: &RunningPosterior, seen: &Seen, width: usize) -> Self {
+        let own = posterior.last_in_base();
+        let (mut image, wmw) = seen.target.square_times(&own);
+        posterior.apply_maps(&mut image);
+        posterior.apply_maps_back(&mut image);
+        let whitened = [own, image].map(|v| seen.rounded_from_base(v));
         let lengths = whitened.each_ref().map(|v| dot(v, v).sqrt());
         let unit = |v: &[f64], length: f64| {
             let factor = if length > 0.0 { 1.0 / length } else { 0.0 };
@@ -44,12 +33,12 @@ impl Direction {
             unit
         };
         let units = std::array::from_fn(|k| unit(&whitened[k], lengths[k]));
-        Self { w, u, wmw, whitened, lengths, units }
+        Self { wmw, whitened, lengths, units }
     }
 
-    /// Update variance and numerator of a row for the observation.
-    pub(super) fn follow(&self, row: &[f64], parts: &mut Parts) {
-        let (a, b) = (dot(row, &self.w), dot(row, &self.u));
+    /// Update variance and numerator of a row, given in the coordinates of rounded rows, for the observation.
+    pub(super) fn follow(&self, whitened: &[f64], parts: &mut Parts) {
+        let [a, b] = self.whitened.each_ref().map(|v| dot(whitened, v));
         account_for(a, b, self.wmw, &mut parts.variance, &mut parts.numerator);
     }
 }
@@ -61,16 +50,6 @@ pub(super) fn rounded(directions: &[&Direction], dim: usize) -> Sketch<'static> 
         for half in 0..2 {
             (0..LANES).for_each(|l| out.push(few.get(l).map_or(&zero, |direction| &direction.whitened[half])));
         }
-    }
-    out
-}
-
-/// The product of an upper triangular matrix and a vector.
-fn times(factor: &Mat<f64>, v: &[f64]) -> Vec<f64> {
-    let mut out = vec![0.0; v.len()];
-    for (column, &v) in v.iter().enumerate() {
-        let entries = &factor.col_as_slice(column)[..=column];
-        out.iter_mut().zip(entries).for_each(|(out, r)| *out += r * v);
     }
     out
 }

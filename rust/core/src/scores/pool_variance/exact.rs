@@ -8,7 +8,7 @@ use super::target::Target;
 use crate::bayes::posterior::Posterior;
 use crate::bayes::running_posterior::{RunningPosterior, dot};
 use crate::data::rows::Rows;
-use crate::linalg::{GROUP, LANES, Panels, store};
+use crate::linalg::{GROUP, LANES, Panels, invert, store};
 
 /// `x^T Sigma x` and `x^T Sigma M Sigma x` of a candidate.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,27 +24,39 @@ impl Parts {
     }
 }
 
-/// The target in the coordinates of the factor of a posterior, which is kept until that factor is recomputed.
-#[derive(Default)]
-pub(super) struct Exact {
-    base: Option<Arc<Posterior>>,
-    target: Option<Panels>,
+/// The target, and rounded rows, in the coordinates of the factor of a running posterior, until that is recomputed.
+pub(super) struct Seen {
+    base: Arc<Posterior>,
+    /// Directions whose squared products with `z` sum to `z^T S^T M S z`.
+    pub(super) target: Panels,
+    /// The matrix that takes `S^-1 w` to the coordinates of rounded rows, unless they are the same.
+    to_rounded: Option<Panels>,
 }
 
-impl Exact {
-    /// Compute candidates. Equal rows have equal bits, whatever the other candidates.
-    pub(super) fn parts(
-        &mut self,
-        target: &Target,
-        posterior: &RunningPosterior,
-        rows: &dyn Rows,
-        candidates: &[usize],
-    ) -> Vec<Parts> {
-        let base = posterior.base_posterior();
-        if self.base.as_ref().is_none_or(|known| !Arc::ptr_eq(known, base)) {
-            (self.base, self.target) = (Some(base.clone()), Some(target.seen_from_base(posterior)));
+impl Seen {
+    /// `rounded` is the posterior in whose coordinates rows are rounded.
+    pub(super) fn new(target: &Target, rounded: &Posterior, posterior: &RunningPosterior) -> Self {
+        let base = posterior.base_posterior().clone();
+        let to_rounded = (rounded.factor() != base.factor())
+            .then(|| Panels::upper((rounded.factor() * invert(base.factor())).as_ref()));
+        Self { target: target.seen_from_base(posterior), base, to_rounded }
+    }
+
+    /// Whether the factor is that of a posterior.
+    pub(super) fn is_of(&self, posterior: &RunningPosterior) -> bool {
+        Arc::ptr_eq(&self.base, posterior.base_posterior())
+    }
+
+    /// `R w` in the coordinates of rounded rows, given `S^-1 w`.
+    pub(super) fn rounded_from_base(&self, v: Vec<f64>) -> Vec<f64> {
+        match &self.to_rounded {
+            Some(matrix) => matrix.combine(&v),
+            None => v,
         }
-        let Some(target) = &self.target else { return Vec::new() };
+    }
+
+    /// Compute candidates. Equal rows have equal bits, whatever the other candidates.
+    pub(super) fn parts(&self, posterior: &RunningPosterior, rows: &dyn Rows, candidates: &[usize]) -> Vec<Parts> {
         let dim = rows.dim();
         let computed: Vec<[Parts; GROUP]> = candidates
             .par_chunks(GROUP)
@@ -60,7 +72,7 @@ impl Exact {
                         parts.variance = dot(q, q);
                     }
                     posterior.apply_maps_back(whitened);
-                    target.for_each_dots(whitened, dim, |_, dots| {
+                    self.target.for_each_dots(whitened, dim, |_, dots| {
                         for (parts, dots) in parts.iter_mut().zip(dots) {
                             parts.numerator += dots.iter().map(|d| d * d).sum::<f64>();
                         }

@@ -11,14 +11,14 @@ use rayon::prelude::*;
 
 use super::direction::Direction;
 use super::every_row::{combine, parts};
-use super::exact::{Exact, Parts};
+use super::exact::{Parts, Seen};
 use super::numbers::{Limit, Number, Suspect, after};
 use super::pass::{Pass, Slack};
 use super::rounded_pool::RoundedPool;
 use super::target::Target;
 use super::window::Window;
 use crate::bayes::posterior::Posterior;
-use crate::bayes::running_posterior::RunningPosterior;
+use crate::bayes::running_posterior::{Observation, RunningPosterior};
 use crate::data::rows::{Pool, Rows};
 use crate::data::scratch::Place;
 use crate::data::spans;
@@ -42,13 +42,14 @@ struct Step {
     /// The candidates that nearly tie with the best, ascending, and their scores.
     contenders: Vec<(usize, f64)>,
     best: f64,
+    observation: Observation,
     direction: Direction,
 }
 
 pub(crate) struct LookAhead {
     target: Target,
     pub(super) pool: RoundedPool,
-    exact: Exact,
+    seen: Option<Seen>,
     /// Numbers of the pool before the observations of `pending`, and these.
     pub(super) now: Vec<Number>,
     pending: Vec<Direction>,
@@ -97,7 +98,7 @@ impl LookAhead {
         Ok(Self {
             target,
             pool: rounded,
-            exact: Exact::default(),
+            seen: None,
             now,
             pending: Vec::new(),
             steps: VecDeque::new(),
@@ -125,8 +126,8 @@ impl LookAhead {
     fn bytes_in(candidates: usize, dim: usize, place: Place) -> usize {
         // Numbers now and later, bounds of a window and their order, scores, and numbers before those of a check.
         let each = 2 * size_of::<Number>() + 4 * size_of::<f64>();
-        let matrices = (16 * dim + 8 * REACH[1] + 4 * 256) * dim * size_of::<f64>();
-        candidates * each + RoundedPool::bytes(candidates, dim, place) + matrices
+        let matrices = (20 * dim + 10 * REACH[1] + 4 * 256) * dim * size_of::<f64>();
+        candidates * each + RoundedPool::bytes(candidates, dim, place) + Window::bytes(candidates, dim) + matrices
     }
 
     /// Find the next picks.
@@ -141,7 +142,7 @@ impl LookAhead {
         self.round_again(rows, posterior);
         let mut window = Window::new(&self.pool, &self.now, noise, taken);
         let mut contenders = self.contenders_in(&mut window, rows, posterior, noise);
-        while window.admit(&self.now, best_of(&contenders).map_or(f64::NEG_INFINITY, near_tie_limit)) {
+        while window.admit(&self.pool, &self.now, best_of(&contenders).map_or(f64::NEG_INFINITY, near_tie_limit)) {
             contenders = self.contenders_in(&mut window, rows, posterior, noise);
         }
         let slack = self.measure(&contenders, noise);
@@ -167,12 +168,10 @@ impl LookAhead {
         while let Some(best) = best_of(&contenders) {
             let Some(&(pick, _)) = contenders.iter().find(|(_, score)| *score >= tie_limit(best)) else { break };
             rows.read(pick, &mut row);
-            let count = ahead.count();
-            ahead.observe(&row);
-            let Some(w) = ahead.only_direction_since(count) else { break };
-            let direction = self.direction(w, &ahead);
+            let observation = ahead.observe_row(&row);
+            let direction = self.direction(&ahead);
             window.follow(&self.pool, pick, &direction);
-            self.steps.push_back(Step { pick, contenders, best, direction });
+            self.steps.push_back(Step { pick, contenders, best, observation, direction });
             if self.steps.len() == self.reach || best == 0.0 {
                 break;
             }
@@ -217,6 +216,7 @@ impl LookAhead {
         let first = |(&candidate, mut parts): (&usize, Parts)| {
             let mut row = vec![0.0; rows.dim()];
             rows.read(candidate, &mut row);
+            let row = self.pool.posterior.inverse().project(&row);
             let reached = self.steps.iter().zip(limits).position(|(step, limit)| {
                 step.direction.follow(&row, &mut parts);
                 parts.score(noise) >= near_tie_limit(limit.score)
@@ -270,12 +270,19 @@ impl LookAhead {
             which.push(different.len() - 1);
         }
         self.evaluated += different.len();
-        let parts = self.exact.parts(&self.target, posterior, rows, &different);
+        let parts = self.seen_from(posterior).parts(posterior, rows, &different);
         which.into_iter().map(|k| parts[k]).collect()
     }
 
-    pub(super) fn direction(&self, w: Vec<f64>, posterior: &RunningPosterior) -> Direction {
-        Direction::new(w, &self.target, posterior, &self.pool.factor, self.pool.sketch.width())
+    /// The last observation of a posterior.
+    pub(super) fn direction(&mut self, posterior: &RunningPosterior) -> Direction {
+        let width = self.pool.sketch.width();
+        Direction::new(posterior, self.seen_from(posterior), width)
+    }
+
+    fn seen_from(&mut self, posterior: &RunningPosterior) -> &Seen {
+        let seen = self.seen.take().filter(|seen| seen.is_of(posterior));
+        self.seen.insert(seen.unwrap_or_else(|| Seen::new(&self.target, &self.pool.posterior, posterior)))
     }
 
     /// Note how wide the interval of the best score is, and how much room a check should leave for errors of rounding.
@@ -301,6 +308,7 @@ impl LookAhead {
         // The rows were finite before.
         let _ = self.pool.round(rows, &present, None);
         self.now = self.pool.start(&self.target, &present);
+        self.seen = None;
         (self.evaluated, self.width) = (0, [f64::INFINITY, 0.0]);
         self.pending.clear();
         self.forget();
@@ -359,9 +367,13 @@ impl Informative for LookAhead {
         self.know(candidates.iter().copied().zip(parts.into_iter().map(|parts| parts.score(noise))));
     }
 
+    fn foreseen(&self, pick: usize) -> Option<Observation> {
+        self.steps.front().filter(|step| step.pick == pick).map(|step| step.observation.clone())
+    }
+
     fn observed(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior) {
         match (posterior.only_direction_since(self.count), self.steps.pop_front()) {
-            (Some(w), Some(step)) if step.direction.w == w => {
+            (Some(w), Some(step)) if step.observation.direction() == w => {
                 self.pending.push(step.direction);
                 if self.steps.is_empty()
                     && let Some(later) = self.later.take()
@@ -370,9 +382,10 @@ impl Informative for LookAhead {
                     self.pending.clear();
                 }
             }
-            (Some(w), _) => {
+            (Some(_), _) => {
                 self.forget();
-                self.pending.push(self.direction(w, posterior));
+                let direction = self.direction(posterior);
+                self.pending.push(direction);
             }
             (None, _) => self.restart(pool.structures(), posterior),
         }

@@ -12,6 +12,7 @@ mod look_ahead;
 mod numbers;
 mod pass;
 mod rounded_pool;
+mod rounded_target;
 mod target;
 #[cfg(test)]
 mod tests;

@@ -4,10 +4,10 @@
 
 use std::ops::Range;
 
-use faer::Mat;
 use rayon::prelude::*;
 
 use super::numbers::Number;
+use super::rounded_target::RoundedTarget;
 use super::target::{Target, Whitened};
 use crate::bayes::posterior::Posterior;
 use crate::bayes::running_posterior::dot;
@@ -15,22 +15,22 @@ use crate::data::rows::Rows;
 use crate::data::scratch::Place;
 use crate::data::spans::in_spans;
 use crate::error::{Error, Result};
-use crate::linalg::{GramSum, SingleDirections, Sketch, WIDENED, Widened, product_error, project};
+use crate::linalg::{GramSum, Sketch, project};
 
 /// Margin for rounding errors of float64, which are far below those of the integers.
 pub(super) const FLOAT_ERROR: f64 = 1e-7;
 /// Bytes of the integers of rows that are worked on together.
 const SPAN_BYTES: usize = 32 << 20;
-/// Number of rows that one thread rounds at a time.
-const CHUNK: usize = 64;
+/// Number of rows that one thread works on at a time: the integers stay in the second level cache.
+const CHUNK: usize = 128;
 
 /// Rounded rows, and what bounds the errors of their scores.
 pub(super) struct RoundedPool {
     pub(super) sketch: Sketch<'static>,
     /// Upper bounds of the lengths of `y` and `y'` of each row.
     lengths: Vec<f32>,
-    /// The upper triangle `R = S^-1`.
-    pub(super) factor: Mat<f64>,
+    /// The posterior in whose coordinates rows are rounded.
+    pub(super) posterior: Posterior,
     /// An upper bound of the largest eigenvalue of `S^T M S`.
     pub(super) largest: f64,
 }
@@ -51,7 +51,7 @@ impl RoundedPool {
     /// [`Error::File`] if there is no room for a file.
     pub(super) fn new(rows: &dyn Rows, posterior: &Posterior, place: Place) -> Result<Self> {
         let sketch = Sketch::zeros(rows.dim(), rows.len(), place)?;
-        Ok(Self { sketch, lengths: vec![0.0; rows.len()], factor: posterior.factor().clone(), largest: 0.0 })
+        Ok(Self { sketch, lengths: vec![0.0; rows.len()], posterior: posterior.clone(), largest: 0.0 })
     }
 
     /// Round rows in the coordinates of a posterior, and add `y y^T` of each to the sum, if there is one.
@@ -65,7 +65,7 @@ impl RoundedPool {
         mut sum: Option<&mut GramSum>,
     ) -> Result<()> {
         let dim = self.dim();
-        self.factor = posterior.factor().clone();
+        self.posterior = posterior.clone();
         let (mut whitened, mut problem) = (Vec::new(), None);
         in_spans(rows, |span, range| {
             if problem.is_some() {
@@ -89,35 +89,32 @@ impl RoundedPool {
 
     /// Variances and numerators of the rounded rows under the posterior in whose coordinates they are.
     pub(super) fn start(&mut self, target: &Target, posterior: &Posterior) -> Vec<Number> {
-        let Whitened { directions, largest, trace } = target.whitened(posterior);
+        let Whitened { directions, largest } = target.whitened(posterior);
         self.largest = largest;
-        // Directions whose squared lengths sum to 1 fit into float32.
-        let (directions, unit) = SingleDirections::scaled(&directions, trace.sqrt());
+        let directions = RoundedTarget::new(&directions);
         let mut out = vec![Number::default(); self.len()];
         for span in self.spans() {
-            out[span.clone()].par_chunks_mut(WIDENED).enumerate().for_each_init(
-                || (Widened::default(), vec![0.0; WIDENED]),
-                |(widened, numerators), (chunk, out)| {
-                    let first = span.start + chunk * WIDENED;
-                    widened.load(&self.sketch, first..first + out.len());
-                    widened.quadratic_forms(&directions, &mut numerators[..out.len()]);
-                    for ((row, out), numerator) in (first..).zip(out).zip(&*numerators) {
-                        *out = self.number(row, numerator.sqrt() * self.sketch.scale(row) * unit, trace);
-                    }
-                },
-            );
+            out[span.clone()].par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, out)| {
+                let first = span.start + chunk * CHUNK;
+                let mut sums = [0.0; CHUNK];
+                directions.add_squares(&self.sketch, first..first + out.len(), &mut sums);
+                for ((row, out), sum) in (first..).zip(out).zip(sums) {
+                    *out = self.number(row, sum, directions.error);
+                }
+            });
             self.sketch.release(span);
         }
         out
     }
 
-    /// The number of a row under the posterior in whose coordinates it is, given the root of its numerator.
-    fn number(&self, row: usize, root: f64, trace: f64) -> Number {
+    /// The number of a row under the posterior in whose coordinates it is, given its numerator with a rounded target, and
+    /// the length of the error of that.
+    fn number(&self, row: usize, numerator: f64, rounding: f64) -> Number {
         let (length, _) = self.size(row);
-        let error = self.product_error() * length * trace.sqrt();
+        let (root, error) = (numerator.sqrt(), rounding * length);
         Number {
             variance: self.sketch.square(row),
-            numerator: root * root,
+            numerator,
             variance_error: FLOAT_ERROR * length * length,
             numerator_error: error * (2.0 * root + error) + FLOAT_ERROR * self.largest * length * length,
         }
@@ -128,12 +125,7 @@ impl RoundedPool {
     }
 
     pub(super) fn dim(&self) -> usize {
-        self.factor.nrows()
-    }
-
-    /// Bound of the error of a product of a rounded row with a direction, relative to the lengths of both.
-    pub(super) fn product_error(&self) -> f64 {
-        product_error(self.dim()) + FLOAT_ERROR
+        self.posterior.dim()
     }
 
     /// `|y|` and `|delta|` of a row, from above.
@@ -146,7 +138,7 @@ impl RoundedPool {
     /// Consecutive rows that are worked on together: of those in a file, no others are in memory then.
     pub(super) fn spans(&self) -> impl Iterator<Item = Range<usize>> {
         let (len, row) = (self.len(), size_of::<i16>() * self.sketch.width());
-        let step = (SPAN_BYTES / row).next_multiple_of(WIDENED);
+        let step = (SPAN_BYTES / row).next_multiple_of(CHUNK);
         (0..len).step_by(step.max(1)).map(move |first| first..len.min(first + step))
     }
 }

@@ -123,13 +123,12 @@ proptest! {
         let pool = Pool::new(View::new(&data, count, dim).unwrap());
         let mut start = Posterior::isotropic(dim, PRIOR, 1.0).unwrap();
         start.update(&View::adjacent(&core, dim)).unwrap();
-        let ahead = LookAhead::new(&pool, &start, None, usize::MAX).unwrap();
+        let mut ahead = LookAhead::new(&pool, &start, None, usize::MAX).unwrap();
         let mut posterior = RunningPosterior::new(start);
         let mut directions = Vec::new();
         for pick in 0..picks {
             posterior.observe(&data[pick * 7 % count * dim..(pick * 7 % count + 1) * dim]);
-            let w = posterior.only_direction_since(pick).unwrap();
-            directions.push(ahead.direction(w, &posterior));
+            directions.push(ahead.direction(&posterior));
         }
         let observed: Vec<_> = directions.iter().collect();
         let pass = Pass::new(1.0, &observed, &[], Slack::default(), dim);
