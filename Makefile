@@ -24,7 +24,7 @@ test-rust: | cargo ## the tests of the Rust crates, and their benchmarks run onc
 	cargo test --release --workspace
 
 figures: $(VENV)/installed ## the picture of the README, from structures made on the spot
-	$(BIN)/python benches/pages/picture.py docs/selection.svg
+	$(BIN)/python -m benches.pages.picture docs/selection.svg
 
 bench-rust: | cargo ## time the kernels of the Rust crates; what changed since the last time
 	cargo bench --workspace --bench '*'

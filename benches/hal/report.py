@@ -113,11 +113,7 @@ def wins(results: Sequence[Result]) -> list[str]:
 
 def draw(path: Path, results: Sequence[Result], systems: Sequence[str]) -> None:
     """Draw errors against the number of calculations: a row of panels for energies, and one for forces."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    mpl.rcParams["svg.hashsalt"] = NAME
-    import matplotlib.pyplot as plt
+    from benches.drawing import number_axis, plt, save
 
     kinds: dict[str, Callable[[Result], float]] = {
         "energy error, meV/atom": lambda r: r.energy, "force error, eV/Å": lambda r: r.force
@@ -133,9 +129,9 @@ def draw(path: Path, results: Sequence[Result], systems: Sequence[str]) -> None:
                 panel.plot(numbers, [np.median(values) for values in of], color=colour, marker="o", ms=3, label=scheme)
                 panel.fill_between(numbers, [min(values) for values in of], [max(values) for values in of],
                                    color=colour, alpha=0.08, lw=0)  # fmt: skip
-            panel.set(xscale="log", yscale="log")
-            panel.set_xticks(NUMBERS, labels=[str(n) for n in NUMBERS])
+            panel.set_yscale("log")
             panel.minorticks_off()
+            number_axis(panel, NUMBERS)
         row[0].set_ylabel(label)
     for panel, system in zip(panels[0], systems, strict=True):
         panel.set_title(system)
@@ -143,8 +139,7 @@ def draw(path: Path, results: Sequence[Result], systems: Sequence[str]) -> None:
         panel.set_xlabel("calculations")
     panels[0][-1].legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     drawing.tight_layout()
-    drawing.savefig(path, metadata={"Date": None})
-    plt.close(drawing)
+    save(drawing, path)
 
 
 def _same_as_whole(scheme: str, n: int) -> bool:

@@ -87,10 +87,7 @@ def fits(name: str, structures: list[Atoms]) -> None:
 
 
 def convergence(folder: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from benches.drawing import plt, save
 
     structures = alloys(3)
 
@@ -105,13 +102,13 @@ def convergence(folder: Path) -> None:
     print("\nchannels  mean deviation of inner products over their mean")
     for n, deviation in zip(counts, deviations, strict=True):
         print(f"{n:8} {deviation:8.3f}")
-    figure, axes = pyplot.subplots(figsize=(4, 3), layout="constrained")
+    figure, axes = plt.subplots(figsize=(4, 3), layout="constrained")
     axes.loglog(counts, deviations, "o-", label="ACE")
     axes.loglog(counts, deviations[0] * (np.array(counts) / counts[0]) ** -0.5, "k--", label=r"$1/\sqrt{K}$")
     axes.set(xlabel="channels K", ylabel="deviation of inner products")
     axes.legend()
     folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(folder / "convergence.svg")
+    save(figure, folder / "convergence.svg")
 
 
 def main() -> None:

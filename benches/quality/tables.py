@@ -103,11 +103,7 @@ def write_csv(path: Path, found: Sequence[Mapping[str, Any]]) -> None:
 
 def figure(path: Path, found: Sequence[Mapping[str, Any]]) -> None:
     """Draw the ratios of energies by number of picks, one panel a system."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    mpl.rcParams["svg.hashsalt"] = "quality"
-    import matplotlib.pyplot as plt
+    from benches.drawing import number_axis, plt, save
 
     energies = ratios(found, "energy")
     systems = list(dict.fromkeys(row["system"] for row in found))
@@ -122,13 +118,12 @@ def figure(path: Path, found: Sequence[Mapping[str, Any]]) -> None:
             if method in colours:
                 style = {"color": colours[method], "lw": 2.5 if method == methods[0] else 1.4, "label": method}
             panel.plot(numbers, values, **style)
-        panel.set(title=system, xscale="log", yscale="log", xlabel="picks")
-        panel.set_xticks(numbers, labels=[str(n) for n in numbers])
+        panel.set(title=system, yscale="log", xlabel="picks")
+        number_axis(panel, numbers)
         panel.set_yticks([0.25, 0.5, 1.0, 2.0], labels=["0.25", "0.5", "1", "2"])
         panel.minorticks_off()
         panel.axhline(1.0, color="black", lw=0.8, ls=":")
     panels[0][0].set_ylabel("energy error over that of the median draw")
     panels[0][-1].legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     drawing.tight_layout()
-    drawing.savefig(path, metadata={"Date": None})
-    plt.close(drawing)
+    save(drawing, path)
