@@ -106,6 +106,22 @@ def test_the_composition_counts_groups_and_elements(selection, ax):
     assert [bar.get_width() for bar in other.containers[0]] == [1.0, 1.0, 1.0, 1.0]
 
 
+def test_the_composition_compares_selections_of_one_pool(selection, ax):
+    other = ms.select(pool_of(12), 4, [rattled(seed) for seed in range(100, 104)], method="random", random_state=0)
+    plot.composition({"default": selection, "random": other}, ax=ax)
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["pool", "core", "default", "random"]
+    even = next(bars for bars in ax.containers if bars.get_label() == "even")
+    shares = [np.mean([index % 2 == 0 for index in one.indices]) for one in (selection, other)]
+    assert [bar.get_width() for bar in even] == pytest.approx([0.5, 0.0, *shares])
+    # The pool is on top.
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]
+    smaller = ms.select(pool_of(11), 4, method="random", random_state=0)
+    with pytest.raises(ms.InvalidInputError, match="of one pool and core, 'smaller' is of another"):
+        plot.composition({"default": selection, "smaller": smaller}, ax=ax)
+    with pytest.raises(ms.InvalidInputError, match="at least one selection"):
+        plot.composition({}, ax=ax)
+
+
 @pytest.fixture(scope="module")
 def fitted():
     structures = label(bare(14))

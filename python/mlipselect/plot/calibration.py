@@ -11,6 +11,7 @@ from mlipselect.labels import Labels, read_labels
 from mlipselect.models import LinearPotential
 from mlipselect.plot.axes import COLORS, axes_or_new
 from mlipselect.report.agreement import PROBABILITIES, UNITS, agreement_of
+from mlipselect.utils.told import counted
 
 
 def calibration(
@@ -55,7 +56,9 @@ def calibration(
     ax = axes_or_new(ax)
     ax.plot([0.0, 1.0], [0.0, 1.0], color="0.6", lw=0.8)
     for color, own in zip(COLORS, found, strict=False):
-        ax.plot(PROBABILITIES, own.within, "o-", ms=3, color=color, label=f"{own.kind}, {len(own.labels)} labels")
+        ax.plot(
+            PROBABILITIES, own.within, "o-", ms=3, color=color, label=f"{own.kind}, {counted(len(own.labels), 'label')}"
+        )
     ax.set_xlabel("probability of the interval")
     ax.set_ylabel("fraction of labels within it")
     ax.set_xlim(0.0, 1.0)
