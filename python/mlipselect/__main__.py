@@ -2,6 +2,6 @@
 
 import sys
 
-from mlipselect.cli import main
+from mlipselect_command import main
 
 sys.exit(main())

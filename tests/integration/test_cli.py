@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 
@@ -104,6 +105,20 @@ def test_an_interrupt_leaves_nothing(files, capsys, monkeypatch):
     assert sorted(files.iterdir()) == before
 
 
+def test_an_interrupt_of_the_imports_is_told_in_a_line(tmp_path):
+    # In the place of a package that takes long to import, and is interrupted then.
+    interrupted = (
+        "import os, signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\nos.kill(os.getpid(), 2)\n"
+    )
+    (tmp_path / "ase.py").write_text(interrupted)
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys; from mlipselect_command import main; sys.exit(main())"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (130, "mlipselect: interrupted\n")
+
+
 @pytest.mark.parametrize("rows", ["structure", "atoms"])
 def test_featurize_writes_what_featurize_returns(files, capsys, rows):
     arguments = ["--rows", rows, "--totaldegree", "8", "--dtype", "float32"]
@@ -164,7 +179,8 @@ def test_options_of_another_descriptor_are_refused(files, capsys, options, messa
 @pytest.mark.parametrize("options", [["--descriptor", "mace"], ["--rcut", "4"]])
 def test_a_potential_brings_its_descriptor(files, capsys, options):
     assert main(["select", "pool.xyz", "--potential", "si.npz", "-o", "out.xyz", *options]) != 0
-    assert f"{options[0]}: expected no descriptor with --potential" in capsys.readouterr().err
+    told = f"{options[0]}: expected no descriptor, as --potential has one: leave {options[0]} out"
+    assert told in capsys.readouterr().err
 
 
 def test_features_of_each_element_and_features_that_are_kept(files):
