@@ -11,9 +11,13 @@ class InvalidInputError(MlipselectError, ValueError):
     """A value, an array or a combination of them that cannot be worked with."""
 
 
+#: What is between a file and the index of a frame of it in the name of a structure.
+FRAME = ", frame "
+
+
 def place_of(source: str | None, index: int) -> str:
     """Name a structure by its file and frame, or by its index where it was given in memory."""
-    return f"{source}, frame {index}" if source else f"structure {index}"
+    return f"{source}{FRAME}{index}" if source else f"structure {index}"
 
 
 class StructureError(InvalidInputError):

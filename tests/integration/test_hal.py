@@ -231,7 +231,7 @@ def test_a_stopped_run_goes_on_with_its_trajectories(whole, potential, surrogate
     list(made(potential, surrogate, checkpoint=path, trajectory=folder))
     assert trajectories(folder) == trajectories(tmp_path / "whole")
     (folder / "walker-001.xyz").unlink()
-    with pytest.raises(ms.InvalidInputError, match=r"walker-001.xyz: has 0 bytes, and the checkpoint knows"):
+    with pytest.raises(ms.InvalidInputError, match=r"walker-001.xyz: expected the trajectory .* got 0 bytes"):
         made(potential, surrogate, checkpoint=path, trajectory=folder)
 
 
@@ -358,7 +358,7 @@ def test_what_labels_tell_is_what_the_next_fit_knows(potential, surrogate, core)
 
 
 def test_labels_need_a_potential(core, potential):
-    with pytest.raises(ms.InvalidInputError, match="update: labels needs the noises"):
+    with pytest.raises(ms.InvalidInputError, match="update: 'labels' needs the noises"):
         made(potential, ms.Surrogate(ACE, core=core), update="labels")
     with pytest.raises(ms.InvalidInputError, match="update: expected"):
         made(potential, ms.Surrogate(ACE, core=core), update="everything")
@@ -433,8 +433,8 @@ def test_a_checkpoint_of_another_run_is_refused(potential, surrogate, tmp_path):
         ({"temperature": -1.0}, "temperature: expected numbers above 0"),
         ({"speed": 3}, "speed: no option of Hal"),
         ({"stop_gain": 2.0}, "stop_gain"),
-        ({"tau": 1.0, "tau_rel": 0.1}, "tau_rel: expected none with tau"),
-        ({"tau": 1.0, "tau_rise": 10}, "tau_rise: expected none with tau"),
+        ({"tau": 1.0, "tau_rel": 0.1}, "tau_rel: expected tau or tau_rel, got both"),
+        ({"tau": 1.0, "tau_rise": 10}, "tau_rise: expected tau or tau_rise, got both"),
         ({"tau_rise": -1}, "tau_rise: expected at least 0"),
         ({"dynamics": verlet, "pressure": 1.0}, "pressure: expected none"),
         ({"timestep": 0.0}, "timestep and friction"),
@@ -496,6 +496,7 @@ def test_the_command_writes_structures_and_how_they_were_found(folder):
     assert record["run"]["ended"] == "all 4 structures were taken"
     assert record["parameters"]["method"] == "hal"
     assert record["reasons"][0].startswith("extrapolation ")
+    assert "nearest in the core: train.xyz, frame " in record["reasons"][0]
     again = ms.Hal(
         "start.xyz",
         ms.LinearPotential.load("si.npz"),

@@ -30,9 +30,9 @@ def test_structures(files, capsys):
     write_exact("mixed.xyz", [*pool, pool[1], close])
     found = told(capsys, "mixed.xyz")
     assert found["what"] == "structures"
-    assert found["structures"] == "7, of which 1 isolated atoms"
+    assert found["structures"] == "7, of which 1 isolated atom"
     assert found["atoms"] == "40, 8 in a structure"
-    assert found["copies"].startswith("1 structures")
+    assert found["copies"] == "1 structure equal to another to the last bit"
     assert found["bad"].startswith("1: mixed.xyz, frame 6: Si 0 and Si 1 are 0.3 Å apart")
     assert found["config_type"].startswith("kind_1 (3)")
     assert "energies of 6 (dft_energy)" in found["labels"]
@@ -56,6 +56,8 @@ def test_stores_and_archives(files, capsys):
     assert found["what"] == "a store of features"
     assert found["features"] == f"{descriptor.n_features}, float64"
     assert found["keys"] == "config_type, dft_energy, step"
+    n_bytes = sum(file.stat().st_size for file in (files / "pool.features").iterdir())
+    assert found["size"] == f"{n_bytes / 1e3:.1f} kB"
     (files / "pool.xyz").rename(files / "elsewhere.xyz")
     assert told(capsys, "pool.features")["file"] == "pool.xyz (missing)"
     ms.featurize("core.xyz", descriptor, rows="atoms").save("core.npz")
@@ -97,6 +99,30 @@ def test_several_things_are_told_one_after_the_other(files, capsys):
     assert main(["info", "pool.xyz", "core.xyz"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line and not line.startswith(" ")] == ["pool.xyz", "core.xyz"]
+
+
+def test_a_thing_that_is_nothing_does_not_hide_the_others(files, capsys):
+    (files / "other.json").write_text("{}")
+    assert main(["info", "none.xyz", "pool.xyz", "other.json", "core.xyz"]) == 1
+    captured = capsys.readouterr()
+    assert [line for line in captured.out.splitlines() if line and not line.startswith(" ")] == ["pool.xyz", "core.xyz"]
+    assert not captured.out.startswith("\n")
+    errors = [line for line in captured.err.splitlines() if line.startswith("mlipselect: error: ")]
+    assert ["none.xyz" in errors[0], "other.json" in errors[1]] == [True, True]
+    assert len(errors) == 2
+
+
+def test_structures_without_labels_have_none(files, capsys):
+    bare = rattled(0)
+    bare.info, bare.arrays = {"config_type": ""}, {name: bare.arrays[name] for name in ("numbers", "positions")}
+    write_exact("bare.xyz", [bare])
+    found = told(capsys, "bare.xyz")
+    assert found["labels"] == "no labels"
+    assert found["config_type"] == "empty (1)"
+    bare.info["formation_energy"] = -1.0
+    bare.info["energies"] = -1.0
+    write_exact("bare.xyz", [bare])
+    assert told(capsys, "bare.xyz")["labels"].startswith("no labels; these look like some")
 
 
 @pytest.mark.parametrize("name", ["none.xyz", "other.npz", "other.json"])

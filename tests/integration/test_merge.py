@@ -90,7 +90,7 @@ def test_the_command_says_how_good_the_result_is(capsys, tmp_path):
     # The candidates of a merge are what shares picked: nothing is said of how many a pick covers.
     for rank, reason in enumerate(record["reasons"], start=1):
         assert f"{rank}: {reason}." in text
-        assert "the nearest structure of the core is core.xyz, frame" in reason
+        assert "nearest in the core: core.xyz, frame" in reason
         assert "candidates" not in reason
     assert record["indices"] == ms.merge(PARTS, 5, "core.xyz").indices.tolist()
     assert len(ase.io.read(out, ":")) == 5

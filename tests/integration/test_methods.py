@@ -16,6 +16,7 @@ from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.selection.limits import costs
 from mlipselect.selectors.registry import METHODS, selector_parameters
 from reference.posterior import prior_precision
+from reference.structures import rattled
 
 ACE = ["--totaldegree", "8", "--isolated", "config_type=isolated_atom"]
 
@@ -132,7 +133,7 @@ def test_groups_by_composition_and_duplicates_of_the_core(files):
     pool = ms.read("pool.xyz")
     chosen = ms.select(pool, 1, descriptor=ms.ACE(["Si"], totaldegree=8), groups="composition", max_per_group=1)
     assert len(chosen) == 1
-    with pytest.raises(InvalidInputError, match="allow 1 picks, fewer than the 2 asked for"):
+    with pytest.raises(InvalidInputError, match="expected at most 1 pick, got 2"):
         ms.select(pool, 2, descriptor=ms.ACE(["Si"], totaldegree=8), groups="composition", max_per_group=1)
     again = ms.select(pool[:3], 2, core=pool[:2], descriptor=ms.ACE(["Si"], totaldegree=8), min_distance=1e-6)
     assert again.indices.tolist() == [2]
@@ -145,7 +146,6 @@ def test_groups_by_composition_and_duplicates_of_the_core(files):
         ({"method": "fps", "score": "energy"}, "method fps has no parameter 'score', but .*metric"),
         ({"method": "k_medoids", "max_atoms": 10}, "chooses its structures together"),
         ({"max_per_group": 1}, "expected `groups` with it, got none"),
-        ({"groups": "config_type"}, "expected a smallest or a largest number"),
         ({"cost": "natoms^3"}, "cost: expected `max_cost` with it, got none"),
         ({"cost": "atoms", "max_cost": 1.0}, "expected natoms or a power of it such as natoms\\^3, got 'atoms'"),
     ],
@@ -153,6 +153,40 @@ def test_groups_by_composition_and_duplicates_of_the_core(files):
 def test_what_does_not_fit_together_is_refused(files, options, message):
     with pytest.raises(InvalidInputError, match=message):
         ms.select("pool.xyz", 2, descriptor=ms.ACE(["Si"], totaldegree=6), **options)
+
+
+@pytest.mark.parametrize("method", ["bayesian", "k_medoids"])
+def test_groups_alone_limit_nothing_and_are_counted(files, method, capsys):
+    pool = ms.read("pool.xyz")
+    for k, atoms in enumerate(pool):
+        atoms.info["plane"] = ["", "100", "111"][min(k % 4, 2)]
+    ms.io.write_exact("planes.xyz", pool)
+    descriptor = ms.ACE(["Si"], totaldegree=6)
+    found = ms.select("planes.xyz", 5, descriptor=descriptor, method=method, groups="plane", random_state=0)
+    plain = ms.select("planes.xyz", 5, descriptor=descriptor, method=method, random_state=0)
+    assert found.indices.tolist() == plain.indices.tolist()
+    assert not any("limits" in reason for reason in found.reasons)
+    planes = [pool[index].info["plane"] for index in found.indices]
+    counts = {name: planes.count(name) for name in ("", "100", "111")}
+    assert f"picks by plane: 111 {counts['111']} of 6, empty {counts['']} of 3, 100 {counts['100']} of 3" in found.notes
+    argv = ["select", "planes.xyz", "-n", "5", "--method", method, "--groups", "plane", "--totaldegree", "6"]
+    assert main([*argv, "--random-state", "0", "-o", "out.xyz", "--report", "page.html"]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split() == ["rank", "index", "file", "frame", "plane", "score", "information"]
+    assert [row.split()[4] for row in rows[:5]] == [plane or "empty" for plane in planes]
+    page = (files / "page.html").read_text()
+    assert "picks by plane: 111" in page
+    assert "Structures by plane" in page
+
+
+def test_more_groups_than_are_listed_are_put_together():
+    pool = [rattled(seed) for seed in range(16)]
+    for k, atoms in enumerate(pool):
+        atoms.info["run"] = max(k - 1, 0)
+    found = ms.select(pool, 2, descriptor=ms.ACE(["Si"], totaldegree=4), groups="run", method="random", random_state=1)
+    [note] = [note for note in found.notes if note.startswith("picks by run: 0 ")]
+    listed = [index for index in found.indices if index < 13]
+    assert note.endswith(f", 3 other groups {2 - len(listed)} of 3")
 
 
 def test_a_structure_without_a_group_is_named(files):

@@ -114,7 +114,7 @@ def test_the_command_takes_the_folder_of_a_store(files, store):
         ),
         (["--groups", "none", "--max", "1"], "pool.xyz, frame 0: expected a key 'none', its keys are"),
         (["--stratify-by", "config_type"], "stratify_by: expected only with the method random"),
-        (["--totaldegree", "8"], "--totaldegree: expected no descriptor with a store"),
+        (["--totaldegree", "8"], "--totaldegree: expected no descriptor, as a store has one"),
         (["--max-memory", "1kB"], "more than the 1000 allowed: raise max_memory"),
         (["-n", "13"], "cannot select 13 structures from a pool of 12"),
     ],

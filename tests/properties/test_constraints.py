@@ -208,8 +208,8 @@ def test_impossible_constraints_are_refused(make, message):
     [
         ([Quota("aa")], "the group of each candidate: expected 3, given 2"),
         ([Budget([1.0], 1)], "one cost a candidate: expected 3, given 1"),
-        ([Quota("abc", minimum=1)], "need 3 picks, more than the 2 asked for"),
-        ([Quota("aaa", maximum=1)], "allow 1 picks, fewer than the 2 asked for"),
+        ([Quota("abc", minimum=1)], "expected at least 3 picks, got 2"),
+        ([Quota("aaa", maximum=1)], "expected at most 1 pick, got 2"),
         ([Quota("aab", minimum=1), Budget([1, 1, 9], 5)], "group 'b' got 0 of at least 1 picks"),
     ],
 )

@@ -71,7 +71,7 @@ def test_shares_are_those_of_what_was_left_before_each_pick(seed, score, has_tar
 def test_a_structure_in_core_and_pool_is_said_to_be_there(files):
     selection = ms.select("pool.xyz", 12, "pool.xyz", ACE)
     assert all("has the features of pool.xyz, frame" in reason for reason in selection.reasons)
-    assert all("the nearest to 0 of 11 other candidates" in reason for reason in selection.reasons)
+    assert all("nearest of core and picks to 0 of 11 other candidates" in reason for reason in selection.reasons)
 
 
 EXPECTED = {
@@ -91,9 +91,9 @@ def test_every_method_says_what_it_did(files, monkeypatch, method):
     assert len(selection.reasons) == 4
     for reason in selection.reasons:
         assert reason.startswith(EXPECTED[method])
-        lies = r"the nearest structure of the core is core\.xyz, frame [1-4] \(kind_\d\), at the distance \d"
+        lies = r"nearest in the core: core\.xyz, frame [1-4] \(kind_\d\), at the distance \d"
         assert re.search(lies, reason)
-        assert re.search(r"of core and picks it is the nearest to \d+ of 11 other candidates", reason)
+        assert re.search(r"nearest of core and picks to \d+ of 11 other candidates", reason)
     assert selection.record()["reasons"] == selection.reasons
     store = ms.featurize("pool.xyz", ACE, store="pool.features")
     assert ms.select(store, 4, "core.xyz", method=method).reasons == selection.reasons
@@ -112,7 +112,7 @@ def test_every_method_says_what_it_did(files, monkeypatch, method):
         ({"target": "core.xyz"}, "lowers the mean variance of the energies of the target most, by "),
         ({"max_atoms": 30}, "of what was left, of those that meet the limits; "),
         ({"method": "cur", "deterministic": True}, "has the largest leverage of those left, "),
-        ({"method": "fps", "initialize": 3}, "given as the first pick; of the picks it is"),
+        ({"method": "fps", "initialize": 3}, "given as the first pick; nearest of the picks to "),
         ({"method": "random", "stratify_by": "composition"}, "drawn at random"),
     ],
 )
@@ -127,7 +127,7 @@ def test_a_large_pool_is_looked_at_in_part(monkeypatch):
     X = features(rng.normal(size=(1000, 3)))
     selector = ms.BayesianSelector(2).fit(X)
     found = module.reasons(selector, X, None, None, str)
-    share = [float(re.search(r"nearest to about ([0-9.]+) % of the candidates", one)[1]) for one in found]
+    share = [float(re.search(r"nearest of the picks to about ([0-9.]+) % of the candidates", one)[1]) for one in found]
     assert sum(share) == pytest.approx(100.0, abs=5.0)
     assert all("by about" in one for one in found)
 
@@ -186,3 +186,12 @@ def test_the_command_says_reasons_where_asked(files, capsys):
     printed = capsys.readouterr().out
     for rank, reason in enumerate(json.loads((files / "o.json").read_text())["reasons"], start=1):
         assert f"{rank}: {reason}." in printed
+
+
+def test_files_of_the_core_have_the_shortest_names_that_tell_them_apart(files):
+    folders = [files / "runs" / name for name in ("bulk", "slabs")]
+    for folder, part in zip(folders, (ms.read("core.xyz")[1:3], ms.read("core.xyz")[3:]), strict=True):
+        folder.mkdir(parents=True)
+        ms.io.write_exact(folder / "core.xyz", part)
+    reasons = ms.select("pool.xyz", 4, [folder / "core.xyz" for folder in folders], ACE).reasons
+    assert all(re.search(r"nearest in the core: (bulk|slabs)/core\.xyz, frame", reason) for reason in reasons), reasons

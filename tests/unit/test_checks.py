@@ -273,7 +273,7 @@ def test_copies_are_counted(caplog):
     core = [pool[1].copy(), *sound(1, seed=70)]
     ms.select(pool, 2, core=core, descriptor=small())
     assert (
-        "7 candidates are 4 different structures: 3 copies of other candidates (structure 0; structure 2), 1 copies of "
+        "7 candidates are 4 different structures: 3 copies of other candidates (structure 0; structure 2), 1 copy of "
         "structures in the core (structure 1)"
     ) in caplog.text
     caplog.clear()

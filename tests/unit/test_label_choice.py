@@ -289,4 +289,4 @@ def test_pressures_and_energies_of_atoms_in_the_comment_are_told(tmp_path, caplo
         "Properties=species:S:1:pos:R:3:forces:R:3\nSi 0 0 0 1 2 3\nSi 2 2 2 -1 -2 -3\n"
     )
     read_labels(ms.read(tmp_path / "pool.xyz"))
-    assert "not used, though they look like labels: energies (1 structures), pressure (1 structures)" in caplog.text
+    assert "not used, though they look like labels: energies (1 structure), pressure (1 structure)" in caplog.text

@@ -193,7 +193,7 @@ def test_bad_input_is_named():
     with pytest.raises(InvalidInputError, match="energy_key: none of 3 structures has 'dft_energy'"):
         potential().fit(structures, energy_key="dft_energy")
     structures[0].info["dft_energy"] = 1.0
-    with pytest.raises(InvalidInputError, match=r"energy_key: dft_energy \(1 structures\), energy \(1"):
+    with pytest.raises(InvalidInputError, match=r"energy_key: dft_energy \(1 structure\), energy \(1"):
         potential().fit(structures)
     bare = [atoms.copy() for atoms in labelled(2)]
     with pytest.raises(InvalidInputError, match="expected energies, forces or virials, but 2 structures have none"):

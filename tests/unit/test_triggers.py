@@ -86,14 +86,14 @@ def test_of_a_large_core_atoms_at_even_steps_are_looked_at(surrogate, monkeypatc
 
 
 def test_relative_force_needs_a_potential(surrogate):
-    with pytest.raises(ms.InvalidInputError, match="relative-force needs deviations in eV"):
+    with pytest.raises(ms.InvalidInputError, match="'relative-force' needs deviations in eV"):
         make_trigger("relative-force").check(surrogate)
 
 
 def test_max_atom_and_extrapolation_need_a_core(fitted):
-    with pytest.raises(ms.InvalidInputError, match="needs a core"):
+    with pytest.raises(ms.InvalidInputError, match=r"give that as core \(--core\)"):
         Known.of(fitted, with_sites=True)
-    with pytest.raises(ms.InvalidInputError, match="needs a core"):
+    with pytest.raises(ms.InvalidInputError, match=r"give that as core \(--core\)"):
         make_trigger("extrapolation").reference(fitted, Known.of(fitted, with_sites=False))
 
 

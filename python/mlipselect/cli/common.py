@@ -78,7 +78,8 @@ def has_descriptor_options(options: argparse.Namespace, but: str | None = None) 
 def refuse_descriptor(options: argparse.Namespace, owner: str) -> None:
     """Refuse options of a descriptor where one is there already."""
     for name in _given_descriptor_options(options):
-        raise InvalidInputError(f"--{name.replace('_', '-')}: expected no descriptor with {owner}, which has its own")
+        option = f"--{name.replace('_', '-')}"
+        raise InvalidInputError(f"{option}: expected no descriptor, as {owner} has one: leave {option} out")
 
 
 def descriptor_for(options: argparse.Namespace, record: Mapping[str, Any], owner: str) -> Any:

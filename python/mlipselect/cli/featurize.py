@@ -29,6 +29,7 @@ from mlipselect.io.rejected import RejectedFile
 from mlipselect.selection.options import Candidates
 from mlipselect.stores import FeatureStore
 from mlipselect.utils.option import options_of
+from mlipselect.utils.told import counted
 
 SUMMARY = """\
 Compute the features of structures and write them to an .npz archive or a store.
@@ -93,7 +94,8 @@ def run(options: argparse.Namespace) -> None:
             rejects.finish([structures.rejected[position] for position in sorted(structures.rejected)])
     if not options.quiet:
         print(f"{descriptor!r}")
-        print(f"{features.shape[0]} structures, {int(features.n_atoms.sum())} atoms, {features.shape[1]} features")
+        sizes = {"structure": len(features), "atom": int(features.n_atoms.sum()), "feature": features.shape[1]}
+        print(", ".join(counted(number, noun) for noun, number in sizes.items()))
         print(f"wrote {options.output or options.store}")
 
 

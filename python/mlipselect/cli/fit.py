@@ -30,6 +30,7 @@ from mlipselect.report.table import text_table
 from mlipselect.selection.options import Outputs
 from mlipselect.selection.outputs import open_page, publish
 from mlipselect.utils.option import options_of
+from mlipselect.utils.told import counted
 
 SUMMARY = """\
 Fit a linear potential to energies, forces and virials, with the uncertainty that is left.
@@ -136,15 +137,15 @@ def run(options: argparse.Namespace) -> None:
     if options.quiet:
         return
     print(f"{descriptor!r}")
-    print(f"{len(frames)} structures, of which have labels: {labels.summary()}")
+    print(f"{counted(len(frames), 'structure')}, of which have labels: {labels.summary()}")
     print("reference energies: " + ", ".join(f"{key} {value:.6f} eV" for key, value in references.items()))
     print("noise: " + _noises(potential.noise_))
     for group in dict.fromkeys(name for groups in potential.group_noise_.values() for name in groups):
         own = {kind: groups[group] for kind, groups in potential.group_noise_.items() if group in groups}
         print(f"noise of {options.noise_by}={group}: {_noises(own)}")
-    print(f"log evidence {potential.log_evidence_:.1f} of {potential.n_rows_} rows")
+    print(f"log evidence {potential.log_evidence_:.1f} of {counted(potential.n_rows_, 'row')}")
     for name, members, error in errors:
-        print(f"{name}, {len(members)} structures: {_told(error)}")
+        print(f"{name}, {counted(len(members), 'structure')}: {_told(error)}")
     print(_calibration_table(potential, of_test))
     print(f"wrote {', '.join(path for path in (options.output, options.report) if path is not None)}")
 

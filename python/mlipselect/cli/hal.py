@@ -154,7 +154,9 @@ def _surrogate(options: argparse.Namespace, base: BaseLike, starts: Structures, 
         base.n_threads = options.n_threads
         return Surrogate(base, core=options.core, n_threads=options.n_threads)
     if core is None:
-        raise InvalidInputError("--core: expected the training set, as the base says nothing of its uncertainty")
+        raise InvalidInputError(
+            "--core: expected the training set, got none: only an archive of `mlipselect fit` as --base goes without"
+        )
     if isinstance(base, MacePotential):
         base.n_threads = options.n_threads
         if not has_descriptor_options(options, but="device"):

@@ -8,14 +8,17 @@ import textwrap
 from typing import Any
 
 from mlipselect.cli.common import add_reading_options, add_verb, reading_from
-from mlipselect.cli.terminal import styled, width_of
+from mlipselect.cli.exit_codes import BAD_INPUT, OK
+from mlipselect.cli.terminal import styled, tell_error, width_of
+from mlipselect.exceptions import MlipselectError
 from mlipselect.report.info import info_of
 
 SUMMARY = """\
 Say what a file or a folder is: structures, a store or an archive of features, a potential, a record, a posterior.
 
 Of structures: how many, of which elements and sizes, with which keys and labels, how many are copies or bad. Of a
-record: what was picked how, and whether its files are what they were. Writes nothing."""
+record: what was picked how, and whether its files are what they were. Writes nothing. Tells of every THING that is
+known, and ends with an error if one is not."""
 
 EXAMPLES = """\
   mlipselect info pool.xyz
@@ -34,14 +37,23 @@ def add_parser(verbs: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Say what each thing is."""
-    for number, thing in enumerate(options.things):
-        lines = info_of(thing, reading_from(options))
-        print(("\n" if number else "") + styled(thing, "bold"))
+def run(options: argparse.Namespace) -> int:
+    """Say what each thing is, and return the exit code: that of bad input if one of them cannot be told of."""
+    reading, n_told, code = reading_from(options), 0, OK
+    for thing in options.things:
+        try:
+            lines = info_of(thing, reading)
+        except (MlipselectError, OSError) as error:
+            sys.stdout.flush()
+            tell_error(error, trace=options.verbose > 1)
+            code = BAD_INPUT
+            continue
+        print(("\n" if n_told else "") + styled(thing, "bold"))
+        n_told += 1
         longest = max(len(name) for name, _ in lines)
         for name, value in lines:
             print(_folded(f"  {name.ljust(longest)}  ", value))
+    return code
 
 
 def _folded(head: str, value: str) -> str:

@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import threading
-import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
@@ -18,10 +17,9 @@ from mlipselect._core import __version__
 from mlipselect.checkpoint import SelectionInterrupted
 from mlipselect.cli import demo, featurize, fit, hal, info, merge, report, select
 from mlipselect.cli.completion import SHELLS, PrintCompletion
-from mlipselect.cli.terminal import Style, styled
+from mlipselect.cli.exit_codes import BAD_INPUT, INTERRUPTED, OK, TERMINATED
+from mlipselect.cli.terminal import Style, styled, tell_error
 from mlipselect.exceptions import MissingExtraError, MlipselectError
-
-OK, BAD_INPUT, BAD_USAGE, NOTHING_SELECTED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 
 DESCRIPTION = """\
 Choose the atomic structures worth a DFT calculation.
@@ -65,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # argparse has said what is wrong, or shown the help
         return int(stop.code or 0)
     except MissingExtraError as error:
-        print(f"mlipselect: {styled('error', 'red', sys.stderr)}: {error}", file=sys.stderr)
+        tell_error(error)
         return BAD_INPUT
     with warnings.catch_warnings(), _logging_to_stderr(options.verbose - options.quiet):
         warnings.simplefilter("always", UserWarning)
@@ -82,9 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return OK
         except (MlipselectError, OSError, MemoryError) as error:
-            if options.verbose > 1:
-                traceback.print_exc()
-            print(f"mlipselect: {styled('error', 'red', sys.stderr)}: {_one_line(error)}", file=sys.stderr)
+            tell_error(error, trace=options.verbose > 1)
             return BAD_INPUT
     return OK if code is None else int(code)
 
@@ -172,10 +168,3 @@ def _show_warning(
     line: str | None = None,  # noqa: ARG001
 ) -> None:
     logging.getLogger("mlipselect").warning("%s", " ".join(str(message).split()))
-
-
-def _one_line(error: BaseException) -> str:
-    text: Any = str(error)
-    if isinstance(error, MemoryError):
-        text = f"not enough memory: {text or 'try fewer features or --dtype float32'}"
-    return " ".join(text.split())

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from mlipselect.cli.exit_codes import NOTHING_SELECTED, OK
 from mlipselect.cli.terminal import styled, width_of
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.output import Output
@@ -18,8 +19,7 @@ from mlipselect.report.table import selection_table
 from mlipselect.selection.calculations import check_folder, check_format, made_calculations
 from mlipselect.selection.outputs import record_path
 from mlipselect.selection.result import Selection
-
-DONE, NOTHING = 0, 3
+from mlipselect.utils.told import counted
 
 
 def add_reasons(parser: argparse.ArgumentParser) -> None:
@@ -113,7 +113,7 @@ class FurtherOutputs:
                 made.append(str(output.targets[0]))
         if self._folders is not None:
             self._folders.replace(self.options.write_each)
-            made.append(f"{len(selection)} folders in {self.options.write_each}")
+            made.append(f"{counted(len(selection), 'folder')} in {self.options.write_each}")
         return made
 
 
@@ -132,4 +132,4 @@ def report(selection: Selection, options: argparse.Namespace, further: FurtherOu
         written = [options.output, record_path(options.output), options.save_posterior, options.report]
         made = [str(path) for path in written if path is not None and Path(path).exists()]
         print(styled(f"wrote {', '.join([*made, *also])}", "green"))
-    return DONE if len(selection) else NOTHING
+    return OK if len(selection) else NOTHING_SELECTED

@@ -1,10 +1,11 @@
-"""What a terminal can do: its width, and whether text is coloured."""
+"""What a terminal can do, its width and colours; and how errors are told."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
+import traceback
 from typing import Literal, TextIO
 
 Style = Literal["bold", "dim", "green", "red", "yellow"]
@@ -32,3 +33,13 @@ def styled(text: str, style: Style, stream: TextIO | None = None) -> str:
 def width_of(stream: TextIO) -> int | None:
     """Return the number of columns of a terminal; None where the stream is none, as a file has no end of a line."""
     return shutil.get_terminal_size().columns if stream.isatty() else None
+
+
+def tell_error(error: BaseException, *, trace: bool = False) -> None:
+    """Write an error in one line to the standard error, after its traceback where that is asked for."""
+    if trace:
+        traceback.print_exception(error)
+    text = str(error)
+    if isinstance(error, MemoryError):
+        text = f"not enough memory: {text or 'try fewer features or --dtype float32'}"
+    print(f"mlipselect: {styled('error', 'red', sys.stderr)}: {' '.join(text.split())}", file=sys.stderr)

@@ -113,8 +113,8 @@ def executor(setup: Setup, n_workers: int, client: Any = None) -> Iterator[Execu
         data = pickle.dumps(setup)
     except Exception as error:
         raise InvalidInputError(
-            f"workers: base, surrogate and dynamics are sent to other processes, and one cannot be: {error}; give a "
-            "function of a module as base"
+            f"workers: expected a base, a surrogate and dynamics that other processes can be given, got: {error}. Give "
+            "a function of a module as the base, or take one worker"
         ) from error
     if client is not None:
         yield Cluster(client, setup)

@@ -45,6 +45,7 @@ from mlipselect.io.isolated import marks_of
 from mlipselect.models import LinearPotential
 from mlipselect.random_state import RandomState, draw_seed
 from mlipselect.selection.result import Selection
+from mlipselect.utils.told import counted
 
 MAX_WALKERS = 8
 """Largest number of walkers that starts make without being asked for."""
@@ -472,14 +473,14 @@ class Hal:
         """Say why a run ends after a round; None if it goes on."""
         ending = self.options.ending
         if len(state.picks) >= self.n:
-            return f"all {self.n} structures were taken"
+            return f"all {self.n} structures were taken" if self.n > 1 else "the one structure was taken"
         is_little = picked is not None and not picked.indices and picked.n_near == picked.n_late == 0
         if ending.stop_gain is not None and is_little:
             return f"the next structure would add less than {ending.stop_gain:g} of the first gain"
         if state.idle >= ending.patience:
-            return f"no structure was worth taking in {ending.patience} rounds"
+            return f"no structure was worth taking in {counted(ending.patience, 'round')}"
         if ending.max_steps is not None and state.counts["steps"] >= ending.max_steps:
-            return f"{state.counts['steps']} steps were made"
+            return f"{counted(state.counts['steps'], 'step')} made"
         if ending.max_time is not None and self.seconds >= ending.max_time:
             return f"{ending.max_time:g} s have passed"
         return None
@@ -518,7 +519,7 @@ class Hal:
         return hal_html(self)
 
     def __repr__(self) -> str:
-        return f"Hal({len(self._setup.starts)} starts, {len(self.picks)} of {self.n} taken)"
+        return f"Hal({counted(len(self._setup.starts), 'start')}, {len(self.picks)} of {self.n} taken)"
 
 
 def _surrogate(base: BaseLike, surrogate: Surrogate | None) -> Surrogate:
@@ -527,4 +528,4 @@ def _surrogate(base: BaseLike, surrogate: Surrogate | None) -> Surrogate:
         return surrogate
     if isinstance(base, LinearPotential):
         return Surrogate(base)
-    raise InvalidInputError("surrogate: expected one with a base that is no LinearPotential")
+    raise InvalidInputError("surrogate: expected one, got none: only a LinearPotential as the base is its own")

@@ -50,7 +50,9 @@ class Known:
 def _site_rows(surrogate: Surrogate) -> NDArray[np.float64]:
     """Describe the atoms of the core, of which some at even steps are kept."""
     if surrogate.core is None:
-        raise InvalidInputError("trigger: max-atom compares with the atoms of the core, so the surrogate needs a core")
+        raise InvalidInputError(
+            "trigger: 'max-atom' compares atoms with those of the training set: give that as core (--core)"
+        )
     frames = [frame.atoms for frame in surrogate.core.iter_candidates()]
     n_atoms = sum(map(len, frames))
     step = max(1, -(-n_atoms // MAX_SITES))

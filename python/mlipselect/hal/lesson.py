@@ -30,7 +30,7 @@ def settled_update(update: Update | None, surrogate: Surrogate) -> Update:
         raise InvalidInputError(f"update: expected 'structure', 'forces' or 'labels', got {update!r}")
     if update == "labels" and surrogate.potential is None:
         raise InvalidInputError(
-            "update: labels needs the noises of a fitted LinearPotential, so a surrogate made of one; forces needs none"
+            "update: 'labels' needs the noises of a fitted LinearPotential: take one as the base, or update='forces'"
         )
     return update
 

@@ -168,7 +168,7 @@ class HalOptions:
         if self.ending.max_time is not None and not self.ending.max_time > 0.0:
             raise InvalidInputError(f"max_time: expected a number above 0, got {self.ending.max_time}")
         if self.sampling.tau is not None and self.sampling.tau_rel is not None:
-            raise InvalidInputError("tau_rel: expected none with tau, which takes its place")
+            raise InvalidInputError("tau_rel: expected tau or tau_rel, got both")
         for name in ("swaps", "cell_moves"):
             if getattr(self.sampling, name) < 0:
                 raise InvalidInputError(f"{name}: expected at least 0, got {getattr(self.sampling, name)}")
@@ -178,9 +178,9 @@ class HalOptions:
         if rise is not None and rise < 0:
             raise InvalidInputError(f"tau_rise: expected at least 0, got {rise}")
         if rise is not None and self.sampling.tau is not None:
-            raise InvalidInputError("tau_rise: expected none with tau, which does not rise")
+            raise InvalidInputError("tau_rise: expected tau or tau_rise, got both: a fixed tau does not rise")
         if self.sampling.dynamics is not None and self.sampling.pressure is not None:
-            raise InvalidInputError("pressure: expected none with dynamics, which have their own")
+            raise InvalidInputError("pressure: expected none, as `dynamics` were given: set it there")
 
     @property
     def tau(self) -> Tau:

@@ -9,6 +9,8 @@ import numpy as np
 from mlipselect.features import Features
 from mlipselect.io.frame import Frame
 from mlipselect.selection.result import Selection
+from mlipselect.utils.told import counted
+from mlipselect.utils.told_apart import short_places
 
 if TYPE_CHECKING:
     from mlipselect.hal.hal import Hal
@@ -32,6 +34,7 @@ def selection_of(run: Hal) -> Selection:
     surrogate = run.surrogate
     gains = np.array([pick.gain for pick in picks])
     core = surrogate.core
+    places = short_places([pick.nearest or "" for pick in picks], () if core is None else core.paths)
     pool: dict[str, Any] = {**run.starts.summary(), "candidates": run.counts["triggered"]}
     return Selection(
         frames=[Frame(pick.frame(), None, index) for index, pick in enumerate(picks)],
@@ -43,7 +46,7 @@ def selection_of(run: Hal) -> Selection:
         descriptor=surrogate.descriptor,
         features=Features(run.rows(), np.array([len(pick.atoms) for pick in picks], dtype=np.int64)),
         core_features=surrogate.core_features,
-        reasons=[pick.reason(run.trigger.name) for pick in picks],
+        reasons=[pick.reason(run.trigger.name, place) for pick, place in zip(picks, places, strict=True)],
         rejected=run.rejected,
         parameters={"n": run.n, "method": "hal", "random_state": run.seed_, **run.recorded()},
         notes=_notes(run),
@@ -57,18 +60,18 @@ def _notes(run: Hal) -> list[str]:
     """Say how many structures were taken and why the run ended, and what became of the other frames."""
     counts = run.counts
     why = "the run goes on" if run.ended is None else run.ended
-    notes = [f"{len(run.picks)} of {run.n} structures taken in {counts['steps']} steps: {why}"]
+    notes = [f"{len(run.picks)} of {run.n} structures taken in {counted(counts['steps'], 'step')}: {why}"]
     notes.append(
-        f"{counts['checks']} frames looked at, {counts['triggered']} triggered ({run.trigger.name} above "
-        f"{run.trigger.threshold:.3g}), {counts['rejected']} failed a check and ended their trajectories"
+        f"{counted(counts['checks'], 'frame')} looked at, {counts['triggered']:,} triggered ({run.trigger.name} above "
+        f"{run.trigger.threshold:.3g}), {counts['rejected']:,} ended a trajectory by failing a check"
     )
-    for name, text in (
-        ("near", "candidates passed over as near-duplicates"),
-        ("late", "candidates passed over: they no longer triggered after picks of the same round"),
-        ("capped", "steps with a limited bias force"),
+    for name, noun, text in (
+        ("near", "candidate", "passed over as near-duplicates"),
+        ("late", "candidate", "passed over, no longer triggering after picks of the same round"),
+        ("capped", "step", "with a limited bias force"),
     ):
         if counts[name]:
-            notes.append(f"{counts[name]} {text}")
+            notes.append(f"{counted(counts[name], noun)} {text}")
     for name, text in (("swaps", "swaps of atoms"), ("cell_moves", "changes of the volume")):
         if counts[name]:
             notes.append(f"{counts[f'{name}_accepted']} of {counts[name]} {text} accepted")

@@ -74,15 +74,15 @@ class Pick:
         out.info |= {PREFIX + name: value for name, value in self.told().items() if value is not None}
         return out
 
-    def reason(self, trigger: str) -> str:
-        """Say in a sentence why it was taken."""
+    def reason(self, trigger: str, nearest: str) -> str:
+        """Say in a sentence why it was taken, with this name for the nearest structure of the core."""
         said = (
             f"{trigger} {self.score:.3g} above {self.threshold:.3g} in round {self.round}, by walker {self.walker} at "
             f"step {self.step} and {self.temperature:.0f} K with tau {self.tau:.3g}"
         )
         if self.nearest is None or self.distance is None:
             return said
-        return f"{said}; the nearest structure of the core is {self.nearest}, at the distance {self.distance:.2g}"
+        return f"{said}; nearest in the core: {nearest}, at the distance {self.distance:.2g}"
 
     def record(self) -> dict[str, Any]:
         """Return everything, ready for JSON, from which `restored` makes the same pick to the last bit."""

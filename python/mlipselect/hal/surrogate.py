@@ -129,10 +129,10 @@ class Surrogate:
         self.potential = descriptor if isinstance(descriptor, LinearPotential) else None
         if (ridge is not None or scale is not None) and (posterior is not None or self.potential is not None):
             raise InvalidInputError(
-                "ridge and scale: expected neither with a posterior or a potential, which has its own"
+                "ridge and scale: expected neither, as a posterior or a potential has a prior of its own"
             )
         if self.potential is not None and posterior is not None:
-            raise InvalidInputError("posterior: expected none with a potential, which has its own")
+            raise InvalidInputError("posterior: expected none, as a potential has one of its own")
         self.core = None if core is None else Core(core, marks_of(None), checks=Checks().of_a_core()).survey()
         given = descriptor.descriptor if isinstance(descriptor, LinearPotential) else descriptor
         self.descriptor = bound(given, [] if self.core is None else self.core.examples) if self.core else given
@@ -282,7 +282,8 @@ class Surrogate:
         """
         if not isinstance(self.descriptor, DesignDescriptor):
             raise InvalidInputError(
-                f"expected a descriptor with `design`, the rows of forces, got {type(self.descriptor).__name__}"
+                f"update: expected a descriptor that gives the rows of forces (`design`), got "
+                f"{type(self.descriptor).__name__}: take update='structure'"
             )
         return self.descriptor.design(atoms)
 

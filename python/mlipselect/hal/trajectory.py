@@ -9,6 +9,7 @@ from pathlib import Path
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.hal.walker import Burst
 from mlipselect.io.extxyz import format_frame
+from mlipselect.utils.told import counted
 
 
 class Trajectories:
@@ -53,8 +54,8 @@ class Trajectories:
         with path.open("ab") as stream:
             if stream.tell() < size:
                 raise InvalidInputError(
-                    f"{path}: has {stream.tell()} bytes, and the checkpoint knows {size}: the trajectory of the run "
-                    "that goes on is not there; give the folder of that run, or no folder"
+                    f"{path}: expected the trajectory of the run in the checkpoint, of at least "
+                    f"{counted(size, 'byte')}, got {counted(stream.tell(), 'byte')}: give its folder, or none"
                 )
             stream.truncate(size)
 

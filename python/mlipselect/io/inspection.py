@@ -19,6 +19,7 @@ from mlipselect.io.describable import check_structure
 from mlipselect.io.exact import results
 from mlipselect.io.flat import count_elements
 from mlipselect.io.frame import Frame, flat_frames
+from mlipselect.utils.told import counted
 
 BATCH_ATOMS = 8192
 """Approximate number of atoms that are looked at together."""
@@ -249,7 +250,7 @@ class Inspector:
         InvalidInputError
             Atoms that are too close, or forces that are too large, where they are refused; `max_force` without forces.
         """
-        n = f"{n_sound + len(self.rejected)} structures{self._where}"
+        n = f"{counted(n_sound + len(self.rejected), 'structure')}{self._where}"
         if self.checks.max_force is not None and not self._has_forces and n_sound:
             raise InvalidInputError(f"max_force: none of {n} has forces")
         if self.rejected:

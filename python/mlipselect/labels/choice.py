@@ -26,6 +26,7 @@ from mlipselect.labels.names import (
 from mlipselect.labels.options import CALCULATOR, LabelOptions
 from mlipselect.labels.values import Candidate, Labelled
 from mlipselect.utils.as_array import as_array
+from mlipselect.utils.told import counted
 
 _LOGGER = logging.getLogger("mlipselect")
 
@@ -158,7 +159,8 @@ class Choice:
         conflicts = {kind: keys for kind, keys in self._conflicts.items() if keys}
         if conflicts:
             choices = "; ".join(
-                f"{kind}_key: " + ", ".join(f"{key} ({count} structures)" for key, count in sorted(keys.items()))
+                f"{kind}_key: "
+                + ", ".join(f"{key} ({counted(count, 'structure')})" for key, count in sorted(keys.items()))
                 for kind, keys in conflicts.items()
             )
             options = ", ".join(f"--{kind}-key" for kind in conflicts)

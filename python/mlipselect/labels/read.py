@@ -22,8 +22,25 @@ from mlipselect.labels.options import LabelOptions
 from mlipselect.labels.outliers import tell_outliers
 from mlipselect.labels.placeholders import leave_out_placeholders
 from mlipselect.labels.values import Array, Candidate, Labelled, has_volume
+from mlipselect.utils.told import counted
 
 _LOGGER = logging.getLogger("mlipselect")
+
+
+class NoLabelsError(InvalidInputError):
+    """No structure has a label.
+
+    Parameters
+    ----------
+    problem : str
+        What was expected and what was given.
+    unused : str
+        Keys that look like labels and are none that can be guessed.
+    """
+
+    def __init__(self, problem: str, unused: str):
+        super().__init__(problem)
+        self.unused = unused
 
 
 def read_labels(structures: Iterable[Atoms | Frame], options: LabelOptions | None = None, data: str = "") -> LabelSet:
@@ -173,7 +190,7 @@ def _say(labelled: LabelSet, choice: Choice, notes: Notes, options: LabelOptions
     """Log what was found, what was left out and what was not used; refuse a set without labels."""
     notes.tell()
     prefix = f"{data}: " if data else ""
-    unused = ", ".join(f"{key} ({count} structures)" for key, count in choice.unused.items())
+    unused = ", ".join(f"{key} ({counted(count, 'structure')})" for key, count in choice.unused.items())
     if unused and any(labelled.counts().values()):
         _LOGGER.warning(
             "%snot used, though they look like labels: %s; --energy-key, --forces-key, --virial-key and --stress-key "
@@ -182,9 +199,10 @@ def _say(labelled: LabelSet, choice: Choice, notes: Notes, options: LabelOptions
         )
     if not any(labelled.counts().values()):
         hint = f"; these look like labels, and can be named with energy_key (--energy-key) and so on: {unused}"
-        raise InvalidInputError(
-            f"{prefix}expected {_asked_for(options)}, but {len(labelled)} structures have none"
-            + (hint if unused else "")
+        among = counted(len(labelled), "structure")
+        have = "has" if len(labelled) == 1 else "have"
+        raise NoLabelsError(
+            f"{prefix}expected {_asked_for(options)}, but {among} {have} none{hint if unused else ''}", unused
         )
     _LOGGER.info("%slabels of %d structures: %s", prefix, len(labelled), labelled.summary())
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlipselect.report.shares import Shares
+from mlipselect.utils.told import told_number
 
 WIDTH, HEIGHT = 420, 270
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 12, 40
@@ -39,12 +40,13 @@ class Series:
     color: int
 
 
-def ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Return round numbers from `low` to `high`, at equal steps."""
+def ticks(low: float, high: float, most: int = 6, *, whole: bool = False) -> list[float]:
+    """Return round numbers from `low` to `high`, at equal steps; whole ones where things are counted."""
     if not high > low:
         return [low]
     step = 10.0 ** np.floor(np.log10((high - low) / most))
     step = next(step * k for k in (1, 2, 5, 10) if (high - low) / (step * k) <= most)
+    step = max(step, 1.0) if whole else step
     first = np.ceil(low / step - 1e-9)
     return [float(step * k) + 0.0 for k in np.arange(first, np.floor(high / step + 1e-9) + 1)]
 
@@ -61,7 +63,13 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def curves(
-    series: Sequence[Series], x_label: str, y_label: str, *, is_log: bool = False, mark: tuple[float, str] | None = None
+    series: Sequence[Series],
+    x_label: str,
+    y_label: str,
+    *,
+    is_log: bool = False,
+    counts: bool = False,
+    mark: tuple[float, str] | None = None,
 ) -> str:
     """Draw curves over one axis.
 
@@ -73,6 +81,8 @@ def curves(
         What the axes are.
     is_log : bool, default=False
         A logarithmic axis of the values.
+    counts : bool, default=False
+        Whether the axis below counts something, so that only whole numbers are on it.
     mark : (float, str), optional
         A vertical line, and what it says.
 
@@ -102,8 +112,8 @@ def curves(
     out = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" class="chart" role="img" aria-label="{escape(y_label)}">']
     for value in log_ticks(y0, y1) if is_log else ticks(y0, y1):
         out.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{py(value):.1f}" y2="{py(value):.1f}"/>')
-        out.append(f'<text x="{LEFT - 5}" y="{py(value) + 4:.1f}" text-anchor="end">{value:.4g}</text>')
-    out += [_below(px(value), value) for value in ticks(x0, x1)]
+        out.append(f'<text x="{LEFT - 5}" y="{py(value) + 4:.1f}" text-anchor="end">{told_number(value, 4)}</text>')
+    out += [_below(px(value), value) for value in ticks(x0, x1, whole=counts)]
     middle = (LEFT + WIDTH - RIGHT) / 2
     out.append(f'<text x="{middle:.0f}" y="{HEIGHT - 6}" text-anchor="middle">{escape(x_label)}</text>')
     if mark is not None and x0 <= mark[0] <= x1:
@@ -162,7 +172,7 @@ def parity(
 
 def _below(x: float, value: float) -> str:
     """Write a number below the axis."""
-    return f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 15}" text-anchor="middle">{value:.5g}</text>'
+    return f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 15}" text-anchor="middle">{told_number(value, 5)}</text>'
 
 
 def _thinned(one: Series, is_log: bool) -> Series:
@@ -171,6 +181,10 @@ def _thinned(one: Series, is_log: bool) -> Series:
     if len(kept) > MOST_POINTS:
         kept = kept[np.linspace(0, len(kept) - 1, MOST_POINTS).astype(int)]
     return Series(one.name, np.asarray(one.x, dtype=float)[kept], np.asarray(one.y, dtype=float)[kept], one.color)
+
+
+def _percent(part: float) -> str:
+    return "100 %" if part == 1.0 else f"{100 * part:.1f} %"
 
 
 def bars(shares: Shares, most: int = 24) -> str:
@@ -191,7 +205,7 @@ def bars(shares: Shares, most: int = 24) -> str:
     out = ['<div class="bars">']
     for name, own in zip(shares.sets, fractions.tolist(), strict=True):
         parts = "".join(
-            f'<i class="b{k % N_COLORS}" style="flex-grow:{part:.5f}" title="{escape(label)}: {100 * part:.1f} %"></i>'
+            f'<i class="b{k % N_COLORS}" style="flex-grow:{part:.5f}" title="{escape(label)}: {_percent(part)}"></i>'
             for k, (label, part) in enumerate(zip(names, own, strict=True))
             if part > 0
         )
@@ -201,7 +215,7 @@ def bars(shares: Shares, most: int = 24) -> str:
     body = "".join(
         f'<tr><th><i class="b{k % N_COLORS}"></i>{escape(name)}</th>'
         + "".join(
-            f"<td>{count} <small>{100 * part:.1f} %</small></td>"
+            f"<td>{count:,} <small>{_percent(part)}</small></td>"
             for count, part in zip(counts[:, k].tolist(), fractions[:, k].tolist(), strict=True)
         )
         + "</tr>"

@@ -12,6 +12,7 @@ from mlipselect.exceptions import InvalidInputError, MissingExtraError
 from mlipselect.report.facts import Facts, facts_of
 from mlipselect.report.space import sampled
 from mlipselect.selection.result import Selection
+from mlipselect.utils.told import counted
 
 #: Candidates beside the picks that are written, at most: the viewer draws every structure.
 MOST_CANDIDATES = 5_000
@@ -59,7 +60,7 @@ def write_chemiscope(selection: Selection, path: str | os.PathLike[str]) -> None
         os.fspath(path),
         structures=[_bare(atoms) for atoms in _structures(selection, rows)],
         properties=_properties(facts, rows),
-        metadata={"name": f"{len(selection)} structures selected", "description": _description(selection)},
+        metadata={"name": f"{counted(len(selection), 'structure')} selected", "description": _description(selection)},
         settings={"map": {"color": {"property": "rank"}}, "structure": [{"unitCell": True}]},
     )
 

@@ -16,6 +16,7 @@ from mlipselect.report.agreement import PROBABILITIES, UNITS, Agreement, agreeme
 from mlipselect.report.chart import Series, curves, parity
 from mlipselect.report.page import page, paragraph, table
 from mlipselect.report.space import sampled
+from mlipselect.utils.told import counted
 
 #: Structures of a set whose predictions are drawn.
 MOST_STRUCTURES = 300
@@ -75,14 +76,15 @@ def fit_page(potential: LinearPotential, sets: Sequence[LabelledSet], told_label
     if potential.calibration_:
         parts.append(("calibration", "Calibration", _calibration(potential)))
     parts.append(("provenance", "Provenance", _provenance(potential, sets)))
-    return page(f"A potential fitted to {len(training.structures)} structures", parts)
+    return page(f"A potential fitted to {counted(len(training.structures), 'structure')}", parts)
 
 
 def _summary(potential: LinearPotential, sets: Sequence[LabelledSet], told_labels: str) -> str:
+    known = counted(len(sets[0].structures), "structure")
     text = (
-        f"A linear potential of {len(potential.weights_)} features was fitted to {len(sets[0].structures)} structures, "
-        f"of which have labels: {told_labels}. Prior and noise are those of the highest evidence, "
-        f"{potential.log_evidence_:.1f} for {potential.n_rows_} rows."
+        f"A linear potential of {len(potential.weights_)} features was fitted to {known}, of which have labels: "
+        f"{told_labels}. Prior and noise are those of the highest evidence, {potential.log_evidence_:.1f} for "
+        f"{potential.n_rows_} rows."
     )
     rows = []
     for one in sets:
@@ -104,7 +106,8 @@ def _predictions(one: LabelledSet, found: Sequence[Agreement]) -> str:
     percent = 100.0 * PROBABILITIES
     diagonal = Series("if deviations held", percent, percent, 3)
     lines = [
-        Series(f"{own.kind}, {len(own.labels)} labels", percent, 100.0 * own.within, k) for k, own in enumerate(found)
+        Series(f"{own.kind}, {counted(len(own.labels), 'label')}", percent, 100.0 * own.within, k)
+        for k, own in enumerate(found)
     ]
     out.append(curves([diagonal, *lines], "probability of the interval, %", "labels within predicted intervals, %"))
     out.append("</div>")

@@ -25,6 +25,7 @@ from mlipselect.selection.merge import PartsPool
 from mlipselect.selection.options import Options
 from mlipselect.selection.result import Given, Selection
 from mlipselect.selectors.starting_posterior import learned
+from mlipselect.utils.told import counted
 
 #: Endings of files that are no structures of a run.
 _NO_STRUCTURES = {".json", ".html", ".npz", ".csv", ".posterior", ".ckpt"}
@@ -150,7 +151,9 @@ def _of_run(
         )
     read = list(iter_frames(str(beside[0])))
     if len(read) != len(record["indices"]):
-        raise InvalidInputError(f"{beside[0]}: expected {len(record['indices'])} structures, got {len(read)}")
+        raise InvalidInputError(
+            f"{beside[0]}: expected {counted(len(record['indices']), 'structure')}, got {len(read)}"
+        )
     made = recorded_descriptor(record["descriptor"], str(path), descriptor, describes=True)
     how: dict[str, Any] = {"n_threads": n_threads, "progress": progress}
     core = RecordedFiles(path, {**record, "inputs": {**record["inputs"], "potential": None}}).core(Options())

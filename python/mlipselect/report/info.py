@@ -22,6 +22,7 @@ from mlipselect.selection.described import is_store
 from mlipselect.selectors.windowed import column_moments
 from mlipselect.stores.manifest import read_manifest
 from mlipselect.stores.reader import FeatureStore
+from mlipselect.utils.told import counted, told_size
 
 
 def info_of(path: str, reading: Reading | None = None) -> Lines:
@@ -61,12 +62,12 @@ def _store(path: str) -> Lines:
     rows = sum(shard.rows for shard in manifest.shards)
     lines = [
         ("what", "a store of features" + ("" if complete else ", not complete: run featurize again to go on")),
-        ("structures", f"{rows:,}, and {len(manifest.isolated):,} isolated atoms"),
+        ("structures", f"{rows:,}, and {counted(len(manifest.isolated), 'isolated atom')}"),
         ("features", f"{manifest.width}, {manifest.dtype}"),
         ("rows of atoms", "yes" if manifest.atomic_rows else "no"),
         ("descriptor", _parameters(manifest.descriptor)),
         ("shards", f"{len(manifest.shards):,}"),
-        ("size", f"{sum(file.stat().st_size for file in Path(path).iterdir()) / 1e6:,.1f} MB"),
+        ("size", told_size(sum(file.stat().st_size for file in Path(path).iterdir()))),
     ]
     if not complete or not manifest.shards:
         return lines
@@ -158,7 +159,7 @@ def _potential(path: str) -> Lines:
         ("what", "a linear potential"),
         ("descriptor", repr(potential.descriptor)),
         ("features", f"{len(potential.weights_)}"),
-        ("fitted to", f"{potential.n_rows_:,} rows of labels, log evidence {potential.log_evidence_:.1f}"),
+        ("fitted to", f"{counted(potential.n_rows_, 'row')} of labels, log evidence {potential.log_evidence_:.1f}"),
         ("noise", ", ".join(f"{kind} {noise:.3g}" for kind, noise in potential.noise_.items())),
         ("factors of deviations", calibrated or "not calibrated"),
         ("energies of free atoms", ", ".join(f"{s} {e:.6f} eV" for s, e in potential.reference_energies_.items())),

@@ -15,7 +15,9 @@ from mlipselect.io.collection import Structures
 from mlipselect.io.frame import Frame
 from mlipselect.labels.names import understand
 from mlipselect.selection.core import Core
+from mlipselect.selection.result import Selection
 from mlipselect.stores.joined import JoinedStores
+from mlipselect.utils.told import told_label
 
 #: Keys of `Atoms.info` that structures are grouped by where nothing else is asked for.
 GROUP_KEYS = ("config_type", "label", "group", "type", "name", "dataset")
@@ -93,7 +95,7 @@ class _Collected:
         if not self._is_settled:
             self._settle(info, results())
         value = NO_GROUP if self.group_key is None else info.get(self.group_key, NO_GROUP)
-        self.groups.append(self._codes.setdefault(str(value), len(self._codes)))
+        self.groups.append(self._codes.setdefault(told_label(value), len(self._codes)))
         energy = results().get("energy") if self.energy_key == "the calculator" else info.get(self.energy_key)
         self.energies.append(float(energy) / n_atoms if isinstance(energy, (int, float, np.number)) else np.nan)
 
@@ -158,6 +160,18 @@ def members_of(part: Any, features: Features | JoinedStores | None, group_key: s
         np.array([files.get(source or "", -1) for source, _ in places], dtype=np.int32),
         np.array([frame for _, frame in places], dtype=np.int64),
     )
+
+
+def labels_of_picks(selection: Selection) -> tuple[str, list[str]]:
+    """Return the key of the groups of a selection, by default ``config_type``, and the label of each pick under it.
+
+    Labels are empty where no pick has one that says something.
+    """
+    key = selection.parameters.get("groups")
+    key = "config_type" if key in (None, "composition") else str(key)
+    labels = [told_label(frame.info[key]) if key in frame.info else NO_GROUP for frame in selection.frames]
+    says_something = any(str(frame.info.get(key, "")).strip() for frame in selection.frames)
+    return key, labels if says_something else []
 
 
 def _results(frame: Frame) -> Mapping[str, Any]:

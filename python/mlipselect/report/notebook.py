@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlipselect.descriptors.record import describe_descriptor
+from mlipselect.report.members import labels_of_picks
 from mlipselect.report.page import table
+from mlipselect.utils.told import told_number, told_size
 from mlipselect.utils.told_apart import told_apart
 
 if TYPE_CHECKING:
@@ -36,16 +38,16 @@ def selection_html(selection: Selection) -> str:
     n, pool = len(selection), selection.inputs.get("pool", {})
     title = f"{n} of {pool.get('candidates', '?')} candidates, by {selection.parameters.get('method', '?')}"
     names = told_apart(frame.source or "" for frame in selection.frames)
-    kinds = [str(frame.info.get("config_type", "")) for frame in selection.frames]
+    key, kinds = labels_of_picks(selection)
     has_sources = any(names)
-    header = ["rank", "index", *(["file", "frame"] if has_sources else []), *(["config_type"] if any(kinds) else [])]
+    header = ["rank", "index", *(["file", "frame"] if has_sources else []), *([key] if kinds else [])]
     rows = []
     for k, frame in enumerate(selection.frames[:MOST_PICKS]):
         place = [names[frame.source or ""], str(frame.index)] if has_sources else []
-        numbers = [f"{selection.scores[k]:.4g}", f"{selection.information[k]:.2f}"]
-        rows.append([str(k + 1), str(selection.indices[k]), *place, *([kinds[k]] if any(kinds) else []), *numbers])
+        numbers = [told_number(selection.scores[k], 4), f"{selection.information[k]:.2f}"]
+        rows.append([str(k + 1), str(selection.indices[k]), *place, *kinds[k : k + 1], *numbers])
     more = f"and {n - MOST_PICKS} more; " if n > MOST_PICKS else ""
-    texts = [column for column, name in enumerate(header) if name in ("file", "config_type")]
+    texts = [column for column, name in enumerate(header) if name in ("file", key)]
     content = table([*header, "score", "information, nat"], rows, texts) if n else ""
     notes = "; ".join(selection.notes)
     return _shown(title, content, f"{more}report(path) writes a page of all{'; ' if notes else ''}{notes}")
@@ -58,7 +60,7 @@ def features_html(features: Features) -> str:
         ("features", features.shape[1]),
         ("atoms", f"{int(features.n_atoms.sum()):,}"),
         ("type", features.dtype),
-        ("memory", f"{features.per_structure.nbytes / 1e6:,.1f} MB"),
+        ("memory", told_size(features.per_structure.nbytes)),
     ]
     if features.descriptor is not None:
         rows.append(("descriptor", features.descriptor.get("name", "?")))

@@ -10,6 +10,8 @@ from ase.data import chemical_symbols, covalent_radii
 from ase.data.colors import jmol_colors
 from numpy.typing import NDArray
 
+from mlipselect.utils.told import counted
+
 #: Side of a picture, and its margin.
 SIZE, MARGIN = 200.0, 6.0
 #: Structures with more atoms have no picture: nothing could be told apart.
@@ -67,7 +69,8 @@ def picture(atoms: Atoms) -> str | None:
         found: NDArray[np.float64] = xyz[:, :2] * [scale, -scale] + offset
         return found
 
-    parts = [f'<svg viewBox="0 0 {SIZE:.0f} {SIZE:.0f}" class="structure" role="img" aria-label="{len(atoms)} atoms">']
+    told = counted(len(atoms), "atom")
+    parts = [f'<svg viewBox="0 0 {SIZE:.0f} {SIZE:.0f}" class="structure" role="img" aria-label="{told}">']
     if has_cell:
         ends = placed(edges)
         pairs = [(a, b) for a, b in itertools.combinations(range(8), 2) if np.abs(corners[a] - corners[b]).sum() == 1]

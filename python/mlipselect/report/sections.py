@@ -15,6 +15,7 @@ from mlipselect.report.coverage import NEAR, Coverage
 from mlipselect.report.facts import Facts
 from mlipselect.report.page import paragraph, table
 from mlipselect.selection.result import Selection
+from mlipselect.utils.told import counted
 from mlipselect.utils.told_apart import told_apart
 
 #: Structures that were passed over which are listed.
@@ -37,7 +38,7 @@ def structure_map(facts: Facts) -> str:
     return (
         '<div id="map-controls"><label>Colour: <select id="map-color" aria-label="what colours stand for"></select>'
         '</label></div><div id="map-box"><canvas id="map-canvas" role="img" '
-        f'aria-label="map of {len(facts.pool)} {what}, the core and {len(facts.rows)} picks"></canvas>'
+        f'aria-label="map of {len(facts.pool)} {what}, the core and {counted(len(facts.rows), "pick")}"></canvas>'
         '<div id="map-tip" role="status"></div></div><div id="map-legend"></div>'
         "<noscript><p>The map is drawn by the script of this page, which the browser does not run.</p></noscript>"
         + paragraph(told, "note")
@@ -63,19 +64,16 @@ def findings(selection: Selection, facts: Facts | None) -> str:
     if facts is not None and facts.nearness is not None:
         near = facts.nearness
         whole = near.looked_at == len(facts.pool)
-        who = "candidates" if whole else f"{near.looked_at:,} candidates that were looked at, at equal steps"
-        counts = ", ".join(f"{count:,} within {d:g}" for count, d in zip(near.counts, NEAR, strict=True))
-        texts = [
-            f"Of {near.looked_at:,} candidates, these have another one close by, at least: {counts}."
-            if whole
-            else f"Of {who}, these have another one close by, at least: {counts}."
-        ]
+        who = counted(near.looked_at, "candidate") + ("" if whole else " that were looked at, at equal steps")
+        first, *others, last = [f"{count:,} within {d:g}" for count, d in zip(near.counts, NEAR, strict=True)]
+        told = ", ".join([first.replace("within", "within the distance"), *others])
+        texts = [f"At least this many of {who} have another one close by: {told} and {last}."]
         if facts.n_copies:
-            texts.append(f"{facts.n_copies:,} candidates are equal to another to the last bit.")
+            texts.append(f"Equal to another to the last bit: {counted(facts.n_copies, 'candidate')}.")
         out += [paragraph(text) for text in texts]
         close = [(a, b, d) for a, b, d in near.pairs if d <= NEAR[-1]]
         if close:
-            names = _places(facts)
+            names = _places(facts, [row for a, b, _ in close for row in (a, b)])
             rows = [[names(a), names(b), f"{d:.2g}"] for a, b, d in close]
             out += ["<h3>The closest pairs</h3>", table(["candidate", "and candidate", "distance"], rows, [0, 1])]
         out.append(
@@ -99,9 +97,10 @@ def findings(selection: Selection, facts: Facts | None) -> str:
 def _close(contacts: Contacts) -> str:
     """Tell structures whose atoms are too close."""
     who = "picks" if contacts.of_picks else "candidates"
+    n = len(contacts.found)
     text = (
-        f"{len(contacts.found):,} of {contacts.looked_at:,} {who} have atoms closer than {contacts.limit:g} of the sum "
-        "of their covalent radii."
+        f"{f'{n:,}' if n else 'None'} of {contacts.looked_at:,} {who} {'have' if n > 1 else 'has'} atoms closer than "
+        f"{contacts.limit:g} of the sum of their covalent radii."
     )
     rows = [list(item) for item in contacts.found[:MOST_REJECTED]]
     listed = table(["structure", "atoms"], rows, [0, 1]) if rows else ""
@@ -112,13 +111,14 @@ def _close(contacts: Contacts) -> str:
     )
 
 
-def _places(facts: Facts) -> Any:
-    """Return what names a candidate by its file, shortened, and its frame."""
+def _places(facts: Facts, rows: list[int]) -> Any:
+    """Return what names some candidates: by their frames, and their files, shortened, unless all are of one."""
     names, pool = told_apart(facts.pool.files), facts.pool
+    is_one = len(pool.files) == 1 and bool((pool.file[rows] == 0).all())
 
     def name(row: int) -> str:
-        number = int(pool.file[row])
-        return place_of(names[pool.files[number]] if number >= 0 else None, int(pool.frames[row]))
+        number, frame = int(pool.file[row]), int(pool.frames[row])
+        return f"frame {frame}" if is_one else place_of(names[pool.files[number]] if number >= 0 else None, frame)
 
     return name
 

@@ -16,6 +16,8 @@ from mlipselect.io.inspection import some
 from mlipselect.io.isolated import COMMON_MARKS
 from mlipselect.io.reading import Reading
 from mlipselect.labels import read_labels
+from mlipselect.labels.read import NoLabelsError
+from mlipselect.utils.told import counted, told_label
 
 Lines = list[tuple[str, str]]
 #: Values of a key that are listed.
@@ -42,7 +44,7 @@ def info_of_structures(path: str, reading: Reading) -> Lines:
     sizes = np.array(structures.sizes, dtype=np.int64)
     lines = [
         ("what", "structures" if len(structures.paths) == 1 else f"structures of {len(structures.paths)} files"),
-        ("structures", f"{n:,}, of which {len(structures.isolated_positions):,} isolated atoms"),
+        ("structures", f"{n:,}, of which {counted(len(structures.isolated_positions), 'isolated atom')}"),
     ]
     if len(sizes):
         lines.append(("atoms", f"{structures.n_atoms:,}, {told_range(sizes)} in a structure"))
@@ -50,14 +52,14 @@ def info_of_structures(path: str, reading: Reading) -> Lines:
     if structures.rejected:
         lines.append(("bad", f"{len(structures.rejected):,}: {some(structures.rejected.values())}"))
     copies = len(structures.fingerprints) - len(np.unique(structures.fingerprints))
-    lines.append(("copies", f"{copies:,} structures are equal to another to the last bit"))
+    lines.append(("copies", f"{counted(copies, 'structure')} equal to another to the last bit"))
     keys, kinds, arrays, periodic = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
     frames: list[Frame] = []
     for frame in structures:
         atoms: Atoms = frame.atoms
         keys.update(map(str, frame.info))
         if "config_type" in frame.info:
-            kinds[str(frame.info["config_type"])] += 1
+            kinds[told_label(frame.info["config_type"])] += 1
         arrays.update(name for name in atoms.arrays if name not in ("numbers", "positions"))
         periodic["".join("T" if direction else "F" for direction in atoms.pbc)] += 1
         if len(frames) < MOST_LABELLED:
@@ -70,6 +72,9 @@ def info_of_structures(path: str, reading: Reading) -> Lines:
     try:
         some_of = "" if len(frames) == n else f" (of the first {len(frames):,} structures)"
         lines.append(("labels", read_labels(frames).summary() + some_of))
+    except NoLabelsError as error:
+        unused = f"; these look like some, and fit takes them with --energy-key and so on: {error.unused}"
+        lines.append(("labels", "no labels" + (unused if error.unused else "")))
     except MlipselectError as error:
         lines.append(("labels", str(error)))
     digests = list(structures.digests.items())[:20]

@@ -11,6 +11,7 @@ from mlipselect.report.chart import Series, curves
 from mlipselect.report.facts import Facts
 from mlipselect.report.page import items, paragraph
 from mlipselect.selection.result import Selection
+from mlipselect.utils.told import counted, told_number
 
 
 def told_method(selection: Selection) -> str:
@@ -35,19 +36,15 @@ def _value(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def told(value: float) -> str:
-    """Return a number with three digits, without an exponent where it is readable without."""
-    return f"{value:,.0f}" if 100 <= abs(value) < 1e6 else f"{value:.3g}"
-
-
 def summary(selection: Selection, facts: Facts | None) -> str:
     """Say in one paragraph what was asked and what came out."""
     pool, core = selection.inputs["pool"], selection.inputs["core"]
-    known = f"given {core['candidates']} structures in the core" if core else "without a core"
+    known = f"given {counted(core['candidates'], 'structure')} in the core" if core else "without a core"
+    were = "was" if len(selection) == 1 else "were"
     if selection.run:
-        text = f"{len(selection)} structures were taken from biased dynamics, {known}"
+        text = f"{counted(len(selection), 'structure')} {were} taken from biased dynamics, {known}"
     else:
-        text = f"{len(selection)} of {pool['candidates']:,} candidates were picked, {known}, by the method "
+        text = f"{len(selection)} of {counted(pool['candidates'], 'candidate')} {were} picked, {known}, by the method "
         text += told_method(selection)
         asked = selection.parameters.get("n")
         text += f"; {asked} were asked for" if asked is not None and asked != len(selection) else ""
@@ -60,14 +57,14 @@ def summary(selection: Selection, facts: Facts | None) -> str:
         found = facts.learning
         text += (
             " The standard deviation of the energy per atom, in units of the noise, falls from "
-            f"{told(found.largest[0])} to {told(found.largest[-1])} at most and from {told(found.mean[0])} to "
-            f"{told(found.mean[-1])} in the mean."
+            f"{told_number(found.largest[0])} to {told_number(found.largest[-1])} at most and from "
+            f"{told_number(found.mean[0])} to {told_number(found.mean[-1])} in the mean."
         )
         text += f" {_suggestion(facts)}".rstrip()
     out = [paragraph(text, "lead")]
     notes = [*selection.notes]
     if selection.isolated:
-        notes.append(f"{len(selection.isolated)} isolated atoms of the pool are kept, and were not scored")
+        notes.append(f"{counted(len(selection.isolated), 'isolated atom')} of the pool kept, and not scored")
     if selection.expected_error is not None:
         notes += selection.expected_error.told()
     return "".join(out) + items(notes)
@@ -96,18 +93,18 @@ def learning(facts: Facts) -> str:
         out.append(
             curves(
                 series, "structures picked", "standard deviation of the energy per atom that is left, in units of the "
-                "noise", is_log=bool((found.mean > 0).all()), mark=mark,
+                "noise", is_log=bool((found.mean > 0).all()), counts=True, mark=mark,
             )
         )  # fmt: skip
     if np.isfinite(selection.information).all():
         values = np.concatenate([[0.0], selection.information])
         series = [Series("of all picks so far", picks, values, 2)]
-        out.append(curves(series, "structures picked", "information about the weights, nat"))
+        out.append(curves(series, "structures picked", "information about the weights, nat", counts=True))
     error = selection.expected_error
     if error is not None and len(error.curve) > 1:
         unit, factor = ("meV/atom", 1e3) if error.in_ev else ("% of that before the first pick", 100.0)
         own = Series("expected", np.arange(float(len(error.curve))), error.curve * factor, 3)
-        out.append(curves([own], "structures picked", f"expected error of energies, {unit}"))
+        out.append(curves([own], "structures picked", f"expected error of energies, {unit}", counts=True))
     out.append("</div>")
     if found is None:
         out.append(paragraph(f"What is left uncertain is not shown: {facts.why_no_learning}.", "note"))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mlipselect.report.members import labels_of_picks
 from mlipselect.selection import Selection
+from mlipselect.utils.told import counted, told_number
 from mlipselect.utils.told_apart import told_apart
 
 HEAD, TAIL = 15, 5
@@ -69,22 +71,22 @@ def selection_table(selection: Selection, *, reasons: bool = False, most: int | 
     Returns
     -------
     str
-        A table of rank, index in the pool, source, `config_type` if any pick has one, score and cumulative
-        information, and the lines of the summary.
+        A table of rank, index in the pool, source, group (by default the `config_type`) if any pick has one, score
+        and cumulative information, and the lines of the summary.
     """
     if not len(selection):
         return "\n".join(_summary(selection))
-    kinds = [str(frame.atoms.info.get("config_type", "")) for frame in selection.frames]
+    key, kinds = labels_of_picks(selection)
     has_sources = any(frame.source for frame in selection.frames)
     names = told_apart(frame.source or "" for frame in selection.frames)
-    header = ["rank", "index", *(["file", "frame"] if has_sources else []), *(["config_type"] if any(kinds) else [])]
-    left = [column for column, name in enumerate(header) if name in ("file", "config_type")]
+    header = ["rank", "index", *(["file", "frame"] if has_sources else []), *([key] if kinds else [])]
+    left = [column for column, name in enumerate(header) if name in ("file", key)]
     header += ["score", "information"]
     rows = []
     for rank, frame in enumerate(selection.frames, start=1):
         place = [names[frame.source or ""], str(frame.index)] if has_sources else []
-        kind = [kinds[rank - 1]] if any(kinds) else []
-        numbers = [f"{selection.scores[rank - 1]:.4g}", f"{selection.information[rank - 1]:.2f}"]
+        kind = [kinds[rank - 1]] if kinds else []
+        numbers = [told_number(selection.scores[rank - 1], 4), f"{selection.information[rank - 1]:.2f}"]
         rows.append([str(rank), str(selection.indices[rank - 1]), *place, *kind, *numbers])
     if len(rows) > HEAD + TAIL:
         skipped = ["...", *[""] * (len(header) - 1)]
@@ -95,13 +97,13 @@ def selection_table(selection: Selection, *, reasons: bool = False, most: int | 
 
 def _summary(selection: Selection) -> list[str]:
     pool, core = selection.inputs["pool"], selection.inputs["core"]
-    lines = [f"selected {len(selection)} of {pool['candidates']} candidates, given {core['candidates'] if core else 0}"]
+    lines = [f"selected {len(selection)} of {counted(pool['candidates'], 'candidate')}"]
     how = selection.parameters["method"]
     if "score" in selection.parameters:
         how += f", {selection.parameters['score']}"
-    lines[0] += f" structures in the core, by {how}"
+    lines[0] += f", given {counted(core['candidates'] if core else 0, 'structure')} in the core, by {how}"
     if selection.isolated:
-        lines.append(f"kept {len(selection.isolated)} isolated atoms of the pool")
+        lines.append(f"kept {counted(len(selection.isolated), 'isolated atom')} of the pool")
     lines += selection.notes
     if len(selection) and selection.posterior is not None:
         lines.append(f"information gained: {selection.information[-1]:.2f} nat")

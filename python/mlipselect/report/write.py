@@ -13,6 +13,7 @@ from mlipselect.report.provenance import provenance
 from mlipselect.report.sections import composition, coverage, findings, structure_map
 from mlipselect.report.summary import learning, summary
 from mlipselect.selection.result import Selection
+from mlipselect.utils.told import counted
 
 
 def selection_page(selection: Selection) -> str:
@@ -30,7 +31,8 @@ def selection_page(selection: Selection) -> str:
             ],
         )
     facts = facts_of(selection)
-    title = f"{len(selection)} structures " + ("taken from biased dynamics" if facts.is_run else f"selected{where}")
+    how = "taken from biased dynamics" if facts.is_run else f"selected{where}"
+    title = f"{counted(len(selection), 'structure')} {how}"
     parts = [
         ("summary", "Summary", summary(selection, facts)),
         ("learning", "What is learned", learning(facts)),

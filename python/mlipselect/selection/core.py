@@ -26,6 +26,7 @@ from mlipselect.io.reading import Reading
 from mlipselect.selection.described import is_archive, is_store, refuse_unmarked
 from mlipselect.stores.joined import JoinedStores, open_stores
 from mlipselect.stores.reader import FeatureStore
+from mlipselect.utils.told import told_label
 
 CoreLike: TypeAlias = "StructuresLike | Features | FeatureStore | Sequence[Any]"
 """Structures, or features of structures: a store or an archive, or the folder or file with it; or several of these."""
@@ -111,7 +112,7 @@ class Core(Structures):
         if self._held is not None:
             frame = self._held[self.candidates[row]]
             kind = None if frame is None else frame.atoms.info.get("config_type")
-        return self.name_of(row) + (f" ({kind})" if kind is not None else "")
+        return self.name_of(row) + (f" ({told_label(kind)})" if kind is not None else "")
 
     def recorded_descriptor(self) -> DescriptorLike | None:
         """Make the descriptor of the features that are there already; None if there are none.

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.selectors.base import structure_rows
 from mlipselect.selectors.constraints import Constraint
+from mlipselect.utils.told import counted
 
 MOST_TARGETS = 2048
 """Number of structures that the error is averaged over; of more, as many are drawn."""
@@ -144,7 +145,7 @@ class ExpectedError:
         deviations = f"{self._value(self.mean_std)} in the mean, {self._value(self.largest_std)} at most"
         lines = [
             head,
-            f"standard deviations left, without noise, over {self.n_targets} structures: {deviations}",
+            f"standard deviations left, without noise, over {counted(self.n_targets, 'structure')}: {deviations}",
         ]
         if self.largest_force_std is not None:
             lines[1] += f"; of a force component: {self.largest_force_std:.3g} eV/Å at most"

@@ -12,6 +12,7 @@ from mlipselect.io.inspection import some
 from mlipselect.selection.core import Core
 from mlipselect.stores.joined import JoinedStores
 from mlipselect.stores.reader import FeatureStore
+from mlipselect.utils.told import counted
 
 _LOGGER = logging.getLogger("mlipselect")
 
@@ -40,9 +41,10 @@ def tell_copies(pool: Structures, core: Structures | None) -> None:
     known = np.isin(found, np.empty(0, np.uint64) if core is None else core.fingerprints)
     parts = []
     if repeated:
-        parts.append(f"{repeated} copies of other candidates ({_named(pool, first[counts > 1])})")
+        parts.append(f"{counted(repeated, 'copy', 'copies')} of other candidates ({_named(pool, first[counts > 1])})")
     if known.any():
-        parts.append(f"{int(counts[known].sum())} copies of structures in the core ({_named(pool, first[known])})")
+        in_core = counted(int(counts[known].sum()), "copy", "copies")
+        parts.append(f"{in_core} of structures in the core ({_named(pool, first[known])})")
     if parts:
         _LOGGER.warning(
             "%d candidates are %d different structures: %s", len(pool.fingerprints), len(found), ", ".join(parts)

@@ -33,7 +33,13 @@ from mlipselect.selection.outputs import fill_page, open_outputs, open_page, pub
 from mlipselect.selection.pools import open_pool
 from mlipselect.selection.potential import fitted_potential, potential_input
 from mlipselect.selection.reasons import reasons
-from mlipselect.selection.record import passed_over, picks_depend_on, recorded_parameters, selection_notes
+from mlipselect.selection.record import (
+    passed_over,
+    picks_depend_on,
+    picks_of_groups,
+    recorded_parameters,
+    selection_notes,
+)
 from mlipselect.selection.result import Given, Selection
 from mlipselect.selection.target import Target
 from mlipselect.selectors import Constraint, Selector
@@ -321,6 +327,7 @@ def _result(
     """Put together what the caller gets."""
     selector, picks = outcome.selector, outcome.selector.selected_idx_.tolist()
     found, notes = pool.conclusions(outcome)
+    by = options.limits.groups
     result = Selection(
         frames=pool.take(picks),
         indices=pool.positions(picks),
@@ -337,6 +344,7 @@ def _result(
             outcome.core,
             pool.descriptor,
             str if core is None else core.place,
+            () if core is None else core.paths,
             is_limited=any(not isinstance(constraint, ErrorCurve) for constraint in constraints),
             is_whole=pool.is_whole,
         ),
@@ -345,6 +353,7 @@ def _result(
         parameters=recorded_parameters(n, selector, pool, options) | found,
         notes=passed_over(len(picks), n, pool, selector.stop_reason_)
         + selection_notes(selector, constraints, n)
+        + ([] if by is None else picks_of_groups(by, pool.groups(by), picks))
         + notes,
         inputs={**_summaries(pool, core, target), "potential": potential_input(options.prior.potential)},
         rows=selector.selected_idx_,

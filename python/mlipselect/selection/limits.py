@@ -38,7 +38,12 @@ class Limits:
 
     title: ClassVar[str] = "limits (the best candidate that meets them is picked)"
 
-    groups: str | None = option(None, "group by this key, such as config_type, or by composition", metavar="KEY")
+    groups: str | None = option(
+        None,
+        "group by this key, such as config_type, or by composition, for --min and --max; the output says how many of "
+        "each are picked",
+        metavar="KEY",
+    )
     min_per_group: int = option(0, "structures of each group, at least", flags=["--min"], type=int, metavar="A")
     max_per_group: int | None = option(
         None, "structures of each group, at most", flags=["--max"], type=int, metavar="B"
@@ -75,21 +80,19 @@ class Limits:
             Until.parse(self.until)
         if self.groups is None and (self.min_per_group or self.max_per_group is not None):
             raise InvalidInputError("a number for each group: expected `groups` with it, got none")
-        if self.groups is not None and not self.min_per_group and self.max_per_group is None:
-            raise InvalidInputError("groups: expected a smallest or a largest number for each group with it, got none")
         if self.cost is not None and self.max_cost is None:
             raise InvalidInputError("cost: expected `max_cost` with it, got none")
 
     @property
     def are_set(self) -> bool:
         """Whether anything is limited."""
-        limits = (self.groups, self.max_atoms, self.max_cost, self.min_distance, self.until)
-        return any(limit is not None for limit in limits)
+        limits = (self.max_per_group, self.max_atoms, self.max_cost, self.min_distance, self.until)
+        return bool(self.min_per_group) or any(limit is not None for limit in limits)
 
     def constraints(self, pool: HasGroupsAndSizes) -> list[Constraint]:
         """Make the constraints on the candidates of a pool."""
         made: list[Constraint] = []
-        if self.groups is not None:
+        if self.groups is not None and (self.min_per_group or self.max_per_group is not None):
             made.append(Quota(pool.groups(self.groups), minimum=self.min_per_group, maximum=self.max_per_group))
         if self.max_atoms is not None:
             made.append(Budget(pool.sizes, self.max_atoms))

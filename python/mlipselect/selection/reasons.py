@@ -14,6 +14,8 @@ from mlipselect.features import Features
 from mlipselect.selectors import Selector
 from mlipselect.selectors.windowed import column_moments
 from mlipselect.stores.joined import JoinedStores
+from mlipselect.utils.told import counted
+from mlipselect.utils.told_apart import short_places
 
 #: Largest number of rows of the pool that are looked at.
 SAMPLE = 4096
@@ -57,6 +59,7 @@ def reasons(
     core: Features | None,
     descriptor: Any,
     place: Callable[[int], str],
+    files: Sequence[str] = (),
     *,
     is_limited: bool = False,
     is_whole: bool = True,
@@ -75,6 +78,8 @@ def reasons(
         The descriptor, whose features may have names.
     place : callable
         Names the structure of a row of the core.
+    files : sequence of str, optional
+        Files of the core, whose names are shortened to what tells them apart.
     is_limited : bool, default=False
         Whether picks had to meet limits.
     is_whole : bool, default=True
@@ -86,13 +91,14 @@ def reasons(
     sample = sampled_rows(len(pool), 0 if core is None else len(core), len(picks), pool.shape[1])
     rows = _rows(pool, sample)
     found = surroundings(_rows(pool, picks), picks, rows, sample, core, feature_groups(pool, descriptor))
+    places = short_places([place(int(row)) for row in found.nearest], files)
     purposes = selector.purposes(rows)
     limited = ", of those that meet the limits" if is_limited else ""
     out = []
     for k, purpose in enumerate(purposes):
         parts = [purpose + limited]
         if core is not None and len(core):
-            parts.append(_lies(float(found.distances[k]), place(int(found.nearest[k])), found.groups[k]))
+            parts.append(_lies(float(found.distances[k]), places[k], found.groups[k]))
         if is_whole:
             parts.append(_covers(int(found.covered[k]), len(sample), len(pool), with_core=core is not None))
         out.append("; ".join(parts))
@@ -103,15 +109,15 @@ def _lies(distance: float, place: str, group: str) -> str:
     """Say where the nearest structure of the core is."""
     if distance == 0.0:
         return f"has the features of {place} of the core"
-    return f"the nearest structure of the core is {place}, at the distance {distance:.2g}, and differs most in {group}"
+    return f"nearest in the core: {place}, at the distance {distance:.2g}, differing most in {group}"
 
 
 def _covers(count: int, sampled: int, n_pool: int, *, with_core: bool) -> str:
     """Say to how many structures a pick is nearest."""
-    who = "of core and picks" if with_core else "of the picks"
+    who = "nearest of core and picks to" if with_core else "nearest of the picks to"
     if sampled == n_pool:
-        return f"{who} it is the nearest to {count} of {n_pool - 1} other candidates"
-    return f"{who} it is the nearest to about {100.0 * count / sampled:.2g} % of the candidates"
+        return f"{who} {count} of {counted(n_pool - 1, 'other candidate')}"
+    return f"{who} about {100.0 * count / sampled:.2g} % of the candidates"
 
 
 def sampled_rows(n_pool: int, n_core: int, n_picks: int, width: int) -> NDArray[np.int64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,10 @@ from mlipselect.selection.options import Options
 from mlipselect.selectors import Constraint, Selector
 from mlipselect.selectors.prior import DEFAULT_SCALE
 from mlipselect.selectors.registry import selector_parameters
+from mlipselect.utils.told import counted, told_label
+
+#: Groups whose picks are counted one by one.
+MOST_GROUPS = 12
 
 
 def selection_notes(selector: Selector, constraints: Sequence[Constraint], n: int) -> list[str]:
@@ -34,12 +39,23 @@ def selection_notes(selector: Selector, constraints: Sequence[Constraint], n: in
     return notes + selector.notes()
 
 
+def picks_of_groups(key: str, groups: Sequence[Any], picks: Sequence[int]) -> list[str]:
+    """Say how many of the candidates of each group are picks, the largest group first."""
+    whole, picked = (Counter(map(told_label, found)) for found in (groups, [groups[pick] for pick in picks]))
+    shown = whole.most_common(MOST_GROUPS)
+    told = [f"{name} {picked[name]:,} of {count:,}" for name, count in shown]
+    if len(whole) > len(shown):
+        others = len(picks) - sum(picked[name] for name, _ in shown), len(groups) - sum(count for _, count in shown)
+        told.append(f"{counted(len(whole) - len(shown), 'other group')} {others[0]:,} of {others[1]:,}")
+    return [f"picks by {key}: {', '.join(told)}"]
+
+
 def passed_over(n_picks: int, n: int, pool: CandidatePool, stop_reason: str | None) -> list[str]:
     """Say how many structures of the pool were passed over, and where that leaves fewer than were asked for."""
     if not pool.rejected:
         is_empty = not len(pool.sizes)
         return [f"0 of {n} structures selected: the pool holds nothing but isolated atoms"] if is_empty else []
-    notes = [f"{len(pool.rejected)} structures of the pool passed over by skip_bad"]
+    notes = [f"{counted(len(pool.rejected), 'structure')} of the pool passed over by skip_bad"]
     if n_picks < n and stop_reason is None:
         notes.insert(0, f"{n_picks} of {n} structures selected: no other candidate is left")
     return notes

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mlipselect._core import standard_scales
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.selectors.base import FloatMatrix, core_rows, structure_rows
+from mlipselect.utils.told import counted
 
 #: Number of rows that a candidate is compared with at a time.
 _BLOCK = 512
@@ -105,14 +106,14 @@ class Quota(Constraint):
         self._left = n_to_select
         if self._wanted.sum() > n_to_select:
             raise InvalidInputError(
-                f"{len(sizes)} groups with a minimum of {self.minimum} need {self._wanted.sum()} picks, "
-                f"more than the {n_to_select} asked for"
+                f"{counted(len(sizes), 'group')} with a minimum of {self.minimum}: expected at least "
+                f"{counted(int(self._wanted.sum()), 'pick')}, got {n_to_select}"
             )
         most = sizes if self.maximum is None else np.minimum(sizes, self.maximum)
         if most.sum() < n_to_select:
             raise InvalidInputError(
-                f"{len(sizes)} groups with a maximum of {self.maximum} allow {most.sum()} picks, "
-                f"fewer than the {n_to_select} asked for"
+                f"{counted(len(sizes), 'group')} with a maximum of {self.maximum}: expected at most "
+                f"{counted(int(most.sum()), 'pick')}, got {n_to_select}"
             )
         return self._reserve()
 
@@ -254,7 +255,7 @@ class MinDistance(Constraint):
 
     def notes(self) -> list[str]:
         """Say how many candidates were refused as too near."""
-        return [f"{len(self.rejected)} candidates passed over as near-duplicates"]
+        return [f"{counted(len(self.rejected), 'candidate')} passed over as near-duplicates"]
 
     def _present(self) -> Iterator[FloatMatrix]:
         for start in range(0, len(self._picks), _BLOCK):

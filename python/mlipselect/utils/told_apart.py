@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import PurePath
+
+from mlipselect.exceptions import FRAME
 
 
 def told_apart(paths: Iterable[str]) -> dict[str, str]:
@@ -43,6 +45,27 @@ def told_apart(paths: Iterable[str]) -> dict[str, str]:
     short = {name: _joined(end) for name, end in ends_of.items()}
     seen = Counter(short.values())
     return {name: short[name] if seen[short[name]] == 1 else _whole(end) for name, end in ends_of.items()}
+
+
+def short_places(places: Sequence[str], files: Iterable[str] = ()) -> list[str]:
+    """Shorten the files in names of structures, as `mlipselect.exceptions.place_of` makes them, with what follows.
+
+    Parameters
+    ----------
+    places : sequence of str
+        The names.
+    files : iterable of str, optional
+        Other files that these are told apart from.
+
+    Examples
+    --------
+    >>> from mlipselect.utils.told_apart import short_places
+    >>> short_places(["/data/core.xyz, frame 3 (bulk)", "structure 4"])
+    ['core.xyz, frame 3 (bulk)', 'structure 4']
+    """
+    parts = [place.partition(FRAME) for place in places]
+    names = told_apart([*files, *(source for source, found, _ in parts if found)])
+    return [names[source] + found + rest if found else source for source, found, rest in parts]
 
 
 def _whole(end: tuple[str, ...]) -> str:

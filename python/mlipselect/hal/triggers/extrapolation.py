@@ -35,8 +35,8 @@ class Extrapolation(Trigger):
         rows = known.rows
         if not len(rows):
             raise InvalidInputError(
-                "trigger: extrapolation compares with the training set, so the surrogate needs a core; the trigger "
-                "gain needs none"
+                "trigger: 'extrapolation' compares frames with the training set: give that as core (--core), or take "
+                "the trigger 'gain'"
             )
         return float(np.quantile(surrogate.posterior.variance(rows, n_threads=surrogate.n_threads), QUANTILE))
 

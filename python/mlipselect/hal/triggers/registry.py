@@ -23,7 +23,7 @@ def make_trigger(trigger: str | Trigger, threshold: float | None = None) -> Trig
     """
     if isinstance(trigger, Trigger):
         if threshold is not None:
-            raise InvalidInputError("threshold: expected none beside a Trigger, which has its own")
+            raise InvalidInputError("threshold: expected none, as a Trigger has one: set it there")
         return trigger
     if trigger not in TRIGGERS:
         raise InvalidInputError(f"trigger: expected one of {', '.join(TRIGGERS)}, got {trigger!r}")

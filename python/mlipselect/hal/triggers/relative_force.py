@@ -31,8 +31,8 @@ class RelativeForce(Trigger):
         """Refuse a surrogate without a fitted potential."""
         if surrogate.unit != "eV":
             raise InvalidInputError(
-                "trigger: relative-force needs deviations in eV, so a surrogate made of a fitted LinearPotential; the "
-                "trigger extrapolation needs no labels"
+                "trigger: 'relative-force' needs deviations in eV, which a fitted LinearPotential has: take one as the "
+                "base, or the trigger 'extrapolation'"
             )
 
     def score(self, surrogate: Surrogate, seen: Seen, reference: float) -> float:  # noqa: ARG002
