@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
-
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
+from benches.drawing import number_axis, plt, save
 from benches.paper.results import Summary
 from benches.paper.selections import Choice
 from benches.paper.silicon import POOL_TYPES, SURFACE_ENERGIES
-from matplotlib.ticker import NullLocator
+
+from mlipselect.plot.shares import draw_shares
+from mlipselect.report.shares import Shares
 
 AXES = {
     "energy_rmse": "energy RMSE, meV/atom",
@@ -57,16 +56,13 @@ def draw_curves(folder: Path, summed: Sequence[Summary], limits: dict[str, tuple
                     ax.axhline(SURFACE_ENERGIES[name[-3:]], color="k", lw=0.8, label="DFT")
                 else:
                     ax.set_yscale("log")
-                ax.set_xscale("log")
-                numbers = sorted({s.n for s in summed if s.n > 0})
-                ax.set_xticks(numbers, [str(n) for n in numbers])
-                ax.xaxis.set_minor_locator(NullLocator())
+                number_axis(ax, sorted({s.n for s in summed if s.n > 0}))
                 ax.set_title(f"selected with {descriptor}")
                 ax.set_xlabel("structures selected")
             axes[row][0].set_ylabel(AXES[name])
         handles, labels = axes[0][0].get_legend_handles_labels()
         fig.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize="small")
-        _save(fig, folder / figure)
+        save(fig, *_files(folder / figure))
 
 
 def draw_composition(folder: Path, chosen: Sequence[Choice], pool_types: Sequence[str]) -> None:
@@ -77,24 +73,24 @@ def draw_composition(folder: Path, chosen: Sequence[Choice], pool_types: Sequenc
         1, len(numbers), figsize=(2.6 * len(numbers) + 2.0, 0.26 * len(names) + 1.6), sharey=True, layout="constrained",
         squeeze=False,
     )  # fmt: skip
-    kinds = np.array(pool_types)
+    codes = np.array([POOL_TYPES.index(kind) for kind in pool_types])
+    kinds = [kind.removeprefix("surface_") for kind in POOL_TYPES]
     labels = [method if descriptor == "-" else f"{method}, {descriptor}" for descriptor, method in names]
     for ax, n in zip(axes[0], numbers, strict=True):
-        left = np.zeros(len(names) + 1)
-        for kind in POOL_TYPES:
-            counts = []
-            for descriptor, method in names:
-                own = [c for c in chosen if (c.descriptor, c.method, c.n) == (descriptor, method, n)]
-                counts.append(np.mean([(kinds[list(c.picks)] == kind).sum() for c in own]) / n)
-            counts.append((kinds == kind).mean())
-            ax.barh([*labels, "the pool"], counts, left=left, label=kind.replace("surface_", ""))
-            left += counts
+        drawn = [
+            codes[[pick for c in chosen if (c.descriptor, c.method, c.n) == (*name, n) for pick in c.picks]]
+            for name in names
+        ]
+        counts = np.array([np.bincount(own, minlength=len(kinds)) for own in [*drawn, codes]])
+        draw_shares(Shares("config_type", kinds, [*labels, "the pool"], counts), ax)
         ax.set_title(f"{n} structures")
-        ax.set_xlim(0, 1)
-        ax.invert_yaxis()
     handles, kinds_shown = axes[0][0].get_legend_handles_labels()
     fig.legend(handles, kinds_shown, loc="outside lower center", ncols=6, frameon=False, fontsize="small")
-    _save(fig, folder / "figure-4-composition")
+    save(fig, *_files(folder / "figure-4-composition"))
+
+
+def _files(path: Path) -> list[Path]:
+    return [path.with_suffix(ending) for ending in (".svg", ".png")]
 
 
 def _curves(ax, summed: Sequence[Summary], name: str) -> None:
@@ -105,11 +101,3 @@ def _curves(ax, summed: Sequence[Summary], name: str) -> None:
         ax.plot(n, [s.median[name] for s in own], "o-", ms=3, lw=1.2, color=color, label=method)
         if any(s.seeds > 1 for s in own):
             ax.fill_between(n, [s.low[name] for s in own], [s.high[name] for s in own], color=color, alpha=0.12, lw=0)
-
-
-def _save(fig, path: Path) -> None:
-    # No date and fixed identifiers: the same numbers give the same file.
-    with mpl.rc_context({"svg.hashsalt": path.name}):
-        fig.savefig(path.with_suffix(".svg"), metadata={"Date": None})
-    fig.savefig(path.with_suffix(".png"), dpi=130, metadata={"Software": None})
-    plt.close(fig)
