@@ -21,6 +21,7 @@ from mlipselect.report.from_record import selection_from
 from mlipselect.report.learning import Learning, learning_of
 from mlipselect.report.map_data import map_data
 from mlipselect.report.picture import picture
+from mlipselect.report.sections import told_nearness
 from mlipselect.report.space import all_components, find_space
 from mlipselect.selectors.base import percent
 from reference.structures import rattled
@@ -251,6 +252,24 @@ def test_distances_are_those_of_all_pairs():
     others = distances[:40, :40] + np.diag(np.full(40, np.inf))
     assert near.counts == tuple((others.min(axis=1) <= d).sum() for d in NEAR)
     assert near.pairs[0][:2] == (7, 21)
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        (
+            (96, 118, 123),
+            "At least 96 of 200 candidates have another one within the distance 0.01, 118 within 0.03 and",
+        ),
+        (
+            (1, 2, 2),
+            "At least 1 of 200 candidates has another one within the distance 0.01, 2 within 0.03 and 2",
+        ),
+        ((0, 0, 0), "Of 200 candidates, none was found with another one within the distance 0.1."),
+    ],
+)
+def test_near_duplicates_are_told_in_a_sentence(counts, told):
+    assert told_nearness(200, counts).startswith(told)
 
 
 def test_axes_of_long_rows_are_those_of_all_directions(monkeypatch):

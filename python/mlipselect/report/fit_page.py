@@ -141,7 +141,8 @@ def _provenance(potential: LinearPotential, sets: Sequence[LabelledSet]) -> str:
         [f"reference energy of {key}", f"{value:.6f} eV"] for key, value in potential.reference_energies_.items()
     ]
     return (
-        table(["set", "file", "SHA-256"], rows, [1, 2])
+        ("<h3>Files</h3>" + table(["set", "file", "SHA-256"], rows, [1, 2]) if rows else "")
+        + "<h3>Parameters</h3>"
         + table(["parameter", "value"], [["descriptor", repr(potential.descriptor)], *noises, *references], [1])
         + paragraph(f"mlipselect {__version__}", "note")
     )

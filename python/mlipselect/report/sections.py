@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -63,11 +64,9 @@ def findings(selection: Selection, facts: Facts | None) -> str:
     out = []
     if facts is not None and facts.nearness is not None:
         near = facts.nearness
-        whole = near.looked_at == len(facts.pool)
-        who = counted(near.looked_at, "candidate") + ("" if whole else " that were looked at, at equal steps")
-        first, *others, last = [f"{count:,} within {d:g}" for count, d in zip(near.counts, NEAR, strict=True)]
-        told = ", ".join([first.replace("within", "within the distance"), *others])
-        texts = [f"At least this many of {who} have another one close by: {told} and {last}."]
+        texts = [told_nearness(near.looked_at, near.counts)]
+        if near.looked_at < len(facts.pool):
+            texts.append(f"{near.looked_at:,} of {len(facts.pool):,} candidates were looked at, at equal steps.")
         if facts.n_copies:
             texts.append(f"Equal to another to the last bit: {counted(facts.n_copies, 'candidate')}.")
         out += [paragraph(text) for text in texts]
@@ -92,6 +91,19 @@ def findings(selection: Selection, facts: Facts | None) -> str:
     else:
         out.append(paragraph("None."))
     return "".join(out)
+
+
+def told_nearness(looked_at: int, counts: Sequence[int]) -> str:
+    """Say how many candidates have another one within each distance of `NEAR`."""
+    if not counts[-1]:
+        return (
+            f"Of {counted(looked_at, 'candidate')}, none was found with another one within the distance {NEAR[-1]:g}."
+        )
+    parts = [f"within the distance {NEAR[0]:g}"]
+    parts += [f"{count:,} within {d:g}" for count, d in zip(counts[1:], NEAR[1:], strict=True)]
+    told = f"{', '.join(parts[:-1])} and {parts[-1]}"
+    have = "has" if counts[0] == 1 else "have"
+    return f"At least {counts[0]:,} of {counted(looked_at, 'candidate')} {have} another one {told}."
 
 
 def _close(contacts: Contacts) -> str:
@@ -141,7 +153,7 @@ def coverage(facts: Facts) -> str:
         "The distance of a structure to the nearest one that is known: the root mean square difference of the "
         "features, each in units of its standard deviation over pool and core."
     )
-    numbers = table(["distance of", "median", "90 %", "largest"], rows)
+    numbers = table(["distance of", "median", "90\u00a0%", "largest"], rows)
     return f"{''.join(out)}<div>{numbers}{paragraph(note, 'note')}</div></div>"
 
 
