@@ -448,7 +448,7 @@ def test_options_out_of_their_range(potential, surrogate, wrong, message):
 
 def test_a_base_that_cannot_be_sent(potential, surrogate):
     run = ms.Hal(starts(), lambda: potential.calculator(), surrogate, 1, workers=2)
-    with pytest.raises(ms.InvalidInputError, match="workers: base, surrogate and dynamics are sent"):
+    with pytest.raises(ms.InvalidInputError, match=r"workers: expected a base, .* that other processes can be given"):
         list(run)
 
 
@@ -482,6 +482,17 @@ def folder(tmp_path, monkeypatch, core, potential):
 
 
 COMMAND = ["hal", "start.xyz", "--core", "train.xyz", "-n", "4", "--temperature", "600", "1500", "--burst", "20", "-q"]
+
+
+def test_the_command_says_what_a_base_needs_beside_it(folder, capsys):
+    without_core = [word for word in COMMAND if word not in ("--core", "train.xyz")]
+    assert main([*without_core, "--base", "bases:make", "-o", "picked.xyz"]) == 1
+    assert "--core: expected the training set, got none: only an archive" in capsys.readouterr().err
+    assert main([*COMMAND, "--base", "si.npz", "--rcut", "4", "-o", "picked.xyz"]) == 1
+    assert (
+        "--rcut: expected no descriptor, as an archive as --base has one: leave --rcut out" in capsys.readouterr().err
+    )
+    assert not Path("picked.xyz").exists()
 
 
 def test_the_command_writes_structures_and_how_they_were_found(folder):
