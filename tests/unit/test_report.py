@@ -254,6 +254,20 @@ def test_distances_are_those_of_all_pairs():
     assert near.pairs[0][:2] == (7, 21)
 
 
+def test_files_on_the_page_have_the_shortest_names_that_tell_them_apart(files):
+    (files / "runs").mkdir()
+    close = Atoms("Si2", [[0, 0, 0], [0, 0, 0.3]], cell=[9, 9, 9], pbc=True)
+    ms.io.write_exact(files / "runs" / "pool.xyz", [*ms.read("pool.xyz"), close])
+    found = ms.select(files / "runs" / "pool.xyz", 3, files / "core.xyz", ms.ACE(["Si"], totaldegree=4), skip_bad=True)
+    found.report("page.html")
+    text = (files / "page.html").read_text()
+    assert (data_of(text)["files"], data_of(text)["core"]["files"]) == (["pool.xyz"], ["core.xyz"])
+    assert "<td class=text>pool.xyz, frame 12</td>" in text
+    picks = text[text.index('id="picks"') : text.index('id="provenance"')]
+    assert ">pool.xyz, frame" in picks
+    assert f"{files}/core.xyz, frame" not in text
+
+
 @pytest.mark.parametrize(
     ("counts", "told"),
     [

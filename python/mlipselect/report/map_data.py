@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlipselect.report.facts import MOST_POINTS, Facts
+from mlipselect.utils.told_apart import told_apart
 
 #: Cells of the grid of a large pool.
 COLUMNS, ROWS = 160, 110
@@ -50,7 +51,7 @@ def map_data(facts: Facts) -> dict[str, Any]:
         "groupKey": pool.group_key,
         "groups": pool.group_names,
         "energyKey": pool.energy_key,
-        "files": [pool.files[number] for number in named.tolist()],
+        "files": _short([pool.files[number] for number in named.tolist()]),
         "nPool": len(pool),
         "picks": {
             "xy": steps(places[facts.rows]),
@@ -66,7 +67,7 @@ def map_data(facts: Facts) -> dict[str, Any]:
     }
     if facts.core is not None and len(facts.core_rows):
         data["core"] |= {
-            "files": facts.core.files,
+            "files": _short(facts.core.files),
             "file": packed(facts.core.file[facts.core_rows], "i4"),
             "frame": packed(facts.core.frames[facts.core_rows], "i4"),
         }
@@ -84,6 +85,12 @@ def map_data(facts: Facts) -> dict[str, Any]:
     if facts.left is not None:
         points["left"] = packed(facts.left, "f4")
     return data | {"points": points}
+
+
+def _short(files: list[str]) -> list[str]:
+    """Shorten names of files to what tells them apart."""
+    names = told_apart(files)
+    return [names[file] for file in files]
 
 
 def _grid(facts: Facts, low: NDArray[np.float64], extent: NDArray[np.float64]) -> dict[str, Any]:

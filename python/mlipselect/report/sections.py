@@ -17,7 +17,7 @@ from mlipselect.report.facts import Facts
 from mlipselect.report.page import paragraph, table
 from mlipselect.selection.result import Selection
 from mlipselect.utils.told import counted
-from mlipselect.utils.told_apart import told_apart
+from mlipselect.utils.told_apart import short_places, told_apart
 
 #: Structures that were passed over which are listed.
 MOST_REJECTED = 50
@@ -84,7 +84,8 @@ def findings(selection: Selection, facts: Facts | None) -> str:
     rejected = selection.rejected
     out.append("<h3>Structures that were passed over</h3>")
     if rejected:
-        rows = [[place_of(item.source, item.index), item.reason] for item in rejected[:MOST_REJECTED]]
+        places = short_places([place_of(item.source, item.index) for item in rejected])
+        rows = [[place, item.reason] for place, item in zip(places[:MOST_REJECTED], rejected, strict=False)]
         out.append(table(["structure", "why"], rows, [0, 1]))
         if len(rejected) > MOST_REJECTED:
             out.append(paragraph(f"and {len(rejected) - MOST_REJECTED:,} more, which the record lists", "note"))
@@ -114,7 +115,8 @@ def _close(contacts: Contacts) -> str:
         f"{f'{n:,}' if n else 'None'} of {contacts.looked_at:,} {who} {'have' if n > 1 else 'has'} atoms closer than "
         f"{contacts.limit:g} of the sum of their covalent radii."
     )
-    rows = [list(item) for item in contacts.found[:MOST_REJECTED]]
+    places = short_places([place for place, _ in contacts.found])
+    rows = [[place, atoms] for place, (_, atoms) in zip(places[:MOST_REJECTED], contacts.found, strict=False)]
     listed = table(["structure", "atoms"], rows, [0, 1]) if rows else ""
     more = len(contacts.found) - MOST_REJECTED
     return (
