@@ -48,11 +48,17 @@ impl Block {
         self.data[len * self.dim..].fill(0.0);
     }
 
+    /// The rows of one group.
+    #[inline]
+    pub(crate) fn group(&self, group: usize) -> &[f64] {
+        let size = GROUP * self.dim;
+        &self.data[group * size..(group + 1) * size]
+    }
+
     /// Dot products of one group with one panel.
     #[inline]
     pub(crate) fn dots(&self, group: usize, panel: &[f64]) -> [[f64; LANES]; GROUP] {
-        let size = GROUP * self.dim;
-        dots(&self.data[group * size..(group + 1) * size], self.dim, panel)
+        dots(self.group(group), self.dim, panel)
     }
 
     /// Call `work` with the number of a panel, that of a group, and their dot products, for all panels and the groups of
@@ -64,12 +70,11 @@ impl Block {
         len: usize,
         mut work: impl FnMut(usize, usize, &[[f64; LANES]; GROUP]),
     ) {
-        let size = GROUP * self.dim;
         let whole = directions.count() / 2 * 2;
         for p in (0..whole).step_by(2) {
             let panels = [directions.panel(p), directions.panel(p + 1)];
             for group in 0..len.div_ceil(GROUP) {
-                let [left, right] = dots_of_two(&self.data[group * size..(group + 1) * size], self.dim, panels);
+                let [left, right] = dots_of_two(self.group(group), self.dim, panels);
                 work(p, group, &left);
                 work(p + 1, group, &right);
             }
@@ -81,9 +86,9 @@ impl Block {
         }
     }
 
-    /// One row of the block.
-    pub(crate) fn row(&self, row: usize) -> &[f64] {
-        &self.data[row * self.dim..(row + 1) * self.dim]
+    /// Number of elements of a row.
+    pub(crate) fn dim(&self) -> usize {
+        self.dim
     }
 
     /// Sum over the directions of the squared dot product, for each row of the block.

@@ -10,7 +10,7 @@ mod sketch;
 pub(crate) mod spectrum;
 mod triangular;
 
-pub(crate) use block::{Block, project, quadratic_forms, store};
+pub(crate) use block::{Block, project, quadratic_forms};
 pub(crate) use gram::{GramSum, gram, single_gram};
 pub(crate) use kernel::{GROUP, LANES, dots};
 pub(crate) use pair_products::{pair_products, product_error};

@@ -2,6 +2,7 @@
 
 use faer::{Mat, MatRef};
 
+use super::block::store;
 use super::kernel::{GROUP, LANES, dots, dots_of_two, square_times};
 
 /// A growing list of directions of `dim` elements each.
@@ -96,6 +97,13 @@ impl Panels {
         for p in whole..self.count() {
             work(p, dots(rows, stride, self.panel(p)));
         }
+    }
+
+    /// Products of a group of rows with all directions, row after row.
+    pub(crate) fn project_group(&self, rows: &[f64], out: &mut [f64]) {
+        self.for_each_dots(rows, self.dim, |p, dots| {
+            out.chunks_exact_mut(self.len).zip(&dots).for_each(|(out, dots)| store(dots, &mut out[p * LANES..]));
+        });
     }
 
     /// One direction, as far as its panel is stored.

@@ -4,8 +4,8 @@ use crate::bayes::running_posterior::{RunningPosterior, dot};
 use crate::linalg::{Block, GROUP, LANES};
 
 /// A variance below this fraction of its value when last computed from the factor is recomputed, since the subtractions
-/// have cost it a digit.
-const CANCELLED: f64 = 0.1;
+/// have cost it two digits.
+const CANCELLED: f64 = 0.01;
 /// Rounding errors of the subtractions, relative to the variance before them.
 const ROUNDING: f64 = 1e-14;
 
@@ -25,6 +25,10 @@ impl Known {
     pub(crate) fn at(variance: f64, applied: usize) -> Self {
         Self { variance, reference: variance, applied: applied as u32 }
     }
+
+    fn is_cancelled(&self) -> bool {
+        self.variance < CANCELLED * self.reference
+    }
 }
 
 /// Updates of variances, until each is exact or below a threshold.
@@ -41,14 +45,23 @@ impl Catchup<'_> {
                 self.start_afresh(block, group, known);
             }
             self.subtract(block, group, known);
-            for (row, known) in known.iter_mut().enumerate() {
-                if known.variance < CANCELLED * known.reference {
-                    known.variance = known.variance.max(0.0) + ROUNDING * known.reference;
-                    if known.variance >= self.threshold {
-                        let q = self.posterior.whiten(block.row(group * GROUP + row));
-                        *known = Known::at(dot(&q, &q), self.posterior.count());
-                    }
-                }
+            for known in known.iter_mut().filter(|known| known.is_cancelled()) {
+                known.variance = known.variance.max(0.0) + ROUNDING * known.reference;
+            }
+            if known.iter().any(|known| known.is_cancelled() && known.variance >= self.threshold) {
+                self.recompute(block, group, known);
+            }
+        }
+    }
+
+    /// Recompute the cancelled variances of a group that are not below the threshold.
+    fn recompute(&self, block: &Block, group: usize, known: &mut [Known]) {
+        let mut whitened = vec![0.0; GROUP * block.dim()];
+        self.posterior.base().0.project_group(block.group(group), &mut whitened);
+        for (known, q) in known.iter_mut().zip(whitened.chunks_exact_mut(block.dim())) {
+            if known.is_cancelled() && known.variance >= self.threshold {
+                self.posterior.apply_maps(q);
+                *known = Known::at(dot(q, q), self.posterior.count());
             }
         }
     }

@@ -15,11 +15,13 @@ pub(crate) struct Estimate {
     candidates: Sketch<'static>,
     /// `|y|` of each candidate.
     lengths: Vec<f32>,
+    /// The directions after the first `before`, which the posterior of the coordinates contains.
     directions: RoundedDirections,
+    pub(super) before: usize,
     progress: Vec<Progress>,
 }
 
-/// The directions `start..end` are accounted for; the squared products with them sum to `sum`.
+/// Of the rounded directions, `start..end` are accounted for; the squared products with them sum to `sum`.
 #[derive(Clone, Copy, Default)]
 struct Progress {
     start: u32,
@@ -28,14 +30,15 @@ struct Progress {
 }
 
 impl Estimate {
-    /// Round the pool; also returns the variances of the candidates.
-    pub(crate) fn new(pool: &Pool<'_>, posterior: &Posterior) -> (Self, Vec<f64>) {
+    /// Round the pool in the coordinates of a posterior after some directions; also returns the variances of the candidates.
+    pub(crate) fn new(pool: &Pool<'_>, posterior: &Posterior, before: usize) -> (Self, Vec<f64>) {
         let (candidates, variances) = Sketch::of_products(pool.structures(), posterior.inverse());
         let out = Self {
             candidates,
             // Rounded up, since each must be an upper bound.
             lengths: variances.iter().map(|v| (v.sqrt() * (1.0 + 1e-6)) as f32).collect(),
             directions: RoundedDirections::new(posterior),
+            before,
             progress: vec![Progress::default(); pool.len()],
         };
         (out, variances)
@@ -43,7 +46,7 @@ impl Estimate {
 
     /// Number of directions so far.
     pub(crate) fn count(&self) -> usize {
-        self.directions.len()
+        self.before + self.directions.len()
     }
 
     /// Append a direction `w`.
@@ -53,7 +56,8 @@ impl Estimate {
 
     /// Begin again for a candidate whose variance after `applied` directions was computed exactly.
     pub(crate) fn restart(&mut self, candidate: usize, applied: u32) {
-        self.progress[candidate] = Progress { start: applied, end: applied, sum: 0.0 };
+        let own = applied - self.before as u32;
+        self.progress[candidate] = Progress { start: own, end: own, sum: 0.0 };
     }
 
     /// Lower the bounds of candidates, from all directions since their last exact variance. Reorders them.

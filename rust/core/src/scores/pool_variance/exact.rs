@@ -8,7 +8,7 @@ use super::target::Target;
 use crate::bayes::posterior::Posterior;
 use crate::bayes::running_posterior::{RunningPosterior, dot};
 use crate::data::rows::Rows;
-use crate::linalg::{GROUP, LANES, Panels, invert, store};
+use crate::linalg::{GROUP, Panels, invert};
 
 /// `x^T Sigma x` and `x^T Sigma M Sigma x` of a candidate.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,7 +65,7 @@ impl Seen {
                 |(data, whitened), group| {
                     data.fill(0.0);
                     group.iter().zip(data.chunks_exact_mut(dim)).for_each(|(&i, row)| rows.read(i, row));
-                    whiten(posterior.base().0, data, whitened);
+                    posterior.base().0.project_group(data, whitened);
                     posterior.apply_maps_to(whitened);
                     let mut parts = [Parts::default(); GROUP];
                     for (parts, q) in parts.iter_mut().zip(whitened.chunks_exact(dim)) {
@@ -83,12 +83,4 @@ impl Seen {
             .collect();
         computed.into_iter().flatten().take(candidates.len()).collect()
     }
-}
-
-/// Products of a group of rows with all directions, row after row.
-fn whiten(directions: &Panels, rows: &[f64], out: &mut [f64]) {
-    let dim = rows.len() / GROUP;
-    directions.for_each_dots(rows, dim, |p, dots| {
-        out.chunks_exact_mut(dim).zip(&dots).for_each(|(out, dots)| store(dots, &mut out[p * LANES..]));
-    });
 }
