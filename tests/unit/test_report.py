@@ -279,6 +279,7 @@ def test_files_on_the_page_have_the_shortest_names_that_tell_them_apart(files):
             (1, 2, 2),
             "At least 1 of 200 candidates has another one within the distance 0.01, 2 within 0.03 and 2",
         ),
+        ((0, 0, 19), "At least 19 of 200 candidates have another one within the distance 0.1."),
         ((0, 0, 0), "Of 200 candidates, none was found with another one within the distance 0.1."),
     ],
 )

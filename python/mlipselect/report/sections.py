@@ -96,15 +96,13 @@ def findings(selection: Selection, facts: Facts | None) -> str:
 
 def told_nearness(looked_at: int, counts: Sequence[int]) -> str:
     """Say how many candidates have another one within each distance of `NEAR`."""
-    if not counts[-1]:
-        return (
-            f"Of {counted(looked_at, 'candidate')}, none was found with another one within the distance {NEAR[-1]:g}."
-        )
-    parts = [f"within the distance {NEAR[0]:g}"]
-    parts += [f"{count:,} within {d:g}" for count, d in zip(counts[1:], NEAR[1:], strict=True)]
-    told = f"{', '.join(parts[:-1])} and {parts[-1]}"
-    have = "has" if counts[0] == 1 else "have"
-    return f"At least {counts[0]:,} of {counted(looked_at, 'candidate')} {have} another one {told}."
+    among, found = counted(looked_at, "candidate"), [(count, d) for count, d in zip(counts, NEAR, strict=True) if count]
+    if not found:
+        return f"Of {among}, none was found with another one within the distance {NEAR[-1]:g}."
+    (first, nearest), *others = found
+    *before, last = [f"within the distance {nearest:g}", *(f"{count:,} within {d:g}" for count, d in others)]
+    told = f"{', '.join(before)} and {last}" if before else last
+    return f"At least {first:,} of {among} {'has' if first == 1 else 'have'} another one {told}."
 
 
 def _close(contacts: Contacts) -> str:
