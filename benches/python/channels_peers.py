@@ -19,7 +19,7 @@ import os
 import sys
 from pathlib import Path
 
-# The folder of a script is searched first, and there `selectors.py` has the name of a standard module.
+# A script finds modules beside it, and not from the root of the repository, from which benches import each other.
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 # Read when the libraries are loaded.
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"

@@ -78,6 +78,14 @@ def pool_variance_ours(X: np.ndarray, core: np.ndarray, n: int, threads: int) ->
     return BayesianSelector(n, **PAPER | {"score": "pool_variance"}, n_threads=threads).fit(X, core=core).selected_idx_
 
 
+def pool_std_ours(X: np.ndarray, core: np.ndarray, n: int, threads: int) -> np.ndarray:
+    """Select with the package, by `pool_std`, without a limit of memory."""
+    from mlipselect import BayesianSelector
+
+    model = PAPER | {"score": "pool_std", "max_memory": 1e12}
+    return BayesianSelector(n, **model, n_threads=threads).fit(X, core=core).selected_idx_
+
+
 def energy_ours(X: np.ndarray, core: np.ndarray, n: int, threads: int) -> np.ndarray:
     """Select with the package, by `energy`; builds before the parameter `scale` have no other than "none"."""
     from mlipselect import BayesianSelector
@@ -220,6 +228,7 @@ ENGINES = {
         "energy": energy_ours,
         "earlier energy": energy_ours,
     },
+    "pool_std": {"ours": pool_std_ours, "pool_variance": pool_variance_ours, "energy": energy_ours},
     "fps": {"ours": fps_ours, "numpy loop": fps_numpy, "skmatter FPS": fps_skmatter, "skmatter Voronoi": fps_voronoi},
     "facility": {"ours": facility_ours, "numpy, matrix": facility_numpy},
     "k-medoids": {"ours": kmedoids_ours, "kmedoids": kmedoids_fasterpam},

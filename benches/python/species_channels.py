@@ -15,7 +15,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-# The folder of a script is searched first, and there `selectors.py` has the name of a standard module.
+# A script finds modules beside it, and not from the root of the repository, from which benches import each other.
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 import argparse

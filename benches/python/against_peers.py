@@ -17,7 +17,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-# The folder of a script is searched first, and this file has the name of a standard module that others import.
+# A script finds modules beside it, and not from the root of the repository, from which benches import each other.
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 import argparse
@@ -38,6 +38,7 @@ CORE = 2_000
 CASES = {
     "bayesian": [(2_000, 211, [100]), (20_000, 640, [100, 1000]), (200_000, 640, [100, 1000])],
     "pool_variance": [(20_000, 211, [100]), (200_000, 211, [1000]), (200_000, 640, [1000])],
+    "pool_std": [(200_000, 640, [100])],
     "fps": [(2_000, 211, [100]), (20_000, 640, [100, 1000]), (200_000, 640, [100, 1000])],
     "facility": [(5_000, 640, [100]), (20_000, 640, [100, 1000])],
     "k-medoids": [(5_000, 640, [10, 100]), (20_000, 640, [10, 100])],
