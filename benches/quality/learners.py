@@ -126,18 +126,23 @@ def fit_normal(normal: Normal) -> NDArray[np.float64]:
 class KernelSOAP(Learner):
     """Sparse Gaussian process regression of energies on DScribe's SOAP, with the kernel of GAP: a power of the cosine.
 
-    The noise maximises the likelihood over a grid. Forces are not predicted.
+    The noise maximises the likelihood over a grid. Forces are not predicted. Above `FULL` elements the power spectrum
+    has a block for each element in place of one for each pair of them (J. P. Darby et al., npj Comput. Mater. 8, 166
+    (2022)).
     """
 
     name = "kernel on SOAP"
     package = "dscribe"
-    POWER, N_SPARSE = 4, 400
+    POWER, N_SPARSE, FULL = 4, 400, 4
 
     def __init__(self, system: System):
         super().__init__(system)
         from dscribe.descriptors import SOAP
 
-        soap = SOAP(species=system.elements, r_cut=5.0, n_max=6, l_max=5, sigma=0.5, periodic=True)
+        mode = "off" if len(system.elements) <= self.FULL else "mu1nu1"
+        soap = SOAP(
+            species=system.elements, r_cut=5.0, n_max=6, l_max=5, sigma=0.5, periodic=True, compression={"mode": mode}
+        )
         everything = [*self.core, *self.pool, *self.test]
         sites = [_normalised(soap.create(atoms)) for atoms in everything]
         species = [atoms.numbers for atoms in everything]
