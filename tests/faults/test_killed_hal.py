@@ -30,9 +30,11 @@ COMMAND = [
 #: Exit codes after each signal; those after the first are of a signal before the command has begun or after its end.
 CODES = {signal.SIGKILL: [-9], signal.SIGTERM: [143, -15], signal.SIGINT: [130, -2, 1]}
 
-#: The state is written down after every round.
+#: The state is written down after every round. A shell makes what it runs in the background ignore SIGINT.
 CODE = """
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from mlipselect.hal import checkpoint
 from mlipselect.cli import main
 checkpoint.HalCheckpoint.is_due = lambda self: True
@@ -110,6 +112,7 @@ def test_killed_at_random_moments(folder, number):
                 assert Path("parts", name).read_bytes() == whole[name]
             shutil.rmtree("parts")
             ended += 1
+            assert ended <= KILLS + len(kept), "signals have no effect"
     assert ended > 0
     # Runs went on from many places.
     assert len(set(kept) - {0, last}) > KILLS // 5
