@@ -43,13 +43,10 @@ def test_equals_the_inverse_of_the_precision(rows, kind, dtype):
     assert posterior.effective_dimension() == pytest.approx(np.trace(sigma @ exact.T @ exact) * 2.0)
 
 
-def test_views_need_no_copy_and_other_layouts_are_refused(rows):
+def test_views_are_read_as_they_lie(rows):
     posterior = Posterior(3, 1.0)
     wide = np.ascontiguousarray(np.hstack([rows, rows]))
     np.testing.assert_array_equal(posterior.variance(wide[::2, 2:5]), posterior.variance(wide[::2, 2:5].copy()))
-    for bad in (wide[::-1, :3], np.asfortranarray(wide[:, :3])):
-        with pytest.raises(InvalidInputError, match="ascontiguousarray"):
-            posterior.variance(bad)
 
 
 def test_saved_is_loaded(tmp_path, rows):
@@ -96,7 +93,7 @@ def test_missing_and_unwritable_files_are_named(tmp_path):
         ((2, np.ones((2, 3))), "square matrix"),
         ((2, 1.0, -1.0), "noise precision must be a number above 0, given -1"),
         ((0, 1.0), "number of features must be at least 1"),
-        ((2, "one"), "prior_precision must be a number or a float64 array"),
+        ((2, "one"), "prior_precision must be a number or an array of numbers"),
     ],
 )
 def test_bad_priors_are_refused(arguments, message):
@@ -113,9 +110,9 @@ def test_bad_rows_are_refused_and_change_nothing(rows):
     assert posterior.information() == 0.0
     for wrong, message in [
         (rows[:, :5].copy(), "has 5 features per row, expected 6"),
-        (rows.astype(int), "float32 or float64, given 2 dimension"),
-        (rows[0], "float32 or float64, given 1 dimension"),
-        ([[1.0]], "must be a numpy array, given list"),
+        (rows.astype(object), "float32 or float64, .* given 2 dimension"),
+        (rows[0], "float32 or float64, .* given 1 dimension"),
+        ([[1.0]], "has 1 features per row, expected 6"),
     ]:
         with pytest.raises(InvalidInputError, match=message):
             posterior.variance(wrong)

@@ -14,6 +14,8 @@ from mlipselect.exceptions import InvalidInputError, NotFittedError
 from mlipselect.parameters import Parametrised
 
 _LOGGER = logging.getLogger("mlipselect")
+#: Bytes of a copy of features from which on it is logged.
+LARGE = 100_000_000
 
 FloatMatrix: TypeAlias = "NDArray[np.float64] | NDArray[np.float32]"
 
@@ -111,13 +113,12 @@ def refuse_sparse(X: Any) -> None:
 
 
 def structure_rows(X: Any) -> FloatMatrix:
-    """Return the structure rows of a pool or a core as a matrix, without a copy."""
+    """Return the structure rows of a pool or a core as a matrix, without a copy where `by_rows` needs none."""
     if isinstance(X, StoredRows):
         return cast("FloatMatrix", MappedRows(X))
     if isinstance(X, MappedRows):
         return cast("FloatMatrix", X)
-    refuse_sparse(X)
-    matrix: Any = by_rows(X.per_structure if isinstance(X, HasStructureRows) else np.asarray(X))
+    matrix: Any = by_rows(X.per_structure if isinstance(X, HasStructureRows) else X)
     if np.iscomplexobj(matrix):
         raise InvalidInputError(f"Complex data not supported: features must be real, given {matrix.dtype}")
     if matrix.ndim != 2 or matrix.dtype not in (np.float32, np.float64):
@@ -129,15 +130,26 @@ def structure_rows(X: Any) -> FloatMatrix:
 
 
 def by_rows(X: Any) -> Any:
-    """Return a matrix in row order; one in column order, such as PCA or a data frame gives, is copied.
+    """Return a matrix of float32 or float64 in row order, as compiled code reads it.
 
-    Anything but a matrix stays as it is. A copy of more than 100 MB is logged.
+    A matrix in another order, such as PCA or a data frame gives, is copied, and so is one of integers or of numbers in
+    another form that float64 holds. A copy of more than 100 MB is logged. What brings its own rows, and what is no
+    matrix of such numbers, stays as it is.
     """
-    if not isinstance(X, np.ndarray) or X.ndim != 2 or X.flags.c_contiguous:
+    if X is None or isinstance(X, (HasStructureRows, StoredRows, MappedRows)):
         return X
-    if X.nbytes > 100_000_000:
-        _LOGGER.info("the features are not in row order: a copy takes %.0f MB", X.nbytes / 1e6)
-    return np.ascontiguousarray(X)
+    refuse_sparse(X)
+    matrix = np.asarray(X)
+    if matrix.ndim != 2 or not np.can_cast(matrix.dtype, np.float64):
+        return matrix
+    dtype = np.float32 if matrix.dtype.newbyteorder("=") == np.float32 else np.float64
+    if matrix.dtype == dtype and matrix.flags.c_contiguous and matrix.flags.aligned:
+        return matrix
+    size = matrix.size * np.dtype(dtype).itemsize
+    if size > LARGE:
+        problem = "not in row order" if matrix.dtype == dtype else f"of {matrix.dtype}"
+        _LOGGER.info("the features are %s: a copy takes %.0f MB", problem, size / 1e6)
+    return np.require(matrix, dtype, ("C", "A"))
 
 
 def core_rows(core: Any, pool: FloatMatrix | StoredRows) -> FloatMatrix | None:

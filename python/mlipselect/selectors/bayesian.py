@@ -213,8 +213,8 @@ class BayesianSelector(GreedySelector):
         Parameters
         ----------
         X : ndarray of shape (n, d), Features or FeatureStore
-            The pool, one row per structure, float32 or float64. It is neither copied nor converted. A store is read in
-            parts that fit into `max_memory`; the picks are the same.
+            The pool, one row per structure, float32 or float64 in row order. Others are copied. A store
+            is read in parts that fit into `max_memory`; the picks are the same.
         y : optional
             Labels, which are ignored: scikit-learn passes them.
         core : ndarray of shape (m, d), or Features, optional

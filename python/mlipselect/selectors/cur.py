@@ -141,7 +141,7 @@ class CUR(DrawnSelector):
         Parameters
         ----------
         X : ndarray of shape (n, d), or Features
-            The pool, one row per structure, float32 or float64. It is neither copied nor converted.
+            The pool, one row per structure, float32 or float64 in row order. Others are copied.
         y : optional
             Labels, which are ignored: scikit-learn passes them.
         core : ndarray of shape (m, d), or Features, optional

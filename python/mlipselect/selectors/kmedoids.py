@@ -142,7 +142,7 @@ class KMedoids(Selector):
         Parameters
         ----------
         X : ndarray of shape (n, d), or Features
-            The pool, one row per structure, float32 or float64.
+            The pool, one row per structure, float32 or float64 in row order. Others are copied.
         y : optional
             Labels, which are ignored: scikit-learn passes them.
         core : ndarray of shape (m, d), or Features, optional

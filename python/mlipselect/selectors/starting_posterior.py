@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlipselect._core import Posterior
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.selectors.base import FloatMatrix, HasStructureRows, StoredRows, core_rows, structure_rows
+from mlipselect.selectors.base import FloatMatrix, HasStructureRows, StoredRows, by_rows, core_rows, structure_rows
 from mlipselect.selectors.prior import DEFAULT_SCALE, PriorScale, prior_from_ridge
 
 RIDGE = 1e-4
@@ -78,7 +78,7 @@ def atomic_rows(features: Any, what: str, asked: str = "update='atoms'") -> Floa
         raise InvalidInputError(
             f"{asked} needs the atomic rows of {what}: make its features with featurize(..., rows='atoms')"
         )
-    return atoms
+    return cast("FloatMatrix", by_rows(atoms))
 
 
 def learned(

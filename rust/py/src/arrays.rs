@@ -34,6 +34,14 @@ impl<'py, T: NumpyElement> Array<'py, T> {
     }
 }
 
+/// Rows that compiled code can read: the given ones, or a copy of a matrix of another type or order, as selectors make it.
+pub(crate) fn readable<'py>(rows: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    if Matrix::extract(rows, name).and_then(|matrix| matrix.rows(name).map(drop)).is_ok() {
+        return Ok(rows.clone());
+    }
+    rows.py().import("mlipselect.selectors.base")?.call_method1("structure_rows", (rows,))
+}
+
 /// Whether an array is a read-only `numpy.memmap`. A copy of one in memory has no mode.
 fn is_mapped(array: &Bound<'_, PyAny>) -> PyResult<bool> {
     let memmap = array.py().import("numpy")?.getattr("memmap")?;

@@ -17,10 +17,12 @@ mod scaling;
 mod selection;
 mod windowed;
 
+use pyo3::exceptions::PyImportError;
+use pyo3::ffi;
 use pyo3::prelude::*;
 
 /// The compiled part of mlipselect.
-#[pymodule]
+#[pymodule(gil_used = true)]
 mod _core {
     #[pymodule_export]
     use super::ace::{AceBasis, AceForward, ace_length, neighbor_list};
@@ -50,6 +52,19 @@ mod _core {
 
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {
+        refuse_subinterpreters()?;
         m.add("__version__", env!("CARGO_PKG_VERSION"))
     }
+}
+
+/// Refuse to be imported by an interpreter beside the main one, in which calls without the GIL would never return.
+fn refuse_subinterpreters() -> PyResult<()> {
+    // SAFETY: a module is made by a thread that is attached to an interpreter, which therefore lives.
+    let number = unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) };
+    if number == 0 {
+        return Ok(());
+    }
+    Err(PyImportError::new_err(
+        "mlipselect works in the main interpreter of a process only, not in a subinterpreter: start a process instead",
+    ))
 }

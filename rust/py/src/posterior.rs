@@ -10,7 +10,7 @@ use numpy::{
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::arrays::{Matrix, with_pool_and_core};
+use crate::arrays::{Matrix, readable, with_pool_and_core};
 use crate::door::{Threads, enter, enter_ok};
 use crate::errors::{Refusal, invalid};
 
@@ -70,12 +70,13 @@ impl Posterior {
     /// Parameters
     /// ----------
     /// rows : ndarray of shape (n, dim)
-    ///     float32 or float64, any number of rows.
+    ///     float32 or float64 in row order, any number of rows. Others are copied.
     /// n_threads : int, optional
     ///     Threads to use, by default `MLIPSELECT_NUM_THREADS` or one for each processor.
     #[pyo3(signature = (rows, *, n_threads=None))]
     fn update(&mut self, py: Python<'_>, rows: &Bound<'_, PyAny>, n_threads: Option<Threads>) -> PyResult<()> {
-        let matrix = Matrix::extract(rows, "rows")?;
+        let rows = readable(rows, "rows")?;
+        let matrix = Matrix::extract(&rows, "rows")?;
         let rows = matrix.rows("rows")?;
         enter(py, n_threads, || self.inner.update(&rows))
     }
@@ -85,7 +86,7 @@ impl Posterior {
     /// Parameters
     /// ----------
     /// rows : ndarray of shape (n, dim)
-    ///     float32 or float64.
+    ///     float32 or float64 in row order. Others are copied.
     /// n_threads : int, optional
     ///     Threads to use, by default `MLIPSELECT_NUM_THREADS` or one for each processor.
     ///
@@ -99,7 +100,8 @@ impl Posterior {
         rows: &Bound<'py, PyAny>,
         n_threads: Option<Threads>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let matrix = Matrix::extract(rows, "rows")?;
+        let rows = readable(rows, "rows")?;
+        let matrix = Matrix::extract(&rows, "rows")?;
         let rows = matrix.rows("rows")?;
         let variance = enter(py, n_threads, || self.inner.variance(&rows))?;
         Ok(variance.to_pyarray(py))
@@ -196,9 +198,10 @@ fn prior(value: &Bound<'_, PyAny>) -> PyResult<mcore::Prior> {
     if let Ok(alpha) = value.extract::<f64>() {
         return Ok(mcore::Prior::Isotropic(alpha));
     }
-    let array = value
-        .extract::<PyReadonlyArrayDyn<'_, f64>>()
-        .map_err(|_| invalid("prior_precision must be a number or a float64 array"))?;
+    let array: PyReadonlyArrayDyn<'_, f64> = (value.py().import("numpy")?)
+        .call_method1("asarray", (value, "float64"))
+        .and_then(|array| array.extract().map_err(PyErr::from))
+        .map_err(|_| invalid("prior_precision must be a number or an array of numbers"))?;
     let values: Vec<f64> = array.as_array().iter().copied().collect();
     match *array.shape() {
         [] => Ok(mcore::Prior::Isotropic(values[0])),
