@@ -13,7 +13,7 @@ import mlipselect as ms
 from mlipselect.cli import main
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.io import write_exact
-from mlipselect.io.lock import FolderLock
+from mlipselect.io.lock import folder_lock
 from mlipselect.stores import fill
 from reference.structures import rattled
 
@@ -219,13 +219,13 @@ def test_the_command_fills_a_store(files, capsys):
 
 
 def test_one_process_at_a_time_writes(files):
-    lock = FolderLock(files)
+    lock = folder_lock(files)
     with pytest.raises(InvalidInputError, match="another process is writing to it"):
-        FolderLock(files)
+        folder_lock(files)
     lock.release()
     assert not (files / ".lock").exists()
     (files / "features").mkdir()
-    held = FolderLock(files / "features")
+    held = folder_lock(files / "features")
     with pytest.raises(InvalidInputError, match="features: another process is writing to it"):
         ms.featurize("pool.xyz", ms.ACE(**ACE), store="features")
     held.release()

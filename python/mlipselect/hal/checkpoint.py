@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from mlipselect.checkpoint import refuse_other
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.hal.state import State
 from mlipselect.io.atomic import write_atomically
+from mlipselect.io.lock import file_lock
 
 VERSION = 2
 INTERVAL = 5.0
@@ -42,6 +44,29 @@ class HalCheckpoint:
         self.interval = interval
         self._identity = {"mlipselect": __version__, **json.loads(json.dumps(dict(identity)))}
         self._written = time.monotonic()
+        self._seen: tuple[int, int] | None = None
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Let no other process write to the file meanwhile.
+
+        Raises
+        ------
+        InvalidInputError
+            Another process is writing to it, or another run has written to it since this one did or read it.
+        """
+        with file_lock(self.path):
+            if None not in (self._seen, now := self._state_of_file()) and now != self._seen:
+                raise InvalidInputError(f"{self.path}: another run has written to it since: make the run anew")
+            yield
+
+    def _state_of_file(self) -> tuple[int, int] | None:
+        """Return what differs once the file was replaced; None if it is not there."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns
 
     def read(self, starts: Sequence[Atoms], at: str) -> State | None:
         """Return the state in the file; None if there is no file.
@@ -53,6 +78,7 @@ class HalCheckpoint:
         """
         if not self.path.exists():
             return None
+        self._seen = self._state_of_file()
         try:
             known = json.loads(self.path.read_bytes())
             version, identity = known["mlipselect_hal_checkpoint"], known["identity"]
@@ -76,4 +102,5 @@ class HalCheckpoint:
         """Replace the file by one with this state."""
         known = {"mlipselect_hal_checkpoint": VERSION, "identity": self._identity, "state": state.record()}
         write_atomically(self.path, lambda stream: stream.write(json.dumps(known).encode()))
+        self._seen = self._state_of_file()
         self._written = time.monotonic()

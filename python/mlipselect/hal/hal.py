@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from os import PathLike
 from typing import Any
@@ -219,8 +219,9 @@ class Hal:
         self._setup.trigger.check(self.surrogate)
         self._setup.trigger.reference(self.surrogate, self._known)
         self._checkpoint = None if checkpoint is None else HalCheckpoint(checkpoint, self._identity(base))
-        self._state = self._first_state()
         self._trajectories = None
+        with self._alone():
+            self._state = self._first_state()
         if trajectory is not None:
             sizes = self._state.trajectory or [0] * len(self._state.walkers)
             self._state = replace(self._state, trajectory=sizes)
@@ -343,7 +344,7 @@ class Hal:
         KeyboardInterrupt
             It was interrupted; with a checkpoint, the state before the round is kept there.
         """
-        with self._interruptible(), HalProgress(self._progress, self) as bar:
+        with self._alone(), self._interruptible(), HalProgress(self._progress, self) as bar:
             with executor(self._setup, self._workers, self._client) as where:
                 while True:
                     while self._yielded < len(self.picks):
@@ -357,6 +358,15 @@ class Hal:
                     bar.update(bursts)
             if self._checkpoint is not None:
                 self._checkpoint.write(self._state)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let no other process write the checkpoint and the trajectories meanwhile."""
+        with ExitStack() as stack:
+            for kept in (self._checkpoint, self._trajectories):
+                if kept is not None:
+                    stack.enter_context(kept.held())
+            yield
 
     def run(self) -> Selection:
         """Run to the end, and return what was taken."""

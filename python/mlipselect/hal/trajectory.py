@@ -9,6 +9,7 @@ from pathlib import Path
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.hal.walker import Burst
 from mlipselect.io.extxyz import format_frame
+from mlipselect.io.lock import Lock, folder_lock
 from mlipselect.utils.told import counted
 
 
@@ -25,17 +26,28 @@ class Trajectories:
     Raises
     ------
     InvalidInputError
-        The folder cannot be made or written to, or a file has fewer bytes.
+        The folder cannot be made or written to, another process is writing to it, or a file has fewer bytes.
     """
 
     def __init__(self, folder: str | os.PathLike[str], sizes: Sequence[int]):
         self.folder = Path(folder)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            for number, size in enumerate(sizes):
-                self._cut(self._path(number), size)
+            with self.held():
+                for number, size in enumerate(sizes):
+                    self._cut(self._path(number), size)
         except OSError as error:
             raise InvalidInputError(f"{folder}: trajectories cannot be written there: {error.strerror}") from error
+
+    def held(self) -> Lock:
+        """Let no other process write to the folder meanwhile.
+
+        Raises
+        ------
+        InvalidInputError
+            Another process is writing to it.
+        """
+        return folder_lock(self.folder)
 
     def add(self, bursts: Sequence[Burst], sizes: Sequence[int]) -> list[int]:
         """Add the frames of a round, one burst for each walker; return the bytes of each file."""

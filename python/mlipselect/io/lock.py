@@ -1,4 +1,4 @@
-"""A lock that lets one process at a time write to a folder."""
+"""Locks that let one process at a time write to a file or a folder."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ except ImportError:  # pragma: no cover - not on Windows, where nothing is locke
 NAME = ".lock"
 
 
-class FolderLock:
-    """A lock on writing to a folder, held until it is released or the process ends in any way.
+class Lock:
+    """A lock on writing to something, held until it is released or the process ends in any way.
 
     Parameters
     ----------
-    folder : Path
-        The folder.
+    path : Path
+        The lock file; it is removed on release.
+    subject : Path
+        What is written to, for messages.
 
     Raises
     ------
@@ -31,8 +33,8 @@ class FolderLock:
         Another process holds the lock, or the lock file cannot be made.
     """
 
-    def __init__(self, folder: Path):
-        self._path = folder / NAME
+    def __init__(self, path: Path, subject: Path):
+        self._path = path
         self._stream: IO[bytes] | None = None
         if fcntl is None:
             return
@@ -40,12 +42,12 @@ class FolderLock:
             try:
                 stream = self._path.open("ab")
             except OSError as error:
-                raise InvalidInputError(f"{folder}: cannot be written: {error.strerror}") from error
+                raise InvalidInputError(f"{subject}: cannot be written: {error.strerror}") from error
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 stream.close()
-                raise InvalidInputError(f"{folder}: another process is writing to it") from None
+                raise InvalidInputError(f"{subject}: another process is writing to it") from None
             except OSError:  # some network file systems have no locks
                 pass
             if self._is_there(stream):
@@ -67,6 +69,22 @@ class FolderLock:
             self._stream.close()
             self._stream = None
 
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
     def __del__(self) -> None:
         if getattr(self, "_stream", None) is not None:
             self._stream.close()  # type: ignore[union-attr]
+
+
+def folder_lock(folder: Path) -> Lock:
+    """Lock a folder, in which the lock file is."""
+    return Lock(folder / NAME, folder)
+
+
+def file_lock(path: Path) -> Lock:
+    """Lock a file, which need not exist; the lock file is hidden beside it."""
+    return Lock(path.with_name(f".mlipselect-{path.name[-200:]}{NAME}"), path)

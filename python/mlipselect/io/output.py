@@ -10,13 +10,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.io.lock import Lock, file_lock
 
 
 class Output:
     """Files that appear together and complete, or not at all.
 
     On entry an empty temporary file is made beside each target, so that a path that cannot be written is found before
-    any work. `publish` renames all temporary files. Leaving without it removes them and keeps the old targets.
+    any work. `publish` renames all temporary files. Leaving without it removes them and keeps the old targets. Until
+    then no other process can write the same targets.
 
     Parameters
     ----------
@@ -28,7 +30,7 @@ class Output:
     Raises
     ------
     InvalidInputError
-        A target that cannot be written or that is one of the inputs.
+        A target that cannot be written, that is one of the inputs, or that another process is writing.
 
     Examples
     --------
@@ -46,6 +48,7 @@ class Output:
         self.targets = [Path(target) for target in targets]
         self.temporary: list[Path] = []
         self._left_out: set[int] = set()
+        self._locks: list[Lock] = []
         for path in self.targets:
             for source in inputs:
                 if path.exists() and Path(source).exists() and path.samefile(source):
@@ -58,6 +61,7 @@ class Output:
             for target in self.targets:
                 if target.is_dir():
                     raise InvalidInputError(f"{target}: cannot be written: it is a directory")
+                self._locks.append(file_lock(target))
                 self.temporary.append(_temporary_beside(target))
         except BaseException:
             self._discard()
@@ -101,6 +105,8 @@ class Output:
         for path in self.temporary:
             path.unlink(missing_ok=True)
             Path(f"{path}-lock").unlink(missing_ok=True)  # what LMDB leaves beside a database
+        for lock in self._locks:
+            lock.release()
 
 
 def _copy(target: Path) -> Path | None:

@@ -14,6 +14,7 @@ from mlipselect.checkpoint import refuse_unusable
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.detached import detached
 from mlipselect.io.frame import Frame
+from mlipselect.io.lock import file_lock
 from mlipselect.io.output import Output
 from mlipselect.io.writer import Writer
 from mlipselect.selection.options import Outputs
@@ -83,7 +84,7 @@ def open_outputs(outputs: Outputs, inputs: list[str], stack: contextlib.ExitStac
     inputs : list of str
         Files that must stay.
     stack : ExitStack
-        Discards on its exit what is not published.
+        Discards on its exit what is not published, and lets others write the checkpoint.
 
     Returns
     -------
@@ -99,6 +100,7 @@ def open_outputs(outputs: Outputs, inputs: list[str], stack: contextlib.ExitStac
         raise InvalidInputError("strict: expected `output` with it, got none")
     if outputs.checkpoint is not None:
         refuse_unusable(outputs.checkpoint, inputs, [] if files is None else files.targets)
+        stack.enter_context(file_lock(Path(outputs.checkpoint)))
     return files
 
 

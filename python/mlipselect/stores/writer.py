@@ -17,7 +17,7 @@ from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.container import Features
 from mlipselect.features.element_counts import ElementCounts
 from mlipselect.io.atomic import write_atomically
-from mlipselect.io.lock import NAME, FolderLock
+from mlipselect.io.lock import NAME, folder_lock
 from mlipselect.io.reading import Reading
 from mlipselect.io.sources import Source
 from mlipselect.stores.manifest import KINDS, MANIFEST, VERSION, Manifest, Shard, read_manifest, shard_file
@@ -74,7 +74,7 @@ class StoreWriter:
             for source, digest in zip(files, digests, strict=True)
         ]
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = FolderLock(self.path)
+        self._lock = folder_lock(self.path)
         try:
             self._begin(named, expected, append)
         except BaseException:
