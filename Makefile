@@ -8,7 +8,7 @@ DATA ?= ../shared/data
 SILICON ?= $(DATA)/silicon
 
 .DEFAULT_GOAL := help
-.PHONY: help all audit cargo demo figures test test-rust bench-rust test-python test-browser test-mace test-learned test-package test-pythons test-faults fuzz nightly paper quality hal docs docs-links rustdoc lint format clean
+.PHONY: help all audit cargo demo figures test test-rust bench-rust test-python test-browser test-mace test-learned test-package test-pythons test-faults fuzz fuzz-files nightly paper quality hal docs docs-links rustdoc lint format clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,6 +60,9 @@ test-faults: $(VENV)/installed ## runs that are killed at many moments, full dis
 fuzz: $(VENV)/installed ## ten million mutated frames of extended XYZ; 200,000 plain ones read as ASE reads them
 	cargo run --release -p mlipselect-extxyz --example mutate -- read 10000000
 	cargo run --release -p mlipselect-extxyz --example mutate -- print 200000 | $(BIN)/python tests/fuzz/compare_extxyz.py
+
+fuzz-files: $(VENV)/installed ## mutated posteriors, features, potentials, stores and checkpoints, 1000 files of each kind
+	$(BIN)/python tests/fuzz/mutate_files.py 1000
 
 nightly: $(VENV)/installed ## part of the paper's experiment, and the default on labelled data; fails if no better than random draws
 	rm -rf nightly-output

@@ -15,6 +15,7 @@ import numpy as np
 from mlipselect._core import Posterior, __version__
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.atomic import write_atomically
+from mlipselect.io.untrusted import parse_json
 
 VERSION = 1
 INTERVAL = 5.0
@@ -73,9 +74,9 @@ class Checkpoint:
 
     def _read(self) -> list[int]:
         try:
-            known = json.loads(self.path.read_bytes())
+            known = parse_json(self.path.read_bytes())
             version, identity, decisions = (known[k] for k in ("mlipselect_checkpoint", "identity", "decisions"))
-            if not (isinstance(identity, dict) and all(type(decision) is int for decision in decisions)):
+            if not (isinstance(identity, dict) and all(type(d) is int and abs(d) < 1 << 62 for d in decisions)):
                 raise TypeError("its entries are of other types")
         except OSError as error:
             raise InvalidInputError(f"{self.path}: cannot be read: {error.strerror}") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -15,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from mlipselect.exceptions import InvalidInputError, place_of
 from mlipselect.features.element_counts import ElementCounts
 from mlipselect.io.inspection import Rejected
+from mlipselect.io.untrusted import parse_json, read_archive
 
 #: Version of the archives of `Features.save`. In version 1 the arrays were named ``structure`` and ``atoms``; version 3
 #: adds the descriptor and the atoms of each element.
@@ -161,28 +161,56 @@ class Features:
             The file is missing or is not such an archive.
         """
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                version = int(archive["version"]) if "version" in archive else 1
-                if version > VERSION:
-                    raise ValueError(f"version {version}, and this mlipselect reads versions up to {VERSION}")
-                per_structure, per_atom = ("structure", "atoms") if version == 1 else ("per_structure", "per_atom")
-                has_atoms = per_atom in archive
-                symbols = tuple(str(symbol) for symbol in archive["elements"]) if "elements" in archive else ()
-                return cls(
-                    per_structure=archive[per_structure],
-                    n_atoms=archive["n_atoms"],
-                    per_atom=archive[per_atom] if has_atoms else None,
-                    offsets=archive["offsets"] if has_atoms else None,
-                    sources=_sources(archive["source"], archive["index"]),
-                    composition=tuple(str(symbol) for symbol in archive["composition"]),
-                    composition_scale=float(archive["composition_scale"]),
-                    counts=ElementCounts(symbols, archive["counts"]) if symbols else None,
-                    marks=tuple(str(mark) for mark in archive["marks"]) if "marks" in archive else (),
-                    descriptor=json.loads(str(archive["descriptor"])) if "descriptor" in archive else None,
-                )
-        except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError) as error:
+            archive = read_archive(path)
+            version = int(archive["version"]) if "version" in archive else 1
+            if version > VERSION:
+                raise ValueError(f"version {version}, and this mlipselect reads versions up to {VERSION}")
+            per_structure, per_atom = ("structure", "atoms") if version == 1 else ("per_structure", "per_atom")
+            has_atoms = per_atom in archive
+            symbols = tuple(str(symbol) for symbol in archive["elements"]) if "elements" in archive else ()
+            features = cls(
+                per_structure=archive[per_structure],
+                n_atoms=archive["n_atoms"],
+                per_atom=archive[per_atom] if has_atoms else None,
+                offsets=archive["offsets"] if has_atoms else None,
+                sources=_sources(archive["source"], archive["index"]),
+                composition=tuple(str(symbol) for symbol in archive["composition"]),
+                composition_scale=float(archive["composition_scale"]),
+                counts=ElementCounts(symbols, archive["counts"]) if symbols else None,
+                marks=tuple(str(mark) for mark in archive["marks"]) if "marks" in archive else (),
+                descriptor=parse_json(str(archive["descriptor"])) if "descriptor" in archive else None,
+            )
+            features._check()
+            return features
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise InvalidInputError(f"{os.fspath(path)}: expected features saved by mlipselect: {error}") from error
 
+    def _check(self) -> None:
+        """Refuse arrays that do not belong together, as those of a damaged file.
 
-def _sources(source: Sequence[str], index: Sequence[int]) -> list[tuple[str | None, int]]:
+        Raises
+        ------
+        ValueError
+            There are some.
+        """
+        n = len(self.per_structure)
+        rows: list[NDArray[Any]] = [self.per_structure, *([] if self.per_atom is None else [self.per_atom])]
+        if any(matrix.ndim != 2 or matrix.dtype not in (np.float32, np.float64) for matrix in rows):
+            raise ValueError("features that are no matrix of float32 or float64")
+        counts: list[NDArray[Any]] = [self.n_atoms, *([] if self.counts is None else [self.counts.counts])]
+        if any(len(numbers) != n or numbers.dtype.kind != "i" or (numbers < 0).any() for numbers in counts):
+            raise ValueError("numbers of atoms that are not those of its structures")
+        if self.counts is not None and self.counts.counts.shape != (n, len(self.counts.elements)):
+            raise ValueError("atoms of each element that are not those of its elements")
+        if self.sources and len(self.sources) != n:
+            raise ValueError("sources of other structures")
+        if self.per_atom is not None and self.offsets is not None:
+            steps = np.concatenate([[0], np.cumsum(self.n_atoms)])
+            if not np.array_equal(self.offsets, steps) or steps[-1] != len(self.per_atom):
+                raise ValueError("atomic rows that are not those of its structures")
+        if not isinstance(self.descriptor, dict | None):
+            raise ValueError("a descriptor without parameters")
+
+
+def _sources(source: NDArray[Any], index: NDArray[Any]) -> list[tuple[str | None, int]]:
     return [(str(name) or None, int(frame)) for name, frame in zip(source, index, strict=True)]

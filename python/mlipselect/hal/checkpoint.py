@@ -18,6 +18,7 @@ from mlipselect.exceptions import InvalidInputError
 from mlipselect.hal.state import State
 from mlipselect.io.atomic import write_atomically
 from mlipselect.io.lock import file_lock
+from mlipselect.io.untrusted import parse_json
 
 VERSION = 2
 INTERVAL = 5.0
@@ -80,8 +81,8 @@ class HalCheckpoint:
             return None
         self._seen = self._state_of_file()
         try:
-            known = json.loads(self.path.read_bytes())
-            version, identity = known["mlipselect_hal_checkpoint"], known["identity"]
+            known = parse_json(self.path.read_bytes())
+            version, identity = known["mlipselect_hal_checkpoint"], dict(known["identity"])
         except OSError as error:
             raise InvalidInputError(f"{self.path}: cannot be read: {error.strerror}") from error
         except (ValueError, TypeError, KeyError) as error:
@@ -91,7 +92,7 @@ class HalCheckpoint:
         refuse_other(self.path, "run", identity, self._identity)
         try:
             return State.restored(known["state"], starts, at)
-        except (ValueError, TypeError, KeyError, IndexError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
             raise InvalidInputError(f"{self.path}: a damaged checkpoint: {error!r}") from error
 
     def is_due(self) -> bool:

@@ -29,6 +29,7 @@ from mlipselect.features.design import iter_designs
 from mlipselect.io.frame import Frame
 from mlipselect.io.frames import as_frames
 from mlipselect.io.output import Output
+from mlipselect.io.untrusted import parse_json, read_archive
 from mlipselect.labels.free_atoms import reference_energies
 from mlipselect.labels.labels import Labels
 from mlipselect.labels.names import Kind
@@ -732,24 +733,40 @@ class LinearPotential(Parametrised):
             The file is missing, holds something else, or needs a descriptor that is not given.
         """
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                known = json.loads(str(archive["about"]))
-                weights, scales, triangle = archive["weights"], archive["prior_scales"], archive["triangle"]
-        except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError) as error:
+            archive = read_archive(path)
+            known = parse_json(str(archive["about"]))
+            if "noise" not in known:
+                raise InvalidInputError("written by an earlier version: fit it again")
+            arrays = {name: archive[name].astype(np.float64) for name in ("weights", "prior_scales", "triangle")}
+            return cls._restored(known, arrays, descriptor)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{os.fspath(path)}: {error}") from error
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
             raise InvalidInputError(f"{os.fspath(path)}: expected a potential saved by mlipselect: {error}") from error
-        if "noise" not in known:
-            raise InvalidInputError(f"{os.fspath(path)}: written by an earlier version: fit it again")
+
+    @classmethod
+    def _restored(
+        cls, known: Mapping[str, Any], arrays: Mapping[str, NDArray[np.float64]], descriptor: DesignDescriptor | None
+    ) -> LinearPotential:
+        """Make a potential of what `write_to` wrote."""
         if descriptor is None:
             made = from_record(known["descriptor"])
             if not isinstance(made, DesignDescriptor):
-                raise InvalidInputError(f"{os.fspath(path)}: expected its descriptor with it, which is not an ACE")
+                raise InvalidInputError("expected its descriptor with it, which is not an ACE")
             descriptor = made
+        width, triangle = len(arrays["weights"]), arrays["triangle"]
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            raise ValueError("a number that is not finite")
+        if arrays["weights"].shape != (width,) or arrays["prior_scales"].shape != (width,) or triangle.ndim != 2:
+            raise ValueError("arrays that do not belong together")
+        references = {str(symbol): float(energy) for symbol, energy in known["reference_energies"].items()}
         potential = cls(
-            descriptor, prior_scales=scales, reference_energies=known["reference_energies"], **known["parameters"]
+            descriptor, prior_scales=arrays["prior_scales"], reference_energies=references, **known["parameters"]
         )
-        potential.weights_, potential._triangle = weights, triangle
-        potential.reference_energies_ = known["reference_energies"]
-        potential.prior_variance_, potential.noise_ = known["prior_variance"], known["noise"]
+        potential.weights_, potential._triangle = arrays["weights"], triangle
+        potential.reference_energies_ = references
+        potential.prior_variance_ = float(known["prior_variance"])
+        potential.noise_ = {str(kind): float(noise) for kind, noise in known["noise"].items()}
         # Files of earlier versions have neither groups nor a calibration.
         potential.group_noise_ = known.get("group_noise", {})
         potential.calibration_ = {

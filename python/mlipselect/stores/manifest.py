@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 from mlipselect.descriptors.record import descriptor_identity, told_differences
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.io.untrusted import parse_json
 
 MANIFEST = "manifest.json"
 VERSION = 3
@@ -115,30 +116,69 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = parse_json(path.read_bytes())
         version = known.pop("mlipselect_features")
         if version not in READABLE:
             names = " and ".join(map(str, READABLE))
             raise InvalidInputError(f"{path}: version {version} of the format; this mlipselect reads {names}")
         manifest = Manifest(**known, version=version)
         manifest.shards = [Shard(**shard) for shard in known["shards"]]
-        ok = (
-            isinstance(manifest.width, int)
-            and manifest.width > 0
-            and manifest.dtype in ("float32", "float64")
-            and all(0 <= number < len(manifest.files) for number, _ in manifest.isolated)
-            and 0 <= manifest.finished <= len(manifest.files)
-            and all(shard.rows > 0 and shard.sha256.keys() <= KINDS.keys() for shard in manifest.shards)
-        )
-    except (OSError, UnicodeDecodeError) as error:
+        sound = _is_sound(manifest)
+    except OSError as error:
         raise InvalidInputError(f"{folder}: no store of features: {MANIFEST} cannot be read: {error}") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         if isinstance(error, InvalidInputError):
             raise
         raise InvalidInputError(f"{path}: damaged: {type(error).__name__}: {error}") from error
-    if not ok:
+    if not sound:
         raise InvalidInputError(f"{path}: damaged: its entries contradict each other")
     return manifest
+
+
+def _is_sound(manifest: Manifest) -> bool:
+    """Tell whether all entries have the types and sizes that they need."""
+    return (
+        _is_whole(manifest.width, 1)
+        and manifest.dtype in ("float32", "float64")
+        and isinstance(manifest.descriptor, dict)
+        and _are_texts(manifest.composition)
+        and len(manifest.composition) <= manifest.width
+        and isinstance(manifest.atomic_rows, bool)
+        and _is_whole(manifest.shard_rows, 1)
+        and _are_texts(manifest.marks)
+        and isinstance(manifest.files, list)
+        and all(
+            isinstance(file, dict) and _are_texts([file.get("path"), file.get("sha256")]) for file in manifest.files
+        )
+        and all(_are_texts([file.get("relative", "")]) for file in manifest.files)
+        and all(isinstance(file.get("reading", {}), dict) for file in manifest.files)
+        and _is_whole(manifest.finished)
+        and manifest.finished <= len(manifest.files)
+        and all(_is_whole(number) and _is_whole(frame) for number, frame in manifest.isolated)
+        and all(number < len(manifest.files) for number, _ in manifest.isolated)
+        and all(map(_is_sound_shard, manifest.shards))
+    )
+
+
+def _is_sound_shard(shard: Shard) -> bool:
+    return (
+        _is_whole(shard.rows, 1)
+        and _is_whole(shard.atoms)
+        and isinstance(shard.sha256, dict)
+        and isinstance(shard.squares, (int, float))
+        and math.isfinite(shard.squares)
+        and _are_texts(shard.elements)
+        and {"rows", "origin"} <= shard.sha256.keys() <= KINDS.keys()
+        and _are_texts(list(shard.sha256.values()))
+    )
+
+
+def _is_whole(value: Any, least: int = 0) -> bool:
+    return type(value) is int and least <= value < 1 << 48
+
+
+def _are_texts(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
 
 
 def shard_file(folder: Path, kind: str, number: int) -> Path:

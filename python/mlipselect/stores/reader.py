@@ -5,7 +5,6 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import functools
-import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from mlipselect.features.container import Features
 from mlipselect.features.element_counts import ElementCounts
 from mlipselect.io.digest import sha256
 from mlipselect.io.reading import Reading
+from mlipselect.io.untrusted import map_array, parse_json
 from mlipselect.stores.manifest import Manifest, Shard, read_manifest, shard_file
 from mlipselect.stores.sources import located
 
@@ -172,7 +172,17 @@ class FeatureStore:
             An earlier version of mlipselect made the store, which kept no keys.
         """
         self._require("info", "keys of Atoms.info")
-        known: list[dict[str, Any]] = json.loads(self.file(shard, "info").read_text(encoding="utf-8"))
+        path = self.file(shard, "info")
+        try:
+            known: list[dict[str, Any]] = parse_json(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise InvalidInputError(f"{path}: damaged or missing: {error}") from error
+        if not (
+            isinstance(known, list)
+            and len(known) == self.shards[shard].rows
+            and all(isinstance(k, dict) for k in known)
+        ):
+            raise InvalidInputError(f"{path}: damaged: expected the keys of {self.shards[shard].rows} structures")
         return known
 
     def _require(self, kind: str, what: str) -> None:
@@ -332,8 +342,8 @@ class FeatureStore:
                         raise InvalidInputError(f"{path}: damaged or missing: there is no such file")
                     continue
                 try:
-                    array = np.load(path, mmap_mode="r", allow_pickle=False)
-                except (OSError, ValueError, EOFError) as error:
+                    array = map_array(path)
+                except (OSError, ValueError) as error:
                     raise InvalidInputError(f"{path}: damaged or missing: {' '.join(str(error).split())}") from error
                 if (array.shape, array.dtype) != expected[kind]:
                     shape, dtype = expected[kind]
