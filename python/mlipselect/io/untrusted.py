@@ -84,7 +84,8 @@ def _check_header(stream: IO[bytes], length: int) -> None:
     if read is None:
         raise ValueError(f"version {version} of the format of numpy")
     shape, _, dtype = read(stream)
-    whole = all(type(extent) is int and extent >= 0 for extent in shape)
+    # An array without entries may not claim many rows either: going through them would not end.
+    whole = all(type(extent) is int and 0 <= extent <= length for extent in shape)
     if dtype.hasobject or not whole or stream.tell() + math.prod(shape) * dtype.itemsize != length:
         raise ValueError(f"an array of {dtype} of shape {shape} does not fill its {length} bytes")
     stream.seek(0)

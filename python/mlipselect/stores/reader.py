@@ -214,6 +214,10 @@ class FeatureStore:
         """Return the number of the file of a structure and its 0-based frame in it."""
         shard = int(np.searchsorted(self._starts, row, side="right") - 1)
         number, frame, _ = np.load(self.file(shard, "origin"), mmap_mode="r")[row - self._starts[shard]]
+        if not (0 <= number < len(self.manifest.files) and frame >= 0):
+            raise InvalidInputError(
+                f"{self.file(shard, 'origin')}: damaged: there is no file {number} with a frame {frame}"
+            )
         return int(number), int(frame)
 
     def isolated_before(self, row: int) -> int:
