@@ -75,7 +75,7 @@ paper: $(VENV)/installed ## the paper's experiment, in less than an hour; tables
 quality: $(VENV)/installed ## what picks of every method are worth on labelled data, in minutes; tables go to quality-output
 	$(BIN)/python -m benches.quality --data $(DATA) -o quality-output
 
-hal: $(VENV)/installed ## what structures from biased dynamics are worth, in an hour; the page goes to docs/explanation
+hal: $(VENV)/installed ## what structures from biased dynamics are worth, in half an hour; the page goes to docs/explanation
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benches.hal worth -o hal-output --docs docs/explanation
 
 docs: $(VENV)/docs-tools $(VENV)/installed rustdoc ## the site with the pages of the Rust crates, in docs/_build/html; warnings are errors

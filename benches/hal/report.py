@@ -114,6 +114,7 @@ def wins(results: Sequence[Result]) -> list[str]:
 def draw(path: Path, results: Sequence[Result], systems: Sequence[str]) -> None:
     """Draw errors against the number of calculations: a row of panels for energies, and one for forces."""
     from benches.drawing import number_axis, plt, save
+    from matplotlib.ticker import LogLocator
 
     kinds: dict[str, Callable[[Result], float]] = {
         "energy error, meV/atom": lambda r: r.energy, "force error, eV/Å": lambda r: r.force
@@ -130,6 +131,8 @@ def draw(path: Path, results: Sequence[Result], systems: Sequence[str]) -> None:
                 panel.fill_between(numbers, [min(values) for values in of], [max(values) for values in of],
                                    color=colour, alpha=0.08, lw=0)  # fmt: skip
             panel.set_yscale("log")
+            panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            panel.yaxis.set_major_formatter("{x:g}")
             panel.minorticks_off()
             number_axis(panel, NUMBERS)
         row[0].set_ylabel(label)
@@ -153,4 +156,9 @@ def _middle(results: Sequence[Result], value: Callable[[Result], float]) -> floa
 
 def _spread(results: Sequence[Result], value: Callable[[Result], float]) -> str:
     values = [value(result) for result in results]
-    return f"{np.median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
+    return f"{_digits(float(np.median(values)))} ({_digits(min(values))} to {_digits(max(values))})"
+
+
+def _digits(value: float) -> str:
+    """Write a number with three digits, or with all digits before the point if these are more."""
+    return f"{value:.0f}" if value >= 1000.0 else f"{value:.3g}"

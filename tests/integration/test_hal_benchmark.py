@@ -43,7 +43,7 @@ def test_the_page_has_every_scheme_and_number(tmp_path):
 
     report.write(tmp_path, results(worth, SCHEMES))
     page = (tmp_path / "hal-worth.md").read_text()
-    assert "| the core alone | 0 | 1e+03 (1e+03 to 1e+03) | 3.00 | 0 | 0 | 0 |" in page
+    assert "| the core alone | 0 | 1001 (1000 to 1002) | 3.00 | 0 | 0 | 0 |" in page
     for scheme in SCHEMES:
         assert f"| {scheme} | 20 |" in page
     assert (
