@@ -23,7 +23,7 @@ VERSION = 3
 Rows: TypeAlias = Literal["structure", "atoms"]
 
 
-@dataclass
+@dataclass(repr=False)
 class Features:
     """Structure features, with atomic features if asked for.
 
@@ -94,6 +94,13 @@ class Features:
                 raise ValueError(f"converting {self.per_structure.dtype} features to {np.dtype(dtype)} takes a copy")
             return self.per_structure.astype(dtype)
         return self.per_structure.copy() if copy else self.per_structure
+
+    def __repr__(self) -> str:
+        name = "?" if self.descriptor is None else self.descriptor.get("name", "?")
+        return (
+            f"Features({len(self)} structures of {int(self.n_atoms.sum())} atoms, {self.shape[1]} features of {name}, "
+            f"{self.dtype})"
+        )
 
     def _repr_html_(self) -> str:
         """Show it in a notebook."""

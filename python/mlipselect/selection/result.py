@@ -49,7 +49,7 @@ class Given:
     target_features: Features | JoinedStores | None
 
 
-@dataclass
+@dataclass(repr=False)
 class Selection:
     """The structures that were selected from a pool, in the order in which they were picked.
 
@@ -120,11 +120,15 @@ class Selection:
     seconds: dict[str, float] = field(default_factory=dict)
     expected_error: ExpectedError | None = None
     run: dict[str, Any] = field(default_factory=dict)
-    rows: NDArray[np.int64] | None = field(default=None, repr=False)
-    given: Given | None = field(default=None, repr=False)
+    rows: NDArray[np.int64] | None = None
+    given: Given | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    def __repr__(self) -> str:
+        candidates = self.inputs.get("pool", {}).get("candidates", "?")
+        return f"Selection({len(self)} of {candidates} candidates, method={self.parameters.get('method')!r})"
 
     def _repr_html_(self) -> str:
         """Show it in a notebook."""

@@ -200,6 +200,25 @@ def integer(name: str, value: Any, lowest: int) -> int:
     return int(value)
 
 
+def excluded_indices(exclude: Any, n_pool: int) -> list[int]:
+    """Return the indices of structures that must not be picked.
+
+    Raises
+    ------
+    InvalidInputError
+        One is no index of the pool. A mask is none either: its indices are ``np.flatnonzero(mask)``.
+    """
+    if np.asarray(exclude).dtype == bool and np.size(exclude):
+        raise InvalidInputError("exclude: expected indices, got a mask: np.flatnonzero(mask) are its indices")
+    indices = [int(index) if isinstance(index, np.integer) else index for index in exclude]
+    for index in indices:
+        if type(index) is not int:
+            raise InvalidInputError(f"an index in exclude must be an integer, given {index!r}")
+        if not 0 <= index < n_pool:
+            raise InvalidInputError(f"candidate {index} cannot be excluded: the pool has {n_pool} candidates")
+    return indices
+
+
 def percent(part: float, whole: float) -> str:
     """Return a part in per cent of the whole, with two digits, and from 99.5 % on with three."""
     if not whole > 0.0:

@@ -8,8 +8,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mlipselect.exceptions import InvalidInputError
-from mlipselect.selectors.base import Selector, check_left, number_to_select
+from mlipselect.selectors.base import Selector, check_left, excluded_indices, number_to_select
 from mlipselect.selectors.constraints import Constraint
 
 #: A function that puts candidates, given by their indices, in the order in which they are picked.
@@ -48,10 +47,7 @@ class DrawnSelector(Selector):
             picks, taken = self.selected_idx_, self._taken.copy()
         else:
             picks, taken = np.empty(0, np.int64), np.zeros(n_pool, dtype=bool)
-        for index in map(int, exclude):
-            if not 0 <= index < n_pool:
-                raise InvalidInputError(f"candidate {index} cannot be excluded: the pool has {n_pool} candidates")
-            taken[index] = True
+        taken[excluded_indices(exclude, n_pool)] = True
         missing = n - len(picks)
         check_left(missing, n_pool - int(taken.sum()))
         if not warm_start:

@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 from mlipselect.checkpoint import Checkpoint, SelectionInterrupted
 from mlipselect.exceptions import InvalidInputError, NotFittedError
 from mlipselect.progress import progress_bar
-from mlipselect.selectors.base import Selector, by_rows, check_labels, check_left, number_to_select, pool_shape
+from mlipselect.selectors.base import (
+    Selector,
+    by_rows,
+    check_labels,
+    check_left,
+    excluded_indices,
+    number_to_select,
+    pool_shape,
+)
 from mlipselect.selectors.constraints import Constraint
 
 _Greedy = TypeVar("_Greedy", bound="GreedySelector")
@@ -142,7 +150,7 @@ class GreedySelector(Selector):
             self._constraints, self._constrained = tuple(constraints), bool(constraints)
         self._selection, self._checkpoint = selection, checkpoint
         if len(exclude):
-            excluded = [int(i) for i in exclude]
+            excluded = excluded_indices(exclude, n_pool)
             selection.exclude(excluded)
             self._excluded += tuple(excluded)
         check_left(n - done, selection.remaining)

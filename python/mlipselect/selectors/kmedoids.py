@@ -20,6 +20,7 @@ from mlipselect.selectors.base import (
     check_labels,
     core_rows,
     distance_note,
+    excluded_indices,
     integer,
     meant,
     number_to_select,
@@ -194,7 +195,7 @@ class KMedoids(Selector):
         n = number_to_select(self.n_to_select, len(pool))
         self.seed_ = draw_seed(self.random_state)
         max_memory = integer("max_memory", self.max_memory, 0)
-        excluded = [integer("an index in exclude", i, 0) for i in exclude]
+        excluded = excluded_indices(exclude, len(pool))
         if self.initialize not in STARTS:
             raise InvalidInputError(f"initialize: expected {meant(self.initialize, STARTS)}, got {self.initialize!r}")
         if self.metric != "euclidean":

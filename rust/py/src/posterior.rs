@@ -200,7 +200,7 @@ fn prior(value: &Bound<'_, PyAny>) -> PyResult<mcore::Prior> {
     }
     let array: PyReadonlyArrayDyn<'_, f64> = (value.py().import("numpy")?)
         .call_method1("asarray", (value, "float64"))
-        .and_then(|array| array.extract().map_err(PyErr::from))
+        .and_then(|array| array.extract())
         .map_err(|_| invalid("prior_precision must be a number or an array of numbers"))?;
     let values: Vec<f64> = array.as_array().iter().copied().collect();
     match *array.shape() {
