@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,9 @@ from mlipselect.demo.potentials import label
 from mlipselect.hal import hal as hal_module
 from mlipselect.hal.checkpoint import HalCheckpoint
 from mlipselect.hal.geometry import bare
+from mlipselect.hal.outcome import selection_of
 from mlipselect.io import write_exact
+from mlipselect.io.inspection import Rejected
 from mlipselect.labels import read_labels
 
 ACE = ms.ACE(["Si"], totaldegree=6)
@@ -266,6 +270,22 @@ def test_frames_that_fail_a_check_end_their_trajectory(potential, surrogate):
     assert run.rejected[0].reason.startswith("step ")
     for pick in run.picks:
         assert run.options.guards.problem(pick.atoms, np.zeros((len(pick.atoms), 3)), 1e9, pick.atoms) is None
+
+
+def test_the_note_on_failed_frames_says_what_most_failed(potential, surrogate):
+    run = made(potential, surrogate, min_bond=1.0, max_steps=100)
+    list(run)
+    texts = ["step 1: Si 0 and Si 1 are 1 Å apart", "step 2: a force of 60 eV/Å on atom 0 (Si), above 50"]
+    run._state = replace(
+        run._state,
+        rejected=[Rejected(None, 0, text) for text in (texts[0], texts[1], texts[1])],
+        counts=run._state.counts | Counter(rejected=3),
+    )
+    assert "failing a check, most often: a force too large (2 of 3)" in selection_of(run).notes[1]
+    run._state = replace(run._state, counts=run._state.counts | Counter(rejected=9))
+    assert "most often: a force too large (2 of the first 3)" in selection_of(run).notes[1]
+    run._state = replace(run._state, rejected=[], counts=Counter())
+    assert selection_of(run).notes[1].endswith("0 ended a trajectory by failing a check")
 
 
 def test_a_walker_that_explodes_begins_again(potential, surrogate):
@@ -543,13 +563,14 @@ def test_the_command_keeps_trajectories(folder):
     assert main([*COMMAND, "--base", "si.npz", "--trajectory", "file", "-o", "picked.xyz"]) == 1
 
 
-def test_the_command_writes_what_it_rejected(folder):
-    assert main([*COMMAND, "--base", "si.npz", "-o", "picked.xyz", "--min-bond", "1.0", "--max-steps", "600"]) in (
-        0,
-        3,
-    )
+def test_the_command_writes_what_it_rejected(folder, capsys):
+    options = ["--base", "si.npz", "-o", "picked.xyz", "--min-bond", "1.0", "--max-steps", "600"]
+    assert main([*COMMAND[:-1], *options]) in (0, 3)
     rejected = read("picked.rejected.xyz", ":")
     assert any("apart" in atoms.info["mlipselect_rejected"] for atoms in rejected)
+    shown = capsys.readouterr().out
+    assert f"{len(rejected)} ended a trajectory by failing a check: atoms too close" in shown
+    assert shown.splitlines()[-1].endswith(", picked.rejected.xyz")
 
 
 @pytest.mark.parametrize(

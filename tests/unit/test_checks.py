@@ -69,10 +69,13 @@ def test_skip_bad_passes_over_them_and_writes_them_with_reasons(tmp_path, monkey
     assert len(rejected) == 5
     assert "0.3 Å apart" in rejected[0].info["mlipselect_rejected"]
     assert rejected[3].info["mlipselect_index"] == 3
-    assert "5 of 25 structures of the pool are passed over" in capsys.readouterr().err
+    printed = capsys.readouterr()
+    assert "5 of 25 structures of the pool are passed over" in printed.err
+    assert printed.out.splitlines()[-1] == "wrote out.xyz, out.json, out.rejected.xyz"
     ase.io.write("pool.xyz", sound(20))
     assert main(command) == 0
     assert not (tmp_path / "out.rejected.xyz").exists()
+    assert capsys.readouterr().out.splitlines()[-1] == "wrote out.xyz, out.json"
 
 
 def test_a_limit_that_is_given_refuses():
@@ -351,9 +354,11 @@ def test_marks_that_nothing_has_are_told(caplog):
 def test_featurize_passes_over_bad_structures_too(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     ase.io.write("pool.xyz", sound(4) + exploded(2))
-    for place in (["-o", "f.npz"], ["--store", "s.features"]):
+    for place, beside in ((["-o", "f.npz"], "f.rejected.xyz"), (["--store", "s.features"], "s.rejected.xyz")):
         assert main(["featurize", "pool.xyz", "--totaldegree", "4", "--skip-bad", *place]) == 0
-        assert "2 of 6 structures are passed over" in capsys.readouterr().err
+        printed = capsys.readouterr()
+        assert "2 of 6 structures are passed over" in printed.err
+        assert printed.out.splitlines()[-1] == f"wrote {place[1]}, {beside}"
     assert len(ase.io.read("f.rejected.xyz", ":")) == len(ase.io.read("s.rejected.xyz", ":")) == 2
     store = ms.FeatureStore.open("s.features")
     assert np.array_equal(store.take(range(4)), ms.Features.load("f.npz").per_structure)

@@ -8,7 +8,7 @@ from ase import Atoms
 from ase.build import bulk
 
 import mlipselect as ms
-from mlipselect.hal.guards import Guards
+from mlipselect.hal.guards import Guards, kind_of
 
 
 def silicon():
@@ -29,6 +29,7 @@ def test_atoms_that_are_too_close():
     atoms = silicon()
     atoms.positions[1] = atoms.positions[0] + [1.0, 0.0, 0.0]
     assert "Si 0 and Si 1 are 1 Å apart" in problem(atoms)
+    assert kind_of(problem(atoms)) == "atoms too close"
     assert problem(atoms, guards=Guards(min_bond=0.4)) is None
 
 
@@ -36,17 +37,20 @@ def test_what_cannot_be_described():
     atoms = silicon()
     atoms.positions[3, 1] = np.nan
     assert "finite positions" in problem(atoms)
+    assert kind_of(problem(atoms)) == problem(atoms)
 
 
 @pytest.mark.parametrize("force", [40.0, np.nan])
 def test_large_forces(force):
     assert "eV/Å on atom 0 (Si), above 50" in problem(silicon(), force)
+    assert kind_of(problem(silicon(), force)) == "a force too large"
 
 
 def test_heat():
     atoms = silicon()
     atoms.set_momenta(np.full((8, 3), 5.0))
     assert "K, above 5 times 300 K" in problem(atoms)
+    assert kind_of(problem(atoms)) == "too hot"
 
 
 @pytest.mark.parametrize("factor", [1.3, 0.75])
@@ -54,6 +58,7 @@ def test_volume(factor):
     atoms = silicon()
     atoms.set_cell(atoms.cell * factor, scale_atoms=True)
     assert "times the volume of the start" in problem(atoms)
+    assert kind_of(problem(atoms)) == "too large a change of the volume"
 
 
 def test_a_molecule_has_no_volume():

@@ -90,13 +90,15 @@ def run(options: argparse.Namespace) -> None:
         rejects = stack.enter_context(RejectedFile(place, structures.paths)) if checks.skip_bad else None
         features = _described(structures, descriptor, options, how)
         reading.tell_unused()
+        written = [place]
         if rejects is not None:
-            rejects.finish([structures.rejected[position] for position in sorted(structures.rejected)])
+            passed = rejects.finish([structures.rejected[position] for position in sorted(structures.rejected)])
+            written += [] if passed is None else [str(passed)]
     if not options.quiet:
         print(f"{descriptor!r}")
         sizes = {"structure": len(features), "atom": int(features.n_atoms.sum()), "feature": features.shape[1]}
         print(", ".join(counted(number, noun) for noun, number in sizes.items()))
-        print(f"wrote {options.output or options.store}")
+        print(f"wrote {', '.join(written)}")
 
 
 def _described(

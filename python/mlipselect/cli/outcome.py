@@ -13,6 +13,7 @@ from mlipselect.cli.exit_codes import NOTHING_SELECTED, OK
 from mlipselect.cli.terminal import styled, width_of
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.output import Output
+from mlipselect.io.rejected import rejected_path
 from mlipselect.report.chemiscope import require_chemiscope, write_chemiscope
 from mlipselect.report.csv_table import csv_table
 from mlipselect.report.table import selection_table
@@ -131,5 +132,6 @@ def report(selection: Selection, options: argparse.Namespace, further: FurtherOu
         print(styled(head, "bold") if len(selection) else head, rest, sep="\n" if rest else "")
         written = [options.output, record_path(options.output), options.save_posterior, options.report]
         made = [str(path) for path in written if path is not None and Path(path).exists()]
-        print(styled(f"wrote {', '.join([*made, *also])}", "green"))
+        passed = rejected_path(options.output, selection.rejected)
+        print(styled(f"wrote {', '.join([*made, *([] if passed is None else [str(passed)]), *also])}", "green"))
     return OK if len(selection) else NOTHING_SELECTED

@@ -13,6 +13,26 @@ from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.inspection import problem_of
 from mlipselect.utils.option import option
 
+#: What kind of problem a text is of, by a part of it.
+_KINDS = {
+    " Å apart": "atoms too close",
+    "a force of ": "a force too large",
+    "a temperature of ": "too hot",
+    " times the volume of the start": "too large a change of the volume",
+    "the dynamics failed": "the dynamics failed",
+}
+
+
+def kind_of(problem: str) -> str:
+    """Return what kind of problem ended a trajectory, without the numbers of the frame; one of no known kind as it is.
+
+    Parameters
+    ----------
+    problem : str
+        What was wrong with a frame, as `Guards.problem` says it.
+    """
+    return next((kind for part, kind in _KINDS.items() if part in problem), problem)
+
 
 @dataclass(frozen=True)
 class Guards:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mlipselect.features import Features
+from mlipselect.hal.guards import kind_of
 from mlipselect.io.frame import Frame
 from mlipselect.selection.result import Selection
 from mlipselect.utils.told import counted
@@ -64,6 +66,7 @@ def _notes(run: Hal) -> list[str]:
     notes.append(
         f"{counted(counts['checks'], 'frame')} looked at, {counts['triggered']:,} triggered ({run.trigger.name} above "
         f"{run.trigger.threshold:.3g}), {counts['rejected']:,} ended a trajectory by failing a check"
+        f"{_kind_of_most(run)}"
     )
     for name, noun, text in (
         ("near", "candidate", "passed over as near-duplicates"),
@@ -76,3 +79,14 @@ def _notes(run: Hal) -> list[str]:
         if counts[name]:
             notes.append(f"{counts[f'{name}_accepted']} of {counts[name]} {text} accepted")
     return notes
+
+
+def _kind_of_most(run: Hal) -> str:
+    """Say which kind of problem ended most trajectories, by the frames that were kept; nothing if none was."""
+    if not run.rejected:
+        return ""
+    (kind, number), *_ = Counter(kind_of(item.reason.partition(": ")[2]) for item in run.rejected).most_common(1)
+    if number == run.counts["rejected"]:
+        return f": {kind}"
+    of = "the first " if len(run.rejected) < run.counts["rejected"] else ""
+    return f", most often: {kind} ({number:,} of {of}{len(run.rejected):,})"

@@ -28,8 +28,7 @@ class RejectedFile(Output):
     """
 
     def __init__(self, result: str | os.PathLike[str], inputs: Iterable[str] = ()):
-        root, _ = get_compression(os.fspath(result))
-        super().__init__(Path(root).with_suffix(".rejected.xyz"), inputs=inputs)
+        super().__init__(_beside(result), inputs=inputs)
 
     def __enter__(self) -> RejectedFile:
         super().__enter__()
@@ -46,12 +45,26 @@ class RejectedFile(Output):
         Path or None
             The file, None if there is nothing to write; one of an earlier result is gone then.
         """
-        frames = [_frame(item.atoms, item) for item in rejected if item.atoms is not None and len(item.atoms)]
+        frames = [_frame(atoms, item) for atoms, item in _with_atoms(rejected)]
         if not frames:
             self.leave_out(0)
         self.temporary[0].write_text("".join(frames), encoding="utf-8")
         self.publish()
         return self.targets[0] if frames else None
+
+
+def rejected_path(result: str | os.PathLike[str], rejected: Sequence[Rejected]) -> Path | None:
+    """Return the file of structures that were passed over, beside a result; None where none of them has a frame."""
+    return _beside(result) if _with_atoms(rejected) else None
+
+
+def _beside(result: str | os.PathLike[str]) -> Path:
+    root, _ = get_compression(os.fspath(result))
+    return Path(root).with_suffix(".rejected.xyz")
+
+
+def _with_atoms(rejected: Sequence[Rejected]) -> list[tuple[Atoms, Rejected]]:
+    return [(item.atoms, item) for item in rejected if item.atoms is not None and len(item.atoms)]
 
 
 def _frame(atoms: Atoms, item: Rejected) -> str:
