@@ -456,6 +456,8 @@ def test_a_checkpoint_of_another_run_is_refused(potential, surrogate, tmp_path):
         ({"tau": 1.0, "tau_rel": 0.1}, "tau_rel: expected tau or tau_rel, got both"),
         ({"tau": 1.0, "tau_rise": 10}, "tau_rise: expected tau or tau_rise, got both"),
         ({"tau_rise": -1}, "tau_rise: expected at least 0"),
+        ({"tau": -1.0}, "tau: expected at least 0"),
+        ({"tau_rel": -0.1}, "tau_rel: expected at least 0"),
         ({"dynamics": verlet, "pressure": 1.0}, "pressure: expected none"),
         ({"timestep": 0.0}, "timestep and friction"),
         ({"n": 0}, "n and workers"),
