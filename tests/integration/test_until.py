@@ -114,6 +114,27 @@ def test_a_selection_stops_at_the_first_pick_that_is_enough(core, pool):
     assert any("still above `until`" in note for note in short.notes)
 
 
+def test_more_than_the_pool_has_is_all_of_it(core, pool, tmp_path):
+    for until in ("50%", "1e-9%"):
+        whole, capped = (ms.select(pool, n, core, ACE, until=until) for n in (40, 999))
+        assert capped.indices.tolist() == whole.indices.tolist()
+        assert capped.parameters["n"] == 40
+        assert capped.notes == whole.notes
+    write_exact(tmp_path / "pool.xyz", pool)
+    write_exact(tmp_path / "core.xyz", core)
+    store = ms.featurize(tmp_path / "pool.xyz", ACE, store=tmp_path / "pool.features")
+    assert ms.select(store, 999, core, ACE, until="50%").parameters["n"] == 40
+    command = ["select", str(tmp_path / "pool.xyz"), "--core", str(tmp_path / "core.xyz"), "--totaldegree", "8", "-q"]
+    command += ["-n", "999", "-o", str(tmp_path / "out.xyz")]
+    assert main([*command, "--until", "50%"]) == 0
+    assert json.loads((tmp_path / "out.json").read_text())["parameters"]["n"] == 40
+    assert main(command) == 1
+    with pytest.raises(InvalidInputError, match="n: expected between 1 and 40, the number of candidates in the pool"):
+        ms.select(pool, 999, core, ACE)
+    with pytest.raises(InvalidInputError, match="n: expected between 1 and 40"):
+        ms.select(pool, 0, core, ACE, until="50%")
+
+
 def test_picks_without_it_are_the_same(core, pool):
     plain, asked = (ms.select(pool, 10, core, ACE, **how) for how in ({}, {"energy_key": "REF_energy"}))
     assert plain.indices.tolist() == asked.indices.tolist()

@@ -105,6 +105,7 @@ def run_job(
         times = [time.perf_counter()]
         writer = None if files is None else structure_writer(options.outputs, files)
         candidates.survey(known, n, options.execution.progress, writer)
+        n = options.limits.most(n, len(candidates.sizes))
         if target is not None:
             target.survey(options.execution.progress)
         options.reading.tell_unused()
@@ -145,8 +146,7 @@ def _selected(
     core_features = pool.featurize(core, descriptor, "atoms" if in_atoms else "structure", options)
     target_features = None if target is None else pool.featurize_target(target, descriptor, options)
     times.append(time.perf_counter())
-    if pool.rejected:
-        selector.n_to_select = min(n, len(pool.sizes))
+    selector.n_to_select = min(n, len(pool.sizes)) if pool.rejected else n
     constraints = options.limits.constraints(pool)
     curve = error_curve(selector, pool, (core, core_features), (target, target_features), options)
     if curve is not None and curve.until is not None:

@@ -64,7 +64,8 @@ class Limits:
     until: str | float | None = option(
         None,
         "stop once the expected error of energies an atom is below this, such as 2meV, by the energies of the core or "
-        "the potential, or this fraction of what it is before the first pick, such as 50%%; -n is the most",
+        "the potential, or this fraction of what it is before the first pick, such as 50%%; -n is the most, and may be "
+        "more than the pool has",
         metavar="ERROR",
     )
     energy_key: str | Sequence[str] | None = option(
@@ -88,6 +89,10 @@ class Limits:
         """Whether anything is limited."""
         limits = (self.max_per_group, self.max_atoms, self.max_cost, self.min_distance, self.until)
         return bool(self.min_per_group) or any(limit is not None for limit in limits)
+
+    def most(self, n: int, n_candidates: int) -> int:
+        """Return how many structures are selected at most: with `until`, `n` may be more than there are candidates."""
+        return n if self.until is None else min(n, max(n_candidates, 1))
 
     def constraints(self, pool: HasGroupsAndSizes) -> list[Constraint]:
         """Make the constraints on the candidates of a pool."""

@@ -133,8 +133,8 @@ def select(
     until : str or float, optional
         Stop once the expected error of energies per atom is this small: ``"2meV"``, a number in eV, or the fraction
         ``"50%"`` of the error before the first pick. An amount needs a core with energies, or a potential; `n` is the
-        largest number of picks. See `ExpectedError` for what is expected, and the page on expected errors for how far
-        that is to be trusted.
+        largest number of picks, and may be more than the pool has. See `ExpectedError` for what is expected, and the
+        page on expected errors for how far that is to be trusted.
     energy_key : str or sequence of str, optional
         Keys of the energies of the core, which give expected errors their scale. Without it they are guessed where
         `until` is an amount, and not used where it is a fraction. No pick depends on them.

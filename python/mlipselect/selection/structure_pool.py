@@ -55,6 +55,7 @@ class StructurePool(CandidatePool):
             where=" of the pool",
         )
         self.paths = self.structures.paths
+        self._limits = options.limits
         self._elements: tuple[str, ...] = ()
         #: Scale of the element columns; None for that which `balance_composition` finds.
         self._scale: float | None = None
@@ -79,7 +80,7 @@ class StructurePool(CandidatePool):
         available = len(pool.candidates) + len(pool.rejected)
         if available == 0 and not pool.isolated_positions:
             raise InvalidInputError("expected at least one candidate in the pool, got none")
-        if available and not 1 <= n <= available:
+        if available and not 1 <= self._limits.most(n, available) <= available:
             raise InvalidInputError(
                 f"n: expected between 1 and {available}, the number of candidates in the pool, got {n}"
             )
