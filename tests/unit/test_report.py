@@ -10,6 +10,7 @@ import re
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import bulk
 
 import mlipselect as ms
 from mlipselect.demo.potentials import label
@@ -22,6 +23,7 @@ from mlipselect.report.learning import Learning, learning_of
 from mlipselect.report.map_data import map_data
 from mlipselect.report.picture import picture
 from mlipselect.report.sections import told_nearness
+from mlipselect.report.shares import N_COLORS, _colors_of_elements
 from mlipselect.report.space import all_components, find_space
 from mlipselect.selectors.base import percent
 from reference.structures import rattled
@@ -462,6 +464,40 @@ def test_exploded_structures_are_told(files):
     ms.featurize("mixed.xyz", descriptor, store="mixed.features")
     of_store = facts_of(ms.select("mixed.features", 2)).contacts
     assert (of_store.of_picks, of_store.looked_at) == (True, 2)
+
+
+def test_an_element_has_one_colour_on_a_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pool = [bulk("Nb", cubic=True, a=3.2 + 0.02 * k) for k in range(8)]
+    for atoms in pool[:5]:
+        atoms.symbols = "Mo2"
+    pool[5].symbols = "NbMo"
+    ms.select(pool, 2, descriptor=ms.ACE(["Nb", "Mo"], totaldegree=4), report="page.html")
+    section = re.search(
+        r"<h3>Structures by composition</h3>.*?</section>", (tmp_path / "page.html").read_text(), re.DOTALL
+    )
+    by_composition, by_element = section[0].split("<h3>Atoms by element</h3>")
+    colors = [
+        dict(re.findall(r'<tr><th><i class="(b[0-9])"></i>([A-Za-z]+)</th>', part))
+        for part in (by_composition, by_element)
+    ]
+    of_groups, of_elements = ({name: color for color, name in found.items()} for found in colors)
+    assert set(of_elements) == {"Nb", "Mo"}
+    assert of_elements == {name: of_groups[name] for name in of_elements}
+    assert list(of_groups) == ["Mo", "Nb", "MoNb"]
+    for name, color in of_elements.items():
+        assert f'<i class="{color}" style="flex-grow:' in by_element.split(f'title="{name}:')[0].rsplit("<div", 1)[1]
+
+
+def test_elements_are_told_apart_by_colours():
+    assert _colors_of_elements(["Si", "Mo"], ["Mo", "MoSi2", "Si"]) == [2, 0]
+    assert _colors_of_elements(["Si", "Mo"], ["MoSi2", "Mo"]) == [2, 1]
+    assert _colors_of_elements(["Si", "Mo"], []) == [0, 1]
+    many = [f"Mo{k}Si" for k in range(1, 9)]
+    # The groups of both elements have the same colour.
+    assert _colors_of_elements(["Si", "Mo"], ["Mo", *many[:7], "Si"])[1] == 0
+    assert len(set(_colors_of_elements(["Si", "Mo"], ["Mo", *many[:7], "Si"]))) == 2
+    assert sorted(_colors_of_elements(list("HBCNOFPS"), many)) == list(range(N_COLORS))
 
 
 def test_formulas_count_each_element_once(tmp_path, monkeypatch):

@@ -81,4 +81,5 @@ def _compared(selections: Mapping[str, Selection], by: str) -> Shares:
         if not same or not np.array_equal(own.counts[:n_given], first.counts[:n_given]):
             raise InvalidInputError(f"selection: expected selections of one pool and core, {name!r} is of another")
         counts.append(own.counts[[own.sets.index("picks")]])
-    return Shares(first.of, first.names, [*first.sets[:n_given], *selections], np.concatenate(counts))
+    sets = [*first.sets[:n_given], *selections]
+    return Shares(first.of, first.names, sets, np.concatenate(counts), first.colors)

@@ -21,9 +21,9 @@ def draw_shares(shares: Shares, ax: Any) -> None:
         Where to draw.
     """
     left = np.zeros(len(shares.sets))
-    for k, name in enumerate(shares.names):
+    for k, (name, color) in enumerate(zip(shares.names, shares.colors, strict=True)):
         width = shares.fractions[:, k]
-        ax.barh(shares.sets, width, left=left, color=COLORS[k % len(COLORS)], label=name)
+        ax.barh(shares.sets, width, left=left, color=COLORS[color], label=name)
         left += width
     ax.set_xlim(0.0, 1.0)
     ax.set_ylim(len(shares.sets) - 0.5, -0.5)

@@ -14,8 +14,6 @@ from mlipselect.utils.told import told_number
 
 WIDTH, HEIGHT = 420, 270
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 12, 40
-#: Number of colours in the style sheet.
-N_COLORS = 8
 #: Points of a curve that are drawn, at most.
 MOST_POINTS = 400
 
@@ -197,7 +195,7 @@ def bars(shares: Shares, most: int = 24) -> str:
     most : int, default=24
         Names that are shown; the others, which are the smallest in the pool, are put together.
     """
-    names, counts = list(shares.names), shares.counts
+    names, counts, colors = list(shares.names), shares.counts, shares.colors
     if len(names) > most:
         counts = np.column_stack([counts[:, : most - 1], counts[:, most - 1 :].sum(axis=1)])
         names = [*names[: most - 1], f"{len(names) - most + 1} others"]
@@ -205,7 +203,7 @@ def bars(shares: Shares, most: int = 24) -> str:
     out = ['<div class="bars">']
     for name, own in zip(shares.sets, fractions.tolist(), strict=True):
         parts = "".join(
-            f'<i class="b{k % N_COLORS}" style="flex-grow:{part:.5f}" title="{escape(label)}: {_percent(part)}"></i>'
+            f'<i class="b{colors[k]}" style="flex-grow:{part:.5f}" title="{escape(label)}: {_percent(part)}"></i>'
             for k, (label, part) in enumerate(zip(names, own, strict=True))
             if part > 0
         )
@@ -213,7 +211,7 @@ def bars(shares: Shares, most: int = 24) -> str:
     out.append("</div>")
     head = "".join(f"<th>{escape(name)}</th>" for name in shares.sets)
     body = "".join(
-        f'<tr><th><i class="b{k % N_COLORS}"></i>{escape(name)}</th>'
+        f'<tr><th><i class="b{colors[k]}"></i>{escape(name)}</th>'
         + "".join(
             f"<td>{count:,} <small>{_percent(part)}</small></td>"
             for count, part in zip(counts[:, k].tolist(), fractions[:, k].tolist(), strict=True)

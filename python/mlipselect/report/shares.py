@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +11,9 @@ from numpy.typing import NDArray
 
 from mlipselect.features.element_counts import by_number
 from mlipselect.report.members import Members
+
+#: Number of colours that tell shares apart.
+N_COLORS = 8
 
 
 @dataclass(frozen=True)
@@ -25,12 +30,15 @@ class Shares:
         The sets: the pool, the core, the picks, and core and picks.
     counts : ndarray of int64, shape (n_sets, n_names)
         The numbers.
+    colors : list of int
+        The number of the colour of each name, below `N_COLORS`; an element has that of the group of its name.
     """
 
     of: str
     names: list[str]
     sets: list[str]
     counts: NDArray[np.int64]
+    colors: list[int]
 
     @property
     def fractions(self) -> NDArray[np.float64]:
@@ -59,17 +67,38 @@ def shares_by_group(pool: Members, core: Members | None, picks: NDArray[np.int64
     """
     if not pool.group_key:
         return None
-    names = list(pool.group_names)
+    names = _groups(pool, core)
     known = core is not None and core.group_key == pool.group_key
-    if core is not None and known:
-        names += [name for name in core.group_names if name not in names]
     counts = np.bincount(pool.groups, minlength=len(names))
     chosen = np.bincount(pool.groups[picks], minlength=len(names))
     of_core = None
     if core is not None and known:
         codes = np.array([names.index(name) for name in core.group_names])
         of_core = np.bincount(codes[core.groups], minlength=len(names))
-    return Shares(pool.group_key, names, *_sets(counts, chosen, of_core))
+    colors = [number % N_COLORS for number in range(len(names))]
+    return Shares(pool.group_key, names, *_sets(counts, chosen, of_core), colors)
+
+
+def _groups(pool: Members, core: Members | None) -> list[str]:
+    """Return the groups of the pool, and those that only the core has."""
+    names = list(pool.group_names)
+    if core is not None and core.group_key == pool.group_key:
+        names += [name for name in core.group_names if name not in names]
+    return names
+
+
+def _colors_of_elements(elements: Sequence[str], groups: Sequence[str]) -> list[int]:
+    """Return the colour of each element: that of the group of its name, else one that the fewest others have."""
+    made: dict[str, int] = {}
+    for number, name in enumerate(groups):
+        if name in elements and number % N_COLORS not in made.values():
+            made[name] = number % N_COLORS
+    of_groups = Counter(number % N_COLORS for number in range(len(groups)))
+    for name in elements:
+        if name not in made:
+            of_elements = Counter(made.values())
+            made[name] = min(range(N_COLORS), key=lambda color: (of_elements[color], of_groups[color]))
+    return [made[name] for name in elements]
 
 
 def shares_by_element(pool: Members, core: Members | None, picks: NDArray[np.int64]) -> Shares | None:
@@ -89,4 +118,4 @@ def shares_by_element(pool: Members, core: Members | None, picks: NDArray[np.int
     own = pool.counts.columns(elements)
     of_core = None if known is None else known.columns(elements).sum(axis=0, dtype=np.int64)
     counts = _sets(own.sum(axis=0, dtype=np.int64), own[picks].sum(axis=0, dtype=np.int64), of_core)
-    return Shares("element", list(elements), *counts)
+    return Shares("element", list(elements), *counts, _colors_of_elements(elements, _groups(pool, core)))
