@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import pickle
+
 import numpy as np
 import pytest
 from ase.build import bulk
+from ase.io import write
 
 import mlipselect as ms
+from mlipselect.cli import main
+from mlipselect.descriptors import base
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.testing import check_descriptor
 from reference.structures import rattled
@@ -137,3 +144,91 @@ def test_it_conforms_and_names_faults(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InvalidInputError, match="cannot be"):
         ms.Cached(ms.ACE(**ACE), tmp_path / "file").features(bulk("Si"))
+
+
+ABILITIES = [
+    base.DesignDescriptor,
+    base.DifferentiableDescriptor,
+    base.HasDesigns,
+    base.HasFeatureGroups,
+    base.HasForwardPass,
+    base.HasPredictions,
+    base.HasSmoothnessPrior,
+    base.HasVjps,
+]
+
+
+class Sloped(Counting):
+    """An ACE of which only one derivative is left, and that becomes an ACE where it is bound."""
+
+    def vjp(self, atoms, w):
+        return self.inner.vjp(atoms, w)
+
+    def bind(self, structures):
+        return self.inner.bind(structures)
+
+
+def same(descriptor):
+    return descriptor
+
+
+def pickled(descriptor):
+    return pickle.loads(pickle.dumps(descriptor))
+
+
+@pytest.mark.parametrize("copied", [same, copy.copy, copy.deepcopy, pickled])
+@pytest.mark.parametrize("make", [ms.ACE, Counting, Sloped])
+def test_it_can_do_what_the_descriptor_can(tmp_path, make, copied):
+    plain = make(**ACE)
+    cached = copied(ms.Cached(make(**ACE), tmp_path))
+    assert isinstance(cached, ms.Cached)
+    assert type(cached).__name__ == "Cached"
+    for ability in ABILITIES:
+        assert isinstance(cached, ability) == isinstance(plain, ability), ability
+    for name in ("elements", "rcut", "n_features"):
+        assert getattr(cached, name, None) == getattr(plain, name, None)
+    bound = cached.bind([rattled(0)])
+    assert bound is cached
+    for ability in ABILITIES:
+        assert isinstance(bound, ability) == isinstance(base.bound(plain, [rattled(0)]), ability), ability
+    np.testing.assert_array_equal(copied(bound).features(rattled(0)), plain.features(rattled(0)))
+
+
+def test_derivatives_and_names_are_those_of_the_descriptor(tmp_path):
+    plain, cached, atoms = ms.ACE(**ACE), ms.Cached(ms.ACE(**ACE), tmp_path), rattled(0)
+    w = np.random.default_rng(0).normal(size=plain.n_features)
+    np.testing.assert_array_equal(cached.vjp(atoms, w), plain.vjp(atoms, w))
+    np.testing.assert_array_equal(cached.design(atoms).forces, plain.design(atoms).forces)
+    np.testing.assert_array_equal(cached.forward(atoms).row, plain.forward(atoms).row)
+    np.testing.assert_array_equal(cached.smoothness_prior(3), plain.smoothness_prior(3))
+    assert cached.feature_groups == plain.feature_groups
+    unbound = ms.Cached(ms.ACE(totaldegree=6), tmp_path)
+    assert unbound.bind([atoms]).feature_groups == plain.feature_groups
+
+
+@pytest.mark.parametrize("options", [["--reasons"], ["--score", "force"], ["--per-element", "--reasons"]])
+def test_a_selection_with_a_cache_is_the_one_without(tmp_path, capsys, options):
+    write(tmp_path / "pool.xyz", [rattled(seed) for seed in range(8)])
+    write(tmp_path / "core.xyz", [rattled(seed) for seed in range(8, 10)])
+    files = [str(tmp_path / "pool.xyz"), "--core", str(tmp_path / "core.xyz")]
+    told = []
+    for more in ([], ["--cache", str(tmp_path / "kept")], ["--cache", str(tmp_path / "kept")]):
+        out = tmp_path / f"picked{len(told)}.xyz"
+        assert main(["select", *files, "-n", "3", "--totaldegree", "6", *options, *more, "-o", str(out)]) == 0
+        capsys.readouterr()
+        record = json.loads(out.with_suffix(".json").read_text())
+        told.append((record["indices"], record.get("reasons")))
+    assert told[0] == told[1] == told[2]
+    if "--reasons" in options:
+        assert any("the arrangement of" in reason or "the distances" in reason for reason in told[0][1])
+
+
+def test_elements_of_a_record_are_taken(tmp_path):
+    model = ms.PerElement(ms.ACE(["Si", "Ge"], totaldegree=4))
+    given = ms.Cached(model, tmp_path)
+    settled = given.settled_as({"name": "PerElement", "elements": ["Si", "Ge"]})
+    assert settled.parameters["elements"] == ["Si", "Ge"]
+    assert settled.folder == given.folder
+    assert model.elements is None
+    plain = ms.Cached(ms.ACE(**ACE), tmp_path)
+    assert plain.settled_as({"name": "ACE"}) is plain

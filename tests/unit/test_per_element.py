@@ -8,6 +8,7 @@ from ase import Atoms
 from ase.build import bulk
 
 import mlipselect as ms
+from mlipselect.descriptors.base import HasFeatureGroups
 from mlipselect.exceptions import StructureError
 from mlipselect.testing import check_descriptor
 
@@ -53,3 +54,17 @@ def test_unknown_elements_are_named():
     with pytest.raises(StructureError, match="structure 1: unknown element Au: expected only Ni, Cu"):
         ms.featurize([bulk("Cu"), bulk("Au")], ms.PerElement(distances, ["Ni", "Cu"]))
     assert ms.PerElement(distances).bind([Atoms("AuCu"), Atoms("H")]).elements == ("H", "Cu", "Au")
+
+
+def test_groups_of_features_are_named_for_each_element(tmp_path):
+    inner = ms.ACE(["Ni", "Cu"], totaldegree=4)
+    wrapped = ms.PerElement(inner, ["Ni", "Cu"])
+    groups = wrapped.feature_groups
+    n = len(inner.feature_groups)
+    first, second = list(groups.values())[:n], list(groups.values())[n:]
+    assert first == list(inner.feature_groups.values())
+    assert [columns.start - inner.n_features for columns in second] == [columns.start for columns in first]
+    assert second[-1].stop == 2 * inner.n_features
+    assert [name for name in groups if name.endswith("seen from Cu")] == list(groups)[n:]
+    assert not isinstance(ms.PerElement(distances, ["Ni", "Cu"]), HasFeatureGroups)
+    assert ms.PerElement(ms.Cached(inner, tmp_path), ["Ni", "Cu"]).feature_groups == groups

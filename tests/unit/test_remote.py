@@ -176,3 +176,10 @@ def test_a_process_ends_with_its_descriptor():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert not Path(f"/proc/{int(found.stdout)}").exists()
+
+
+def test_features_have_the_names_that_they_have_there():
+    with ms.Remote(sys.executable, "mlipselect:ACE", elements=["Si"], totaldegree=6) as descriptor:
+        assert descriptor.feature_groups == ms.ACE(["Si"], totaldegree=6).feature_groups
+    with remote("distances") as descriptor:
+        assert not hasattr(descriptor, "feature_groups")

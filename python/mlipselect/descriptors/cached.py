@@ -17,20 +17,38 @@ import numpy.typing as npt
 from ase import Atoms
 
 from mlipselect._core import __version__
-from mlipselect.descriptors.base import HasSiteFeatures, HasStructureFeatures, NamedDescriptor, bound, has_parameters
+from mlipselect.descriptors.base import HasSiteFeatures, HasStructureFeatures, Resettable, bound, has_parameters
 from mlipselect.descriptors.record import descriptor_identity
+from mlipselect.descriptors.wrapper import Wrapper, forwarded
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.io.describable import check_structure
 from mlipselect.utils.option import Option
 
+FORWARDED = (
+    "design",
+    "designs",
+    "elements",
+    "feature_groups",
+    "forward",
+    "n_features",
+    "predict",
+    "predictions",
+    "rcut",
+    "smoothness_prior",
+    "vjp",
+    "vjps",
+)
+"""What `Cached` has if the wrapped descriptor has it: nothing of it is kept."""
 
-class Cached(NamedDescriptor):
+
+class Cached(Wrapper):
     """A wrapper that keeps the features of another descriptor in a folder, for descriptors that take long.
 
     An entry is found by the parameters of the descriptor (by the digest of a model file), the version of mlipselect and
     the structure: numbers, positions, cell and periodicity to the last bit. Several processes may share a folder:
     entries are written under another name and renamed. A damaged entry is computed again, with a warning. No entry is
-    ever removed.
+    ever removed. Derivatives, predictions and names of features are those of the wrapped descriptor, if it has them;
+    they are not kept.
 
     Parameters
     ----------
@@ -61,10 +79,12 @@ class Cached(NamedDescriptor):
         "cache": Option("keep the features there, and take those of an earlier run from there", metavar="FOLDER")
     }
 
+    abilities: ClassVar[Mapping[str, property]] = {name: forwarded(name) for name in FORWARDED}
+
     def __init__(
         self, descriptor: Any, folder: str | os.PathLike[str], *, info_keys: Sequence[str] = ("charge", "spin")
     ):
-        self.descriptor = descriptor
+        self._wrap(descriptor)
         self.folder = Path(folder)
         self.info_keys = tuple(info_keys)
         self.hits = self.misses = 0
@@ -86,6 +106,24 @@ class Cached(NamedDescriptor):
         """Parameters of the wrapped descriptor: the features are the same."""
         return dict(self.descriptor.parameters)
 
+    def settled_as(self, record: Mapping[str, Any]) -> Cached:
+        """Take parameters of the wrapped descriptor that were not given from a record, if it has `settled_as`.
+
+        Parameters
+        ----------
+        record : mapping
+            `parameters` of such a descriptor.
+
+        Returns
+        -------
+        Cached
+            This descriptor, or one around the descriptor with these parameters.
+        """
+        if not isinstance(self.descriptor, Resettable):
+            return self
+        settled = self.descriptor.settled_as(record)
+        return self if settled is self.descriptor else Cached(settled, self.folder, info_keys=self.info_keys)
+
     def bind(self, structures: Sequence[Atoms]) -> Cached:
         """Bind the wrapped descriptor to structures, if it has `bind`.
 
@@ -99,7 +137,7 @@ class Cached(NamedDescriptor):
         Cached
             This descriptor.
         """
-        self.descriptor = bound(self.descriptor, structures)
+        self._wrap(bound(self.descriptor, structures))
         return self
 
     def features(self, atoms: Atoms) -> npt.NDArray[np.floating]:

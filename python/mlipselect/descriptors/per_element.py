@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -10,18 +11,31 @@ import numpy.typing as npt
 from ase import Atoms
 from ase.data import atomic_numbers
 
-from mlipselect.descriptors.base import HasSiteFeatures, NamedDescriptor, bound, features_of
+from mlipselect.descriptors.base import HasSiteFeatures, bound, features_of
 from mlipselect.descriptors.record import describe_descriptor
+from mlipselect.descriptors.wrapper import Wrapper
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.utils.option import Option
 
 
-class PerElement(NamedDescriptor):
+def _feature_groups(wrapper: PerElement) -> dict[str, slice]:
+    """Columns of the groups of the wrapped descriptor in the block of each element."""
+    inner = dict(wrapper.descriptor.feature_groups)
+    width = max((columns.stop for columns in inner.values()), default=0)
+    return {
+        f"{name}, seen from {symbol}": slice(columns.start + first, columns.stop + first)
+        for first, symbol in zip(itertools.count(0, width), wrapper.elements or ())
+        for name, columns in inner.items()
+    }
+
+
+class PerElement(Wrapper):
     """A wrapper that gives each element a block of columns of its own.
 
     The row of an atom stands in the block of its element; all other blocks are zero. The row of a structure then holds,
     for each element, the sum over the atoms of that element divided by the number of all atoms. A linear model has
-    separate weights for each element. `ACE` has such blocks by itself; learned descriptors such as MACE have not.
+    separate weights for each element. `ACE` has such blocks by itself; learned descriptors such as MACE have not. The
+    wrapper has `feature_groups` if the descriptor has them.
 
     Parameters
     ----------
@@ -47,9 +61,10 @@ class PerElement(NamedDescriptor):
         )
     }
     record_is_complete: ClassVar[bool] = True
+    abilities: ClassVar[Mapping[str, property]] = {"feature_groups": property(_feature_groups)}
 
     def __init__(self, descriptor: Any, elements: Sequence[str] | None = None):
-        self.descriptor = descriptor
+        self._wrap(descriptor)
         self.elements = None if elements is None else tuple(elements)
 
     def __repr__(self) -> str:
@@ -99,7 +114,7 @@ class PerElement(NamedDescriptor):
         PerElement
             This descriptor.
         """
-        self.descriptor = bound(self.descriptor, structures)
+        self._wrap(bound(self.descriptor, structures))
         if self.elements is None:
             found = {symbol for atoms in structures for symbol in atoms.symbols}
             self.elements = tuple(sorted(found, key=lambda symbol: atomic_numbers[symbol]))

@@ -59,6 +59,8 @@ class Remote(NamedDescriptor):
     ----------
     vjp, design : callable
         Derivatives; there are none where the object has none.
+    feature_groups : dict
+        Names of groups of features; there are none where the object has none.
 
     Raises
     ------
@@ -118,6 +120,8 @@ class Remote(NamedDescriptor):
             self.vjp = self._vjp
         if "design" in head["can"]:
             self.design = self._design
+        if head["groups"]:
+            self.feature_groups = {name: slice(*ends) for name, ends in head["groups"].items()}
 
     @classmethod
     def from_options(cls, given: Mapping[str, Any], dtype: str) -> Remote:  # noqa: ARG003 - an option of the object

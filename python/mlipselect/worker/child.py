@@ -68,8 +68,10 @@ class Served:
         parameters = getattr(self._descriptor, "parameters", None)
         if not isinstance(parameters, dict):
             parameters = {"name": "Remote", "object": name, "options": options, **origin(name.partition(":")[0])}
+        groups = getattr(self._descriptor, "feature_groups", {})
         return {
             "parameters": parameters,
+            "groups": {name: [int(columns.start), int(columns.stop)] for name, columns in groups.items()},
             "can": [method for method in ("vjp", "design") if callable(getattr(self._descriptor, method, None))],
             "warnings": [str(one.message) for one in caught if type(one.message) is UserWarning],
         }
