@@ -27,6 +27,7 @@ from mlipselect.io.reading import Reading
 from mlipselect.progress import progress_bar
 from mlipselect.stores.fill import fill_store
 from mlipselect.stores.reader import FeatureStore
+from mlipselect.utils.told import counted
 
 
 @overload
@@ -240,9 +241,10 @@ def _features(
     if failed:
         structures.drop(failed)
         logging.getLogger("mlipselect").warning(
-            "%d structures%s cannot be described and are passed over: %s",
-            len(failed),
+            "%s%s cannot be described and %s passed over: %s",
+            counted(len(failed), "structure"),
             structures.where,
+            "is" if len(failed) == 1 else "are",
             some(failed.values()),
         )
     features.rejected = [structures.rejected[position] for position in sorted(structures.rejected)]

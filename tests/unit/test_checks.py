@@ -236,9 +236,10 @@ def test_a_descriptor_that_fails_on_some_structures():
         ms.featurize([pool[7], pool[20]], describe, skip_bad=True)
 
 
-def test_an_element_that_the_descriptor_does_not_know():
+def test_an_element_that_the_descriptor_does_not_know(caplog):
     gold = bulk("Au", cubic=True)
     selection = ms.select([*sound(3), gold], 3, core=[gold, *sound(1, 9)], descriptor=small(), skip_bad=True)
+    assert "1 structure of the pool cannot be described and is passed over" in caplog.text
     assert [(item.index, "Cu" in item.reason or "29" in item.reason) for item in selection.rejected] == [
         (3, True),
         (0, True),
@@ -322,6 +323,10 @@ def test_common_marks_are_known_and_said(caplog):
     assert len(selection.isolated) == 2
     assert "2 single atoms are kept aside as isolated atoms" in caplog.text
     assert selection.parameters["isolated"] is None
+    caplog.clear()
+    ms.select(pool[:-1], 3, descriptor=small())
+    assert "1 single atom is kept aside as an isolated atom and not scored, by config_type=isolated_atom" in caplog.text
+    assert "--isolated none makes it a candidate" in caplog.text
     caplog.clear()
     assert not ms.select(pool, 3, isolated="none", descriptor=small()).isolated
     assert "2 of 6 structures of the pool are single atoms without neighbours" in caplog.text

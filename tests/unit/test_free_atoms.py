@@ -31,7 +31,11 @@ def test_an_expanded_crystal_is_no_free_atom(caplog):
     assert references([*labelled(3), *expanded, atom(-3.51)]) == {"Cu": -3.51}
     average = references([*labelled(3), *expanded])["Cu"]
     assert "2 single atoms without neighbours are closer than 10 Å to their images, such as structure 3" in caplog.text
+    assert "they are not taken for free atoms" in caplog.text
     assert average not in (-2.9, -3.2)
+    caplog.clear()
+    references([*labelled(3), expanded[0]])
+    assert "1 single atom without neighbours is closer than 10 Å to its images, structure 3: it is not" in caplog.text
     assert references([*labelled(3), atom(-3.4, 12.0), atom(-3.51, 30.0)]) == {"Cu": -3.51}
     assert "that in the largest box is the reference energy, -3.51 eV of structure 4" in caplog.text
     assert references([*labelled(3), atom(-3.5, 0.0)]) == {"Cu": -3.5}

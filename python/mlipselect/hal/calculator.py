@@ -16,6 +16,7 @@ from mlipselect.exceptions import InvalidInputError
 from mlipselect.hal.base import BaseLike, BaseResults, SharesPass, evaluate, fresh, of_prediction, stress_of
 from mlipselect.hal.surrogate import Deviation, Surrogate
 from mlipselect.hal.tau import Schedule, Tau, as_tau, mean_length
+from mlipselect.utils.told import counted
 
 _LOGGER = logging.getLogger("mlipselect")
 
@@ -200,9 +201,9 @@ class BiasedCalculator(Calculator):
             self.n_capped += 1
             if self.n_capped == 1:
                 _LOGGER.info(
-                    "the bias force on %d atoms is limited to %g times the mean force of the base at step %d; further "
+                    "the bias force on %s is limited to %g times the mean force of the base at step %d; further "
                     "steps are counted",
-                    int(too_long.sum()), self.max_bias, self.step,
+                    counted(int(too_long.sum()), "atom"), self.max_bias, self.step,
                 )  # fmt: skip
             forces[too_long] *= (limit / lengths[too_long])[:, None]
         return forces

@@ -16,6 +16,7 @@ from mlipselect.io.frame import Frame
 from mlipselect.io.frames import as_frames
 from mlipselect.io.isolated import Isolated, is_spelling
 from mlipselect.labels.labels import Labels
+from mlipselect.utils.told import counted
 
 _LOGGER = logging.getLogger("mlipselect")
 
@@ -162,10 +163,13 @@ def _in_large_boxes(
         elif has_no_neighbours(frame.atoms):
             expanded.append(place)
     if expanded:
+        is_one, first = len(expanded) == 1, frames[expanded[0]].place
         _LOGGER.warning(
-            "%d single atoms without neighbours are closer than %g Å to their images, such as %s: they are not taken "
-            "for free atoms; --isolated KEY=VALUE marks those that are",
-            *(len(expanded), LARGE_BOX, frames[expanded[0]].place),
+            "%s without neighbours %s: %s; --isolated KEY=VALUE marks those that are",
+            counted(len(expanded), "single atom"),
+            f"{'is' if is_one else 'are'} closer than {LARGE_BOX:g} Å to {'its' if is_one else 'their'} images, "
+            f"{first if is_one else f'such as {first}'}",
+            "it is not taken for a free atom" if is_one else "they are not taken for free atoms",
         )
     for symbol, found in atoms.items():
         energies = [energy for _, _, energy in found]

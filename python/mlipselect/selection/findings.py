@@ -27,10 +27,12 @@ def tell_marks(pool: Structures, core: Structures | None) -> None:
         _LOGGER.warning("no structure has %s: there are no such isolated atoms", " or ".join(map(str, missing)))
     assumed = {mark: count for mark, count in found.items() if mark.is_assumed}
     if assumed:
+        number = sum(assumed.values())
+        aside = "is kept aside as an isolated atom" if number == 1 else "are kept aside as isolated atoms"
+        them = "it a candidate" if number == 1 else "them candidates"
         _LOGGER.warning(
-            "%d single atoms are kept aside as isolated atoms and not scored, by %s; --isolated none makes them "
-            "candidates",
-            sum(assumed.values()), " and ".join(map(str, assumed)),
+            "%s %s and not scored, by %s; --isolated none makes %s",
+            counted(number, "single atom"), aside, " and ".join(map(str, assumed)), them,
         )  # fmt: skip
 
 
