@@ -47,12 +47,14 @@ def test_a_subinterpreter_is_refused(before):
 
 
 LONG = """
-import faulthandler, sys
+import faulthandler, signal, sys
 
 import numpy as np
 
 import mlipselect as ms
 
+# What a shell starts in the background ignores it, and hands that on.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 X = np.random.default_rng(0).standard_normal((20_000, 100))
 selector = getattr(ms, sys.argv[1])(15_000, engine="naive", n_threads=1)
 faulthandler.dump_traceback_later(0.5, repeat=True)
