@@ -167,14 +167,14 @@ class HalOptions:
             raise InvalidInputError(f"stop_gain: expected a fraction between 0 and 1, got {self.ending.stop_gain}")
         if self.ending.max_time is not None and not self.ending.max_time > 0.0:
             raise InvalidInputError(f"max_time: expected a number above 0, got {self.ending.max_time}")
-        if self.sampling.tau is not None and self.sampling.tau_rel is not None:
-            raise InvalidInputError("tau_rel: expected tau or tau_rel, got both")
         for name in ("tau", "tau_rel"):
             value = getattr(self.sampling, name)
             if isinstance(value, (int, float)) and not 0.0 <= value < np.inf:
                 raise InvalidInputError(
                     f"{name}: expected at least 0, as a bias leads to what is uncertain, got {value}"
                 )
+        if self.sampling.tau is not None and self.sampling.tau_rel is not None:
+            raise InvalidInputError("tau_rel: expected tau or tau_rel, got both")
         for name in ("swaps", "cell_moves"):
             if getattr(self.sampling, name) < 0:
                 raise InvalidInputError(f"{name}: expected at least 0, got {getattr(self.sampling, name)}")
