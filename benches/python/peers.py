@@ -82,7 +82,7 @@ def pool_std_ours(X: np.ndarray, core: np.ndarray, n: int, threads: int) -> np.n
     """Select with the package, by `pool_std`, without a limit of memory."""
     from mlipselect import BayesianSelector
 
-    model = PAPER | {"score": "pool_std", "max_memory": 1e12}
+    model = PAPER | {"score": "pool_std", "max_memory": 1 << 40}
     return BayesianSelector(n, **model, n_threads=threads).fit(X, core=core).selected_idx_
 
 

@@ -209,6 +209,8 @@ def test_support_is_that_of_scikit_matter():
     ("parameters", "message"),
     [
         ({"n_to_select": 0}, "n_to_select must be an integer of at least 1, .* given 0"),
+        ({"max_memory": "4GB"}, "max_memory must be an integer, given '4GB'"),
+        ({"max_memory": -1}, "max_memory must be at least 0, given -1"),
         ({"n_to_select": 2.5}, r"n_to_select must be an integer of at least 1, .* given 2\.5"),
         ({"n_to_select": 11}, "cannot select 11 structures from a pool of 10"),
         ({"score": "best"}, "score: expected one of energy, .* got 'best'"),

@@ -342,6 +342,7 @@ class BayesianSelector(GreedySelector):
     def _begin(self, X: Any, core: Any) -> Selection | DerivativeSelection:
         if self.update not in ("structure", "atoms", "forces", "stress"):
             raise InvalidInputError(f"update must be 'structure', 'atoms', 'forces' or 'stress', given {self.update!r}")
+        integer("max_memory", self.max_memory, 0)
         self._refuse_target()
         if isinstance(X, StoredRows) and self.score in ("energy", "logdet") and self.update == "structure":
             return self._begin_stored(X, core)
@@ -385,7 +386,7 @@ class BayesianSelector(GreedySelector):
 
     def _begin_stored(self, X: StoredRows, core: Any) -> Selection:
         posterior = self._starting_posterior(X, core)
-        sizes = windowed.window_sizes(X, "variances", integer("max_memory", self.max_memory, 0))
+        sizes = windowed.window_sizes(X, "variances", self.max_memory)
         return windowed_bayesian(
             posterior,
             str(self.score),
