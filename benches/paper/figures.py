@@ -13,7 +13,7 @@ from benches.paper.selections import Choice
 from benches.paper.silicon import POOL_TYPES, SURFACE_ENERGIES
 
 from mlipselect.plot.shares import draw_shares
-from mlipselect.report.shares import Shares
+from mlipselect.report.shares import N_COLORS, Shares
 
 AXES = {
     "energy_rmse": "energy RMSE, meV/atom",
@@ -75,6 +75,7 @@ def draw_composition(folder: Path, chosen: Sequence[Choice], pool_types: Sequenc
     )  # fmt: skip
     codes = np.array([POOL_TYPES.index(kind) for kind in pool_types])
     kinds = [kind.removeprefix("surface_") for kind in POOL_TYPES]
+    colors = [number % N_COLORS for number in range(len(kinds))]
     labels = [method if descriptor == "-" else f"{method}, {descriptor}" for descriptor, method in names]
     for ax, n in zip(axes[0], numbers, strict=True):
         drawn = [
@@ -82,7 +83,7 @@ def draw_composition(folder: Path, chosen: Sequence[Choice], pool_types: Sequenc
             for name in names
         ]
         counts = np.array([np.bincount(own, minlength=len(kinds)) for own in [*drawn, codes]])
-        draw_shares(Shares("config_type", kinds, [*labels, "the pool"], counts), ax)
+        draw_shares(Shares("config_type", kinds, [*labels, "the pool"], counts, colors), ax)
         ax.set_title(f"{n} structures")
     handles, kinds_shown = axes[0][0].get_legend_handles_labels()
     fig.legend(handles, kinds_shown, loc="outside lower center", ncols=6, frameon=False, fontsize="small")
