@@ -27,6 +27,7 @@ import os
 import subprocess
 import tempfile
 import time
+import timeit
 
 import numpy as np
 
@@ -92,12 +93,7 @@ def rates() -> None:
 
 def best(work) -> float:
     """Shortest time of a few."""
-    times = []
-    for _ in range(5):
-        began = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - began)
-    return min(times)
+    return min(timeit.repeat(work, number=1, repeat=5))
 
 
 def in_child(threads: int, *arguments: str, build: str | None = None) -> dict:

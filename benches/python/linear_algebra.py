@@ -13,8 +13,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+import timeit
 from pathlib import Path
 
 CRATE = Path(__file__).resolve().parents[1] / "linear_algebra"
@@ -28,16 +27,8 @@ def numpy_seconds(rows: int, dim: int) -> dict[str, float]:
     tall = np.sin(12.9898 * np.arange(rows * dim, dtype=float)).reshape(rows, dim)
     square = tall[:dim].copy()
     gram = square.T @ square
-    return {"product": _best(lambda: tall @ square), "eigenvectors": _best(lambda: np.linalg.eigh(gram))}
-
-
-def _best(work: Callable[[], object]) -> float:
-    times = []
-    for _ in range(5):
-        began = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - began)
-    return min(times)
+    works = {"product": lambda: tall @ square, "eigenvectors": lambda: np.linalg.eigh(gram)}
+    return {name: min(timeit.repeat(work, number=1, repeat=5)) for name, work in works.items()}
 
 
 def main() -> None:
