@@ -1,9 +1,9 @@
 //! The sum over the pool of the distance to the nearest centre, and the gain of one more centre.
 //!
 //! With `m(y)` the distance of a row `y` to its nearest centre, a candidate `x` gains `sum_y max(0, m(y) - d(y, x))`.
-//! Gains never rise as centres are added, so earlier gains are upper bounds. A bound that is too high is lowered in two
-//! steps: first from lower bounds on the distances of pairs that the screen does not rule out, then from distances in
-//! float64.
+//! Gains never rise as centres are added, so earlier gains are upper bounds. A bound that is too high is lowered in
+//! steps: from the screen's lower bounds on distances, if many rows are near; from those of rounded points, for pairs
+//! that the screen does not rule out; and from distances in float64, for pairs that these do not rule out either.
 
 use std::ops::Range;
 
@@ -20,6 +20,10 @@ use crate::linalg::DIRECTIONS;
 
 /// Number of rows in a partial sum: fixed, so that the sums do not depend on the number of threads.
 const CHUNK: usize = 1024;
+/// Number of candidates whose bounds the screen lowers together.
+const SCREENED: usize = 4 * LANES;
+/// The screen lowers bounds first if the last batch had a near pair for every so many rows.
+const CROWDED: usize = 8;
 /// Relative rounding errors of float64 in sums of bounds.
 const ROUNDING: f64 = 1e-10;
 /// Added to radii, since the square of a smaller radius may be zero in float32.
@@ -37,18 +41,23 @@ pub(crate) struct Coverage {
     /// Number of picks at which each bound was the exact gain; `None` if it never was.
     exact: Vec<Option<usize>>,
     picks: usize,
+    /// Whether so many rows are near to a candidate that the screen lowers its bound first.
+    is_crowded: bool,
 }
 
 impl Coverage {
+    /// Nearest centre, bound, whether it is exact, ceiling, and a near pair.
+    const BYTES_OF_A_ROW: usize =
+        2 * size_of::<f64>() + size_of::<Option<usize>>() + size_of::<f32>() + size_of::<(usize, usize)>();
+
     /// Largest number of bytes for `len` rows.
     pub(crate) fn bytes(len: usize, dim: usize) -> usize {
-        Rounded::bytes(len, dim) + Screen::bytes(len, dim) + len * (2 * size_of::<f64>() + size_of::<Option<usize>>())
+        Rounded::bytes(len, dim) + Screen::bytes(len, dim) + len * Self::BYTES_OF_A_ROW
     }
 
     /// Bytes of that which are in memory where the points are in a file.
     pub(crate) fn bytes_beside_file(len: usize, dim: usize) -> usize {
-        let each = 2 * size_of::<f64>() + size_of::<Option<usize>>();
-        Rounded::bytes_beside_file(len) + Screen::bytes_beside_file(len, dim) + len * each
+        Rounded::bytes_beside_file(len) + Screen::bytes_beside_file(len, dim) + len * Self::BYTES_OF_A_ROW
     }
 
     /// The pool, the chord of each row to the nearest of the core, and the lengths of the points around `origin`; what is
@@ -69,7 +78,8 @@ impl Coverage {
         let unit = if longest > 0.0 { longest.log2().ceil().exp2() } else { 1.0 };
         let screen = Screen::new(&Centred { points: space.points(pool), origin, unit }, place)?;
         let exact = vec![None; nearest.len()];
-        let mut out = Self { space, rounded, screen, unit, bounds: Vec::new(), nearest, exact, picks: 0 };
+        let mut out =
+            Self { space, rounded, screen, unit, bounds: Vec::new(), nearest, exact, picks: 0, is_crowded: false };
         out.bound_all(2.0 * longest);
         Ok(out)
     }
@@ -127,27 +137,61 @@ impl Coverage {
         let mut order = candidates.to_vec();
         self.sort(&mut order);
         let mut limit = threshold;
-        for batch in order.chunks(LANES) {
-            if self.bounds[batch[0]] < limit {
+        for group in order.chunks(SCREENED) {
+            if self.bounds[group[0]] < limit {
                 break;
             }
-            for (&candidate, gain) in batch.iter().zip(self.gains(pool, batch, Accuracy::Bound)) {
-                self.bounds[candidate] = self.bounds[candidate].min(gain);
+            let mut group = group.to_vec();
+            if self.is_crowded {
+                self.lower_by_screen(pool, &mut group);
             }
-            let mut left = batch.to_vec();
-            self.sort(&mut left);
-            // The best bound is checked alone first: its gain may rule out the others.
-            let (mut rest, mut size) = (&left[..], 1);
-            while !rest.is_empty() && self.bounds[rest[0]] >= limit {
-                let (now, later) = rest.split_at(size.min(rest.len()));
-                for (&candidate, gain) in now.iter().zip(self.gains(pool, now, Accuracy::Exact)) {
-                    self.bounds[candidate] = gain;
-                    self.exact[candidate] = Some(self.picks);
-                    limit = limit.max(near_tie_limit(gain));
+            for batch in group.chunks(LANES) {
+                if self.bounds[batch[0]] < limit {
+                    break;
                 }
-                (rest, size) = (later, LANES);
+                limit = self.tighten_batch(pool, batch, limit);
             }
         }
+    }
+
+    /// The same for up to `LANES` candidates; returns the limit that follows from their gains.
+    fn tighten_batch(&mut self, pool: &dyn Rows, batch: &[usize], mut limit: f64) -> f64 {
+        let (gains, near) = self.gain_bounds(pool, batch);
+        for (&candidate, gain) in batch.iter().zip(gains) {
+            self.bounds[candidate] = self.bounds[candidate].min(gain);
+        }
+        let pairs: usize = near.iter().map(|pairs| pairs.as_ref().map_or(CHUNK, Vec::len)).sum();
+        self.is_crowded = !self.is_bare() && pairs * CROWDED > self.nearest.len();
+        let mut left = batch.to_vec();
+        self.sort(&mut left);
+        // The best bound is checked alone first: its gain may rule out the others.
+        let (mut rest, mut size) = (&left[..], 1);
+        while !rest.is_empty() && self.bounds[rest[0]] >= limit {
+            let (now, later) = rest.split_at(size.min(rest.len()));
+            for (&candidate, gain) in now.iter().zip(self.gains(pool, now, &near)) {
+                self.bounds[candidate] = gain;
+                self.exact[candidate] = Some(self.picks);
+                limit = limit.max(near_tie_limit(gain));
+            }
+            (rest, size) = (later, LANES);
+        }
+        limit
+    }
+
+    /// Lower the bounds of up to `SCREENED` candidates by the screen alone, and sort these by them.
+    fn lower_by_screen(&mut self, pool: &dyn Rows, candidates: &mut [usize]) {
+        let (ceilings, unit) = (self.ceilings(0.0), self.screen_unit());
+        let sums = self.chunks(pool, candidates, |rows, ruler| {
+            let first = rows.start;
+            let sums = self.screen.shortfalls(&ruler.packed, first, &ceilings[rows], self.space.is_cosine());
+            let mut out = [0.0; SCREENED];
+            out[..sums.len()].copy_from_slice(&sums);
+            out
+        });
+        for (&candidate, shortfall) in candidates.iter().zip(totals(&sums, candidates.len())) {
+            self.bounds[candidate] = self.bounds[candidate].min(shortfall * unit);
+        }
+        self.sort(candidates);
     }
 
     /// Every candidate's gain, from all distances.
@@ -185,12 +229,10 @@ impl Coverage {
     /// Bounds for every candidate from the screen alone. Without a centre, `longest` bounds the distance of any two
     /// rows.
     fn bound_all(&mut self, longest: f64) {
-        let finite = |nearest: f64| if nearest == f64::INFINITY { longest } else { nearest };
-        let ceiling = |nearest: f64| ((finite(nearest) / self.unit) * (1.0 + 1e-6)) as f32;
-        let ceilings: Vec<f32> = self.nearest.iter().map(|&m| ceiling(m)).collect();
-        let (unit, total) = match self.space.is_cosine() {
-            true => (0.5 * self.unit * self.unit, ceilings.iter().map(|&c| f64::from(c).powi(2)).sum::<f64>()),
-            false => (self.unit, ceilings.iter().map(|&c| f64::from(c)).sum::<f64>()),
+        let (ceilings, unit) = (self.ceilings(longest), self.screen_unit());
+        let total: f64 = match self.space.is_cosine() {
+            true => ceilings.iter().map(|&c| f64::from(c).powi(2)).sum(),
+            false => ceilings.iter().map(|&c| f64::from(c)).sum(),
         };
         // A loss is the sum of the ceilings less the sum of the amounts by which distances are below them.
         let excess = if self.is_bare() { total * (1.0 - ROUNDING) } else { 0.0 };
@@ -203,33 +245,57 @@ impl Coverage {
         self.bounds = shortfalls.into_iter().flatten().map(|shortfall| (shortfall - excess) * unit).collect();
     }
 
+    /// The chord of each row to its nearest centre in units of the screen, rounded up; without a centre, `longest`.
+    fn ceilings(&self, longest: f64) -> Vec<f32> {
+        let finite = |nearest: f64| if nearest == f64::INFINITY { longest } else { nearest };
+        self.nearest.iter().map(|&m| ((finite(m) / self.unit) * (1.0 + 1e-6)) as f32).collect()
+    }
+
+    /// The distance that a shortfall of one stands for.
+    fn screen_unit(&self) -> f64 {
+        if self.space.is_cosine() { 0.5 * self.unit * self.unit } else { self.unit }
+    }
+
     fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
         let len = self.nearest.len();
         (0..len).step_by(CHUNK).map(move |first| first..len.min(first + CHUNK))
     }
 
-    /// The gains of up to `LANES` candidates.
-    fn gains(&self, pool: &dyn Rows, candidates: &[usize], accuracy: Accuracy) -> Vec<f64> {
+    /// Upper bounds of the gains of up to `LANES` candidates, and for each chunk the pairs that they come from.
+    fn gain_bounds(&self, pool: &dyn Rows, candidates: &[usize]) -> (Vec<f64>, Vec<Option<Pairs>>) {
         let chunks = self.chunks(pool, candidates, |rows, ruler| {
+            let (mut sums, mut pairs) = ([0.0; LANES], Some(Pairs::new()));
+            let most = rows.len();
+            ruler.bound(rows, |row, candidate, chord| {
+                sums[candidate] += self.gain(row, chord.max(0.0));
+                match &mut pairs {
+                    Some(pairs) if pairs.len() < most => pairs.push((row, candidates[candidate])),
+                    _ => pairs = None,
+                }
+            });
+            (sums, pairs)
+        });
+        let (sums, pairs): (Vec<_>, Vec<_>) = chunks.into_iter().unzip();
+        let mut bounds = totals(&sums, candidates.len());
+        bounds.iter_mut().for_each(|bound| *bound += ROUNDING * bound.abs());
+        (bounds, pairs)
+    }
+
+    /// The gains of up to `LANES` candidates, given what [`Coverage::gain_bounds`] found for these and others.
+    fn gains(&self, pool: &dyn Rows, candidates: &[usize], near: &[Option<Pairs>]) -> Vec<f64> {
+        let sums = self.chunks(pool, candidates, |rows, ruler| {
             let mut sums = [0.0; LANES];
-            match accuracy {
-                Accuracy::Bound => ruler.bound(rows, |row, candidate, chord| {
-                    sums[candidate] += self.gain(row, chord.max(0.0));
-                }),
-                Accuracy::Exact => ruler.measure(rows, |row, candidate, chord| {
-                    sums[candidate] += self.gain(row, chord);
-                }),
+            let found = |row, candidate, chord| sums[candidate] += self.gain(row, chord);
+            match &near[rows.start / CHUNK] {
+                Some(pairs) => {
+                    let position = |&(row, candidate)| Some((row, candidates.iter().position(|&c| c == candidate)?));
+                    ruler.measure_pairs(pairs.iter().filter_map(position), found);
+                }
+                None => ruler.measure(rows, found),
             }
             sums
         });
-        let mut total = vec![0.0; candidates.len()];
-        for sums in chunks {
-            total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
-        }
-        if accuracy == Accuracy::Bound {
-            total.iter_mut().for_each(|total| *total += ROUNDING * total.abs());
-        }
-        total
+        totals(&sums, candidates.len())
     }
 
     /// Run `work` on all rows of the pool, a chunk at a time.
@@ -256,13 +322,13 @@ impl Coverage {
     }
 }
 
-/// The distances from which a gain is computed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Accuracy {
-    /// Lower bounds on the distances.
-    Bound,
-    /// Distances.
-    Exact,
+/// Rows and candidates that may be nearer to each other than the row is to its nearest centre, in the order of the rows.
+/// A chunk with more pairs than rows keeps none, which limits the memory.
+type Pairs = Vec<(usize, usize)>;
+
+/// The sum over the chunks of the first `count` numbers of each.
+fn totals<const N: usize>(sums: &[[f64; N]], count: usize) -> Vec<f64> {
+    (0..count).map(|candidate| sums.iter().map(|sums| sums[candidate]).sum()).collect()
 }
 
 /// Finds the rows that are nearer to one of a few candidates than to their nearest centre.
@@ -271,8 +337,8 @@ struct Ruler<'a> {
     points: Points<'a>,
     candidates: &'a [usize],
     packed: Packed,
-    /// Near rows of each candidate.
-    near: Vec<Vec<usize>>,
+    /// Pairs of a row and the position of a candidate that the screen does not rule out.
+    near: Vec<(usize, usize)>,
     /// Points of the candidates, read when they are first needed.
     centres: Vec<f64>,
     point: Vec<f64>,
@@ -286,31 +352,32 @@ impl<'a> Ruler<'a> {
             points: coverage.space.points(pool),
             candidates,
             packed: coverage.screen.pack(indices),
-            near: vec![Vec::new(); candidates.len()],
+            near: Vec::new(),
             centres: Vec::new(),
             point: vec![0.0; coverage.space.dim()],
         }
     }
 
     /// Call `found` with a row, the position of a candidate and a lower bound on their chord, for every pair that may
-    /// be near enough. The rows of a candidate come in order.
+    /// be near enough, in the order of the rows.
     fn bound(&mut self, rows: Range<usize>, mut found: impl FnMut(usize, usize, f64)) {
         let coverage = self.coverage;
         let radius = |m: &f64| (m / coverage.unit * (1.0 + 1e-6) + TINY) as f32;
         let radii: Vec<f32> = coverage.nearest[rows.clone()].iter().map(radius).collect();
         let indices: Vec<u32> = rows.clone().map(|row| row as u32).collect();
-        self.near.iter_mut().for_each(Vec::clear);
+        self.near.clear();
         let near = &mut self.near;
         coverage.screen.within(&indices, &self.packed, Radii::OfRows(&radii), |row, candidate| {
-            near[candidate].push(rows.start + row);
+            near.push((rows.start + row, candidate));
         });
-        for (position, (near, &candidate)) in self.near.iter().zip(self.candidates).enumerate() {
-            for group in near.chunks(DIRECTIONS) {
-                let others = std::array::from_fn(|k| group[k.min(group.len() - 1)]);
-                let bounds = coverage.rounded.between(candidate, &coverage.rounded, others);
-                for (&row, bounds) in group.iter().zip(bounds) {
+        for pairs in self.near.chunk_by(|(row, _), (next, _)| row == next) {
+            let row = pairs[0].0;
+            for few in pairs.chunks(DIRECTIONS) {
+                let others = std::array::from_fn(|k| self.candidates[few[k.min(few.len() - 1)].1]);
+                let bounds = coverage.rounded.between(row, &coverage.rounded, others);
+                for (&(_, candidate), bounds) in few.iter().zip(bounds) {
                     if bounds.lower < coverage.nearest[row] {
-                        found(row, position, bounds.lower);
+                        found(row, candidate, bounds.lower);
                     }
                 }
             }
@@ -318,19 +385,23 @@ impl<'a> Ruler<'a> {
     }
 
     /// As `bound`, with the chord itself.
-    fn measure(&mut self, rows: Range<usize>, mut found: impl FnMut(usize, usize, f64)) {
-        let dim = self.coverage.space.dim();
-        if self.centres.is_empty() {
-            self.centres.resize(self.candidates.len() * dim, 0.0);
-            for (centre, &candidate) in self.centres.chunks_exact_mut(dim).zip(self.candidates) {
-                self.points.read(candidate, centre);
-            }
-        }
+    fn measure(&mut self, rows: Range<usize>, found: impl FnMut(usize, usize, f64)) {
         let mut pairs = Vec::new();
         self.bound(rows, |row, candidate, _| pairs.push((row, candidate)));
-        pairs.sort_unstable();
+        self.measure_pairs(pairs.into_iter(), found);
+    }
+
+    /// Call `found` with the row, the position of the candidate and the chord of every pair.
+    fn measure_pairs(&mut self, pairs: impl Iterator<Item = (usize, usize)>, mut found: impl FnMut(usize, usize, f64)) {
+        let dim = self.coverage.space.dim();
         let mut last = usize::MAX;
         for (row, candidate) in pairs {
+            if self.centres.is_empty() {
+                self.centres.resize(self.candidates.len() * dim, 0.0);
+                for (centre, &candidate) in self.centres.chunks_exact_mut(dim).zip(self.candidates) {
+                    self.points.read(candidate, centre);
+                }
+            }
             if row != last {
                 self.points.read(row, &mut self.point);
                 last = row;

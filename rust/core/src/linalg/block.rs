@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 use rayon::prelude::*;
 
-use super::kernel::{GROUP, LANES, dots, dots_of_two};
-use super::panels::Panels;
+use super::kernel::{GROUP, LANES};
+use super::panels::{Panel, Panels};
 use crate::data::rows::Rows;
 
 /// Bytes of a block of rows: it stays in the second level cache while the directions stream past.
@@ -57,8 +57,8 @@ impl Block {
 
     /// Dot products of one group with one panel.
     #[inline]
-    pub(crate) fn dots(&self, group: usize, panel: &[f64]) -> [[f64; LANES]; GROUP] {
-        dots(self.group(group), self.dim, panel)
+    pub(crate) fn dots(&self, group: usize, panel: Panel<'_>) -> [[f64; LANES]; GROUP] {
+        panel.dots(self.group(group), self.dim)
     }
 
     /// Call `work` with the number of a panel, that of a group, and their dot products, for all panels and the groups of
@@ -74,7 +74,7 @@ impl Block {
         for p in (0..whole).step_by(2) {
             let panels = [directions.panel(p), directions.panel(p + 1)];
             for group in 0..len.div_ceil(GROUP) {
-                let [left, right] = dots_of_two(self.group(group), self.dim, panels);
+                let [left, right] = Panel::dots_of_pair(panels, self.group(group), self.dim);
                 work(p, group, &left);
                 work(p + 1, group, &right);
             }

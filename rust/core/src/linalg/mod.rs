@@ -12,7 +12,7 @@ mod triangular;
 
 pub(crate) use block::{Block, project, quadratic_forms};
 pub(crate) use gram::{GramSum, gram, single_gram};
-pub(crate) use kernel::{GROUP, LANES, dots};
+pub(crate) use kernel::{GROUP, LANES};
 pub(crate) use pair_products::{pair_products, product_error};
 pub(crate) use panels::Panels;
 pub(crate) use single::single_quadratic_forms;

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::kernel::{GROUP, LANES, Number, SINGLE_LANES};
-use super::panels::Panels;
+use super::panels::{Panel, Panels};
 use crate::data::rows::{Rows, View};
 
 /// Groups of rows that stay in the cache together while the directions stream past.
@@ -45,15 +45,12 @@ fn last_group(rows: View<'_, f32>, first: usize, count: usize) -> Vec<f32> {
 
 /// Two panels side by side.
 fn joined(directions: &Panels, pair: usize) -> Vec<f32> {
-    let left = directions.panel(pair);
-    let right = if pair + 1 < directions.count() { directions.panel(pair + 1) } else { &[] };
-    let reach = left.len().max(right.len()) / LANES;
+    let panels: Vec<Panel<'_>> = (pair..directions.count().min(pair + 2)).map(|p| directions.panel(p)).collect();
+    let reach = panels.iter().map(|panel| panel.end()).max().unwrap_or(0);
     let mut out = vec![0.0; reach * SINGLE_LANES];
     for (k, out) in out.chunks_exact_mut(SINGLE_LANES).enumerate() {
-        for (half, panel) in [left, right].into_iter().enumerate() {
-            for (out, &w) in out[half * LANES..].iter_mut().zip(panel.iter().skip(k * LANES).take(LANES)) {
-                *out = w as f32;
-            }
+        for (panel, out) in panels.iter().zip(out.chunks_exact_mut(LANES)) {
+            out.iter_mut().zip(panel.lanes(k)).for_each(|(out, w)| *out = w as f32);
         }
     }
     out

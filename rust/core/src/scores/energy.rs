@@ -2,8 +2,8 @@
 //!
 //! It never rises: an observation subtracts a positive semidefinite matrix from `Sigma`. So an earlier variance is an
 //! upper bound. A bound that is too high is lowered in two steps: first rigorously from a copy of the candidate rounded
-//! to 16-bit integers, then, if it is still too high, exactly. Where variances fall by orders of magnitude, as without a
-//! core, errors of rounding become larger than what is left, and candidates are rounded again.
+//! to 16-bit integers, then, if it is still too high, exactly, the largest bounds first. Where variances fall by orders
+//! of magnitude, as without a core, errors of rounding become larger than what is left, and candidates are rounded again.
 
 use rayon::prelude::*;
 
@@ -13,11 +13,18 @@ use super::estimate::Estimate;
 use crate::bayes::posterior::Posterior;
 use crate::bayes::running_posterior::{RunningPosterior, dot};
 use crate::data::rows::Pool;
+use crate::greedy::near_tie_limit;
 use crate::linalg::{Block, quadratic_forms};
 
 /// Candidates are rounded again if errors of rounding have grown by this factor relative to the best score, and have cost
 /// the computation of one variance for each candidate.
 const GROWN: f64 = 2.0;
+/// Number of candidates with the largest bounds whose variances are computed first.
+const FIRST: usize = 48;
+/// Factor from that number to the next.
+const MORE: usize = 4;
+/// To round all candidates again costs less than to compute the variances of this part of them.
+const WORTH: usize = 4;
 
 pub(crate) struct Energy {
     bounds: Vec<f64>,
@@ -53,7 +60,7 @@ impl Energy {
     }
 
     /// Update variances from the rows, until each is exact or below the threshold.
-    fn compute(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior, mut candidates: Vec<usize>, threshold: f64) {
+    fn compute(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior, candidates: &mut [usize], threshold: f64) {
         // Candidates that miss the same directions share the work.
         candidates.sort_unstable_by_key(|&i| (self.known[i].applied, i));
         let capacity = Block::capacity(pool.dim());
@@ -70,10 +77,9 @@ impl Energy {
                 },
             )
             .collect();
-        for (candidate, known) in candidates.into_iter().zip(computed.into_iter().flatten()) {
-            self.wasted += usize::from(known.variance < threshold);
+        for (&candidate, known) in candidates.iter().zip(computed.iter().flatten()) {
             self.bounds[candidate] = known.variance;
-            self.known[candidate] = known;
+            self.known[candidate] = *known;
             if let Some(estimate) = &mut self.estimate {
                 estimate.restart(candidate, known.applied);
             }
@@ -98,7 +104,26 @@ impl Informative for Energy {
             estimate.lower(&mut left, |i| known[i].variance, &mut self.bounds);
             left.retain(|&i| self.bounds[i] >= threshold);
         }
-        self.compute(pool, posterior, left, threshold);
+        // The candidates with the largest bounds come first: their scores rule out most of the others.
+        let (mut limit, mut size) = (threshold, FIRST);
+        while !left.is_empty() {
+            let bounds = &self.bounds;
+            if left.len() > size {
+                left.select_nth_unstable_by(size, |&a, &b| bounds[b].total_cmp(&bounds[a]).then(a.cmp(&b)));
+            }
+            let mut largest: Vec<usize> = left.drain(..size.min(left.len())).collect();
+            self.compute(pool, posterior, &mut largest, limit);
+            let wasted = largest.iter().filter(|&&i| self.bounds[i] < threshold).count();
+            self.wasted += wasted;
+            // If even the largest bounds were wrong, rounding again makes all of them exact.
+            if wasted == size && left.len() * WORTH > pool.len() && self.estimate.is_some() {
+                return self.round_again(pool, posterior);
+            }
+            let exact = largest.iter().filter(|&&i| self.is_exact(i, posterior));
+            limit = exact.map(|&i| near_tie_limit(self.bounds[i])).fold(limit, f64::max);
+            left.retain(|&i| self.bounds[i] >= limit);
+            size *= MORE;
+        }
     }
 
     fn settle(&mut self, pool: &Pool<'_>, posterior: &RunningPosterior, candidates: &[usize]) {

@@ -21,7 +21,7 @@ use faer::{Mat, Side};
 
 use super::deviations::Deviations;
 use crate::bayes::running_posterior::RunningPosterior;
-use crate::linalg::{GROUP, LANES, Panels, dots};
+use crate::linalg::{GROUP, LANES, Panels};
 
 /// Number of eigenvectors; with the direction of an update they fill four panels.
 const LEADING: usize = 4 * LANES - 1;
@@ -104,7 +104,7 @@ impl Leading {
         let mut out = vec![0.0; GROUP * len];
         for p in 0..self.directions.count() {
             let lanes = LANES.min(len - p * LANES);
-            for (out, dots) in out.chunks_exact_mut(len).zip(dots(rows, dim, self.directions.panel(p))) {
+            for (out, dots) in out.chunks_exact_mut(len).zip(self.directions.panel(p).dots(rows, dim)) {
                 out[p * LANES..p * LANES + lanes].copy_from_slice(&dots[..lanes]);
             }
         }
@@ -128,7 +128,7 @@ impl Leading {
         }
         let (mut fourth, mut sixth) = ([[0.0; LANES]; GROUP], [[0.0; LANES]; GROUP]);
         for (p, weights) in self.weights.chunks_exact(LANES).enumerate().take(self.components.count()) {
-            for (r, dots) in dots(&scaled, len, self.components.panel(p)).into_iter().enumerate() {
+            for (r, dots) in self.components.panel(p).dots(&scaled, len).into_iter().enumerate() {
                 for l in 0..LANES {
                     let square = dots[l] * dots[l];
                     let term = weights[l] * square * square;

@@ -28,7 +28,7 @@ impl RoundedTarget {
         let mut errors = Mat::zeros(dim, directions.len());
         let parts = (0..directions.count()).step_by(TOGETHER / LANES).map(|first| {
             let panels = first..directions.count().min(first + TOGETHER / LANES);
-            let reach = panels.clone().map(|p| directions.panel(p).len() / LANES).max().unwrap_or(0);
+            let reach = panels.clone().map(|p| directions.panel(p).end()).max().unwrap_or(0);
             let mut part = Sketch::new(reach);
             for (k, index) in (panels.start * LANES..directions.len().min(panels.end * LANES)).enumerate() {
                 let mut direction = directions.direction(index);
