@@ -132,7 +132,7 @@ def test_the_certificate_holds(shares, each, dim, logdet, seed):
         (["merge", *PARTS, PARTS[0], "--core", "core.xyz"], "the selections from all 3 shares once: some twice"),
         (["merge", *PARTS], "part1.xyz: selected with another core"),
         (["merge", *PARTS, "--core", "0.xyz"], "part1.xyz: selected with another core"),
-        (["merge", "core.xyz"], "core.json: the record of a part cannot be read"),
+        (["merge", "core.xyz"], "core.json: the record of a selection cannot be read"),
         (["select", *STORES, "--shard", "4/3"], "shard: expected I/M with I from 1 to M, got 4/3"),
         (["select", *STORES, "--shard", "1/90"], "7 shards cannot be divided between 90 jobs"),
         (["select", *STORES, "--shard", "half"], "shard: expected I/M such as 2/8, got 'half'"),

@@ -165,7 +165,7 @@ def test_the_command_line_records_the_object_and_finds_it_again(files, capsys):
     assert main(["select", "features", "--core", "core.xyz", *command, "-n", "3", "-o", "out.xyz"]) == 1
     assert "features: made with another descriptor than the one given: sha256 is" in capsys.readouterr().err
     assert main(["featurize", "pool.xyz", *command, "--object-options", "[1]", "-o", "x.npz"]) != 0
-    assert "--object-options: invalid json_object value: '[1]'" in capsys.readouterr().err
+    assert "--object-options: expected an object of JSON" in capsys.readouterr().err
 
 
 def test_a_process_ends_with_its_descriptor():

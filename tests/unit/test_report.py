@@ -194,7 +194,7 @@ def test_structures_in_memory_and_other_files_are_refused(files):
     (files / "other.json").write_text("[1, 2]")
     with pytest.raises(ms.InvalidInputError, match="expected the record of a selection"):
         selection_from("other.json")
-    with pytest.raises(ms.InvalidInputError, match=r"none\.json: cannot be read"):
+    with pytest.raises(ms.InvalidInputError, match=r"none\.json: the record of a selection cannot be read"):
         selection_from("none.json")
 
 

@@ -84,7 +84,11 @@ def refuse_descriptor(options: argparse.Namespace, owner: str) -> None:
 
 def descriptor_for(options: argparse.Namespace, record: Mapping[str, Any], owner: str) -> Any:
     """Make the descriptor of a record from the options; None if none were given, as where the record says all."""
-    if from_record(record) is not None:
+    try:
+        is_complete = from_record(record) is not None
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{owner}: {error}") from error
+    if is_complete:
         refuse_descriptor(options, owner)
     if not _given_descriptor_options(options):
         return None

@@ -18,7 +18,7 @@ from mlipselect.cli.outcome import FurtherOutputs, add_further_outputs, add_reas
 from mlipselect.io.reading import Reading
 from mlipselect.selection.merge import merge_job
 from mlipselect.selection.options import Candidates, Execution, Outputs
-from mlipselect.selection.parts import read_record
+from mlipselect.selection.parts import read_record_of_part
 from mlipselect.utils.option import options_of
 
 SUMMARY = """\
@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
             options.parts,
             options.n,
             options.core,
-            descriptor_for(options, read_record(options.parts[0])["descriptor"], options.parts[0]),
+            descriptor_for(options, read_record_of_part(options.parts[0])["descriptor"], options.parts[0]),
             options.isolated,
             Outputs(options.output, options.save_posterior, options.report, strict=options.strict),
             Execution(options.n_threads, progress_from(options)),

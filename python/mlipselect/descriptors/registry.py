@@ -85,17 +85,26 @@ def make_descriptor(given: Mapping[str, Any], dtype: str = "float64") -> Any:
 
 
 def from_record(record: Mapping[str, Any]) -> Any:
-    """Make a descriptor from its record; None if the record is not enough, as for a descriptor with a model."""
+    """Make a descriptor from its record; None if the record is not enough, as for a descriptor with a model.
+
+    Raises
+    ------
+    InvalidInputError
+        Parameters that the descriptor does not take.
+    """
     parameters = dict(record)
-    name = parameters.pop("name", None)
+    name = str(parameters.pop("name", None))
     kinds: dict[str, Any] = {kind.__name__: kind for kind in (*DESCRIPTORS.values(), *WRAPPERS.values())}
     if name not in kinds or not kinds[name].record_is_complete:
         return None
-    if "descriptor" in parameters:
-        parameters["descriptor"] = from_record(parameters["descriptor"])
-        if parameters["descriptor"] is None:
-            return None
-    return kinds[name](**parameters)
+    try:
+        if "descriptor" in parameters:
+            parameters["descriptor"] = from_record(parameters["descriptor"])
+            if parameters["descriptor"] is None:
+                return None
+        return kinds[name](**parameters)
+    except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
+        raise InvalidInputError(f"no {name} can be made from its record: {error}") from error
 
 
 def recorded_descriptor(record: Mapping[str, Any], source: str, given: Any, *, describes: bool) -> Any:
@@ -116,10 +125,13 @@ def recorded_descriptor(record: Mapping[str, Any], source: str, given: Any, *, d
     Raises
     ------
     InvalidInputError
-        The given descriptor differs from the record, or None was given and the record is not enough.
+        The given descriptor differs from the record, or None was given and the record is not enough or damaged.
     """
     if given is None:
-        made = from_record(record)
+        try:
+            made = from_record(record)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{source}: {error}") from error
         if made is not None:
             return made
         known = Recorded(record, source)

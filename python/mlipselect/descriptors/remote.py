@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from mlipselect.descriptors.base import Design, NamedDescriptor
 from mlipselect.descriptors.batches import alone, in_batches
 from mlipselect.exceptions import InvalidInputError, MlipselectError, StructureError
 from mlipselect.io.describable import check_structure
+from mlipselect.io.untrusted import parse_json
 from mlipselect.utils.option import Option
 from mlipselect.worker import child
 from mlipselect.worker.process import Process
@@ -24,15 +26,21 @@ from mlipselect.worker.process import Process
 # Keys of Atoms.info that models read.
 _INFO_KEYS = ("charge", "spin")
 
+# What the other process tells of the descriptor that it made, by types.
+_OPENED = {"parameters": dict, "groups": dict, "can": list, "warnings": list}
+
 # Atoms in one message.
 _BATCH_ATOMS = 4096
 
 
 def json_object(text: str) -> dict[str, Any]:
     """Read options of the command line."""
-    found = json.loads(text)
+    try:
+        found = parse_json(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected an object of JSON: {error}") from error
     if not isinstance(found, dict):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"expected an object of JSON, such as '{{\"layers\": [2]}}', got {text[:80]}")
     return found
 
 
@@ -224,6 +232,9 @@ class Remote(NamedDescriptor):
         if "error" in head:
             process.stop()
             raise InvalidInputError(f"{self.object} in {self.python}: {head['error']}")
+        if {name: type(head.get(name)) for name in _OPENED} != _OPENED:
+            process.stop()
+            raise MlipselectError(f"{self.object} in {self.python}: expected what it is and can do, got {head}"[:500])
         self._process = process
         return head
 

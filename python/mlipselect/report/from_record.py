@@ -81,7 +81,7 @@ def selection_from(
     rows_kind = "atoms" if known.get("update") == "atoms" and not known.get("posterior") else "structure"
     core_features = pool.featurize(core, descriptor, rows_kind, options)
     target_features = None if target is None else pool.featurize_target(target, descriptor, options)
-    rows = _rows_of(pool, record["indices"])
+    rows = _rows_of(pool, record["indices"], path)
     selection = Selection(
         frames=pool.take(rows.tolist()),
         indices=np.array(record["indices"], dtype=np.int64),
@@ -110,13 +110,17 @@ def selection_from(
     return selection
 
 
-def _rows_of(pool: CandidatePool, indices: Sequence[int]) -> NDArray[np.int64]:
+def _rows_of(pool: CandidatePool, indices: Sequence[int], path: str | os.PathLike[str]) -> NDArray[np.int64]:
     """Find the rows of picks by their positions in the whole pool, isolated atoms counted."""
-    if isinstance(pool, PartsPool):
-        places = {int(position): row for row, position in enumerate(pool.positions(range(len(pool.sizes))))}
-        return np.array([places[index] for index in indices], dtype=np.int64)
     rows = range(len(pool.sizes))
-    found = [bisect.bisect_left(rows, index, key=lambda row: int(pool.positions([row])[0])) for index in indices]
+    if isinstance(pool, PartsPool):
+        places = {int(position): row for row, position in enumerate(pool.positions(rows))}
+        found = [places.get(index, -1) for index in indices]
+    else:
+        found = [bisect.bisect_left(rows, index, key=lambda row: int(pool.positions([row])[0])) for index in indices]
+    there = pool.positions([row for row in found if row in rows])
+    if there.tolist() != list(indices):
+        raise InvalidInputError(f"{path}: a damaged record: not all of its picks are candidates of the pool")
     return np.array(found, dtype=np.int64)
 
 
@@ -154,6 +158,8 @@ def _of_run(
         raise InvalidInputError(
             f"{beside[0]}: expected {counted(len(record['indices']), 'structure')}, got {len(read)}"
         )
+    if record["indices"] != list(range(len(read))):
+        raise InvalidInputError(f"{path}: a damaged record: a run counts what it takes from 0 on")
     made = recorded_descriptor(record["descriptor"], str(path), descriptor, describes=True)
     how: dict[str, Any] = {"n_threads": n_threads, "progress": progress}
     core = RecordedFiles(path, {**record, "inputs": {**record["inputs"], "potential": None}}).core(Options())

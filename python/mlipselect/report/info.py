@@ -16,9 +16,9 @@ from mlipselect.features import Features
 from mlipselect.io.digest import sha256
 from mlipselect.io.reading import Reading
 from mlipselect.models import LinearPotential
-from mlipselect.report.recorded_files import load_record
 from mlipselect.report.structures_info import Lines, info_of_structures, told_range
 from mlipselect.selection.described import is_store
+from mlipselect.selection.read_record import read_record
 from mlipselect.selectors.windowed import column_moments
 from mlipselect.stores.manifest import read_manifest
 from mlipselect.stores.reader import FeatureStore
@@ -85,26 +85,26 @@ def _is_record(place: Path) -> bool:
     if place.suffix != ".json":
         return False
     try:
-        load_record(place)
+        read_record(place)
     except InvalidInputError:
         return False
     return True
 
 
 def _record(path: str) -> Lines:
-    record = load_record(path)
+    record = read_record(path, "descriptor", "effective_dimension", "information")
     known, inputs = record["parameters"], record["inputs"]
     lines = [
         ("what", "the record of a selection; `mlipselect report` shows it"),
         ("made by", f"mlipselect {record['mlipselect']}"),
         ("method", known["method"] + (f", score {known['score']}" if known.get("score") else "")),
-        ("picks", f"{len(record['indices'])} of {inputs['pool'].get('candidates', '?')} candidates"),
+        ("picks", f"{len(record['indices'])} of {inputs['pool']['candidates']} candidates"),
         ("descriptor", _parameters(record["descriptor"])),
         ("effective dimension", f"{record['effective_dimension']:.1f}"),
     ]
     if record["information"]:
         lines.append(("information", f"{record['information'][-1]:.2f} nat"))
-    lines += [("note", note) for note in record["notes"]]
+    lines += [("note", note) for note in record.get("notes", [])]
     for part in ("pool", "core", "target"):
         for file in (inputs.get(part) or {}).get("files", []):
             lines.append((part, f"{file['path']}, {_state(file)}"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,31 +19,11 @@ from mlipselect.selection.merge import PartsPool
 from mlipselect.selection.options import Candidates, Execution, Options
 from mlipselect.selection.parts import read_part
 from mlipselect.selection.pools import open_pool
+from mlipselect.selection.read_record import read_record
 from mlipselect.selection.target import Target, TargetOptions
 
 #: What a page cannot do without.
-_SHOWN = ("descriptor", "scores", "information", "effective_dimension")
-
-
-def load_record(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read the record of a selection.
-
-    Raises
-    ------
-    InvalidInputError
-        It cannot be read, or is no record.
-    """
-    try:
-        record: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
-        _ = record["mlipselect"], record["parameters"]["method"], record["inputs"]["pool"], record["indices"]
-    except OSError as error:
-        raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InvalidInputError(
-            f"{path}: expected the record of a selection, the .json file that `select` and `hal` write beside the "
-            "selected structures"
-        ) from error
-    return record
+_SHOWN = ("descriptor", "scores", "information", "effective_dimension", "inputs.core")
 
 
 def load_whole_record(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -55,12 +34,7 @@ def load_whole_record(path: str | os.PathLike[str]) -> dict[str, Any]:
     InvalidInputError
         It cannot be read, is no record, or says too little.
     """
-    record = load_record(path)
-    missing = [name for name in _SHOWN if name not in record]
-    if missing:
-        raise InvalidInputError(
-            f"{path}: the record does not say {', '.join(missing)}, which the page shows: select again with --report"
-        )
+    record = read_record(path, *_SHOWN)
     return {"notes": [], "rejected": [], **record}
 
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mlipselect.descriptors.record import descriptor_identity, told_differences
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.frame import Frame
 from mlipselect.io.frames import iter_frames
 from mlipselect.selection.outputs import PREFIX, record_path
+from mlipselect.selection.read_record import read_record
+
+_OF_A_SHARE = (
+    "scores",
+    "inputs.pool.candidates",
+    "inputs.pool.store",
+    *(f"parameters.{name}" for name in ("score", "prior_precision", "noise_precision", "dtype", "next_score")),
+)
+"""What the record of a selection from a share has beside what others have."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,7 @@ class Part:
     isolated: list[Frame]
 
 
-def read_record(path: str) -> dict[str, Any]:
+def read_record_of_part(path: str) -> dict[str, Any]:
     """Read the record beside what was selected from a share, or taken by a run of `hal`.
 
     Raises
@@ -46,14 +55,14 @@ def read_record(path: str) -> dict[str, Any]:
         It cannot be read, or is that of something else.
     """
     record = record_path(path)
-    try:
-        known: dict[str, Any] = json.loads(Path(record).read_text(encoding="utf-8"))
-        _ = known["parameters"]["method" if known["parameters"].get("method") == "hal" else "shard"]
-        _ = known["indices"], known["descriptor"]
-    except OSError as error:
-        raise InvalidInputError(f"{record}: the record of a part cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InvalidInputError(f"{record}: not the record of a selection from a share") from error
+    known = read_record(record, "descriptor", "inputs.core", "parameters.n")
+    if known["parameters"]["method"] == "hal":
+        return known
+    if known["parameters"].get("shard") is None:
+        raise InvalidInputError(f"{record}: not the record of a selection from a share")
+    known = read_record(record, *_OF_A_SHARE)
+    if None in (*known["scores"], known["parameters"]["next_score"], known["parameters"]["noise_precision"]):
+        raise InvalidInputError(f"{record}: a damaged record: a score or the precision of the noise is missing")
     return known
 
 
@@ -65,7 +74,7 @@ def read_part(path: str) -> Part:
     InvalidInputError
         A file that is not what the selection from a share wrote.
     """
-    known = read_record(path)
+    known = read_record_of_part(path)
     if "shard" not in known["parameters"]:
         raise InvalidInputError(f"{path}: what a run of hal took, and not the selection from a share as the first part")
     shard, indices = known["parameters"]["shard"], known["indices"]
@@ -73,7 +82,7 @@ def read_part(path: str) -> Part:
     isolated: list[Frame] = []
     for frame in iter_frames(path):
         info = frame.atoms.info
-        if PREFIX + "source" not in info or PREFIX + "index" not in info:
+        if PREFIX + "source" not in info or not isinstance(info.get(PREFIX + "index"), (int, np.integer)):
             raise InvalidInputError(f"{path}, frame {frame.index}: does not say where it came from")
         kept = isolated if info.get(PREFIX + "isolated") else frames
         kept.append(Frame(frame.atoms, str(info[PREFIX + "source"]), int(info[PREFIX + "index"])))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from mlipselect.descriptors.base import DescriptorLike
@@ -17,6 +15,8 @@ from mlipselect.selection.candidate_pool import Outcome
 from mlipselect.selection.core import Core
 from mlipselect.selection.options import Options
 from mlipselect.selection.outputs import record_path
+from mlipselect.selection.parts import read_record_of_part
+from mlipselect.selection.read_record import read_record
 from mlipselect.selection.structure_pool import StructurePool
 
 NEAR = 0.01
@@ -26,9 +26,8 @@ NEAR = 0.01
 def is_run(path: str) -> bool:
     """Tell whether the record beside a file is that of a run of `hal`."""
     try:
-        known = json.loads(Path(record_path(path)).read_text(encoding="utf-8"))
-        return bool(known["parameters"]["method"] == "hal")
-    except (OSError, ValueError, KeyError, TypeError):
+        return bool(read_record(record_path(path))["parameters"]["method"] == "hal")
+    except InvalidInputError:
         return False
 
 
@@ -54,7 +53,7 @@ class RunsPool(StructurePool):
                 raise InvalidInputError(
                     f"{path}: expected the output of hal with its record {record_path(path)}, as {paths[0]} is one"
                 )
-        self._records = [json.loads(Path(record_path(path)).read_text(encoding="utf-8")) for path in paths]
+        self._records = [read_record_of_part(path) for path in paths]
         first = self._records[0]
         for path, record in zip(paths[1:], self._records[1:], strict=True):
             theirs, ours = (descriptor_identity(known["descriptor"]) for known in (record, first))

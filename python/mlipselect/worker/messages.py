@@ -9,6 +9,7 @@ This module imports nothing but numpy and the standard library: `child.py` loads
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -18,6 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_HEADER = 1 << 24
+
+#: Bytes that are read at once.
+STEP = 1 << 24
 
 Message = tuple[dict[str, Any], Sequence[NDArray[Any]]]
 """A dictionary and arrays."""
@@ -85,18 +89,29 @@ def receive(stream: IO[bytes]) -> tuple[dict[str, Any], list[NDArray[Any]]]:
         raise ValueError(f"expected a message, got a header of {length} bytes")
     try:
         header = json.loads(_exactly(stream, length))
-        arrays = []
-        for listed in header["arrays"]:
-            dtype, shape = np.dtype(listed["dtype"]), tuple(int(n) for n in listed["shape"])
-            data = _exactly(stream, dtype.itemsize * int(np.prod(shape, dtype=np.int64)))
-            arrays.append(np.frombuffer(data, dtype).reshape(shape))
-        return dict(header["head"]), arrays
-    except (KeyError, TypeError, UnicodeDecodeError) as error:
+        head, listed = header["head"], [(str(own["dtype"]), tuple(own["shape"])) for own in header["arrays"]]
+        dtypes = [np.dtype(name) for name, _ in listed]
+        if not isinstance(head, dict) or any(dtype.kind not in "biuf" for dtype in dtypes):
+            raise TypeError("a header of other types")
+        if not all(type(n) is int and n >= 0 for _, shape in listed for n in shape):
+            raise TypeError("shapes that no array has")
+    # Parsers of JSON and of types raise other exceptions too on what they did not expect.
+    except (KeyError, TypeError, ValueError, SyntaxError, RecursionError) as error:
         raise ValueError(f"expected a message, got something else: {type(error).__name__}: {error}") from error
+    arrays = []
+    for dtype, (_, shape) in zip(dtypes, listed):  # noqa: B905 - one of each
+        data = _exactly(stream, dtype.itemsize * math.prod(shape))
+        arrays.append(np.frombuffer(data, dtype).reshape(shape))
+    return head, arrays
 
 
-def _exactly(stream: IO[bytes], count: int) -> bytes:
-    data = stream.read(count)
+def _exactly(stream: IO[bytes], count: int) -> bytes | bytearray:
+    """Read so many bytes, and take no memory for those that do not come."""
+    data: bytes | bytearray = stream.read(min(count, STEP))
+    if len(data) < count:
+        data = bytearray(data)
+        while len(data) < count and (more := stream.read(min(count - len(data), STEP))):
+            data += more
     if len(data) < count:
         raise EOFError(f"the other side ended after {len(data)} of {count} bytes")
     return data
