@@ -35,6 +35,10 @@ import numpy as np
 import mlipselect as ms
 from mlipselect.checkpoint import Checkpoint
 from mlipselect.demo.tersoff import silicon_tersoff
+from mlipselect.report.from_record import selection_from
+from mlipselect.report.info import info_of
+from mlipselect.report.write import selection_page
+from mlipselect.worker.messages import receive, send
 
 MEMORY = 512 << 20
 SECONDS = 60
@@ -136,7 +140,7 @@ def changed_archive(data: bytes, rng: random.Random) -> bytes:
 
 
 def changed_tensors(data: bytes, rng: random.Random) -> bytes:
-    """Change the header of a file of safetensors, or its bytes."""
+    """Change the header of a file of safetensors or of a message between processes, or the bytes."""
     if rng.random() < 0.3:
         return changed_bytes(data, rng)
     length = struct.unpack("<Q", data[:8])[0]
@@ -257,6 +261,55 @@ def kinds(folder: Path) -> Iterator[tuple[str, Kind]]:
     hal = folder / "hal"
     run_of_hal(hal).run()
     yield "hal", Kind([hal.read_bytes()], changed_text, from_file(lambda path: run_of_hal(path).picks))
+
+    yield from kinds_of_records(folder, ace)
+
+    def use_message(data: bytes) -> None:
+        try:
+            receive(io.BytesIO(data))
+        except (ValueError, EOFError) as error:  # as the process of a descriptor does
+            raise ms.MlipselectError(str(error)) from error
+
+    heard = io.BytesIO()
+    send(heard, {"do": "features", "infos": [{}]}, [np.arange(3), np.eye(2)])
+    yield "message", Kind([heard.getvalue()], changed_tensors, use_message)
+
+
+def kinds_of_records(folder: Path, ace: ms.ACE) -> Iterator[tuple[str, Kind]]:
+    """Make selections, and yield the kinds of their records."""
+    pool, output = folder / "pool.xyz", folder / "selected.xyz"
+    record = folder / "selected.json"
+    core = folder / "core.xyz"
+    ms.io.write_exact(core, [*ms.read(pool)[:3]])
+    ms.select(pool, 3, core, descriptor=ace, target=pool, until="1%", output=output)
+
+    def use_record(data: bytes, path: Path = record) -> None:
+        path.write_bytes(data)
+        info_of(str(path))
+        selection_page(selection_from(path, n_threads=1))
+
+    yield "record", Kind([record.read_bytes()], changed_text, use_record)
+
+    part = folder / "part.xyz"
+    ms.select(folder / "store", 3, score="energy", shard="1/1", output=part)
+
+    def use_part(data: bytes) -> None:
+        (folder / "part.json").write_bytes(data)
+        ms.merge([part], n_threads=1)
+
+    yield "record-of-share", Kind([(folder / "part.json").read_bytes()], changed_text, use_part)
+
+    run = folder / "run.xyz"
+    ms.Hal(ms.read(pool)[:2], silicon_tersoff, ms.Surrogate(ace, core=pool), 2, burst=5, temperature=900.0).run().write(
+        run
+    )
+
+    def use_run(data: bytes) -> None:
+        (folder / "run.json").write_bytes(data)
+        ms.merge([run], core=pool, n_threads=1)
+        use_record(data, folder / "run.json")
+
+    yield "record-of-hal", Kind([(folder / "run.json").read_bytes()], changed_text, use_run)
 
 
 def failure(kind: Kind, data: bytes) -> str | None:
