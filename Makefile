@@ -54,7 +54,7 @@ test-pythons: $(VENV)/tools ## the tests on every Python at hand, and on the low
 	PIP_QUIET=1 $(BIN)/maturin build --release --quiet
 	.ci/test-pythons target/wheels/*.whl
 
-test-faults: $(VENV)/installed ## runs that are killed at many moments, full disks: minutes
+test-faults: $(VENV)/installed ## runs that are killed at many moments, full disks, 100,000 selections: minutes
 	$(BIN)/python -m pytest -m slow tests/faults
 
 fuzz: $(VENV)/installed ## ten million mutated frames of extended XYZ; 200,000 plain ones read as ASE reads them
