@@ -173,17 +173,20 @@ def test_features_of_another_length_leave_no_output(files):
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "who", "problem"),
     [
-        "",
-        "choose",
-        "select",
-        "select pool.xyz",
-        "select pool.xyz -o a.xyz --score best",
-        "select pool.xyz -o a.xyz -n two",
+        ("", "mlipselect", "the following arguments are required: VERB"),
+        ("choose", "mlipselect", "argument VERB: invalid choice: 'choose'"),
+        ("select", "mlipselect select", "the following arguments are required: POOL, -o/--output"),
+        ("select pool.xyz", "mlipselect select", "the following arguments are required: -o/--output"),
+        ("select pool.xyz -o a.xyz --score best", "mlipselect select", "argument --score: invalid choice: 'best'"),
+        ("select pool.xyz -o a.xyz -n two", "mlipselect select", "argument -n: invalid int value: 'two'"),
+        ("select pool.xyz -o a.xyz --best", "mlipselect select", "unrecognized arguments: --best"),
     ],
 )
-def test_what_is_not_understood_is_bad_usage(files, capsys, arguments):
+def test_what_is_not_understood_is_said_in_one_line(files, capsys, arguments, who, problem):
     assert main(arguments.split()) == 2
-    assert "usage: mlipselect" in capsys.readouterr().err
+    said, where = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"{who}: error: {problem}")
+    assert where == f"see {who} --help"
     assert sorted(path.name for path in files.iterdir()) == ["core.xyz", "pool.xyz"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from mlipselect.cli.options import add_option, add_options
 from mlipselect.descriptors.registry import DESCRIPTORS, WRAPPERS, from_record, make_descriptor, owners
@@ -14,15 +14,24 @@ from mlipselect.selection.options import Candidates, Execution
 from mlipselect.utils.option import options_of
 
 
-def add_verb(verbs: Any, name: str, summary: str, examples: str) -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one line, without all options above it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where the options are explained, and end with exit code 2."""
+        self.exit(2, f"{self.prog}: error: {message}\nsee {self.prog} --help\n")
+
+
+def add_verb(verbs: Any, name: str, summary: str, examples: str) -> Parser:
     """Add a verb with its help: a summary above the options, examples below."""
-    parser: argparse.ArgumentParser = verbs.add_parser(
+    parser: Parser = verbs.add_parser(
         name,
         help=summary[0].lower() + summary[1:].split("\n")[0].rstrip("."),
         description=summary,
         epilog=f"examples:\n{examples}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.set_defaults(parser=parser)
     return parser
 
 

@@ -16,6 +16,7 @@ from typing import Any, TextIO
 from mlipselect._core import __version__
 from mlipselect.checkpoint import SelectionInterrupted
 from mlipselect.cli import demo, featurize, fit, hal, info, merge, report, select
+from mlipselect.cli.common import Parser
 from mlipselect.cli.completion import SHELLS, PrintCompletion
 from mlipselect.cli.exit_codes import BAD_INPUT, INTERRUPTED, OK, TERMINATED
 from mlipselect.cli.terminal import Style, styled, tell_error
@@ -59,7 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 bad input, 2 bad usage, 3 nothing selected, 130 interrupted, 143 terminated.
     """
     try:
-        options = build_parser().parse_args(arguments)
+        options, unknown = build_parser().parse_known_args(arguments)
+        if unknown:  # said by the parser of the verb, whose help has what there is
+            options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     except SystemExit as stop:  # argparse has said what is wrong, or shown the help
         return int(stop.code or 0)
     except MissingExtraError as error:
@@ -112,7 +115,7 @@ def _was_terminated(error: BaseException | None) -> bool:
 
 def build_parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="mlipselect",
         description=DESCRIPTION,
         epilog=EPILOG,
