@@ -50,9 +50,9 @@ class Parametrised:
     def __repr__(self) -> str:
         """Show the parameters that differ from their defaults."""
         shown = [
-            f"{name}={_short(getattr(self, name, None))}"
+            f"{name}={shown_short(getattr(self, name, None))}"
             for name, parameter in _signature(type(self)).items()
-            if _short(getattr(self, name, None)) != _short(parameter.default)
+            if shown_short(getattr(self, name, None)) != shown_short(parameter.default)
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
 
@@ -63,7 +63,7 @@ def _signature(kind: type) -> dict[str, inspect.Parameter]:
     return {parameter.name: parameter for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD}
 
 
-def _short(value: Any) -> str:
+def shown_short(value: Any) -> str:
     """Show a value on one line: an array by its shape and type."""
     if isinstance(value, np.ndarray):
         return f"<array of shape {value.shape}, {value.dtype}>"

@@ -223,7 +223,7 @@ def test_support_is_that_of_scikit_matter():
         ({"prior_precision": np.zeros(3)}, "singular prior: expected precisions above 0, feature 0 has 0"),
         ({"prior_precision": 1.0, "posterior": Posterior(3, 1.0)}, "prior_precision or posterior, not both"),
         ({"posterior": Posterior(4, 1.0)}, "the pool has 3 features per row, expected 4"),
-        ({"noise_precision": -1.0}, "expected precisions above 0|noise precision must be a number above 0"),
+        ({"noise_precision": -1.0}, "noise_precision must be a number above 0, given -1.0"),
         ({"objective": "stress"}, "objective: expected one of energy, forces, both, got 'stress'"),
         (
             {"objective": "forces", "score": "energy"},

@@ -62,6 +62,44 @@ def test_how_many_follows_the_size_of_the_pool(kind):
         kind(31).fit(X)
 
 
+NUMBERS = {
+    ms.BayesianSelector: ["ridge", "noise_precision", "stop_gain", "max_memory"],
+    ms.FPS: ["stop_gain", "initialize"],
+    ms.FacilityLocation: ["stop_gain", "max_memory"],
+    ms.KMedoids: ["max_iter", "max_memory"],
+    ms.CUR: ["ridge", "rank"],
+}
+
+
+@pytest.mark.parametrize("wrong", ["a", [1, 2], {}, object(), 1j, np.ones(3)], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in NUMBERS.items() for name in names])
+def test_a_parameter_that_is_no_number_is_named(kind, name, wrong):
+    with pytest.raises(ms.InvalidInputError, match=name):
+        kind(3, **{name: wrong}).fit(X)
+
+
+def test_numbers_of_numpy_are_numbers():
+    expected = ms.BayesianSelector(5, ridge=1e-3, noise_precision=2.0).fit(X).selected_idx_.tolist()
+    numbers = {"ridge": np.float64(1e-3), "noise_precision": np.array(2.0)}
+    assert ms.BayesianSelector(5, **numbers).fit(X).selected_idx_.tolist() == expected
+    with pytest.raises(ms.InvalidInputError, match="ridge must be a number, given True"):
+        ms.BayesianSelector(5, ridge=True).fit(X)
+
+
+def test_what_is_no_number_is_named_by_limits_and_scores():
+    for make, message in (
+        (lambda: ms.Quota("aab", minimum="a"), "minimum must be an integer, given 'a'"),
+        (lambda: ms.Quota("aab", maximum=1.5), "maximum must be an integer, given 1.5"),
+        (lambda: ms.Budget([1.0], "a"), "limit must be a number, given 'a'"),
+        (lambda: ms.MinDistance(None), "distance must be a number, given None"),
+        (lambda: ms.BayesianSelector(2, score=None).fit(X), "score must be a name or weights of"),
+        (lambda: ms.BayesianSelector(2, score={"force": "a"}).fit(X), "a weight of score must be a number"),
+        (lambda: ms.BayesianSelector(2, posterior="a").fit(X), "posterior must be a Posterior, given 'a'"),
+    ):
+        with pytest.raises(ms.InvalidInputError, match=message):
+            make()
+
+
 RANDOM = {
     "random": lambda state: ms.RandomSelector(10, random_state=state),
     "cur": lambda state: ms.CUR(10, random_state=state),

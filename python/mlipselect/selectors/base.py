@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from numbers import Real
 from typing import Any, ClassVar, Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlipselect.exceptions import InvalidInputError, NotFittedError
-from mlipselect.parameters import Parametrised
+from mlipselect.parameters import Parametrised, shown_short
 
 _LOGGER = logging.getLogger("mlipselect")
 #: Bytes of a copy of features from which on it is logged.
@@ -191,13 +192,21 @@ def check_labels(y: Any, n_pool: int) -> None:
         )
 
 
-def integer(name: str, value: Any, lowest: int) -> int:
-    """Return a parameter that must be an integer of at least `lowest`."""
+def integer(name: str, value: Any, lowest: int | None = None) -> int:
+    """Return a parameter that must be an integer, of at least `lowest` where that is given."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise InvalidInputError(f"{name} must be an integer, given {value!r}")
-    if value < lowest:
+        raise InvalidInputError(f"{name} must be an integer, given {shown_short(value)}")
+    if lowest is not None and value < lowest:
         raise InvalidInputError(f"{name} must be at least {lowest}, given {value}")
     return int(value)
+
+
+def number(name: str, value: Any) -> float:
+    """Return a parameter that must be a number: of Python, of numpy or an array of no dimension."""
+    plain = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
+    if isinstance(plain, bool) or not isinstance(plain, Real):
+        raise InvalidInputError(f"{name} must be a number, given {shown_short(value)}")
+    return float(plain)
 
 
 def excluded_indices(exclude: Any, n_pool: int) -> list[int]:

@@ -21,6 +21,7 @@ from mlipselect.selectors.base import (
     StoredRows,
     integer,
     meant,
+    number,
     number_to_select,
     percent,
     structure_rows,
@@ -428,8 +429,10 @@ class BayesianSelector(GreedySelector):
         """Return the weights of the terms if the score needs derivatives, else None."""
         if isinstance(self.score, str):
             return {self.score: 1.0} if self.score in ("force", "stress") else None
+        if not isinstance(self.score, Mapping):
+            raise InvalidInputError(f"score must be a name or weights of {', '.join(TERMS)}, given {self.score!r}")
         unknown = set(self.score) - set(TERMS)
-        weights = np.array(list(self.score.values()), dtype=float)
+        weights = np.array([number("a weight of score", weight) for weight in self.score.values()])
         if unknown or not (np.isfinite(weights) & (weights >= 0)).all() or not weights.any():
             raise InvalidInputError(
                 f"score must give weights of {', '.join(TERMS)}, none negative and not all zero, given {self.score}"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mlipselect._core import standard_scales
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.selectors.base import FloatMatrix, core_rows, structure_rows
+from mlipselect.selectors.base import FloatMatrix, core_rows, integer, number, structure_rows
 from mlipselect.utils.told import counted
 
 #: Number of rows that a candidate is compared with at a time.
@@ -84,6 +84,7 @@ class Quota(Constraint):
     """
 
     def __init__(self, groups: Sequence[Any], *, minimum: int = 0, maximum: int | None = None):
+        minimum, maximum = integer("minimum", minimum), None if maximum is None else integer("maximum", maximum)
         if minimum < 0 or (maximum is not None and (maximum < 1 or maximum < minimum)):
             raise InvalidInputError(
                 f"a quota needs 0 <= minimum <= maximum and a maximum of at least 1, given {minimum} and {maximum}"
@@ -170,9 +171,10 @@ class Budget(Constraint):
         self.costs = np.asarray(costs, dtype=np.float64)
         if self.costs.ndim != 1 or not (np.isfinite(self.costs) & (self.costs >= 0)).all():
             raise InvalidInputError("costs must be one number a candidate, finite and not negative")
+        limit = number("limit", limit)
         if not limit > 0:
             raise InvalidInputError(f"the limit of a budget must be above 0, given {limit}")
-        self.limit = float(limit)
+        self.limit = limit
 
     def begin(self, pool: Any, core: Any, n_to_select: int) -> Iterable[int]:  # noqa: ARG002
         """Rule out candidates that cost more than the limit."""
@@ -227,9 +229,10 @@ class MinDistance(Constraint):
     """
 
     def __init__(self, distance: float):
+        distance = number("distance", distance)
         if not 0 < distance < np.inf:
             raise InvalidInputError(f"the distance to keep must be above 0, given {distance}")
-        self.distance = float(distance)
+        self.distance = distance
 
     def begin(self, pool: Any, core: Any, n_to_select: int) -> Iterable[int]:  # noqa: ARG002
         """Begin with the core and no picks."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mlipselect._core import largest_first, leverage, shuffled_by_weight
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.random_state import RandomState, draw_seed
-from mlipselect.selectors.base import FloatMatrix, check_labels, core_rows, integer, structure_rows
+from mlipselect.selectors.base import FloatMatrix, check_labels, core_rows, integer, number, structure_rows
 from mlipselect.selectors.constraints import Constraint
 from mlipselect.selectors.drawn import DrawnSelector
 from mlipselect.selectors.starting_posterior import atomic_rows
@@ -209,7 +209,7 @@ class CUR(DrawnSelector):
             known,
             offsets=offsets,
             rank=None if self.rank is None else integer("rank", self.rank, 1),
-            ridge=None if self.ridge is None else float(self.ridge),
+            ridge=None if self.ridge is None else number("ridge", self.ridge),
             scale=self.scale,
             n_threads=self.n_threads,
         )

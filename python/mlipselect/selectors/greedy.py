@@ -19,10 +19,12 @@ from mlipselect.selectors.base import (
     check_labels,
     check_left,
     excluded_indices,
+    number,
     number_to_select,
     pool_shape,
 )
 from mlipselect.selectors.constraints import Constraint
+from mlipselect.utils.told import is_or_are
 
 _Greedy = TypeVar("_Greedy", bound="GreedySelector")
 
@@ -135,7 +137,7 @@ class GreedySelector(Selector):
         n_pool, n_features = pool_shape(X)
         check_labels(y, n_pool)
         n = number_to_select(self.n_to_select, n_pool)
-        if self.stop_gain is not None and not 0 < self.stop_gain < 1:
+        if self.stop_gain is not None and not 0 < number("stop_gain", self.stop_gain) < 1:
             raise InvalidInputError(f"stop_gain must be a fraction between 0 and 1, given {self.stop_gain}")
         done = 0
         if warm_start:
@@ -167,7 +169,8 @@ class GreedySelector(Selector):
             checkpoint.write()
             picked = sum(decision >= 0 for decision in checkpoint.decisions)
             raise SelectionInterrupted(
-                f"{picked} of {n} structures are picked, and kept in {checkpoint.path}: the same call goes on from it"
+                f"{picked} of {n} structures {is_or_are(picked)} picked, and kept in {checkpoint.path}: the same call "
+                "goes on from it"
             ) from interrupt
         if checkpoint is not None:
             checkpoint.write()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from mlipselect import _core
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.selectors import windowed
-from mlipselect.selectors.base import FloatMatrix, StoredRows, meant
+from mlipselect.selectors.base import FloatMatrix, StoredRows, meant, number
 
 PriorScale: TypeAlias = Literal["root", "standard", "none"]
 """Power of the standard deviation by which columns are divided: 1/2, 1 or 0."""
 
 DEFAULT_SCALE: Final = "root"
+
+_Precision = TypeVar("_Precision", float, NDArray[np.float64])
 
 _POWERS: dict[str, float] = {"root": 0.5, "standard": 1.0, "none": 0.0}
 
@@ -55,7 +57,8 @@ def prior_from_ridge(
     Raises
     ------
     InvalidInputError
-        The ridge is not above 0, or there is no such scale.
+        The ridge is not above 0, there is no such scale, or features are so large or so small that the precision is no
+        number above 0.
 
     Notes
     -----
@@ -64,6 +67,7 @@ def prior_from_ridge(
     is rounding have the largest divisor of the others, so that rounding counts for nothing; if no column varies, none
     is divided. Features that are multiplied by a factor, all by the same, give the same picks.
     """
+    ridge = number("ridge", ridge)
     if not ridge > 0:
         raise InvalidInputError(f"ridge must be a number above 0, given {ridge}")
     if scale not in _POWERS:
@@ -76,15 +80,24 @@ def prior_from_ridge(
         )
     if scale == "none":
         # With no feature anywhere every ridge is the same: nothing can be learned.
-        return ridge * noise_precision * (_mean_square(pool, core, n_threads) or 1.0)
+        return _positive(ridge * noise_precision * (_mean_square(pool, core, n_threads) or 1.0))
     moments = windowed.column_moments(pool, core, n_threads)
+    if not np.isfinite(moments.mean_squares).all():
+        raise InvalidInputError("the squares of the features exceed float64: scale the features down")
     varies = moments.varies
     if not varies.any():
         return np.full(len(varies), ridge * noise_precision * (float(moments.mean_squares.mean()) or 1.0))
     squared_divisors = moments.scales ** (-2.0 * _POWERS[scale])
     squared_divisors[~varies] = squared_divisors[varies].max()
     unit = float((moments.mean_squares / squared_divisors)[varies].mean())
-    return ridge * noise_precision * unit * squared_divisors
+    return _positive(ridge * noise_precision * unit * squared_divisors)
+
+
+def _positive(precision: _Precision) -> _Precision:
+    """Refuse a precision that is 0 because squares of features are below the smallest number."""
+    if np.all(np.asarray(precision) == 0.0):
+        raise InvalidInputError("the squares of the features vanish in float64: scale the features up")
+    return precision
 
 
 def _mean_square(pool: FloatMatrix | StoredRows, core: FloatMatrix | None, n_threads: int | None) -> float:

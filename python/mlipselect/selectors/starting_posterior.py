@@ -9,7 +9,16 @@ from numpy.typing import NDArray
 
 from mlipselect._core import Posterior
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.selectors.base import FloatMatrix, HasStructureRows, StoredRows, by_rows, core_rows, structure_rows
+from mlipselect.parameters import shown_short
+from mlipselect.selectors.base import (
+    FloatMatrix,
+    HasStructureRows,
+    StoredRows,
+    by_rows,
+    core_rows,
+    number,
+    structure_rows,
+)
 from mlipselect.selectors.prior import DEFAULT_SCALE, PriorScale, prior_from_ridge
 
 RIDGE = 1e-4
@@ -58,14 +67,19 @@ def starting_posterior(
     """
     pool = X if isinstance(X, StoredRows) else structure_rows(X)
     known = core_rows(core, pool)
+    noise_precision = number("noise_precision", noise_precision)
+    if posterior is None and not noise_precision > 0:
+        raise InvalidInputError(f"noise_precision must be a number above 0, given {noise_precision}")
     if posterior is None:
         if prior_precision is None:
             prior_precision = prior_from_ridge(ridge, noise_precision, pool, known, scale, n_threads)
         posterior = Posterior(pool.shape[1], prior_precision, noise_precision)
     elif prior_precision is not None:
         raise InvalidInputError("give prior_precision or posterior, not both")
-    else:
+    elif isinstance(posterior, Posterior):
         posterior = posterior.copy()
+    else:
+        raise InvalidInputError(f"posterior must be a Posterior, given {shown_short(posterior)}")
     if known is not None:
         posterior.update(atomic_rows(core, "the core") if update == "atoms" else known, n_threads=n_threads)
     return posterior

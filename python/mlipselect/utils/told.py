@@ -26,6 +26,18 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
+def is_or_are(number: int) -> str:
+    """Return the verb of a number of things.
+
+    Examples
+    --------
+    >>> from mlipselect.utils.told import is_or_are
+    >>> is_or_are(1), is_or_are(2), is_or_are(0)
+    ('is', 'are', 'are')
+    """
+    return "is" if number == 1 else "are"
+
+
 def told_size(n_bytes: int) -> str:
     """Return a number of bytes in the largest unit of which there is one.
 
