@@ -8,6 +8,7 @@ import pytest
 
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io import Output
+from mlipselect.io.output import publish_together
 
 
 def contents(directory):
@@ -46,6 +47,27 @@ def test_a_failed_rename_undoes_those_before(tmp_path):
         with pytest.raises(InvalidInputError, match="c: cannot be written"):
             output.publish()
     assert contents(tmp_path) == {"a": "old"}
+
+
+def test_several_outputs_appear_together_or_not_at_all(tmp_path):
+    (tmp_path / "a").write_text("old")
+    (tmp_path / "gone").write_text("old")
+    with Output(tmp_path / "a") as first, Output(tmp_path / "gone") as side, Output(tmp_path / "b") as last:
+        for output in (first, last):
+            output.temporary[0].write_text("new")
+        side.leave_out(0)
+        (tmp_path / "b" / "occupied").mkdir(parents=True)
+        with pytest.raises(InvalidInputError, match="b: cannot be written"):
+            publish_together(first, side, last)
+        assert (tmp_path / "a").read_text() == (tmp_path / "gone").read_text() == "old"
+        (tmp_path / "b" / "occupied").rmdir()
+        (tmp_path / "b").rmdir()
+    with Output(tmp_path / "a") as first, Output(tmp_path / "gone") as side, Output(tmp_path / "b") as last:
+        for output in (first, last):
+            output.temporary[0].write_text("new")
+        side.leave_out(0)
+        publish_together(first, side, last)
+    assert contents(tmp_path) == {"a": "new", "b": "new"}
 
 
 def test_what_cannot_be_written_is_found_on_entry(tmp_path):

@@ -87,13 +87,13 @@ def run(options: argparse.Namespace) -> None:
     }
     with contextlib.ExitStack() as stack:
         place = options.output or options.store
-        rejects = stack.enter_context(RejectedFile(place, structures.paths)) if checks.skip_bad else None
+        rejects = stack.enter_context(RejectedFile(place, structures.paths, expected=checks.skip_bad))
         features = _described(structures, descriptor, options, how)
         reading.tell_unused()
         written = [place]
-        if rejects is not None:
-            passed = rejects.finish([structures.rejected[position] for position in sorted(structures.rejected)])
-            written += [] if passed is None else [str(passed)]
+        passed = rejects.fill([structures.rejected[position] for position in sorted(structures.rejected)])
+        rejects.publish()
+        written += [] if passed is None else [str(passed)]
     if not options.quiet:
         print(f"{descriptor!r}")
         sizes = {"structure": len(features), "atom": int(features.n_atoms.sum()), "feature": features.shape[1]}

@@ -82,24 +82,12 @@ class Output:
 
     def publish(self) -> None:
         """Rename every temporary file to its target; if one rename fails, undo those before it."""
-        replaced: list[tuple[Path, Path | None]] = []
-        try:
-            for number, (temporary, target) in enumerate(zip(self.temporary, self.targets, strict=True)):
-                before = _copy(target) if target.exists() else None
-                replaced.append((target, before))
-                temporary.replace(target)
-                if number in self._left_out:
-                    target.unlink()
-        except OSError as error:
-            for path, before in replaced:
-                if before is not None:
-                    before.replace(path)
-                elif path != target:
-                    path.unlink(missing_ok=True)
-            raise InvalidInputError(f"{target}: cannot be written: {error.strerror}") from error
-        for _, before in replaced:
-            if before is not None:
-                before.unlink()
+        publish_together(self)
+
+    def made(self) -> list[tuple[Path, Path, bool]]:
+        """Return each temporary file, its target, and whether that is to be there after `publish`."""
+        pairs = enumerate(zip(self.temporary, self.targets, strict=True))
+        return [(temporary, target, number not in self._left_out) for number, (temporary, target) in pairs]
 
     def _discard(self) -> None:
         for path in self.temporary:
@@ -107,6 +95,34 @@ class Output:
             Path(f"{path}-lock").unlink(missing_ok=True)  # what LMDB leaves beside a database
         for lock in self._locks:
             lock.release()
+
+
+def publish_together(*outputs: Output) -> None:
+    """Rename the temporary files of several outputs to their targets; if one rename fails, undo those before it.
+
+    Raises
+    ------
+    InvalidInputError
+        A target that cannot be written; then all targets are as they were.
+    """
+    replaced: list[tuple[Path, Path | None]] = []
+    try:
+        for temporary, target, stays in (one for output in outputs for one in output.made()):
+            before = _copy(target) if target.exists() else None
+            replaced.append((target, before))
+            temporary.replace(target)
+            if not stays:
+                target.unlink()
+    except OSError as error:
+        for path, before in replaced:
+            if before is not None:
+                before.replace(path)
+            elif path != target:
+                path.unlink(missing_ok=True)
+        raise InvalidInputError(f"{target}: cannot be written: {error.strerror}") from error
+    for _, before in replaced:
+        if before is not None:
+            before.unlink()
 
 
 def _copy(target: Path) -> Path | None:

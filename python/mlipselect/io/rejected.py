@@ -10,14 +10,20 @@ from typing import Any
 from ase import Atoms
 from ase.io.formats import get_compression
 
+from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.detached import detached
 from mlipselect.io.extxyz import format_frame
 from mlipselect.io.inspection import Rejected
 from mlipselect.io.output import Output
 
+#: Characters of a line that are read, at most.
+_LINE = 1 << 20
+
 
 class RejectedFile(Output):
-    """The file ``NAME.rejected.xyz`` beside a result, which appears only where structures were passed over.
+    """The file ``NAME.rejected.xyz`` beside a result, which is there only where structures were passed over.
+
+    One that mlipselect wrote for an earlier result is replaced, or goes. Any other file of this name stays.
 
     Parameters
     ----------
@@ -25,17 +31,32 @@ class RejectedFile(Output):
         File of the result.
     inputs : iterable of paths
         Files that are read, which it must not replace.
+    expected : bool, default=True
+        Whether structures may be passed over. If not, the file is not written, and one of an earlier result goes.
+
+    Raises
+    ------
+    InvalidInputError
+        The file may have to be written, and there is one that mlipselect did not write.
     """
 
-    def __init__(self, result: str | os.PathLike[str], inputs: Iterable[str] = ()):
-        super().__init__(_beside(result), inputs=inputs)
+    def __init__(self, result: str | os.PathLike[str], inputs: Iterable[str] = (), *, expected: bool = True):
+        path, inputs = _beside(result), list(inputs)
+        if expected and path.is_file() and not _is_own(path):
+            raise InvalidInputError(
+                f"{path}: structures that are passed over would replace it, and it is no such file: rename it, or name "
+                "another output"
+            )
+        is_input = any(Path(source).exists() and path.samefile(source) for source in inputs) if path.exists() else False
+        goes = not expected and not is_input and path.is_file() and _is_own(path)
+        super().__init__(*([path] if expected or goes else []), inputs=inputs)
 
     def __enter__(self) -> RejectedFile:
         super().__enter__()
         return self
 
-    def finish(self, rejected: Sequence[Rejected]) -> Path | None:
-        """Write structures with the reason in ``info["mlipselect_rejected"]``, and publish the file.
+    def fill(self, rejected: Sequence[Rejected]) -> Path | None:
+        """Write structures with the reason in ``info["mlipselect_rejected"]`` under the temporary name.
 
         Those without atoms, and those that could not be read, have no frame. What extended XYZ has no place for is let
         go.
@@ -43,14 +64,14 @@ class RejectedFile(Output):
         Returns
         -------
         Path or None
-            The file, None if there is nothing to write; one of an earlier result is gone then.
+            The file that `publish` makes, None if there is nothing to write; one of an earlier result is gone then.
         """
         frames = [_frame(atoms, item) for atoms, item in _with_atoms(rejected)]
         if not frames:
             self.leave_out(0)
+            return None
         self.temporary[0].write_text("".join(frames), encoding="utf-8")
-        self.publish()
-        return self.targets[0] if frames else None
+        return self.targets[0]
 
 
 def rejected_path(result: str | os.PathLike[str], rejected: Sequence[Rejected]) -> Path | None:
@@ -61,6 +82,13 @@ def rejected_path(result: str | os.PathLike[str], rejected: Sequence[Rejected]) 
 def _beside(result: str | os.PathLike[str]) -> Path:
     root, _ = get_compression(os.fspath(result))
     return Path(root).with_suffix(".rejected.xyz")
+
+
+def _is_own(path: Path) -> bool:
+    """Tell whether mlipselect wrote a file of structures that were passed over: its first frame says why it was."""
+    with path.open("rb") as file:
+        file.readline(_LINE)
+        return b"mlipselect_rejected=" in file.readline(_LINE)
 
 
 def _with_atoms(rejected: Sequence[Rejected]) -> list[tuple[Atoms, Rejected]]:

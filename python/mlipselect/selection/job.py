@@ -46,6 +46,7 @@ from mlipselect.selectors import Constraint, Selector
 from mlipselect.selectors.registry import make_selector
 from mlipselect.selectors.starting_posterior import learned, starting_posterior
 from mlipselect.stores.joined import JoinedStores
+from mlipselect.utils.told import counted, is_or_are
 
 
 def run_job(
@@ -100,8 +101,9 @@ def run_job(
         files = open_outputs(options.outputs, inputs, stack)
         page = open_page(options.outputs.report, inputs, files, stack)
         rejects = None
-        if options.checks.skip_bad and options.outputs.output is not None:
-            rejects = stack.enter_context(RejectedFile(options.outputs.output, inputs))
+        if options.outputs.output is not None:
+            rejected_file = RejectedFile(options.outputs.output, inputs, expected=options.checks.skip_bad)
+            rejects = stack.enter_context(rejected_file)
         times = [time.perf_counter()]
         writer = None if files is None else structure_writer(options.outputs, files)
         candidates.survey(known, n, options.execution.progress, writer)
@@ -119,13 +121,13 @@ def run_job(
             result = _nothing(candidates, known, target, n, options)
         result.seconds = dict(zip(("reading", "features", "selection"), np.diff(times).tolist(), strict=False))
         if rejects is not None:
-            rejects.finish(result.rejected)
+            rejects.fill(result.rejected)
         if files is not None and writer is not None:
             _write(result, files, writer)
         fill_page(result, page)
         if before is not None:
             before(result)
-        publish(files, page)
+        publish(files, rejects, page)
     return result
 
 
@@ -360,7 +362,7 @@ def _result(
     )
     if len(result) > 2 * result.effective_dimension:
         logging.getLogger("mlipselect").warning(
-            "%d structures are far more than the effective dimension of the data, %.1f: the last ones add little",
-            len(result), result.effective_dimension,
+            "%s %s far more than the effective dimension of the data, %.1f: the last ones add little",
+            counted(len(result), "structure"), is_or_are(len(result)), result.effective_dimension,
         )  # fmt: skip
     return result

@@ -15,7 +15,7 @@ from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.detached import detached
 from mlipselect.io.frame import Frame
 from mlipselect.io.lock import file_lock
-from mlipselect.io.output import Output
+from mlipselect.io.output import Output, publish_together
 from mlipselect.io.writer import Writer
 from mlipselect.selection.options import Outputs
 
@@ -131,10 +131,8 @@ def fill_page(selection: Selection, page: Output | None) -> None:
 
 
 def publish(*made: Output | None) -> None:
-    """Let files appear that are all written; None stands for those that nobody asked for."""
-    for output in made:
-        if output is not None:
-            output.publish()
+    """Let files appear together that are all written; None stands for those that nobody asked for."""
+    publish_together(*(output for output in made if output is not None))
 
 
 def structure_writer(outputs: Outputs, files: Output) -> Writer:
