@@ -373,6 +373,60 @@ def test_featurize_passes_over_bad_structures_too(tmp_path, monkeypatch, capsys)
     assert "2 of 6 structures have atoms closer" in capsys.readouterr().err
 
 
+def test_rejected_structures_of_an_earlier_result_go_and_files_of_others_stay(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    ase.io.write("pool.xyz", sound(4) + exploded(1))
+    commands = (
+        (["select", "pool.xyz", "-n", "2", "--totaldegree", "4", "-o", "out.xyz"], "out.rejected.xyz"),
+        (["featurize", "pool.xyz", "--totaldegree", "4", "-o", "f.npz"], "f.rejected.xyz"),
+    )
+    for command, name in commands:
+        beside = tmp_path / name
+        assert main([*command, "--skip-bad"]) == 0
+        assert len(ase.io.read(name, ":")) == 1
+        assert "1 of 5 structures" in (said := capsys.readouterr().err)
+        assert "is passed over" in said
+        rejected = beside.read_bytes()
+        assert main(["select", name, "-n", "1", "--totaldegree", "4", "-o", name.replace(".rejected", "")]) == 0
+        assert beside.read_bytes() == rejected  # it was the pool
+        assert main(command) == 0
+        assert not beside.exists()
+        ase.io.write(name, sound(1))
+        theirs = beside.read_bytes()
+        assert main(command) == 0
+        capsys.readouterr()
+        assert main([*command, "--skip-bad"]) == 1
+        assert f"{name}: structures that are passed over would replace it" in capsys.readouterr().err
+        assert beside.read_bytes() == theirs
+
+
+def test_a_result_that_cannot_be_written_leaves_the_rejected_structures_of_the_last(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    ase.io.write("pool.xyz", sound(4) + exploded(1))
+    command = ["select", "pool.xyz", "-n", "2", "--totaldegree", "4", "--skip-bad", "-o", "out.xyz"]
+    assert main(command) == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    ase.io.write("pool.xyz", sound(4) + exploded(3))
+    before["pool.xyz"] = (tmp_path / "pool.xyz").read_bytes()
+    monkeypatch.setattr("mlipselect.selection.job._write", lambda *_: (_ for _ in ()).throw(InvalidInputError("full")))
+    assert main(command) == 1
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_one_structure_is_told_in_the_singular(caplog):
+    atom = Atoms("Cu", positions=[[0.0, 0.0, 0.0]])
+    ms.select([*sound(3), atom, *exploded(1)], 2, descriptor=small())
+    one = "1 of 5 structures of the pool"
+    assert f"{one} is a single atom without neighbours" in caplog.text
+    assert "If it is a free atom, --isolated KEY=VALUE keeps it aside" in caplog.text
+    assert f"{one} has atoms closer than" in caplog.text
+    assert "It looks new to every method" in caplog.text
+    assert "--skip-bad passes over it; if it is meant" in caplog.text
+    caplog.clear()
+    ms.select([*sound(3), *exploded(1)], 2, skip_bad=True, descriptor=small())
+    assert "1 of 4 structures of the pool is passed over" in caplog.text
+
+
 def test_everything_passed_over_is_a_result(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     ase.io.write("pool.xyz", exploded(3))

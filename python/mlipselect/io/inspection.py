@@ -19,7 +19,7 @@ from mlipselect.io.describable import check_structure
 from mlipselect.io.exact import results
 from mlipselect.io.flat import count_elements
 from mlipselect.io.frame import Frame, flat_frames
-from mlipselect.utils.told import counted
+from mlipselect.utils.told import counted, is_or_are
 
 BATCH_ATOMS = 8192
 """Approximate number of atoms that are looked at together."""
@@ -254,29 +254,34 @@ class Inspector:
         if self.checks.max_force is not None and not self._has_forces and n_sound:
             raise InvalidInputError(f"max_force: none of {n} has forces")
         if self.rejected:
-            _LOGGER.warning("%d of %s are passed over: %s", len(self.rejected), n, some(self.rejected.values()))
+            are = is_or_are(len(self.rejected))
+            _LOGGER.warning("%d of %s %s passed over: %s", len(self.rejected), n, are, some(self.rejected.values()))
         elif self._bad:
             self._tell_bad(n)
         if self._alone:
             kinds = [f"--isolated config_type={kind}" for kind in self._kinds if kind]
+            is_one = len(self._alone) == 1
             _LOGGER.warning(
-                "%d of %s are single atoms without neighbours, and used like any other: %s. If they are free atoms, %s "
-                "keeps them aside",
-                len(self._alone), n, some(self._alone), kinds[0] if kinds else "--isolated KEY=VALUE",
+                "%d of %s %s without neighbours, and used like any other: %s. If %s, %s keeps %s aside",
+                len(self._alone), n, "is a single atom" if is_one else "are single atoms", some(self._alone),
+                "it is a free atom" if is_one else "they are free atoms",
+                kinds[0] if kinds else "--isolated KEY=VALUE", "it" if is_one else "them",
             )  # fmt: skip
 
     def _tell_bad(self, n: str) -> None:
         """Warn of exploded structures, or refuse them where limits were given."""
         limits = [f"closer than {self.checks.limit:g} of the sum of their covalent radii"] if self.checks.limit else []
         limits += [] if self.checks.max_force is None else [f"a force above {self.checks.max_force:g} eV/Å"]
-        text = f"{len(self._bad)} of {n} have atoms {' or '.join(limits)}: {some(self._bad)}. "
+        is_one = len(self._bad) == 1
+        has, them = ("has", "it") if is_one else ("have", "them")
+        text = f"{len(self._bad)} of {n} {has} atoms {' or '.join(limits)}: {some(self._bad)}. "
         if self.checks.min_bond is not None or self.checks.max_force is not None:
-            raise InvalidInputError(f"{text}--skip-bad passes over them")
+            raise InvalidInputError(f"{text}--skip-bad passes over {them}")
         _LOGGER.warning(
-            "%sThey look new to every method and may be picked first. --skip-bad passes over them; if they are meant, "
-            "give --min-bond a smaller fraction, or 0",
-            text,
-        )
+            "%s%s to every method and may be picked first. --skip-bad passes over %s; if %s meant, give --min-bond a "
+            "smaller fraction, or 0",
+            text, "It looks new" if is_one else "They look new", them, "it is" if is_one else "they are",
+        )  # fmt: skip
 
 
 def some(items: Iterable[Any]) -> str:

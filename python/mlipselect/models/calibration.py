@@ -16,6 +16,7 @@ from scipy.special import ndtri  # type: ignore[import-untyped]
 from mlipselect.features.design import iter_designs
 from mlipselect.labels.labels import Labels
 from mlipselect.models.rows import KINDS
+from mlipselect.utils.told import counted, is_or_are
 
 if TYPE_CHECKING:
     from mlipselect.models.linear import LinearPotential
@@ -220,8 +221,9 @@ def residuals_left_out(potential: LinearPotential, structures: Sequence[Atoms], 
         _sort(out, kinds, rest / np.sqrt(variances))
     if n_undetermined:
         logging.getLogger("mlipselect").warning(
-            "calibration: %d of %d labelled structures are not in it, as the fit is undetermined without them",
-            n_undetermined, n_looked_at,
+            "calibration: %d of %s %s not in it, as the fit is undetermined without %s",
+            n_undetermined, counted(n_looked_at, "labelled structure"), is_or_are(n_undetermined),
+            "it" if n_undetermined == 1 else "them",
         )  # fmt: skip
     return out
 

@@ -43,6 +43,7 @@ from mlipselect.models.noise import Block, fit_some, maximise_evidence_of_groups
 from mlipselect.models.rows import KINDS, OTHERS, SMALLEST_GROUP, LabelRows, group_of, kind_of
 from mlipselect.parameters import Parametrised
 from mlipselect.progress import progress_bar
+from mlipselect.utils.told import counted
 
 ROUNDING = 1e-12
 """What of an energy is rounding, relative to the sum of the reference energies that is taken off it."""
@@ -300,8 +301,9 @@ class LinearPotential(Parametrised):
             )
         if several := sum(len(atoms) > 1 for atoms in zeros):
             logging.getLogger("mlipselect").warning(
-                "%d of %d labelled structures have no atoms within the cutoff%s: nothing is fitted to them",
-                several, n_labelled, reach,
+                "%d of %s %s no atoms within the cutoff%s: nothing is fitted to %s",
+                several, counted(n_labelled, "labelled structure"), "has" if several == 1 else "have", reach,
+                "it" if several == 1 else "them",
             )  # fmt: skip
 
     def compare_labels(self, structures: Sequence[Atoms | Frame], labels: Sequence[Labels], rows: LabelRows) -> None:

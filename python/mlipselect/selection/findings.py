@@ -12,7 +12,7 @@ from mlipselect.io.inspection import some
 from mlipselect.selection.core import Core
 from mlipselect.stores.joined import JoinedStores
 from mlipselect.stores.reader import FeatureStore
-from mlipselect.utils.told import counted
+from mlipselect.utils.told import counted, is_or_are
 
 _LOGGER = logging.getLogger("mlipselect")
 
@@ -49,7 +49,11 @@ def tell_copies(pool: Structures, core: Structures | None) -> None:
         parts.append(f"{in_core} of structures in the core ({_named(pool, first[known])})")
     if parts:
         _LOGGER.warning(
-            "%d candidates are %d different structures: %s", len(pool.fingerprints), len(found), ", ".join(parts)
+            "%s %s %s: %s",
+            counted(len(pool.fingerprints), "candidate"),
+            is_or_are(len(pool.fingerprints)),
+            counted(len(found), "different structure"),
+            ", ".join(parts),
         )
 
 
