@@ -23,10 +23,12 @@ from mlipselect.demo.potentials import label
 from mlipselect.hal import hal as hal_module
 from mlipselect.hal.checkpoint import HalCheckpoint
 from mlipselect.hal.geometry import bare
+from mlipselect.hal.guards import _KINDS, OTHER
 from mlipselect.hal.outcome import selection_of
 from mlipselect.io import write_exact
-from mlipselect.io.inspection import Rejected
 from mlipselect.labels import read_labels
+from mlipselect.report.table import selection_table
+from mlipselect.utils.told import told_number
 
 ACE = ms.ACE(["Si"], totaldegree=6)
 
@@ -273,19 +275,42 @@ def test_frames_that_fail_a_check_end_their_trajectory(potential, surrogate):
 
 
 def test_the_note_on_failed_frames_says_what_most_failed(potential, surrogate):
-    run = made(potential, surrogate, min_bond=1.0, max_steps=100)
+    run = made(potential, surrogate)
+
+    def notes(**failed):
+        kinds = Counter({"too hot": failed.get("hot", 0), "a force too large": failed.get("force", 0)})
+        run._state = replace(run._state, failed=+kinds, counts=Counter(rejected=kinds.total()))
+        return selection_of(run).notes[2:]
+
+    assert notes() == ["0 of 3 trajectories ended by a failed check"]
+    assert notes(hot=1) == ["1 of 4 trajectories ended by a failed check: too hot (1)"]
+    said, hint = notes(hot=1, force=300)
+    assert said == "301 of 304 trajectories ended by a failed check: a force too large (300), too hot (1)"
+    assert hint.startswith("most trajectories ended so: lower `temperature`")
+    assert "raise `friction`" in notes(hot=4)[1]
+
+
+def test_failed_checks_are_counted_by_kind_beyond_the_frames_that_are_kept(potential, surrogate, monkeypatch):
+    monkeypatch.setattr(hal_module, "MAX_REJECTED", 2)
+    run = made(potential, surrogate, timestep=40.0, max_steps=2000, n=50)
     list(run)
-    texts = ["step 1: Si 0 and Si 1 are 1 Å apart", "step 2: a force of 60 eV/Å on atom 0 (Si), above 50"]
-    run._state = replace(
-        run._state,
-        rejected=[Rejected(None, 0, text) for text in (texts[0], texts[1], texts[1])],
-        counts=run._state.counts | Counter(rejected=3),
-    )
-    assert "failing a check, most often: a force too large (2 of 3)" in selection_of(run).notes[1]
-    run._state = replace(run._state, counts=run._state.counts | Counter(rejected=9))
-    assert "most often: a force too large (2 of the first 3)" in selection_of(run).notes[1]
-    run._state = replace(run._state, rejected=[], counts=Counter())
-    assert selection_of(run).notes[1].endswith("0 ended a trajectory by failing a check")
+    assert len(run.rejected) == 2
+    assert run.failed.total() == run.counts["rejected"] > 3
+    assert set(run.failed) <= {*_KINDS.values(), OTHER}
+    assert run.n_trajectories == 3 + run.failed.total()
+    assert selection_of(run).record()["run"]["failed"] == dict(run.failed)
+
+
+def test_a_score_has_one_value_in_file_record_and_table(whole, tmp_path):
+    whole.selection.write(tmp_path / "picked.xyz")
+    scores = [pick.score for pick in whole.picks]
+    frames = read(tmp_path / "picked.xyz", ":")
+    assert [atoms.info["hal_score"] for atoms in frames] == scores
+    assert [atoms.info["mlipselect_score"] for atoms in frames] == scores
+    assert json.loads((tmp_path / "picked.json").read_text())["scores"] == scores
+    header, *rows = selection_table(whole.selection).splitlines()
+    place = header.split().index("score") - len(header.split())
+    assert [row.split()[place] for row in rows[: len(scores)]] == [told_number(score, 4) for score in scores]
 
 
 def test_a_walker_that_explodes_begins_again(potential, surrogate):
@@ -460,7 +485,8 @@ def test_a_checkpoint_of_another_run_is_refused(potential, surrogate, tmp_path):
         ({"tau_rel": -0.1}, "tau_rel: expected at least 0"),
         ({"dynamics": verlet, "pressure": 1.0}, "pressure: expected none"),
         ({"timestep": 0.0}, "timestep and friction"),
-        ({"n": 0}, "n and workers"),
+        ({"n": 0}, "n: expected at least 1, got 0"),
+        ({"workers": 0}, "workers: expected at least 1, got 0"),
     ],
 )
 def test_options_out_of_their_range(potential, surrogate, wrong, message):
@@ -565,13 +591,19 @@ def test_the_command_keeps_trajectories(folder):
     assert main([*COMMAND, "--base", "si.npz", "--trajectory", "file", "-o", "picked.xyz"]) == 1
 
 
-def test_the_command_writes_what_it_rejected(folder, capsys):
+def test_the_command_writes_what_it_rejected(folder, capsys, monkeypatch):
     options = ["--base", "si.npz", "-o", "picked.xyz", "--min-bond", "1.0", "--max-steps", "600"]
     assert main([*COMMAND[:-1], *options]) in (0, 3)
     rejected = read("picked.rejected.xyz", ":")
     assert any("apart" in atoms.info["mlipselect_rejected"] for atoms in rejected)
     shown = capsys.readouterr().out
-    assert f"{len(rejected)} ended a trajectory by failing a check: atoms too close" in shown
+    n = len(rejected)
+    assert f"{n} of {n + 2} trajectories ended by a failed check: atoms too close ({n})" in shown
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr("mlipselect.cli.hal.fill_page", lambda *_: (_ for _ in ()).throw(ms.InvalidInputError("full")))
+        assert main([*COMMAND[:-1], *options, "--random-state", "1"]) == 1
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert shown.splitlines()[-1].endswith(", picked.rejected.xyz")
 
 

@@ -43,7 +43,8 @@ end their trajectory and go to NAME.rejected.xyz."""
 EXAMPLES = """\
   # with a potential fitted by mlipselect, which knows how uncertain it is
   mlipselect fit train.xyz --totaldegree 12 -o si.npz
-  mlipselect hal start.xyz --core train.xyz --base si.npz -n 20 --temperature 300 900 -o picked.xyz
+  mlipselect hal start.xyz --core train.xyz --base si.npz -n 20 --temperature 600 1200 --friction 0.05 \\
+      -o picked.xyz
 
   # with a model of MACE, whose features say how uncertain it is
   mlipselect hal start.xyz --core train.xyz --base mace:si.model -n 50 --temperature 300 1200 -o picked.xyz
@@ -135,10 +136,10 @@ def run(options: argparse.Namespace) -> int:
         writer.refuse_several(len(selection.frames))
         writer.tell()
         selection.write_to(output, writer)
-        rejected.finish(selection.rejected)
+        rejected.fill(selection.rejected)
         fill_page(selection, page)
         further.prepare(selection)
-        publish(output, page)
+        publish(output, rejected, page)
         return report(selection, options, further)
 
 

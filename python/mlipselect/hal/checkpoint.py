@@ -20,7 +20,7 @@ from mlipselect.io.atomic import write_atomically
 from mlipselect.io.lock import file_lock
 from mlipselect.io.untrusted import parse_json
 
-VERSION = 2
+VERSION = 3
 INTERVAL = 5.0
 """Seconds between one writing and the next, at least."""
 

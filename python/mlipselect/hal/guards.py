@@ -10,7 +10,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from mlipselect.exceptions import InvalidInputError
-from mlipselect.io.inspection import problem_of
+from mlipselect.io.inspection import Rejected, problem_of
 from mlipselect.utils.option import option
 
 #: What kind of problem a text is of, by a part of it.
@@ -23,15 +23,39 @@ _KINDS = {
 }
 
 
+#: Of no kind above: what no descriptor can describe, such as a position that is no number.
+OTHER = "a structure that cannot be described"
+
+_COOLER = (
+    "lower `temperature`, `timestep` or the bias by `tau_rel` or `tau`, or fit the potential to some of the rejected "
+    "frames"
+)
+#: What to change where most trajectories end by a kind of problem.
+HINTS = {
+    "too hot": "raise `friction` or `temperature`, or lower the bias by `tau_rel` or `tau`",
+    "too large a change of the volume": "lower `pressure` or `temperature`, or raise `max_volume_change`",
+}
+
+
 def kind_of(problem: str) -> str:
-    """Return what kind of problem ended a trajectory, without the numbers of the frame; one of no known kind as it is.
+    """Return what kind of problem ended a trajectory, without the numbers of the frame.
 
     Parameters
     ----------
     problem : str
         What was wrong with a frame, as `Guards.problem` says it.
     """
-    return next((kind for part, kind in _KINDS.items() if part in problem), problem)
+    return next((kind for part, kind in _KINDS.items() if part in problem), OTHER)
+
+
+def kind_of_rejected(item: Rejected) -> str:
+    """Return what kind of problem ended a trajectory, given the frame with the step and the problem."""
+    return kind_of(item.reason.partition(": ")[2])
+
+
+def hint_for(kind: str) -> str:
+    """Say what to change where most trajectories end by a kind of problem."""
+    return HINTS.get(kind, _COOLER)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from mlipselect.hal.checkpoint import HalCheckpoint
 from mlipselect.hal.dynamics import LangevinDynamics
 from mlipselect.hal.executors import Executor, executor
 from mlipselect.hal.geometry import bare
+from mlipselect.hal.guards import kind_of_rejected
 from mlipselect.hal.known import Known
 from mlipselect.hal.lesson import settled_update
 from mlipselect.hal.mace_potential import MacePotential
@@ -45,7 +46,7 @@ from mlipselect.io.isolated import marks_of
 from mlipselect.models import LinearPotential
 from mlipselect.random_state import RandomState, draw_seed
 from mlipselect.selection.result import Selection
-from mlipselect.utils.told import counted
+from mlipselect.utils.told import counted, is_or_are
 
 MAX_WALKERS = 8
 """Largest number of walkers that starts make without being asked for."""
@@ -156,6 +157,10 @@ class Hal:
         What is known now.
     rejected : list of Rejected
         Frames that failed a check, at most 200, with the reasons.
+    failed : Counter
+        Numbers of trajectories that ended by a failed check, by what the check was of.
+    n_trajectories : int
+        Number of trajectories that were begun: one a walker, and one after each that ended by a failed check.
     counts : Counter
         Numbers of steps, checked, triggered and rejected frames, near-duplicates, frames that no longer triggered when
         their turn came, and steps with a limited bias.
@@ -204,8 +209,9 @@ class Hal:
         progress: bool | None = False,
         **options: Any,
     ):
-        if n < 1 or workers < 1:
-            raise InvalidInputError(f"n and workers: expected at least 1, got {n} and {workers}")
+        for name, value in (("n", n), ("workers", workers)):
+            if value < 1:
+                raise InvalidInputError(f"{name}: expected at least 1, got {value}")
         self.options = HalOptions.gather(options)
         self.n, self.seed_ = int(n), draw_seed(random_state)
         self.surrogate = _surrogate(base, surrogate)
@@ -332,6 +338,16 @@ class Hal:
         return self._state.counts
 
     @property
+    def failed(self) -> Counter[str]:
+        """Numbers of trajectories that ended by a failed check, by what the check was of."""
+        return self._state.failed
+
+    @property
+    def n_trajectories(self) -> int:
+        """Number of trajectories that were begun: one a walker, and one after each that ended by a failed check."""
+        return len(self._state.walkers) + self.counts["rejected"]
+
+    @property
     def ended(self) -> str | None:
         """Why the run ended; None before that."""
         return self._state.ended
@@ -454,6 +470,7 @@ class Hal:
             posterior=state.posterior if picked is None else picked.posterior,
             picks=state.picks + taken,
             rejected=(state.rejected + rejected)[:MAX_REJECTED],
+            failed=state.failed + Counter(kind_of_rejected(item) for item in rejected),
             counts=counts,
             round=state.round + 1,
             idle=0 if taken else state.idle + 1,
@@ -505,8 +522,8 @@ class Hal:
                 raise
             self._checkpoint.write(self._state)
             raise SelectionInterrupted(
-                f"{len(self.picks)} of {self.n} structures are taken, and kept in {self._checkpoint.path}: the same "
-                "call goes on from it"
+                f"{len(self.picks)} of {self.n} structures {is_or_are(len(self.picks))} taken, and kept in "
+                f"{self._checkpoint.path}: the same call goes on from it"
             ) from interrupt
 
     def rows(self) -> NDArray[np.float64]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mlipselect.features import Features
-from mlipselect.hal.guards import kind_of
+from mlipselect.hal.guards import hint_for
 from mlipselect.io.frame import Frame
 from mlipselect.selection.result import Selection
 from mlipselect.utils.told import counted
@@ -29,8 +28,8 @@ def selection_of(run: Hal) -> Selection:
     Returns
     -------
     Selection
-        The structures, whose `info` has what is known of each under keys that begin with ``hal_``. Scores are variances
-        of the energy per atom. `run` has the counts, and why the run ended.
+        The structures, whose `info` has what is known of each under keys that begin with ``hal_``. Scores are those of
+        the trigger. `run` has the counts, and why the run ended.
     """
     picks = run.picks
     surrogate = run.surrogate
@@ -41,7 +40,7 @@ def selection_of(run: Hal) -> Selection:
     return Selection(
         frames=[Frame(pick.frame(), None, index) for index, pick in enumerate(picks)],
         indices=np.arange(len(picks), dtype=np.int64),
-        scores=np.array([pick.uncertainty_per_atom**2 for pick in picks]),
+        scores=np.array([pick.score for pick in picks]),
         information=0.5 * np.cumsum(gains),
         effective_dimension=run.posterior.effective_dimension(),
         posterior=run.posterior,
@@ -54,7 +53,12 @@ def selection_of(run: Hal) -> Selection:
         notes=_notes(run),
         inputs={"pool": pool, "core": None if core is None else core.summary()},
         seconds={"dynamics and selection": run.seconds},
-        run={"ended": run.ended, **dict(sorted(run.counts.items())), "picks": [pick.told() for pick in picks]},
+        run={
+            "ended": run.ended,
+            **dict(sorted(run.counts.items())),
+            "failed": dict(run.failed),
+            "picks": [pick.told() for pick in picks],
+        },
     )
 
 
@@ -65,9 +69,9 @@ def _notes(run: Hal) -> list[str]:
     notes = [f"{len(run.picks)} of {run.n} structures taken in {counted(counts['steps'], 'step')}: {why}"]
     notes.append(
         f"{counted(counts['checks'], 'frame')} looked at, {counts['triggered']:,} triggered ({run.trigger.name} above "
-        f"{run.trigger.threshold:.3g}), {counts['rejected']:,} ended a trajectory by failing a check"
-        f"{_kind_of_most(run)}"
+        f"{run.trigger.threshold:.3g})"
     )
+    notes += _endings(run)
     for name, noun, text in (
         ("near", "candidate", "passed over as near-duplicates"),
         ("late", "candidate", "passed over, no longer triggering after picks of the same round"),
@@ -81,12 +85,15 @@ def _notes(run: Hal) -> list[str]:
     return notes
 
 
-def _kind_of_most(run: Hal) -> str:
-    """Say which kind of problem ended most trajectories, by the frames that were kept; nothing if none was."""
-    if not run.rejected:
-        return ""
-    (kind, number), *_ = Counter(kind_of(item.reason.partition(": ")[2]) for item in run.rejected).most_common(1)
-    if number == run.counts["rejected"]:
-        return f": {kind}"
-    of = "the first " if len(run.rejected) < run.counts["rejected"] else ""
-    return f", most often: {kind} ({number:,} of {of}{len(run.rejected):,})"
+def _endings(run: Hal) -> list[str]:
+    """Say how many trajectories ended by which check and, where most did, what to change."""
+    n, failed = run.n_trajectories, run.counts["rejected"]
+    kinds = run.failed.most_common()
+    of_which = ", ".join(f"{kind} ({number:,})" for kind, number in kinds)
+    ended = f"{failed:,} of {n:,} {'trajectory' if n == 1 else 'trajectories'} ended by a failed check"
+    if not failed:
+        return [ended]
+    notes = [f"{ended}: {of_which}"]
+    if 2 * failed > n:
+        notes.append(f"most trajectories ended so: {hint_for(kinds[0][0])}")
+    return notes

@@ -31,6 +31,8 @@ class State:
         What was taken.
     rejected : list of Rejected
         The first frames that failed a check, with the reason; all are counted.
+    failed : Counter
+        Numbers of frames that failed a check, by what the check was of.
     counts : Counter
         Numbers of ``steps``, ``checks``, ``triggered`` and ``rejected`` frames, ``near`` duplicates, candidates that
         came too ``late``, and steps with a ``capped`` bias.
@@ -48,6 +50,7 @@ class State:
     posterior: Posterior
     picks: list[Pick] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    failed: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     round: int = 0
     idle: int = 0
@@ -61,6 +64,7 @@ class State:
             "posterior": base64.b64encode(self.posterior.__reduce__()[1][0]).decode(),
             "picks": [pick.record() for pick in self.picks],
             "rejected": [_rejected_record(item) for item in self.rejected],
+            "failed": dict(self.failed),
             "counts": dict(self.counts),
             "round": self.round,
             "idle": self.idle,
@@ -76,6 +80,7 @@ class State:
             posterior=Posterior._from_bytes(base64.b64decode(record["posterior"])),
             picks=[Pick.restored(item, starts) for item in record["picks"]],
             rejected=[_restored_rejected(item, starts) for item in record["rejected"]],
+            failed=Counter(record["failed"]),
             counts=Counter(record["counts"]),
             round=record["round"],
             idle=record["idle"],
