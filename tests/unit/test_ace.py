@@ -144,6 +144,8 @@ def test_no_structures_are_no_rows():
         ({"rcut": 0.0}, "cutoff radius must be positive and finite, but 0 was given"),
         ({"rcut": np.inf}, "cutoff radius must be positive and finite, but inf was given"),
         ({"r0": -1.0}, "r0 must be a positive length in Å, but -1.0 was given"),
+        ({"rcut": 0.1}, r"rcut: 0\.1 Å is less than a tenth of a bond length, so no atom has a neighbour"),
+        ({"rcut": 300.0}, "rcut: 300 Å is more than a hundred bond lengths"),
         ({"r0": 60.0}, "lengths between 0.05 and 50 Å, 1/100 and 10 times the cutoff, but .* are 60 and 60"),
         ({"r0": {"Si": "long"}}, "r0 must be a positive length in Å, but 'long' was given"),
         ({"r0": {"Silicon": 2.4}}, "r0 must map chemical symbols to lengths, but has 'Silicon'"),

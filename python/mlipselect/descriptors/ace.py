@@ -193,7 +193,7 @@ class ACE(NamedDescriptor):
         else:
             # Parameters that are wrong for any elements are refused now.
             degrees = self._degrees or [1.0] * self.order
-            AceBasis(np.array([14]), self.order, np.array(degrees), self.rcut, _pair_lengths([14], r0))
+            AceBasis(np.array([14]), self.order, np.array(degrees), self.rcut, _lengths_within([14], r0, self.rcut))
 
     @classmethod
     def from_options(cls, given: Mapping[str, Any], dtype: str) -> ACE:  # noqa: ARG003 - features come in any type
@@ -655,7 +655,7 @@ class ACE(NamedDescriptor):
         else:
             degrees = self._degrees or _degrees_in_channels(self.n_channels, self.order, self.max_features)
             weights = channel_weights(numbers, self.n_channels, self._embedding)
-        lengths = _pair_lengths(numbers, self._r0)
+        lengths = _lengths_within(numbers, self._r0, self.rcut)
         self._basis = AceBasis(np.array(numbers), self.order, np.array(degrees), self.rcut, lengths, weights)
         self._numbers, self._degrees = numbers, degrees
 
@@ -825,6 +825,21 @@ def _pair_lengths(numbers: list[int], r0: float | Mapping[str, float] | None) ->
     lengths = np.array([_length(z, r0) for z in numbers])
     means: npt.NDArray[np.float64] = 0.5 * (lengths[:, None] + lengths[None, :])
     return means
+
+
+def _lengths_within(numbers: list[int], r0: float | Mapping[str, float] | None, rcut: float) -> npt.NDArray[np.float64]:
+    """r0 of each pair, unless those of the table do not go with the cutoff: then that is what is wrong."""
+    lengths = _pair_lengths(numbers, r0)
+    if r0 is None and 0.0 < 10.0 * rcut < lengths.max():
+        raise InvalidInputError(
+            f"rcut: {rcut:g} Å is less than a tenth of a bond length, so no atom has a neighbour: give a larger "
+            "cutoff, such as 5 (--rcut)"
+        )
+    if r0 is None and lengths.min() < 0.01 * rcut < np.inf:
+        raise InvalidInputError(
+            f"rcut: {rcut:g} Å is more than a hundred bond lengths: give a smaller cutoff, such as 5 (--rcut)"
+        )
+    return lengths
 
 
 def _length(number: int, r0: float | Mapping[str, float] | None) -> float:
