@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import html.parser
 import json
 import re
@@ -19,7 +20,7 @@ from mlipselect.report.coverage import NEAR, coverage_of, nearness_of
 from mlipselect.report.csv_table import csv_table
 from mlipselect.report.facts import facts_of
 from mlipselect.report.from_record import selection_from
-from mlipselect.report.learning import Learning, learning_of
+from mlipselect.report.learning import Learning, learning_of, starting_point
 from mlipselect.report.map_data import map_data
 from mlipselect.report.picture import picture
 from mlipselect.report.sections import told_nearness
@@ -82,6 +83,14 @@ def test_the_page_has_every_section_and_is_well_formed(selection, files):
         assert all(f"<li>{part}</li>" in text for part in reason.split("; "))
     for file in selection.inputs["pool"]["files"]:
         assert file["sha256"] in text
+
+
+def test_the_page_explains_its_units(selection, files):
+    text = html.unescape((files / "out.html").read_text())
+    assert "whitened: the unit of each axis is the standard deviation along it" in text
+    assert "each nat lowers the volume in which the weights are likely to lie by the factor e" in text
+    volumes = [0.5 * posterior.logdet() for posterior in (starting_point(selection), selection.posterior)]
+    assert volumes[0] - volumes[1] == pytest.approx(selection.information[-1])
 
 
 def test_the_page_asks_nothing_of_a_network(selection, files):

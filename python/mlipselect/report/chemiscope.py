@@ -83,8 +83,8 @@ def _properties(facts: Facts, rows: np.ndarray[Any, Any]) -> dict[str, Any]:
     rank[np.searchsorted(rows, facts.rows)] = np.arange(1, len(facts.rows) + 1)
     places = facts.places[rows].astype(float)
     found: dict[str, tuple[Any, str, str]] = {
-        "first component": (places[:, 0], "", "leading whitened component of the features"),
-        "second component": (places[:, 1], "", "second whitened component of the features"),
+        "first component": (places[:, 0], "", "leading component of the features, in standard deviations along it"),
+        "second component": (places[:, 1], "", "second component of the features, in standard deviations along it"),
         "rank": (rank, "", "rank of the pick; 0 for other candidates"),
         "index": (rows, "", "row of the pool"),
         "atoms": (facts.pool.n_atoms[rows], "", "number of atoms"),

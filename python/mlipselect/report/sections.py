@@ -28,8 +28,9 @@ def structure_map(facts: Facts) -> str:
     first, second = facts.space.shares
     what = "taken structures" if facts.is_run else "candidates"
     told = (
-        f"The axes are the two directions in which pool and core vary most, whitened: {100 * first:.0f} % and "
-        f"{100 * second:.0f} % of the variance of the features, each divided by its standard deviation. Circles are "
+        f"The axes are the two directions in which pool and core vary most: {100 * first:.0f} % and "
+        f"{100 * second:.0f} % of the variance of the features, each divided by its standard deviation. They are "
+        "whitened: the unit of each axis is the standard deviation along it. Circles are "
         f"the picks{', crosses the core' if len(facts.core_rows) else ''}. Point at one to see what it is; a click on "
         "a pick leads to it."
     )

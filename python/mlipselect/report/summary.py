@@ -13,6 +13,12 @@ from mlipselect.report.page import items, paragraph
 from mlipselect.selection.result import Selection
 from mlipselect.utils.told import counted, told_number
 
+NAT = (
+    "Information is counted in nat: each nat lowers the volume in which the weights are likely to lie by the factor e, "
+    "2.72; 1 nat is 1.44 bits."
+)
+"""What the unit of information means."""
+
 
 def told_method(selection: Selection) -> str:
     """Name the method of a selection, with its score."""
@@ -101,22 +107,20 @@ def learning(facts: Facts) -> str:
         series = [Series("of all picks so far", picks, values, 2)]
         out.append(curves(series, "structures picked", "information about the weights, nat", counts=True))
     error = selection.expected_error
+    told = [NAT] if np.isfinite(selection.information).all() else []
     if error is not None and len(error.curve) > 1:
         unit, factor = ("meV/atom", 1e3) if error.in_ev else ("% of that before the first pick", 100.0)
         own = Series("expected", np.arange(float(len(error.curve))), error.curve * factor, 3)
         out.append(curves([own], "structures picked", f"expected error of energies, {unit}", counts=True))
     out.append("</div>")
     if found is None:
-        out.append(paragraph(f"What is left uncertain is not shown: {facts.why_no_learning}.", "note"))
+        told.append(f"What is left uncertain is not shown: {facts.why_no_learning}.")
     else:
         looked = f"{len(found.sample):,} of {len(facts.pool):,} candidates at equal steps" if len(found.sample) < len(
             facts.pool
         ) else "all candidates"  # fmt: skip
-        out.append(
-            paragraph(
-                f"Over {looked}. {_suggestion(facts)} Deviations are those of a linear model of the features; labels "
-                "give them a unit.",
-                "note",
-            )
+        told.append(
+            f"Deviations are over {looked}, and those of a linear model of the features; labels give them a unit. "
+            f"{_suggestion(facts)}".rstrip()
         )
-    return "".join(out)
+    return "".join([*out, *(paragraph(text, "note") for text in told)])
