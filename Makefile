@@ -61,7 +61,7 @@ fuzz: $(VENV)/installed ## ten million mutated frames of extended XYZ; 200,000 p
 	cargo run --release -p mlipselect-extxyz --example mutate -- read 10000000
 	cargo run --release -p mlipselect-extxyz --example mutate -- print 200000 | $(BIN)/python tests/fuzz/compare_extxyz.py
 
-fuzz-files: $(VENV)/installed ## mutated posteriors, features, potentials, stores and checkpoints, 1000 files of each kind
+fuzz-files: $(VENV)/installed ## mutated posteriors, features, potentials, stores, checkpoints, records and messages, 1000 files of each kind
 	$(BIN)/python tests/fuzz/mutate_files.py 1000
 
 nightly: $(VENV)/installed ## part of the paper's experiment, and the default on labelled data; fails if no better than random draws
