@@ -7,8 +7,8 @@ use crate::data::mean_square::mean_square;
 use crate::data::pages;
 use crate::error::{Error, Result};
 
-/// Bytes of a block of [`in_blocks`], counted in float64.
-pub(crate) const BLOCK_BYTES: usize = 32 << 20;
+/// Bytes of a block of [`in_blocks`], counted in float64; few in tests, so that they cover several blocks.
+pub(crate) const BLOCK_BYTES: usize = if cfg!(test) { 16 << 10 } else { 32 << 20 };
 
 /// A matrix that can be read row by row, of any element type and in any storage.
 pub trait Rows: Sync {
