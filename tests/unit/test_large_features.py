@@ -7,13 +7,23 @@ import mlipselect as ms
 
 X = np.random.default_rng(0).normal(size=(30, 4))
 
-HUGE = "the squares of the features exceed float64: scale the features down"
+HUGE = "the squares of the features exceed float64: scale the features down|features so large that their squares"
 
 
 @pytest.mark.parametrize("size", [1e154, 1e160, 1e200, 1e307])
 @pytest.mark.parametrize(
     "selector",
-    [*(ms.BayesianSelector(3, scale=scale) for scale in ("root", "standard")), ms.CUR(3)],
+    [
+        *(ms.BayesianSelector(3, scale=scale) for scale in ("root", "standard", "none")),
+        *(ms.BayesianSelector(3, score=score) for score in ("energy", "logdet", "pool_std")),
+        *(
+            ms.BayesianSelector(3, prior_precision=1.0, score=score)
+            for score in ("energy", "pool_variance", "pool_std")
+        ),
+        ms.FPS(3, scale="none"),
+        ms.FacilityLocation(3, scale="none"),
+        ms.CUR(3),
+    ],
     ids=repr,
 )
 def test_features_whose_squares_overflow_are_called_too_large(selector, size):

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
+use crate::data::rows::Rows;
+
 /// The result of a function of this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -26,6 +28,14 @@ pub enum Error {
     /// A NaN or an infinity among the features.
     #[error("row {row} of {what} has a feature that is not finite")]
     NotFinite {
+        /// The matrix at fault.
+        what: &'static str,
+        /// The first such row.
+        row: usize,
+    },
+    /// Finite features whose squares or products are not finite.
+    #[error("row {row} of {what} has features so large that their squares exceed float64: scale the features down")]
+    TooLarge {
         /// The matrix at fault.
         what: &'static str,
         /// The first such row.
@@ -105,10 +115,27 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error for a row of which a product is not finite: because a feature is not, or because features are too large.
+    pub(crate) fn of_features(what: &'static str, row: usize, features: &[f64]) -> Self {
+        if features.iter().all(|x| x.is_finite()) {
+            Self::TooLarge { what, row }
+        } else {
+            Self::NotFinite { what, row }
+        }
+    }
+
+    /// The error for row `row` of a matrix, of which a product is not finite.
+    pub(crate) fn of_row(what: &'static str, row: usize, rows: &dyn Rows) -> Self {
+        let mut features = vec![0.0; rows.dim()];
+        rows.read(row, &mut features);
+        Self::of_features(what, row, &features)
+    }
+
     /// Convert an error about a block of rows into one about the pool, whose row `first` begins the block.
     pub(crate) fn in_pool_from(self, first: usize) -> Self {
         match self {
             Self::NotFinite { row, .. } => Self::NotFinite { what: "the pool", row: first + row },
+            Self::TooLarge { row, .. } => Self::TooLarge { what: "the pool", row: first + row },
             Self::Row { row, problem, .. } => Self::Row { what: "the pool", row: first + row, problem },
             other => other,
         }

@@ -28,6 +28,10 @@ impl Refusal for core::Error {
             Self::NotFinite { what, row } => {
                 python::StructureError::new_err((format!("{what} has a feature that is not finite"), row))
             }
+            Self::TooLarge { what, row } => python::StructureError::new_err((
+                format!("{what} has features so large that their squares exceed float64: scale the features down"),
+                row,
+            )),
             Self::Row { what, row, problem } => python::StructureError::new_err((format!("{what}: {problem}"), row)),
             Self::Memory { .. } | Self::Ties { .. } => python::MemoryLimitError::new_err(self.to_string()),
             // An exception that Python code raised is passed on unchanged.

@@ -130,12 +130,12 @@ impl Posterior {
     /// Predictive variance `x^T Sigma x` of each row, without the noise.
     ///
     /// # Errors
-    /// [`Error::Dimension`] or [`Error::NotFinite`].
+    /// [`Error::Dimension`], [`Error::NotFinite`] or [`Error::TooLarge`].
     pub fn variance(&self, rows: &dyn Rows) -> Result<Vec<f64>> {
         self.check_dim("the matrix of rows", rows)?;
         let variance = quadratic_forms(rows, self.inverse());
         match variance.iter().position(|v| !v.is_finite()) {
-            Some(row) => Err(Error::NotFinite { what: "the matrix of rows", row }),
+            Some(row) => Err(Error::of_row("the matrix of rows", row, rows)),
             None => Ok(variance),
         }
     }
@@ -146,7 +146,7 @@ impl Posterior {
     /// ill-conditioned precision its entries would cancel in the product.
     ///
     /// # Errors
-    /// [`Error::Dimension`] or [`Error::NotFinite`].
+    /// [`Error::Dimension`], [`Error::NotFinite`] or [`Error::TooLarge`].
     pub fn deviation(&self, row: &[f64]) -> Result<(f64, Vec<f64>)> {
         let what = "the row";
         if row.len() != self.dim() {
@@ -155,7 +155,7 @@ impl Posterior {
         let (mut image, square) = self.inverse().square_times(row);
         let deviation = square.sqrt();
         if !deviation.is_finite() {
-            return Err(Error::NotFinite { what, row: 0 });
+            return Err(Error::of_features(what, 0, row));
         }
         let factor = if deviation > 0.0 { 1.0 / deviation } else { 0.0 };
         image.iter_mut().for_each(|x| *x *= factor);

@@ -20,7 +20,8 @@ fn sum_of_squares(row: &[f64]) -> f64 {
 /// Mean square of the elements of several matrices together: `tr(X^T X) / (rows * dim)`.
 ///
 /// # Errors
-/// [`Error::NotFinite`] names the matrix and the first of its rows with a NaN or an infinity.
+/// [`Error::NotFinite`] names the matrix and the first of its rows with a NaN or an infinity, [`Error::TooLarge`] the first
+/// whose squares are not finite.
 pub fn mean_square(matrices: &[(&'static str, &dyn Rows)]) -> Result<f64> {
     const CHUNK: usize = 256;
     let (mut total, mut elements) = (0.0, 0.0);
@@ -38,7 +39,7 @@ pub fn mean_square(matrices: &[(&'static str, &dyn Rows)]) -> Result<f64> {
             norms.par_extend(own);
         });
         if let Some(row) = norms.iter().position(|n| !n.is_finite()) {
-            return Err(Error::NotFinite { what, row });
+            return Err(Error::of_row(what, row, rows));
         }
         total += norms.iter().sum::<f64>();
         elements += rows.len() as f64 * dim as f64;

@@ -416,6 +416,7 @@ impl<'a> Pool<'a> {
         };
         match mean_square(&[("the matrix of atoms", &**rows)]) {
             Err(Error::NotFinite { row, .. }) => Err(Error::NotFinite { what: "the pool", row: groups.group_of(row) }),
+            Err(Error::TooLarge { row, .. }) => Err(Error::TooLarge { what: "the pool", row: groups.group_of(row) }),
             other => other.map(drop),
         }
     }

@@ -145,11 +145,13 @@ impl Points<'_> {
         if features.iter().any(|x| !x.is_finite()) {
             return Error::NotFinite { what, row };
         }
-        let problem = match self.space.metric {
-            Metric::Cosine => "expected a direction to measure angles from, but all its features are zero",
-            Metric::Euclidean => "has features so large that the squares of distances are not finite",
-        };
-        Error::Row { what, row, problem }
+        match self.space.metric {
+            Metric::Cosine => {
+                let problem = "expected a direction to measure angles from, but all its features are zero";
+                Error::Row { what, row, problem }
+            }
+            Metric::Euclidean => Error::TooLarge { what, row },
+        }
     }
 }
 

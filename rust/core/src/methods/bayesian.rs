@@ -87,7 +87,7 @@ impl Bayesian {
             BayesianScore::PoolStd { .. } => Box::new(PoolStd::new(pool, &posterior, target)),
         };
         if let Some(row) = informative.bounds().iter().position(|s| !s.is_finite()) {
-            return Err(Error::NotFinite { what: "the pool", row });
+            return Err(Error::of_row("the pool", row, pool.structures()));
         }
         let posterior = RunningPosterior::new(posterior);
         let uncertainty = Uncertainty { posterior, score: informative, report, rows: Vec::new() };

@@ -66,7 +66,7 @@ impl VarianceBounds {
         }
         let (sketch, variances) = Sketch::of_products(rows, self.posterior.inverse());
         if let Some(row) = variances.iter().position(|v| !v.is_finite()) {
-            return Err(Error::NotFinite { what: "the rows", row });
+            return Err(Error::of_row("the rows", row, rows));
         }
         let (integers, roundings) = sketch.into_parts();
         Ok(RoundedRows { integers, roundings: roundings.into(), variances: variances.into() })

@@ -49,7 +49,7 @@ impl Criterion for ByVariance {
         let q = self.posterior.whiten(&candidate.row);
         let variance = dot(&q, &q);
         match (variance.is_finite(), self.score) {
-            (false, _) => Err(Error::NotFinite { what: "the pool", row: candidate.index }),
+            (false, _) => Err(Error::of_features("the pool", candidate.index, &candidate.row)),
             (true, BayesianScore::LogDet) => Ok((self.posterior.noise_precision() * variance).ln_1p()),
             (true, _) => Ok(variance),
         }

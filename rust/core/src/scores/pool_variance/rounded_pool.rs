@@ -84,7 +84,7 @@ impl RoundedPool {
             }
             sum.iter_mut().for_each(|sum| sum.add(&whitened));
         });
-        problem.map_or(Ok(()), |row| Err(Error::NotFinite { what: "the pool", row }))
+        problem.map_or(Ok(()), |row| Err(Error::of_row("the pool", row, rows)))
     }
 
     /// Variances and numerators of the rounded rows under the posterior in whose coordinates they are.
