@@ -29,8 +29,9 @@ figures: $(VENV)/installed ## the picture of the README, from structures made on
 bench-rust: | cargo ## time the kernels of the Rust crates; what changed since the last time
 	cargo bench --workspace --bench '*'
 
-test-python: $(VENV)/installed ## the tests of the Python package, against the installed wheel
-	$(BIN)/python -m pytest
+# A file of tests stays in one process: its fixtures are made once.
+test-python: $(VENV)/installed ## the tests of the Python package, against the installed wheel, in a process for each core
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-mace: $(MACE_VENV)/installed ## the tests of MACE and metatomic, in an environment with torch (several GB)
 	$(MACE_VENV)/bin/python -m pytest tests/learned
