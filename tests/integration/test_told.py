@@ -50,7 +50,7 @@ def test_a_cutoff_shorter_than_some_bonds_is_told_by_fit(pool, caplog):
     wide = pool[0].copy()
     wide.set_cell(3.0 * wide.cell, scale_atoms=True)
     ms.LinearPotential(ms.ACE(["Cu"], totaldegree=4, rcut=4.0)).fit([*pool, wide])
-    assert "1 of 7 labelled structures have no atoms within the cutoff of 4 Å: nothing is fitted to them" in caplog.text
+    assert "1 of 7 labelled structures has no atoms within the cutoff of 4 Å: nothing is fitted to it" in caplog.text
 
 
 @pytest.mark.parametrize(

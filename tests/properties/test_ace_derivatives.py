@@ -49,7 +49,7 @@ def summed_by_reference(atoms, positions, cell, descriptor, r0):
     ).sum(axis=0)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=10)
 @given(
     seed=seeds,
     degrees=st.lists(st.integers(2, 24).map(lambda d: d / 2), min_size=1, max_size=3),

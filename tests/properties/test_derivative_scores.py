@@ -67,7 +67,7 @@ def brute_force(n, pool, core, score, update):
 
 
 @given(st.integers(2, 12), st.booleans(), SCORES, UPDATES, st.sampled_from(["lazy", "naive"]), st.integers(0, 10**6))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_picks_are_those_of_the_definition(size, has_core, score, update, engine, seed):
     pool, core = crystals(size, seed), crystals(3, seed + 1) if has_core else []
     X, X_core = ms.featurize(pool, Pairs()), ms.featurize(core, Pairs()) if core else None

@@ -104,8 +104,8 @@ def test_a_pool_beyond_the_cache_and_a_large_core_give_the_same_picks():
     X = (rng.standard_normal((60_000, 40)) / np.arange(1, 41)).astype(np.float32)
     X[1_000:2_000] = X[:1_000]
     for core in (None, X[500:2_500] + np.float32(0.1)):
-        lazy = FPS(20).fit(X, core=core)
-        naive = FPS(20, engine="naive").fit(X, core=core)
+        lazy = FPS(8).fit(X, core=core)
+        naive = FPS(8, engine="naive").fit(X, core=core)
         np.testing.assert_array_equal(lazy.selected_idx_, naive.selected_idx_)
         np.testing.assert_array_equal(lazy.scores_, naive.scores_)
 

@@ -58,7 +58,7 @@ def brute_force(n, pool, core, target, weights, score, objective, update):
     st.integers(2, 9), st.integers(1, 5), SCORES, st.sampled_from(["energy", "forces", "both"]),
     st.sampled_from(["structure", "forces", "stress"]), st.booleans(), st.booleans(), st.integers(0, 10**6),
 )  # fmt: skip
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_picks_are_those_of_the_definition(size, n_target, score, objective, update, is_weighted, is_pool, seed):
     pool, core = crystals(size, seed), crystals(2, seed + 1)
     target = pool if is_pool else crystals(n_target, seed + 2)

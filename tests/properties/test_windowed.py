@@ -183,7 +183,7 @@ def test_what_goes_wrong_elsewhere_comes_out_as_it_is():
 
 def test_squares_that_overflow_are_refused():
     X = np.full((50, 3), 1e200)
-    with pytest.raises(InvalidInputError, match=r"pool\.xyz, frame 0: .*finite"):
+    with pytest.raises(InvalidInputError, match=r"pool\.xyz, frame 0: .* squares exceed float64"):
         ms.BayesianSelector(3, score="energy", prior_precision=1.0).fit(Rows(X, 20))
 
 

@@ -328,6 +328,6 @@ def test_a_structure_without_which_nothing_is_known_is_left_out_and_counted(capl
     monkeypatch.setattr(calibration, "_without_itself", fails_at_first)
     with caplog.at_level("WARNING", "mlipselect"):
         found = residuals_left_out(fitted, structures, labels)
-    assert "1 of 5 labelled structures are not in it" in caplog.text
+    assert "1 of 5 labelled structures is not in it" in caplog.text
     for kind, parts in rest.items():
         np.testing.assert_array_equal(np.concatenate(found[kind]), np.concatenate(parts[1:]))
