@@ -37,8 +37,8 @@ from benches.python.pools import mixture
 CORE = 2_000
 #: Rows, features and how many to pick, for each selector.
 CASES = {
-    "bayesian": [(2_000, 211, [100]), (20_000, 640, [100, 1000]), (200_000, 640, [100, 1000])],
-    "pool_variance": [(20_000, 211, [100]), (200_000, 211, [1000]), (200_000, 640, [1000])],
+    "bayesian": [(2_000, 211, [100]), (20_000, 640, [100, 1000]), (40_000, 640, [200]), (200_000, 640, [100, 1000])],
+    "pool_variance": [(20_000, 211, [100]), (40_000, 640, [200]), (200_000, 211, [1000]), (200_000, 640, [1000])],
     "pool_std": [(200_000, 640, [100])],
     "fps": [(2_000, 211, [100]), (20_000, 640, [100, 1000]), (200_000, 640, [100, 1000])],
     "facility": [(5_000, 640, [100]), (20_000, 640, [100, 1000])],
@@ -182,6 +182,7 @@ def main() -> None:
     parser.add_argument("--picks", type=int, nargs="+", help="these numbers of picks only")
     parser.add_argument("--dtypes", nargs="+", default=["float32", "float64"], choices=["float32", "float64"])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--core", type=int, default=CORE, help=f"rows of the core (default: {CORE})")
     parser.add_argument("--earlier", metavar="FOLDER", help="where `pip install --target` put an earlier build")
     parser.add_argument("--repeats", type=int, default=1, help="runs of each; pools under 10,000 rows get five")
     args = parser.parse_args()
@@ -205,11 +206,11 @@ def main() -> None:
         for rows, dim, picks in CASES[selector]:
             if args.rows and rows not in args.rows:
                 continue
-            data = mixture(CORE + rows, dim, np.random.default_rng(0))
+            data = mixture(args.core + rows, dim, np.random.default_rng(0))
             for dtype in args.dtypes:
                 with tempfile.TemporaryDirectory() as folder:
-                    np.save(f"{folder}/core.npy", data[:CORE].astype(dtype))
-                    np.save(f"{folder}/pool.npy", data[CORE:].astype(dtype))
+                    np.save(f"{folder}/core.npy", data[: args.core].astype(dtype))
+                    np.save(f"{folder}/pool.npy", data[args.core :].astype(dtype))
                     for n in (n for n in picks if not args.picks or n in args.picks):
                         for threads in args.threads:
                             case = f"{selector:>9} {f'{rows} x {dim}':>12} {dtype:>8} {n:5d} {threads:7d}"
