@@ -6,9 +6,10 @@ MACE_VENV := .venv-mace
 LEARNED_VENV := .venv-learned
 DATA ?= ../shared/data
 SILICON ?= $(DATA)/silicon
+FUZZ_RUNS ?= 10000000
 
 .DEFAULT_GOAL := help
-.PHONY: help all audit cargo demo figures test test-rust bench-rust test-python test-browser test-mace test-learned test-package test-pythons test-faults fuzz fuzz-files nightly paper quality hal docs docs-links rustdoc lint format clean
+.PHONY: help all audit cargo demo figures test test-rust bench-rust test-python test-browser test-mace test-learned test-package test-pythons test-faults fuzz fuzz-files fuzz-guided nightly paper quality hal docs docs-links rustdoc lint format clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,6 +65,11 @@ fuzz: $(VENV)/installed ## ten million mutated frames of extended XYZ; 200,000 p
 
 fuzz-files: $(VENV)/installed ## mutated posteriors, features, potentials, stores, checkpoints, records and messages, 1000 files of each kind
 	$(BIN)/python tests/fuzz/mutate_files.py 1000
+
+fuzz-guided: $(VENV)/installed ## extended XYZ and posteriors that cargo-fuzz finds by the code they reach: needs it, and a nightly toolchain
+	$(BIN)/python tests/fuzz/seeds.py target/fuzz
+	cargo +nightly fuzz run --fuzz-dir rust/fuzz extxyz target/fuzz/extxyz -- -runs=$(FUZZ_RUNS) -max_len=4096
+	cargo +nightly fuzz run --fuzz-dir rust/fuzz --features posterior posterior target/fuzz/posterior -- -runs=$(FUZZ_RUNS) -max_len=4096
 
 nightly: $(VENV)/installed ## part of the paper's experiment, and the default on labelled data; fails if no better than random draws
 	rm -rf nightly-output
