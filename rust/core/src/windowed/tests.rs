@@ -226,7 +226,7 @@ fn rows_that_have_no_score_are_named() {
     let pool = Pool::new(View::new(&huge, 50, 3).unwrap());
     let prior = Posterior::isotropic(3, 1.0, 1.0).unwrap();
     let mut disk = bayesian(&pool, &prior, BayesianScore::Energy, (sizes, Guess::default()));
-    assert!(matches!(disk.advance(&pool, 1), Err(Error::NotFinite { what: "the pool", row: 0 })));
+    assert!(matches!(disk.advance(&pool, 1), Err(Error::TooLarge { what: "the pool", row: 0 })));
 }
 
 #[test]
