@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from mlipselect.cli.options import add_option, add_options
-from mlipselect.descriptors.registry import DESCRIPTORS, WRAPPERS, from_record, make_descriptor, owners
+from mlipselect.descriptors.registry import DESCRIPTORS, WRAPPERS, from_record_in, make_descriptor, owners
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.reading import Reading
 from mlipselect.selection.options import Candidates, Execution
@@ -93,11 +93,7 @@ def refuse_descriptor(options: argparse.Namespace, owner: str) -> None:
 
 def descriptor_for(options: argparse.Namespace, record: Mapping[str, Any], owner: str) -> Any:
     """Make the descriptor of a record from the options; None if none were given, as where the record says all."""
-    try:
-        is_complete = from_record(record) is not None
-    except InvalidInputError as error:
-        raise InvalidInputError(f"{owner}: {error}") from error
-    if is_complete:
+    if from_record_in(owner, record) is not None:
         refuse_descriptor(options, owner)
     if not _given_descriptor_options(options):
         return None

@@ -107,6 +107,14 @@ def from_record(record: Mapping[str, Any]) -> Any:
         raise InvalidInputError(f"no {name} can be made from its record: {error}") from error
 
 
+def from_record_in(source: str, record: Mapping[str, Any]) -> Any:
+    """Make a descriptor from its record, as `from_record` does, with an error that names where the record is."""
+    try:
+        return from_record(record)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{source}: {error}") from error
+
+
 def recorded_descriptor(record: Mapping[str, Any], source: str, given: Any, *, describes: bool) -> Any:
     """Return the descriptor of a record.
 
@@ -128,10 +136,7 @@ def recorded_descriptor(record: Mapping[str, Any], source: str, given: Any, *, d
         The given descriptor differs from the record, or None was given and the record is not enough or damaged.
     """
     if given is None:
-        try:
-            made = from_record(record)
-        except InvalidInputError as error:
-            raise InvalidInputError(f"{source}: {error}") from error
+        made = from_record_in(source, record)
         if made is not None:
             return made
         known = Recorded(record, source)

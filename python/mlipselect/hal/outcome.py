@@ -90,7 +90,7 @@ def _endings(run: Hal) -> list[str]:
     n, failed = run.n_trajectories, run.counts["rejected"]
     kinds = run.failed.most_common()
     of_which = ", ".join(f"{kind} ({number:,})" for kind, number in kinds)
-    ended = f"{failed:,} of {n:,} {'trajectory' if n == 1 else 'trajectories'} ended by a failed check"
+    ended = f"{failed:,} of {counted(n, 'trajectory', 'trajectories')} ended by a failed check"
     if not failed:
         return [ended]
     notes = [f"{ended}: {of_which}"]

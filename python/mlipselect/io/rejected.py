@@ -42,13 +42,14 @@ class RejectedFile(Output):
 
     def __init__(self, result: str | os.PathLike[str], inputs: Iterable[str] = (), *, expected: bool = True):
         path, inputs = _beside(result), list(inputs)
-        if expected and path.is_file() and not _is_own(path):
+        is_own = path.is_file() and _is_own(path)
+        if expected and path.is_file() and not is_own:
             raise InvalidInputError(
                 f"{path}: structures that are passed over would replace it, and it is no such file: rename it, or name "
                 "another output"
             )
-        is_input = any(Path(source).exists() and path.samefile(source) for source in inputs) if path.exists() else False
-        goes = not expected and not is_input and path.is_file() and _is_own(path)
+        # An input stays: where structures may be passed over, `Output` refuses to replace it.
+        goes = is_own and not any(Path(source).exists() and path.samefile(source) for source in inputs)
         super().__init__(*([path] if expected or goes else []), inputs=inputs)
 
     def __enter__(self) -> RejectedFile:

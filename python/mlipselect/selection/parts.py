@@ -13,7 +13,7 @@ from mlipselect.exceptions import InvalidInputError
 from mlipselect.io.frame import Frame
 from mlipselect.io.frames import iter_frames
 from mlipselect.selection.outputs import PREFIX, record_path
-from mlipselect.selection.read_record import read_record
+from mlipselect.selection.read_record import need, read_record
 
 _OF_A_SHARE = (
     "scores",
@@ -60,7 +60,7 @@ def read_record_of_part(path: str) -> dict[str, Any]:
         return known
     if known["parameters"].get("shard") is None:
         raise InvalidInputError(f"{record}: not the record of a selection from a share")
-    known = read_record(record, *_OF_A_SHARE)
+    need(record, known, *_OF_A_SHARE)
     if None in (*known["scores"], known["parameters"]["next_score"], known["parameters"]["noise_precision"]):
         raise InvalidInputError(f"{record}: a damaged record: a score or the precision of the noise is missing")
     return known

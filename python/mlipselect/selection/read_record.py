@@ -195,11 +195,22 @@ def read_record(path: str | os.PathLike[str], *needed: str) -> dict[str, Any]:
     lengths = {len(record[name]) for name in ("indices", "scores", "information") if name in record}
     if len({*lengths, len(record.get("reasons") or record["indices"])}) > 1:
         raise InvalidInputError(f"{path}: a damaged record: its picks are not as many as their scores or reasons")
-    missing = [name for name in needed if _entry(record, name) is _ABSENT]
+    known: dict[str, Any] = record
+    need(path, known, *needed)
+    return known
+
+
+def need(path: str | os.PathLike[str], record: Mapping[str, Any], *names: str) -> None:
+    """Refuse a record that lacks one of some entries.
+
+    Raises
+    ------
+    InvalidInputError
+        It lacks one.
+    """
+    missing = [name for name in names if _entry(record, name) is _ABSENT]
     if missing:
         raise InvalidInputError(f"{path}: the record does not say {', '.join(missing)}, which is needed: select again")
-    known: dict[str, Any] = record
-    return known
 
 
 _ABSENT = object()
