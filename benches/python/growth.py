@@ -29,31 +29,38 @@ import mlipselect as ms
 
 CORE = 2_000
 PRIOR = {"scale": "none", "ridge": 1e-5}
-#: Class, parameters, whether it has a core, and by what the numbers of rows and picks are divided.
-METHODS: dict[str, tuple[type, dict[str, Any], bool, int, int]] = {
-    "energy": (ms.BayesianSelector, {"score": "energy", **PRIOR}, True, 1, 1),
-    "pool_variance": (ms.BayesianSelector, {"score": "pool_variance", **PRIOR}, True, 1, 1),
-    "fps": (ms.FPS, {"scale": "none"}, False, 1, 1),
-    "facility_location": (ms.FacilityLocation, {"scale": "none"}, False, 8, 1),
-    "k_medoids": (ms.KMedoids, {"scale": "none", "random_state": 0}, False, 8, 5),
-    "cur": (ms.CUR, {}, False, 1, 1),
+#: Class, parameters, and whether it has a core.
+METHODS: dict[str, tuple[type, dict[str, Any], bool]] = {
+    "energy": (ms.BayesianSelector, {"score": "energy", **PRIOR}, True),
+    "pool_variance": (ms.BayesianSelector, {"score": "pool_variance", **PRIOR}, True),
+    "fps": (ms.FPS, {"scale": "none"}, False),
+    "facility_location": (ms.FacilityLocation, {"scale": "none"}, False),
+    "k_medoids": (ms.KMedoids, {"scale": "none", "random_state": 0}, False),
+    "cur": (ms.CUR, {}, False),
 }
+#: By what the numbers of rows and of picks are divided, where not by 1.
+FEWER = {"facility_location": (8, 1), "k_medoids": (8, 5)}
 
 
-def seconds(method: str, rows: int, features: int, n: int) -> float:
+def seconds(method: str, rows: int, features: int, n: int, threads: int) -> float:
     """Time one selection in this process."""
-    kind, parameters, has_core, of_rows, of_picks = METHODS[method]
-    data = mixture(CORE + rows // of_rows, features, np.random.default_rng(0)).astype(np.float32)
-    selector = kind(n // of_picks, n_threads=1, **parameters)
+    kind, parameters, has_core = METHODS[method]
+    data = mixture(CORE + rows, features, np.random.default_rng(0)).astype(np.float32)
+    selector = kind(n, n_threads=threads, **parameters)
     began = time.perf_counter()
     selector.fit(data[CORE:], core=data[:CORE] if has_core else None)
     return time.perf_counter() - began
 
 
-def measured(*arguments: object) -> float:
-    """Return the fastest of three runs in processes of their own."""
-    command = [sys.executable, __file__, "--child", *map(str, arguments)]
-    return min(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) for _ in range(3))
+def in_child(method: str, rows: int, features: int, n: int, threads: int = 1) -> float:
+    """Time one selection in a process of its own."""
+    command = [sys.executable, __file__, "--child", method, *map(str, (rows, features, n, threads))]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def fastest(method: str, rows: int, features: int, n: int) -> float:
+    """Return the fastest of three times."""
+    return min(in_child(method, rows, features, n) for _ in range(3))
 
 
 def line(name: str, method: str, values: list[int], times: list[float]) -> None:
@@ -65,7 +72,7 @@ def line(name: str, method: str, values: list[int], times: list[float]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=5, help=argparse.SUPPRESS)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--features", type=int, default=128)
     parser.add_argument("--rows", type=int, nargs="+", default=[20_000, 40_000, 80_000, 160_000])
@@ -76,12 +83,11 @@ def main() -> None:
         print(seconds(method, *map(int, numbers)))
         return
     for method in args.methods:
-        *_, of_rows, of_picks = METHODS[method]
-        times = [measured(method, rows, args.features, args.picks[0]) for rows in args.rows]
-        line("rows", method, [rows // of_rows for rows in args.rows], times)
+        of_rows, of_picks = FEWER.get(method, (1, 1))
+        rows, picks = [count // of_rows for count in args.rows], [n // of_picks for n in args.picks]
+        line("rows", method, rows, [fastest(method, count, args.features, picks[0]) for count in rows])
         if method != "cur":
-            times = [measured(method, args.rows[0], args.features, n) for n in args.picks]
-            line("picks", method, [n // of_picks for n in args.picks], times)
+            line("picks", method, picks, [fastest(method, rows[0], args.features, n) for n in picks])
 
 
 if __name__ == "__main__":
