@@ -131,13 +131,19 @@ impl Error {
         Self::of_features(what, row, &features)
     }
 
-    /// Convert an error about a block of rows into one about the pool, whose row `first` begins the block.
-    pub(crate) fn in_pool_from(self, first: usize) -> Self {
+    /// Convert an error about a row into one about the pool, of which `place` is the row or group.
+    pub(crate) fn in_pool(self, place: impl Fn(usize) -> usize) -> Self {
+        let what = "the pool";
         match self {
-            Self::NotFinite { row, .. } => Self::NotFinite { what: "the pool", row: first + row },
-            Self::TooLarge { row, .. } => Self::TooLarge { what: "the pool", row: first + row },
-            Self::Row { row, problem, .. } => Self::Row { what: "the pool", row: first + row, problem },
+            Self::NotFinite { row, .. } => Self::NotFinite { what, row: place(row) },
+            Self::TooLarge { row, .. } => Self::TooLarge { what, row: place(row) },
+            Self::Row { row, problem, .. } => Self::Row { what, row: place(row), problem },
             other => other,
         }
+    }
+
+    /// Convert an error about a block of rows into one about the pool, whose row `first` begins the block.
+    pub(crate) fn in_pool_from(self, first: usize) -> Self {
+        self.in_pool(|row| first + row)
     }
 }

@@ -7,8 +7,21 @@ use crate::data::mean_square::mean_square;
 use crate::data::pages;
 use crate::error::{Error, Result};
 
-/// Bytes of a block of [`in_blocks`], counted in float64; few in tests, so that they cover several blocks.
-pub(crate) const BLOCK_BYTES: usize = if cfg!(test) { 16 << 10 } else { 32 << 20 };
+/// Bytes of a block of [`in_blocks`], counted in float64.
+pub(crate) const BLOCK_BYTES: usize = 32 << 20;
+
+#[cfg(test)]
+thread_local! {
+    /// Bytes of a block in a test: so few that a small pool has several blocks.
+    pub(crate) static TEST_BLOCK_BYTES: std::cell::Cell<usize> = const { std::cell::Cell::new(16 << 10) };
+}
+
+fn block_bytes() -> usize {
+    #[cfg(test)]
+    return TEST_BLOCK_BYTES.get();
+    #[cfg(not(test))]
+    BLOCK_BYTES
+}
 
 /// A matrix that can be read row by row, of any element type and in any storage.
 pub trait Rows: Sync {
@@ -78,7 +91,7 @@ impl<R: Rows + ?Sized> Rows for &R {
 /// The number of rows in every block but the last is a multiple of `unit`.
 pub(crate) fn in_blocks(rows: &dyn Rows, unit: usize, mut work: impl FnMut(Range<usize>) -> Result<()>) -> Result<()> {
     let len = rows.len();
-    let step = (BLOCK_BYTES / (rows.dim().max(1) * size_of::<f64>())).max(1).next_multiple_of(unit);
+    let step = (block_bytes() / (rows.dim().max(1) * size_of::<f64>())).max(1).next_multiple_of(unit);
     for first in (0..len).step_by(step) {
         let range = first..len.min(first + step);
         rows.expect(range.end..len.min(range.end + step));
@@ -414,11 +427,8 @@ impl<'a> Pool<'a> {
         let Some((rows, groups)) = &self.observed else {
             return Ok(());
         };
-        match mean_square(&[("the matrix of atoms", &**rows)]) {
-            Err(Error::NotFinite { row, .. }) => Err(Error::NotFinite { what: "the pool", row: groups.group_of(row) }),
-            Err(Error::TooLarge { row, .. }) => Err(Error::TooLarge { what: "the pool", row: groups.group_of(row) }),
-            other => other.map(drop),
-        }
+        let checked = mean_square(&[("the matrix of atoms", &**rows)]);
+        checked.map(drop).map_err(|error| error.in_pool(|row| groups.group_of(row)))
     }
 }
 
@@ -483,7 +493,7 @@ mod tests {
 
     #[test]
     fn blocks_are_expected_and_released() {
-        let (len, dim) = (10, BLOCK_BYTES / 8 / 4);
+        let (len, dim) = (10, block_bytes() / 8 / 4);
         let data = vec![0.0; len * dim];
         let rows = Noted(View::new(&data, len, dim).unwrap(), Mutex::default());
         let mut seen = Vec::new();

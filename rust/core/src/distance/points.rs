@@ -142,16 +142,11 @@ impl Points<'_> {
     pub(crate) fn problem(&self, what: &'static str, row: usize) -> Error {
         let mut features = vec![0.0; self.dim()];
         self.rows.read(row, &mut features);
-        if features.iter().any(|x| !x.is_finite()) {
-            return Error::NotFinite { what, row };
+        if self.space.metric == Metric::Cosine && features.iter().all(|x| x.is_finite()) {
+            let problem = "expected a direction to measure angles from, but all its features are zero";
+            return Error::Row { what, row, problem };
         }
-        match self.space.metric {
-            Metric::Cosine => {
-                let problem = "expected a direction to measure angles from, but all its features are zero";
-                Error::Row { what, row, problem }
-            }
-            Metric::Euclidean => Error::TooLarge { what, row },
-        }
+        Error::of_features(what, row, &features)
     }
 }
 
