@@ -255,6 +255,8 @@ def test_bad_features_are_refused():
         BayesianSelector(2).fit(X[0])
     with pytest.raises(InvalidInputError, match="cannot select 1 structures from a pool of 0"):
         BayesianSelector(1).fit(np.empty((0, 3)))
+    with pytest.raises(InvalidInputError, match="the pool has rows without features"):
+        BayesianSelector(1).fit(np.empty((2, 0)))
 
 
 def test_a_selection_that_cannot_go_on_says_so():

@@ -24,6 +24,7 @@ from mlipselect.selectors.base import (
     number,
     number_to_select,
     percent,
+    pool_shape,
     structure_rows,
 )
 from mlipselect.selectors.constraints import Constraint
@@ -344,6 +345,8 @@ class BayesianSelector(GreedySelector):
         if self.update not in ("structure", "atoms", "forces", "stress"):
             raise InvalidInputError(f"update must be 'structure', 'atoms', 'forces' or 'stress', given {self.update!r}")
         integer("max_memory", self.max_memory, 0)
+        if pool_shape(X)[1] == 0:
+            raise InvalidInputError("the pool has rows without features: expected at least one feature")
         self._refuse_target()
         if isinstance(X, StoredRows) and self.score in ("energy", "logdet") and self.update == "structure":
             return self._begin_stored(X, core)
