@@ -1,6 +1,14 @@
 """Choose the atomic structures worth a DFT calculation."""
 
-from mlipselect._core import Posterior, __version__
+try:
+    from mlipselect._core import Posterior, __version__
+except ImportError as error:
+    # Interpreters with a GIL of their own do not let the compiled module say it.
+    if "does not support loading in subinterpreters" not in str(error):
+        raise
+    raise ImportError(
+        "mlipselect works in the main interpreter of a process only, not in a subinterpreter: start a process instead"
+    ) from error
 from mlipselect.descriptors import (
     ACE,
     MACE,

@@ -179,7 +179,8 @@ def test_results_under_other_names_are_kept(caplog):
 def test_info_is_in_rows_of_databases(name):
     atoms = copper(1, config_type="bulk", weight=0.5, number="12", Cu2="formula", deep={"a": [1, 2]}, many=np.eye(2))
     write_exact(name, [atoms, atoms])
-    rows = list(ase.db.connect(name).select())
+    with ase.db.connect(name) as database:
+        rows = list(database.select())
     assert rows[0].key_value_pairs == {"config_type": "bulk", "weight": 0.5}
     assert set(rows[0].data) == {"number", "Cu2", "deep", "many"}
     assert [differences(atoms, found) for found in ms.read(name)] == [[], []]

@@ -37,13 +37,15 @@ def read(path: str, reading: Reading) -> Iterator[Atoms]:
 
 
 def _rows(path: str) -> Iterator[Any]:
+    options: dict[str, Any]
     if path.endswith(".aselmdb"):
-        with ase.db.connect(path, type="aselmdb", readonly=True) as database:  # type: ignore[no-untyped-call]
-            yield from database.select()
-        return
-    with open_for_reading(path) as stream:
-        kind = "db" if stream.read(6) == b"SQLite" else "json"
-    yield from ase.db.connect(path, type=kind, use_lock_file=False).select()  # type: ignore[no-untyped-call]
+        options = {"type": "aselmdb", "readonly": True}
+    else:
+        with open_for_reading(path) as stream:
+            options = {"type": "db" if stream.read(6) == b"SQLite" else "json", "use_lock_file": False}
+    # Outside of a `with`, ASE opens a connection for each row of SQLite, and closes none.
+    with ase.db.connect(path, **options) as database:  # type: ignore[no-untyped-call]
+        yield from database.select()
 
 
 DATABASE = Format("database", "databases of ASE: .db, .json and .aselmdb", recognises, read, extra="lmdb")
