@@ -9,7 +9,7 @@ SILICON ?= $(DATA)/silicon
 FUZZ_RUNS ?= 10000000
 
 .DEFAULT_GOAL := help
-.PHONY: help all audit cargo demo figures test test-rust bench-rust test-python test-browser test-mace test-learned test-package test-pythons test-faults fuzz fuzz-files fuzz-guided nightly paper quality hal docs docs-links rustdoc lint format clean
+.PHONY: help all audit cargo demo figures test test-rust bench-rust test-python test-browser test-mace test-learned test-package test-pythons coverage test-faults fuzz fuzz-files fuzz-guided nightly paper quality hal docs docs-links rustdoc lint format clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +55,9 @@ test-pythons: $(VENV)/tools ## the tests on every Python at hand, and on the low
 	rm -rf target/wheels
 	PIP_QUIET=1 $(BIN)/maturin build --release --quiet
 	.ci/test-pythons target/wheels/*.whl
+
+coverage: $(VENV)/tools ## lines of the Rust crates that the tests of the Python package run: needs cargo-llvm-cov and LLVM's tools
+	.ci/coverage
 
 test-faults: $(VENV)/installed ## runs that are killed at many moments, full disks, 100,000 selections: minutes
 	$(BIN)/python -m pytest -m slow tests/faults
@@ -106,9 +109,12 @@ lint: $(VENV)/installed ## formatters, linters and type checkers, warnings are e
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest mlipselect._core
 
-audit: $(VENV)/installed ## licences and advisories of dependencies, and spelling: needs cargo-deny, pip-audit and typos
+audit: $(VENV)/installed ## licences and advisories of dependencies, workflows, spelling: needs cargo-deny, pip-audit, check-jsonschema, zizmor, typos
 	cargo deny check
 	pip-audit --path $(wildcard $(VENV)/lib/python*/site-packages) --skip-editable
+	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	zizmor --offline .github
 	typos
 
 format: $(VENV)/installed ## rewrite the sources in the house style
