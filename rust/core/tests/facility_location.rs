@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{DISTANCES, all_close, close, distance_between, first_best, points, pool_and_core};
+use common::{DISTANCES, Matrix, all_close, close, distance_between, first_best, points, pool_and_core};
 use mlipselect_core::{Distance, Engine, Error, FacilityLocation, Pool, Rows, Selection, View};
 use proptest::prelude::*;
 
@@ -53,6 +53,23 @@ proptest! {
         let size = scores.iter().copied().filter(|score| score.is_finite()).fold(0.0, f64::max);
         prop_assert!(all_close(selection.scores(), &scores, 1e-8, 1e-6 * size), "{:?} {scores:?}", selection.scores());
         prop_assert!(close(selection.loss().unwrap(), loss, 1e-8, 1e-6 * size), "{:?} {loss}", selection.loss());
+    }
+}
+
+/// Bounds are lowered from lists of near rows: long ones, short ones, and more than there is room for.
+#[test]
+fn picks_of_a_pool_of_several_chunks_are_those_of_the_definition() {
+    let (rows, core) = (Matrix::decaying(1500, 6, 1, false), Matrix::decaying(3, 6, 2, false));
+    for (distance, core) in DISTANCES.into_iter().zip([None, Some(&core)]) {
+        let pool = Pool::new(&rows);
+        let pool = if let Some(core) = core { pool.with_core(core).unwrap() } else { pool };
+        let [lazy, naive] = [Engine::Lazy, Engine::Naive].map(|engine| {
+            let mut selection = FacilityLocation::new(&pool, distance, engine, usize::MAX).unwrap();
+            selection.advance(&pool, 24).unwrap();
+            selection
+        });
+        assert_eq!(lazy.indices(), naive.indices());
+        assert!(all_close(lazy.scores(), naive.scores(), 1e-8, 0.0));
     }
 }
 

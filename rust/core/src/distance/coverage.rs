@@ -3,12 +3,14 @@
 //! With `m(y)` the distance of a row `y` to its nearest centre, a candidate `x` gains `sum_y max(0, m(y) - d(y, x))`.
 //! Gains never rise as centres are added, so earlier gains are upper bounds. A bound that is too high is lowered in
 //! steps: from the screen's lower bounds on distances, if many rows are near; from those of rounded points, for pairs
-//! that the screen does not rule out; and from distances in float64, for pairs that these do not rule out either.
+//! that the screen does not rule out; and from distances in float64, for pairs that these do not rule out either. The
+//! pairs that are left are kept: later bounds come from them, without a look at the others.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::near_lists::{Near, NearLists};
 use super::points::{Points, Space};
 use super::rounded::Rounded;
 use crate::data::rows::Rows;
@@ -24,6 +26,8 @@ const CHUNK: usize = 1024;
 const SCREENED: usize = 4 * LANES;
 /// The screen lowers bounds first if the last batch had a near pair for every so many rows.
 const CROWDED: usize = 8;
+/// Most pairs of a batch that are kept, for each row.
+const PAIRS_OF_A_ROW: usize = 3;
 /// Relative rounding errors of float64 in sums of bounds.
 const ROUNDING: f64 = 1e-10;
 /// Added to radii, since the square of a smaller radius may be zero in float32.
@@ -40,24 +44,29 @@ pub(crate) struct Coverage {
     bounds: Vec<f64>,
     /// Number of picks at which each bound was the exact gain; `None` if it never was.
     exact: Vec<Option<usize>>,
+    lists: NearLists,
     picks: usize,
     /// Whether so many rows are near to a candidate that the screen lowers its bound first.
     is_crowded: bool,
 }
 
 impl Coverage {
-    /// Nearest centre, bound, whether it is exact, ceiling, and a near pair.
+    /// Nearest centre, bound, whether it is exact, ceiling, and near pairs.
     const BYTES_OF_A_ROW: usize =
-        2 * size_of::<f64>() + size_of::<Option<usize>>() + size_of::<f32>() + size_of::<(usize, usize)>();
+        2 * size_of::<f64>() + size_of::<Option<usize>>() + size_of::<f32>() + PAIRS_OF_A_ROW * size_of::<Pair>();
 
     /// Largest number of bytes for `len` rows.
     pub(crate) fn bytes(len: usize, dim: usize) -> usize {
-        Rounded::bytes(len, dim) + Screen::bytes(len, dim) + len * Self::BYTES_OF_A_ROW
+        Rounded::bytes(len, dim) + Screen::bytes(len, dim) + Self::bytes_of_rows(len)
     }
 
     /// Bytes of that which are in memory where the points are in a file.
     pub(crate) fn bytes_beside_file(len: usize, dim: usize) -> usize {
-        Rounded::bytes_beside_file(len) + Screen::bytes_beside_file(len, dim) + len * Self::BYTES_OF_A_ROW
+        Rounded::bytes_beside_file(len) + Screen::bytes_beside_file(len, dim) + Self::bytes_of_rows(len)
+    }
+
+    fn bytes_of_rows(len: usize) -> usize {
+        len * Self::BYTES_OF_A_ROW + NearLists::bytes(len)
     }
 
     /// The pool, the chord of each row to the nearest of the core, and the lengths of the points around `origin`; what is
@@ -77,9 +86,19 @@ impl Coverage {
         let longest = lengths.iter().copied().fold(0.0, f64::max);
         let unit = if longest > 0.0 { longest.log2().ceil().exp2() } else { 1.0 };
         let screen = Screen::new(&Centred { points: space.points(pool), origin, unit }, place)?;
-        let exact = vec![None; nearest.len()];
-        let mut out =
-            Self { space, rounded, screen, unit, bounds: Vec::new(), nearest, exact, picks: 0, is_crowded: false };
+        let (exact, lists) = (vec![None; nearest.len()], NearLists::new(nearest.len()));
+        let mut out = Self {
+            space,
+            rounded,
+            screen,
+            unit,
+            bounds: Vec::new(),
+            nearest,
+            exact,
+            lists,
+            picks: 0,
+            is_crowded: false,
+        };
         out.bound_all(2.0 * longest);
         Ok(out)
     }
@@ -126,6 +145,7 @@ impl Coverage {
             self.nearest[row] = chord;
         }
         self.picks += 1;
+        self.lists.forget(candidate);
         if was_bare {
             // The gains so far were minus the losses of single centres, which do not bound gains beside a centre.
             self.bound_all(0.0);
@@ -134,9 +154,18 @@ impl Coverage {
 
     /// Lower the bounds of candidates until each is its gain, below `threshold`, or too low to tie with the best.
     pub(crate) fn tighten(&mut self, pool: &dyn Rows, candidates: &[usize], threshold: f64) {
-        let mut order = candidates.to_vec();
-        self.sort(&mut order);
+        let (mut listed, mut order): (Vec<usize>, Vec<usize>) =
+            candidates.iter().partition(|&&candidate| self.lists.of(candidate).is_some());
         let mut limit = threshold;
+        self.lower_by_lists(&mut listed);
+        for batch in listed.chunks(LANES) {
+            if self.bounds[batch[0]] < limit {
+                break;
+            }
+            let near = self.listed_pairs(batch);
+            limit = self.compute_gains(pool, batch, &near, limit);
+        }
+        self.sort(&mut order);
         for group in order.chunks(SCREENED) {
             if self.bounds[group[0]] < limit {
                 break;
@@ -154,21 +183,34 @@ impl Coverage {
         }
     }
 
-    /// The same for up to `LANES` candidates; returns the limit that follows from their gains.
-    fn tighten_batch(&mut self, pool: &dyn Rows, batch: &[usize], mut limit: f64) -> f64 {
+    /// The same for up to `LANES` candidates without lists; returns the limit that follows from their gains.
+    fn tighten_batch(&mut self, pool: &dyn Rows, batch: &[usize], limit: f64) -> f64 {
         let (gains, near) = self.gain_bounds(pool, batch);
         for (&candidate, gain) in batch.iter().zip(gains) {
             self.bounds[candidate] = self.bounds[candidate].min(gain);
         }
         let pairs: usize = near.iter().map(|pairs| pairs.as_ref().map_or(CHUNK, Vec::len)).sum();
         self.is_crowded = !self.is_bare() && pairs * CROWDED > self.nearest.len();
+        self.keep_lists(batch, &near);
         let mut left = batch.to_vec();
         self.sort(&mut left);
+        self.compute_gains(pool, &left, &near, limit)
+    }
+
+    /// Compute the gains of up to `LANES` candidates from the largest bound down, until a bound is below the limit;
+    /// returns the limit that follows from the gains. `near` has all pairs of these candidates that may count.
+    fn compute_gains(
+        &mut self,
+        pool: &dyn Rows,
+        candidates: &[usize],
+        near: &[Option<Vec<Pair>>],
+        mut limit: f64,
+    ) -> f64 {
         // The best bound is checked alone first: its gain may rule out the others.
-        let (mut rest, mut size) = (&left[..], 1);
+        let (mut rest, mut size) = (candidates, 1);
         while !rest.is_empty() && self.bounds[rest[0]] >= limit {
             let (now, later) = rest.split_at(size.min(rest.len()));
-            for (&candidate, gain) in now.iter().zip(self.gains(pool, now, &near)) {
+            for (&candidate, gain) in now.iter().zip(self.gains(pool, now, near)) {
                 self.bounds[candidate] = gain;
                 self.exact[candidate] = Some(self.picks);
                 limit = limit.max(near_tie_limit(gain));
@@ -176,6 +218,57 @@ impl Coverage {
             (rest, size) = (later, LANES);
         }
         limit
+    }
+
+    /// Lower the bounds of candidates that have lists, and sort these candidates by them.
+    fn lower_by_lists(&mut self, candidates: &mut [usize]) {
+        let lowered = candidates.par_iter().with_min_len(LANES).map(|&candidate| {
+            let list = self.lists.of(candidate).unwrap_or_default();
+            let gains = list.iter().map(|near| self.gain(near.row as usize, near.lower()));
+            let (mut bound, mut counting) = (0.0, 0);
+            for gain in gains {
+                bound += gain;
+                counting += usize::from(gain > 0.0);
+            }
+            (bound * (1.0 + ROUNDING), 2 * counting < list.len())
+        });
+        for (&candidate, (bound, is_thin)) in candidates.iter().zip(lowered.collect::<Vec<_>>()) {
+            self.bounds[candidate] = self.bounds[candidate].min(bound);
+            if is_thin {
+                let nearest = &self.nearest;
+                self.lists.thin(candidate, |near| near.lower() < nearest[near.row as usize]);
+            }
+        }
+        self.sort(candidates);
+    }
+
+    /// The pairs of up to `LANES` candidates that have lists, for each chunk.
+    fn listed_pairs(&self, candidates: &[usize]) -> Vec<Option<Vec<Pair>>> {
+        let mut pairs = vec![Vec::new(); self.ranges().count()];
+        for &candidate in candidates {
+            for &near in self.lists.of(candidate).unwrap_or_default() {
+                pairs[near.row as usize / CHUNK].push(Pair { candidate: candidate as u32, near });
+            }
+        }
+        // A row is read once for all its pairs.
+        pairs.iter_mut().for_each(|pairs| pairs.sort_by_key(|pair| pair.near.row));
+        pairs.into_iter().map(Some).collect()
+    }
+
+    /// Keep the lists of candidates whose pairs are all known.
+    fn keep_lists(&mut self, candidates: &[usize], near: &[Option<Vec<Pair>>]) {
+        if self.is_bare() || near.iter().any(Option::is_none) {
+            return;
+        }
+        let mut lists = vec![Vec::new(); candidates.len()];
+        for pair in near.iter().flatten().flatten() {
+            if let Some(position) = candidates.iter().position(|&candidate| candidate == pair.candidate as usize) {
+                lists[position].push(pair.near);
+            }
+        }
+        for (&candidate, list) in candidates.iter().zip(lists) {
+            self.lists.keep(candidate, &list);
+        }
     }
 
     /// Lower the bounds of up to `SCREENED` candidates by the screen alone, and sort these by them.
@@ -261,15 +354,18 @@ impl Coverage {
         (0..len).step_by(CHUNK).map(move |first| first..len.min(first + CHUNK))
     }
 
-    /// Upper bounds of the gains of up to `LANES` candidates, and for each chunk the pairs that they come from.
-    fn gain_bounds(&self, pool: &dyn Rows, candidates: &[usize]) -> (Vec<f64>, Vec<Option<Pairs>>) {
+    /// Upper bounds of the gains of up to `LANES` candidates, and for each chunk the pairs that they come from. A chunk
+    /// with very many pairs keeps none, which limits the memory.
+    fn gain_bounds(&self, pool: &dyn Rows, candidates: &[usize]) -> (Vec<f64>, Vec<Option<Vec<Pair>>>) {
         let chunks = self.chunks(pool, candidates, |rows, ruler| {
-            let (mut sums, mut pairs) = ([0.0; LANES], Some(Pairs::new()));
-            let most = rows.len();
+            let (mut sums, mut pairs) = ([0.0; LANES], Some(Vec::new()));
+            let most = PAIRS_OF_A_ROW * rows.len();
             ruler.bound(rows, |row, candidate, chord| {
                 sums[candidate] += self.gain(row, chord.max(0.0));
                 match &mut pairs {
-                    Some(pairs) if pairs.len() < most => pairs.push((row, candidates[candidate])),
+                    Some(pairs) if pairs.len() < most => {
+                        pairs.push(Pair { candidate: candidates[candidate] as u32, near: Near::new(row, chord) });
+                    }
                     _ => pairs = None,
                 }
             });
@@ -281,15 +377,17 @@ impl Coverage {
         (bounds, pairs)
     }
 
-    /// The gains of up to `LANES` candidates, given what [`Coverage::gain_bounds`] found for these and others.
-    fn gains(&self, pool: &dyn Rows, candidates: &[usize], near: &[Option<Pairs>]) -> Vec<f64> {
+    /// The gains of up to `LANES` candidates, given the pairs of these and others that may count.
+    fn gains(&self, pool: &dyn Rows, candidates: &[usize], near: &[Option<Vec<Pair>>]) -> Vec<f64> {
         let sums = self.chunks(pool, candidates, |rows, ruler| {
             let mut sums = [0.0; LANES];
             let found = |row, candidate, chord| sums[candidate] += self.gain(row, chord);
             match &near[rows.start / CHUNK] {
                 Some(pairs) => {
-                    let position = |&(row, candidate)| Some((row, candidates.iter().position(|&c| c == candidate)?));
-                    ruler.measure_pairs(pairs.iter().filter_map(position), found);
+                    let place = |pair: &Pair| {
+                        Some((pair.near.row as usize, candidates.iter().position(|&c| c == pair.candidate as usize)?))
+                    };
+                    ruler.measure_pairs(pairs.iter().filter_map(place), found);
                 }
                 None => ruler.measure(rows, found),
             }
@@ -322,9 +420,12 @@ impl Coverage {
     }
 }
 
-/// Rows and candidates that may be nearer to each other than the row is to its nearest centre, in the order of the rows.
-/// A chunk with more pairs than rows keeps none, which limits the memory.
-type Pairs = Vec<(usize, usize)>;
+/// A row and a candidate that may be nearer to each other than the row is to its nearest centre.
+#[derive(Clone, Copy)]
+struct Pair {
+    candidate: u32,
+    near: Near,
+}
 
 /// The sum over the chunks of the first `count` numbers of each.
 fn totals<const N: usize>(sums: &[[f64; N]], count: usize) -> Vec<f64> {

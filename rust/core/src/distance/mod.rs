@@ -3,6 +3,7 @@
 mod centres;
 mod coverage;
 mod mean;
+mod near_lists;
 mod nearest;
 mod points;
 mod rounded;

@@ -27,7 +27,7 @@ for_this_processor! {
     pub(super) fn shortfalls(
         rows: [&[f32]; ROWS], panel: &[f32], bias: &[f32; LANES], squares: &[f32; ROWS], ceilings: &[f32; ROWS],
         sums: &mut [f32; LANES]
-    ) = shortfalls_body::<FUSED>
+    ) = shortfalls_body::<FUSED>, wide
 }
 
 for_this_processor! {
@@ -36,7 +36,7 @@ for_this_processor! {
     pub(super) fn square_shortfalls(
         rows: [&[f32]; ROWS], panel: &[f32], bias: &[f32; LANES], squares: &[f32; ROWS], ceilings: &[f32; ROWS],
         sums: &mut [f32; LANES]
-    ) = square_shortfalls_body::<FUSED>
+    ) = square_shortfalls_body::<FUSED>, wide
 }
 
 for_this_processor! {
