@@ -152,7 +152,7 @@ def test_memory_is_said_before_it_is_taken_and_limited(caplog):
     X = np.ones((100, 20))
     with caplog.at_level(logging.INFO, logger="mlipselect"):
         FacilityLocation(2).fit(X)
-    assert "facility location: 100 rows take up to 0.1 MB" in caplog.text
+    assert "facility location: 100 rows take up to 0.2 MB" in caplog.text
     with pytest.raises(MemoryLimitError, match=r"facility location needs \d+ bytes, more than the 5000 allowed"):
         FacilityLocation(2, max_memory=5000).fit(X)
 
