@@ -9,7 +9,7 @@ SILICON ?= $(DATA)/silicon
 FUZZ_RUNS ?= 10000000
 
 .DEFAULT_GOAL := help
-.PHONY: help all audit cargo demo figures test test-rust bench-rust test-python test-browser test-mace test-learned test-package test-pythons coverage test-faults fuzz fuzz-files fuzz-guided nightly paper quality hal docs docs-links rustdoc lint format clean
+.PHONY: help all audit cargo demo figures test test-rust bench-rust test-python test-quick test-browser test-mace test-learned test-package test-pythons coverage test-faults fuzz fuzz-files fuzz-guided nightly paper quality hal docs docs-links rustdoc lint format clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,9 @@ bench-rust: | cargo ## time the kernels of the Rust crates; what changed since t
 # A file of tests stays in one process: its fixtures are made once.
 test-python: $(VENV)/installed ## the tests of the Python package, against the installed wheel, in a process for each core
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+test-quick: $(VENV)/installed ## those of them that took less than half a second when they last ran here
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --quick
 
 test-mace: $(MACE_VENV)/installed ## the tests of MACE and metatomic, in an environment with torch (several GB)
 	$(MACE_VENV)/bin/python -m pytest tests/learned

@@ -3,12 +3,41 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from ase import Atoms
 
 from reference.structures import rattled
+
+#: Seconds that a test may take, by its last run, to be run with ``--quick``.
+QUICK = 0.5
+#: Where the cache of pytest keeps the seconds of each test.
+SECONDS = "mlipselect/seconds"
+
+_seconds: Counter[str] = Counter()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help=f"leave out tests whose last run here took over {QUICK} s")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("quick"):
+        return
+    seconds = config.cache.get(SECONDS, {})
+    config.hook.pytest_deselected(items=[item for item in items if seconds.get(item.nodeid, 0.0) > QUICK])
+    items[:] = [item for item in items if seconds.get(item.nodeid, 0.0) <= QUICK]
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    _seconds[report.nodeid] += report.duration
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if not hasattr(session.config, "workerinput"):  # where tests run in several processes, the first hears of all
+        session.config.cache.set(SECONDS, {**session.config.cache.get(SECONDS, {}), **_seconds})
 
 
 @pytest.fixture(scope="session")
