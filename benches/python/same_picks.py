@@ -124,7 +124,7 @@ def selections(data: Path, n: int, folder: Path) -> Iterator[tuple[str, Any]]:
 
     from mlipselect.parallel.dask import ClusterStore
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster) as client:
         for method, options in (("bayesian", {}), ("bayesian", {"score": "logdet"}), ("fps", {})):
             pool = ClusterStore([folder / f"float64-{part}.features" for part in range(3)], client)
             yield label("Dask", core, method, options), select(pool, core, method, **options)

@@ -50,7 +50,7 @@ def small(folder, monkeypatch):
 
 def cluster(workers):
     return distributed.LocalCluster(
-        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=50
     )
 
 

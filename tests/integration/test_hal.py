@@ -113,7 +113,7 @@ def test_processes_take_the_same(whole, potential, surrogate, workers):
 def test_a_cluster_takes_the_same(whole, potential, surrogate):
     distributed = pytest.importorskip("distributed")
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
     ):
         run = made(potential, surrogate, client=client)

@@ -358,7 +358,7 @@ def test_a_cluster_has_the_same_picks(descriptor, monkeypatch):
     from mlipselect.parallel.dask import ClusterStore
 
     monkeypatch.setattr(windowed, "window_sizes", lambda rows, *_: (len(rows), 6, len(rows)))
-    how = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50, "processes": True}
+    how = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": 50, "processes": True}
     with distributed.LocalCluster(**how) as machines, distributed.Client(machines) as client:
         energy = {"score": "energy"}
         for options in (

@@ -51,7 +51,7 @@ def test_the_messages_of_distributed_hold_a_fitted_selector(name):
 
 def test_workers_of_dask_go_on_with_selectors():
     distributed = pytest.importorskip("distributed", reason="distributed is not installed: the extra dask")
-    how = {"n_workers": 1, "threads_per_worker": 2, "processes": True, "dashboard_address": None, "silence_logs": 50}
+    how = {"n_workers": 1, "threads_per_worker": 2, "processes": True, "dashboard_address": ":0", "silence_logs": 50}
     with distributed.LocalCluster(**how) as machines, distributed.Client(machines) as client:
         sent = {name: client.submit(continued, make().fit(X), pure=False) for name, make in SELECTORS.items()}
         for name, future in sent.items():
