@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import ase.build
 import ase.io
@@ -138,6 +139,11 @@ def test_a_store_that_is_given_twice_is_told(stores, caplog):
     assert "twice" not in caplog.text
     ms.select(["a.features", "c.features", "./a.features"], 1)
     assert "a.features is given twice: each structure is a candidate twice" in caplog.text
+    caplog.clear()
+    ms.select(["a.features"] * 3, 1, report="thrice.html")
+    assert caplog.text.count("is given") == 1
+    assert "a.features is given 3 times: each structure is a candidate 3 times" in caplog.text
+    assert ">pool.xyz, 3 times</td>" in Path("thrice.html").read_text(encoding="utf-8")
 
 
 def test_stores_of_one_file_are_told(stores, caplog):

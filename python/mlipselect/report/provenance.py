@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections import Counter
 from collections.abc import Sequence
 
 import ase
@@ -22,18 +23,19 @@ MOST_FILES = 200
 def provenance(selection: Selection) -> str:
     """Tell files with their digests, parameters, timings and versions."""
     out = []
-    rows = []
+    given: Counter[tuple[str, str, str]] = Counter()
     for part in ("pool", "core", "target"):
         known = selection.inputs.get(part) or {}
         for file in known.get("files", []):
             frames = f"@{file['frames']}" if file.get("frames") else ""
-            rows.append([part, f"{file['path']}{frames}", file["sha256"]])
+            given[part, f"{file['path']}{frames}", file["sha256"]] += 1
         stores = known.get("store")
         if stores:
-            rows.append([part, f"store of features: {stores}", ""])
+            given[part, f"store of features: {stores}", ""] += 1
     potential = selection.inputs.get("potential")
     if potential and "path" in potential:
-        rows.append(["potential", potential["path"], potential["sha256"]])
+        given["potential", potential["path"], potential["sha256"]] += 1
+    rows = [[part, f"{file}, {n:,} times" if n > 1 else file, digest] for (part, file, digest), n in given.items()]
     if rows:
         out += ["<h3>Files</h3>", table(["part", "file", "SHA-256"], rows[:MOST_FILES], [1, 2])]
     if len(rows) > MOST_FILES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 
 import numpy as np
 
@@ -59,17 +60,19 @@ def tell_copies(pool: Structures, core: Structures | None) -> None:
 
 def tell_files_of_stores(pool: JoinedStores, core: Core | None) -> None:
     """Tell files whose structures are in several stores of a pool, or in one that is given twice, or in the core."""
+    times = Counter(store.path.resolve() for store in pool.stores)
     seen: dict[tuple[str, str], FeatureStore] = {}
-    for store in pool.stores:
+    for store in {store.path.resolve(): store for store in pool.stores}.values():
+        count = times[store.path.resolve()]
+        if count > 1:
+            often = "twice" if count == 2 else f"{count} times"
+            _LOGGER.warning("%s is given %s: each structure is a candidate %s", store.path, often, often)
         known = {(file["sha256"], str(file.get("frames"))): file["path"] for file in store.files}
         again = [key for key in known if key in seen]
         if again:
-            first = seen[again[0]]
-            names = some(known[key] for key in again)
-            same = store.path.resolve() == first.path.resolve()
+            first, names = seen[again[0]], some(known[key] for key in again)
             _LOGGER.warning(
-                "%s: each structure is a candidate twice",
-                f"{store.path} is given twice" if same else f"{first.path} and {store.path} both describe {names}",
+                "%s and %s both describe %s: each structure is a candidate twice", first.path, store.path, names
             )
         seen |= dict.fromkeys(known, store)
     if core is not None:
