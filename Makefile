@@ -112,11 +112,13 @@ lint: $(VENV)/installed ## formatters, linters and type checkers, warnings are e
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest mlipselect._core
 
-audit: $(VENV)/installed ## licences and advisories of dependencies, workflows, spelling: needs cargo-deny, pip-audit, check-jsonschema, zizmor, typos
+audit: $(VENV)/installed ## dependencies, workflows, scripts, spelling: needs cargo-deny, pip-audit, check-jsonschema, actionlint, shellcheck, zizmor, typos
 	cargo deny check
 	pip-audit --path $(wildcard $(VENV)/lib/python*/site-packages) --skip-editable
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	actionlint
+	shellcheck .ci/* findings/*.sh
 	zizmor --offline .github
 	typos
 

@@ -26,6 +26,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("quick"):
         return
+    if not config.pluginmanager.hasplugin("cacheprovider"):
+        raise pytest.UsageError("--quick needs the cache of pytest, which -p no:cacheprovider leaves out")
     seconds = config.cache.get(SECONDS, {})
     config.hook.pytest_deselected(items=[item for item in items if seconds.get(item.nodeid, 0.0) > QUICK])
     items[:] = [item for item in items if seconds.get(item.nodeid, 0.0) <= QUICK]
@@ -36,8 +38,11 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if not hasattr(session.config, "workerinput"):  # where tests run in several processes, the first hears of all
-        session.config.cache.set(SECONDS, {**session.config.cache.get(SECONDS, {}), **_seconds})
+    config = session.config
+    if hasattr(config, "workerinput"):  # where tests run in several processes, the first hears of all
+        return
+    if config.pluginmanager.hasplugin("cacheprovider"):
+        config.cache.set(SECONDS, {**config.cache.get(SECONDS, {}), **_seconds})
 
 
 @pytest.fixture(scope="session")
