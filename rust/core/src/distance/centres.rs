@@ -88,6 +88,26 @@ impl Centres {
 
     /// Make a candidate a centre.
     pub(crate) fn push(&mut self, pool: &Rounded, candidate: usize) {
+        self.add(pool, candidate);
+        self.picks.push(candidate);
+    }
+
+    /// Add rows to the core, while there are no picks.
+    pub(crate) fn append(&mut self, more: &Rounded) {
+        debug_assert!(self.picks.is_empty());
+        let count = self.len() + more.len();
+        if more.len() * (self.len() + more.len() / 2) <= self.table {
+            (0..more.len()).for_each(|row| self.add(more, row));
+        } else {
+            // As for a core that is too large from the beginning.
+            (0..more.len()).for_each(|row| self.rounded.push(more, row));
+            self.separations = (0..count).map(|_| Separations { first: count, distances: Vec::new() }).collect();
+            self.stored = 0;
+        }
+        self.core = count;
+    }
+
+    fn add(&mut self, pool: &Rounded, candidate: usize) {
         let count = self.len();
         let mut distances = Vec::with_capacity(count);
         lower_bounds(pool, candidate, &self.rounded, 0..count, &mut distances);
@@ -97,7 +117,6 @@ impl Centres {
         self.stored += count;
         self.separations.push(Separations { first: count + 1, distances: Vec::new() });
         self.rounded.push(pool, candidate);
-        self.picks.push(candidate);
         if self.stored > self.table {
             self.forget();
         }
@@ -137,5 +156,49 @@ fn lower_bounds(points: &Rounded, index: usize, others: &Rounded, range: std::op
         let which = std::array::from_fn(|k| (start + k).min(end - 1));
         let bounds = points.between(index, others, which);
         out.extend(bounds[..DIRECTIONS.min(end - start)].iter().map(|b| (b.lower * (1.0 - ROUNDING)) as f32));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::data::rows::View;
+    use crate::distance::{Metric, Space};
+
+    fn distance(a: &[f64], b: &[f64]) -> f64 {
+        a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
+    }
+
+    proptest! {
+        #[test]
+        fn no_nearer_centre_is_skipped(
+            core in 0_usize..20, more in 0_usize..20, picks in 0_usize..20, seed in 0_u32..1000,
+            table in prop::sample::select(vec![0_usize, 7, 100, TABLE]),
+        ) {
+            const DIM: usize = 2;
+            let count = core + more + picks;
+            let noise = |k: usize| ((f64::from(seed) * 0.61 + k as f64 * 12.9898).sin() * 43758.5453).fract();
+            let data: Vec<f64> = (0..(count + 20) * DIM).map(noise).collect();
+            let space = Space::with_factors(Metric::Euclidean, None, DIM).unwrap();
+            let rounded = |range: std::ops::Range<usize>| {
+                let rows = View::new(&data[range.start * DIM..range.end * DIM], range.len(), DIM).unwrap();
+                Rounded::new("the rows", space.points(&rows), &[0.0; DIM]).unwrap().0
+            };
+            let mut centres = Centres::with_table(rounded(0..core), table);
+            centres.append(&rounded(core..core + more));
+            let pool = rounded(core + more..count + 20);
+            (0..picks).for_each(|pick| centres.push(&pool, pick));
+            prop_assert_eq!((centres.len(), centres.core()), (count, core + more));
+            for x in data[count * DIM..].chunks_exact(DIM) {
+                let distances: Vec<f64> = data.chunks_exact(DIM).take(count).map(|c| distance(x, c)).collect();
+                for from in 1..count {
+                    let nearest = (0..from).min_by(|&a, &b| distances[a].total_cmp(&distances[b])).unwrap();
+                    let next = centres.next_near(nearest, from, distances[nearest]);
+                    prop_assert!(distances[from..next].iter().all(|&skipped| skipped >= distances[nearest]));
+                }
+            }
+        }
     }
 }

@@ -9,9 +9,10 @@ mod points;
 mod rounded;
 pub(crate) mod screen;
 
+pub(crate) use centres::Centres;
 pub(crate) use coverage::Coverage;
 pub(crate) use mean::{lengths_from, mean};
-pub(crate) use nearest::Nearest;
+pub(crate) use nearest::{Nearest, Seen};
 pub(crate) use points::Space;
 pub use points::{Distance, Metric, Scale};
 pub(crate) use rounded::Rounded;

@@ -41,6 +41,33 @@ struct Known {
     measured: bool,
 }
 
+/// What is kept of a candidate whose point is not in memory: its bound, and what is known of its nearest centre.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen {
+    /// The rest of [`Known`], rounded down.
+    rest: f32,
+    nearest: u32,
+    applied: u32,
+    /// Whether the bound is the distance to the nearest of the examined centres.
+    is_exact: bool,
+}
+
+impl Seen {
+    /// No centre has been examined.
+    pub(crate) const NOTHING: Self = Self { rest: f32::INFINITY, nearest: NONE, applied: 0, is_exact: true };
+
+    /// Whether the bound is the distance to the nearest of so many centres.
+    pub(crate) fn is_distance(&self, centres: usize) -> bool {
+        self.is_exact && self.applied as usize == centres
+    }
+
+    fn known(&self, bound: f64) -> Known {
+        let Self { rest, nearest, applied, is_exact } = *self;
+        // Where the bound is the distance to the nearest, no other examined centre is nearer.
+        Known { rest: if is_exact { bound } else { f64::from(rest) }, nearest, applied, measured: is_exact }
+    }
+}
+
 /// A candidate whose bound is being lowered.
 #[derive(Clone, Copy)]
 struct Candidate {
@@ -69,6 +96,29 @@ impl Nearest {
         let known = Known { rest: f64::INFINITY, nearest: NONE, applied: 0, measured: true };
         let known = vec![known; pool.len()];
         Self { space, rounded: pool, centres: Centres::new(none), bounds: distances, known }
+    }
+
+    /// Go on with centres and candidates of which some are known, as [`Nearest::suspended`] returned them.
+    pub(crate) fn resumed(
+        space: Space,
+        pool: Rounded,
+        centres: Centres,
+        candidates: impl Iterator<Item = (f64, Seen)>,
+    ) -> Self {
+        let (bounds, known) = candidates.map(|(bound, seen)| (bound, seen.known(bound))).unzip();
+        Self { space, rounded: pool, centres, bounds, known }
+    }
+
+    /// The centres, and what is known of each candidate.
+    pub(crate) fn suspended(self) -> (Centres, Vec<(f64, Seen)>) {
+        let seen = |index: usize| {
+            let candidate = self.candidate(index);
+            let Known { rest, nearest, applied, .. } = candidate.known;
+            let is_exact = candidate.is_settled() || nearest == NONE;
+            (candidate.bound, Seen { rest: (rest as f32).next_down(), nearest, applied, is_exact })
+        };
+        let candidates = (0..self.bounds.len()).map(seen).collect();
+        (self.centres, candidates)
     }
 
     /// Bytes beside those of the points.

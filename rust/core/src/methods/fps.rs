@@ -1,6 +1,6 @@
 //! Farthest point sampling: pick the candidate that is farthest from core and picks, and repeat.
 
-use crate::data::rows::{NoRows, Pool, Rows};
+use crate::data::rows::{NoRows, Pool};
 use crate::distance::{Distance, Metric, Nearest, Rounded, Space, mean};
 use crate::error::{Error, Result};
 use crate::greedy::{Engine, Greedy, Objective, Score};
@@ -149,34 +149,4 @@ impl Objective for Distances {
     fn reported(&self, score: f64) -> f64 {
         self.nearest.space().reported(score)
     }
-}
-
-/// The Euclidean distance of every row to its nearest centre, as points of the metric. A distance below `threshold` may
-/// be returned too large, but below `threshold`.
-///
-/// Columns are multiplied by `factors`, if given. For [`Metric::Cosine`] points lie on the unit sphere, and the
-/// distance `1 - cos` is half the square of the returned value.
-///
-/// # Errors
-/// As [`Fps::new`].
-pub(crate) fn nearest_lengths(
-    rows: &dyn Rows,
-    centres: &dyn Rows,
-    metric: Metric,
-    factors: Option<&[f64]>,
-    threshold: f64,
-) -> Result<Vec<f64>> {
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    if centres.dim() != rows.dim() {
-        return Err(Error::Dimension { what: "the centres", expected: rows.dim(), given: centres.dim() });
-    }
-    let space = Space::with_factors(metric, factors, rows.dim())?;
-    let origin = mean("the rows", space.points(rows))?;
-    let (rounded, _) = Rounded::new("the rows", space.points(rows), &origin)?;
-    let (rounded_centres, _) = Rounded::new("the centres", space.points(centres), &origin)?;
-    let mut nearest = Nearest::new(space, rounded, rounded_centres);
-    nearest.tighten(rows, centres, &(0..rows.len()).collect::<Vec<_>>(), threshold);
-    Ok(nearest.into_parts().2)
 }

@@ -4,13 +4,17 @@
 //! of all rows. Later the bounds of a block of rows are lowered only if the largest of them shows that the block may
 //! hold one of the best candidates.
 
-use super::candidates::{Candidates, largest};
+use super::candidates::{Candidates, Limit, largest};
 use super::distances::DistanceBounds;
 use super::variances::{Guess, VarianceBoundsOfBlocks};
 use super::windows::{Known, News, Window, Windows};
 use crate::data::rows::Rows;
 use crate::distance::Metric;
 use crate::error::{Error, Result};
+
+/// The survey finds the distances of one part in this number of the rows, or of so many: the members of the first window.
+const SHARE: usize = 100;
+const FEWEST: usize = 1024;
 
 /// Bounds of one kind of score: how they are found and lowered.
 pub(super) trait Bounds: Send + Sync {
@@ -20,7 +24,8 @@ pub(super) trait Bounds: Send + Sync {
     /// Record picks, which lower bounds later.
     fn observe(&mut self, news: &News) -> Result<()>;
 
-    /// Compute the scores of a block, and keep what is needed to lower them later.
+    /// Compute the scores of a block, or upper bounds of scores that are too low to win soon, and keep what is needed to
+    /// lower them later.
     fn scores(&mut self, candidates: &Candidates, rows: &dyn Rows, block: usize) -> Result<Vec<f64>>;
 
     /// Guess a limit that the bounds of about `size` rows will reach, before all blocks are lowered. Bounds below the
@@ -62,7 +67,18 @@ impl BoundedRows {
     /// Rows with bounds of their distances, read in blocks of `block` rows. Columns are multiplied by `factors`, if
     /// given.
     pub fn distances(rows: &dyn Rows, block: usize, metric: Metric, factors: Option<Vec<f64>>) -> Self {
-        Self::new(rows, block, DistanceBounds::new(metric, factors))
+        Self::with_found(rows, block, metric, factors, FEWEST.max(rows.len() / SHARE))
+    }
+
+    /// The same, where the survey finds so many distances.
+    pub(super) fn with_found(
+        rows: &dyn Rows,
+        block: usize,
+        metric: Metric,
+        factors: Option<Vec<f64>>,
+        found: usize,
+    ) -> Self {
+        Self::new(rows, block, DistanceBounds::new(metric, factors, found))
     }
 
     fn new(rows: &dyn Rows, block: usize, kind: impl Bounds + 'static) -> Self {
@@ -84,26 +100,19 @@ impl BoundedRows {
     }
 
     /// The candidates with the largest bounds that are not below a limit, and the largest bound of all others.
-    fn above(&mut self, rows: &dyn Rows, mut limit: f64, size: usize, sharp: bool) -> Result<(Vec<usize>, f64)> {
+    fn above(&mut self, rows: &dyn Rows, limit: f64, size: usize, sharp: bool) -> Result<(Vec<usize>, f64)> {
         let mut bounds = self.candidates.open_bounds();
-        // The `size` largest bounds of the blocks so far: the smallest of them becomes the limit.
-        let mut best = Vec::new();
+        let mut limit = Limit::new(size, limit);
         for (top, block) in self.candidates.ranked() {
-            if top < limit {
+            if top < limit.value() {
                 break;
             }
-            self.kind.lower(&mut self.candidates, rows, block, limit, sharp)?;
-            for candidate in self.candidates.range(block).filter(|&i| self.candidates.is_open(i)) {
-                bounds[candidate] = self.candidates.bounds[candidate];
-                best.extend(Some(bounds[candidate]).filter(|&bound| bound >= limit));
-            }
-            if best.len() >= size {
-                let below = best.len() - size;
-                best.select_nth_unstable_by(below, f64::total_cmp);
-                best.drain(..below);
-                limit = best[0];
-            }
+            self.kind.lower(&mut self.candidates, rows, block, limit.value(), sharp)?;
+            let open = self.candidates.range(block).filter(|&i| self.candidates.is_open(i));
+            open.clone().for_each(|candidate| bounds[candidate] = self.candidates.bounds[candidate]);
+            limit.raise(open.map(|candidate| bounds[candidate]));
         }
+        let limit = limit.value();
         let mut members = largest(&bounds, size);
         members.retain(|&candidate| bounds[candidate] >= limit && bounds[candidate].is_finite());
         members.iter().for_each(|&candidate| bounds[candidate] = f64::NEG_INFINITY);

@@ -92,6 +92,35 @@ impl Candidates {
     }
 }
 
+/// The smallest of the `size` largest values seen so far, of which smaller ones are left out.
+pub(super) struct Limit {
+    size: usize,
+    value: f64,
+    largest: Vec<f64>,
+}
+
+impl Limit {
+    /// No value has been seen; values below the first limit are left out.
+    pub(super) fn new(size: usize, first: f64) -> Self {
+        Self { size, value: first, largest: Vec::new() }
+    }
+
+    pub(super) fn value(&self) -> f64 {
+        self.value
+    }
+
+    /// See more values.
+    pub(super) fn raise(&mut self, values: impl Iterator<Item = f64>) {
+        self.largest.extend(values.filter(|&value| value >= self.value));
+        if self.largest.len() >= self.size {
+            let below = self.largest.len() - self.size;
+            self.largest.select_nth_unstable_by(below, f64::total_cmp);
+            self.largest.drain(..below);
+            self.value = self.largest[0];
+        }
+    }
+}
+
 /// The indices of the `count` largest values, ascending; of equal values at the limit, the first.
 pub(super) fn largest(values: &[f64], count: usize) -> Vec<usize> {
     if count >= values.len() {
@@ -124,6 +153,19 @@ mod tests {
         assert_eq!(largest(&values, 3), [1, 2, 3]);
         assert_eq!(largest(&values, 4), [1, 2, 3, 4]);
         assert_eq!(largest(&values, 7), [0, 1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn a_limit_is_the_smallest_of_the_largest() {
+        let mut limit = Limit::new(2, 1.0);
+        limit.raise([5.0, 0.0].into_iter());
+        assert_eq!(limit.value(), 1.0);
+        limit.raise([3.0, 4.0].into_iter());
+        assert_eq!(limit.value(), 4.0);
+        limit.raise([4.0, 2.0].into_iter());
+        assert_eq!(limit.value(), 4.0);
+        limit.raise([6.0].into_iter());
+        assert_eq!(limit.value(), 5.0);
     }
 
     #[test]

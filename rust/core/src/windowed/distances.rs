@@ -1,52 +1,107 @@
 //! Bounds of the distance of each row to its nearest centre, as lengths between points of the metric.
+//!
+//! Of each row the nearest centre so far is kept, too, by which the triangle inequality rules out most of the others.
 
 use super::bounded::Bounds;
-use super::candidates::{Candidates, largest};
+use super::candidates::{Candidates, Limit, largest};
 use super::windows::{Known, News};
 use crate::data::owned_rows::OwnedRows;
-use crate::data::rows::{Parts, Rows};
+use crate::data::rows::Rows;
 use crate::data::spans::Span;
-use crate::distance::Metric;
+use crate::distance::{Centres, Metric, Nearest, Rounded, Seen, Space, mean};
 use crate::error::{Error, Result};
-use crate::methods::fps::nearest_lengths;
 
-/// Approximate number of centres with which the survey compares every row: few of many rule most rows out.
+/// Approximate number of centres, spread over all, that are examined first: few of many lower most bounds enough.
 const FIRST_CENTRES: usize = 64;
 
 pub(super) struct DistanceBounds {
     metric: Metric,
     factors: Option<Vec<f64>>,
-    /// The centres in batches, in the order in which these came.
-    centres: Vec<OwnedRows>,
-    /// Number of batches that each bound accounts for.
-    applied: Vec<u32>,
+    /// All centres, in the order in which they are examined.
+    rows: OwnedRows,
+    /// The first of `rows`, rounded; none before the survey.
+    centres: Option<Rounding>,
+    /// The survey finds so many distances, the largest.
+    found: usize,
+    /// The distance that a row must reach to be found in the survey.
+    limit: Limit,
+    /// What is known of each row, with its bound.
+    seen: Vec<Seen>,
+}
+
+/// Rounded centres, and the origin around which they and all rows are rounded.
+struct Rounding {
+    origin: Vec<f64>,
+    centres: Centres,
 }
 
 impl DistanceBounds {
-    pub(super) fn new(metric: Metric, factors: Option<Vec<f64>>) -> Self {
-        Self { metric, factors, centres: Vec::new(), applied: Vec::new() }
-    }
-
-    fn lengths(&self, rows: &dyn Rows, centres: &[OwnedRows], threshold: f64) -> Result<Vec<f64>> {
-        let centres = Parts::new(centres.iter().collect(), rows.dim())?;
-        nearest_lengths(rows, &centres, self.metric, self.factors.as_deref(), threshold)
+    pub(super) fn new(metric: Metric, factors: Option<Vec<f64>>, found: usize) -> Self {
+        Self {
+            metric,
+            factors,
+            rows: OwnedRows::none_wide(1),
+            centres: None,
+            found,
+            limit: Limit::new(found, f64::NEG_INFINITY),
+            seen: Vec::new(),
+        }
     }
 
     fn is_stale(&self, candidate: usize) -> bool {
-        (self.applied[candidate] as usize) < self.centres.len()
+        !self.seen[candidate].is_distance(self.rows.len())
+    }
+
+    /// Lower the bounds of candidates, whose rows are given, until each is the distance to the nearest centre, or below a
+    /// limit.
+    fn tighten(
+        &mut self,
+        rows: &dyn Rows,
+        which: &[usize],
+        bounds: impl Iterator<Item = f64>,
+        limit: f64,
+    ) -> Result<Vec<f64>> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        if self.rows.dim() != rows.dim() {
+            return Err(Error::Dimension { what: "the centres", expected: rows.dim(), given: self.rows.dim() });
+        }
+        let space = Space::with_factors(self.metric, self.factors.as_deref(), rows.dim())?;
+        let origin = match &self.centres {
+            Some(rounding) => rounding.origin.clone(),
+            None => mean("the rows", space.points(rows))?,
+        };
+        let (rounded, _) = Rounded::new("the rows", space.points(rows), &origin)?;
+        let known = self.centres.as_ref().map_or(0, |rounding| rounding.centres.len());
+        let news = Span::new(&self.rows, &(known..self.rows.len()));
+        let (more, _) = Rounded::new("the centres", space.points(&news), &origin)?;
+        // Nothing fails from here on, so the centres that are taken come back.
+        let centres = match self.centres.take() {
+            Some(Rounding { mut centres, .. }) => {
+                centres.append(&more);
+                centres
+            }
+            None => Centres::new(more),
+        };
+        let seen = bounds.zip(which.iter().map(|&i| self.seen[i]));
+        let mut nearest = Nearest::resumed(space, rounded, centres, seen);
+        nearest.tighten(rows, &self.rows, &(0..which.len()).collect::<Vec<_>>(), limit);
+        let (centres, lowered) = nearest.suspended();
+        self.centres = Some(Rounding { origin, centres });
+        let keep = |(&candidate, (bound, seen)): (&usize, _)| {
+            self.seen[candidate] = seen;
+            bound
+        };
+        Ok(which.iter().zip(lowered).map(keep).collect())
     }
 
     fn lower_rows(&mut self, candidates: &mut Candidates, rows: &dyn Rows, which: &[usize], limit: f64) -> Result<()> {
-        let Some(first) = which.iter().map(|&i| self.applied[i] as usize).min() else { return Ok(()) };
         candidates.rows_read += which.len();
-        let lengths = self.lengths(&candidates.read(rows, which), &self.centres[first..], limit)?;
-        for (&i, length) in which.iter().zip(lengths) {
-            candidates.bounds[i] = candidates.bounds[i].min(length);
-            // A bound below the limit need not account for all centres.
-            if length >= limit {
-                self.applied[i] = self.centres.len() as u32;
-            }
-        }
+        let read = candidates.read(rows, which);
+        let bounds = which.iter().map(|&i| candidates.bounds[i]);
+        let lowered = self.tighten(&read, which, bounds, limit)?;
+        which.iter().zip(lowered).for_each(|(&i, bound)| candidates.bounds[i] = bound);
         Ok(())
     }
 }
@@ -58,9 +113,12 @@ impl Bounds for DistanceBounds {
         };
         let step = (centres.len() / FIRST_CENTRES).max(1);
         let (first, others): (Vec<usize>, Vec<usize>) = (0..centres.len()).partition(|centre| centre % step == 0);
-        self.centres = [first, others].iter().map(|some| OwnedRows::copied(centres, some)).collect();
-        self.centres.retain(|some| !some.is_empty());
-        self.applied = vec![0; candidates.len()];
+        self.rows = OwnedRows::none_wide(centres.dim());
+        self.rows.append(centres, &first);
+        self.rows.append(centres, &others);
+        self.centres = None;
+        self.limit = Limit::new(self.found, f64::NEG_INFINITY);
+        self.seen = vec![Seen::NOTHING; candidates.len()];
         Ok(())
     }
 
@@ -68,17 +126,19 @@ impl Bounds for DistanceBounds {
         let News::Centres(centres) = news else {
             return Err(Error::Shape("distances fall by centres, not along directions".into()));
         };
-        self.centres.push(centres.clone());
+        self.rows.append(centres, &(0..centres.len()).collect::<Vec<_>>());
         Ok(())
     }
 
     fn scores(&mut self, candidates: &Candidates, rows: &dyn Rows, block: usize) -> Result<Vec<f64>> {
         let range = candidates.range(block);
-        let first = self.centres.len().min(1);
-        let lengths = self.lengths(&Span::new(rows, &range), &self.centres[..first], f64::NEG_INFINITY);
-        let lengths = lengths.map_err(|error| error.in_pool_from(range.start))?;
-        self.applied[range].fill(first as u32);
-        Ok(lengths)
+        let which: Vec<usize> = range.clone().collect();
+        let bounds = range.clone().map(|i| candidates.bounds[i]);
+        let scores = self.tighten(&Span::new(rows, &range), &which, bounds, self.limit.value());
+        let scores = scores.map_err(|error| error.in_pool_from(range.start))?;
+        let open = range.zip(&scores).filter(|&(i, _)| candidates.is_open(i));
+        self.limit.raise(open.map(|(_, &score)| score));
+        Ok(scores)
     }
 
     fn guess(&mut self, candidates: &mut Candidates, rows: &dyn Rows, size: usize, _sharp: bool) -> Result<f64> {

@@ -28,7 +28,7 @@ struct Footprint {
 }
 
 const VARIANCES: Footprint = Footprint { row: 58, block_bytes: 48 << 20, feature: 14, matrices: 16, share: 40 };
-const DISTANCES: Footprint = Footprint { row: 42, block_bytes: 64 << 20, feature: 4, matrices: 0, share: 100 };
+const DISTANCES: Footprint = Footprint { row: 54, block_bytes: 64 << 20, feature: 4, matrices: 0, share: 100 };
 
 /// The sizes of blocks and windows of a selection from disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -90,7 +90,7 @@ proptest! {
     #[test]
     fn fps_picks_are_those_in_memory(
         len in 1_usize..200, dim in 1_usize..20, seed in 0_u32..1000, small in small(), cosine in any::<bool>(),
-        scaled in any::<bool>(), start in 0_usize..4, picks in 1_usize..60,
+        scaled in any::<bool>(), start in 0_usize..4, picks in 1_usize..60, found in 1_usize..100, core in 1_usize..100,
     ) {
         // The cosine is defined for nonzero rows only.
         let data: Vec<f32> = rows(len, dim, seed).iter().map(|x| x + if cosine { 3.0 } else { 0.0 }).collect();
@@ -98,7 +98,7 @@ proptest! {
             if cosine { Metric::Cosine } else { Metric::Euclidean },
             if scaled { Scale::Standard } else { Scale::None },
         );
-        let core: Vec<f64> = data[..len.min(3) * dim].iter().map(|&x| 1.1 * f64::from(x)).collect();
+        let core: Vec<f64> = data[..len.min(core) * dim].iter().map(|&x| 1.1 * f64::from(x)).collect();
         let (core, initialize) = match start {
             0 => (core, None),
             1 => (Vec::new(), Some(seed as usize % len)),
@@ -114,7 +114,7 @@ proptest! {
             let both: [(&str, &dyn Rows); 2] = [("the pool", pool.structures()), ("the core", pool.core())];
             standard_scales(&both[..if core.is_empty() { 1 } else { 2 }]).unwrap()
         });
-        disk.windows = Box::new(BoundedRows::distances(pool.structures(), block, metric, factors));
+        disk.windows = Box::new(BoundedRows::with_found(pool.structures(), block, metric, factors, found));
         disk.size = window;
         let picks = picks.min(len);
         memory.advance(&pool, picks).unwrap();
