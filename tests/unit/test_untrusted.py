@@ -47,6 +47,21 @@ def test_compressed_entries_are_refused(tmp_path):
         read_archive(tmp_path / "a.npz")
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_texts_of_letters_that_do_not_exist_are_refused(tmp_path, order):
+    def write(letter: int) -> None:
+        texts = np.array([65, letter], f"{order}u4").view(f"{order}U2")
+        np.savez(tmp_path / "a.npz", per_structure=np.zeros((1, 2)), source=texts)
+
+    write(0x10FFFF)
+    assert str(read_archive(tmp_path / "a.npz")["source"][0]) == "A\U0010ffff"
+    write(0x110000)
+    with pytest.raises(ValueError, match=r"source.npy: a text with letters that do not exist"):
+        read_archive(tmp_path / "a.npz")
+    with pytest.raises(ms.InvalidInputError, match=r"a.npz: expected features saved by mlipselect: source.npy: a text"):
+        ms.Features.load(tmp_path / "a.npz")
+
+
 def test_lists_that_are_nested_too_deep_are_refused():
     with pytest.raises(ValueError, match="nested too deep"):
         parse_json("[" * 200_000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -53,6 +54,11 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, length: int) -> NDAr
     with archive.open(entry) as stream:
         _check_header(stream, entry.file_size)
         array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+    if array.dtype.kind == "U":
+        # Letters are integers here. numpy makes a text of them only when it is asked for one, and may fail then.
+        letters = array.ravel().view(array.dtype.byteorder + "u4")
+        if (letters > sys.maxunicode).any():
+            raise ValueError(f"{entry.filename}: a text with letters that do not exist")
     return array
 
 
