@@ -6,7 +6,7 @@ Each case runs once, in one thread, under callgrind. What the program runs witho
 subtracted. A count does not depend on what else the machine does. Counts of the same build differ by a few percent in
 cases of a few million instructions, and by less in others. Valgrind knows no AVX-512, so counts are those of the
 kernels for AVX2. The ratio is the count over that of the table; `--write` writes the counts into the table as they are
-found: facility location takes half an hour.
+found: facility location takes a quarter of an hour.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 //!
 //! Of each row the nearest centre so far is kept, too, by which the triangle inequality rules out most of the others.
 
+use std::ops::Range;
+
 use super::bounded::Bounds;
 use super::candidates::{Candidates, Limit, largest};
 use super::windows::{Known, News};
@@ -13,6 +15,8 @@ use crate::error::{Error, Result};
 
 /// Approximate number of centres, spread over all, that are examined first: few of many lower most bounds enough.
 const FIRST_CENTRES: usize = 64;
+/// Number of rows of the first block by which the survey guesses the distance that its rows must reach.
+const SAMPLE: usize = 512;
 
 pub(super) struct DistanceBounds {
     metric: Metric,
@@ -96,6 +100,21 @@ impl DistanceBounds {
         Ok(which.iter().zip(lowered).map(keep).collect())
     }
 
+    /// Find the distances of some rows of the first block, and a limit that twice as many rows as are wanted may reach.
+    fn sample(&mut self, candidates: &Candidates, rows: &dyn Rows, block: &Range<usize>, bounds: &mut [f64]) {
+        let which: Vec<usize> = block.clone().step_by(block.len().div_ceil(SAMPLE)).collect();
+        let unknown = which.iter().map(|&i| bounds[i - block.start]);
+        // A row that has no distance is named when the whole block is measured.
+        let sampled = self.tighten(&OwnedRows::copied(rows, &which), &which, unknown, f64::NEG_INFINITY);
+        let Ok(mut distances) = sampled else { return };
+        which.iter().zip(&distances).for_each(|(&i, &distance)| bounds[i - block.start] = distance);
+        let rank = 2 * self.found * distances.len() / candidates.len();
+        if let Some(last) = distances.len().checked_sub(rank + 1) {
+            let (_, &mut limit, _) = distances.select_nth_unstable_by(last, f64::total_cmp);
+            self.limit = Limit::new(self.found, limit);
+        }
+    }
+
     fn lower_rows(&mut self, candidates: &mut Candidates, rows: &dyn Rows, which: &[usize], limit: f64) -> Result<()> {
         candidates.rows_read += which.len();
         let read = candidates.read(rows, which);
@@ -133,8 +152,11 @@ impl Bounds for DistanceBounds {
     fn scores(&mut self, candidates: &Candidates, rows: &dyn Rows, block: usize) -> Result<Vec<f64>> {
         let range = candidates.range(block);
         let which: Vec<usize> = range.clone().collect();
-        let bounds = range.clone().map(|i| candidates.bounds[i]);
-        let scores = self.tighten(&Span::new(rows, &range), &which, bounds, self.limit.value());
+        let mut bounds = candidates.bounds[range.clone()].to_vec();
+        if self.centres.is_none() {
+            self.sample(candidates, rows, &range, &mut bounds);
+        }
+        let scores = self.tighten(&Span::new(rows, &range), &which, bounds.into_iter(), self.limit.value());
         let scores = scores.map_err(|error| error.in_pool_from(range.start))?;
         let open = range.zip(&scores).filter(|&(i, _)| candidates.is_open(i));
         self.limit.raise(open.map(|(_, &score)| score));
