@@ -34,7 +34,7 @@ bench-rust: | cargo ## time the kernels of the Rust crates; what changed since t
 test-python: $(VENV)/installed ## the tests of the Python package, against the installed wheel, in a process for each core
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
-test-quick: $(VENV)/installed ## those of them that took less than half a second when they last ran here
+test-quick: $(VENV)/installed ## those of them that took less than a quarter of a second when they last ran here
 	$(BIN)/python -m pytest -q -n auto --dist loadfile --quick
 
 test-mace: $(MACE_VENV)/installed ## the tests of MACE and metatomic, in an environment with torch (several GB)

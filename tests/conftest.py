@@ -12,7 +12,7 @@ from ase import Atoms
 from reference.structures import rattled
 
 #: Seconds that a test may take, by its last run, to be run with ``--quick``.
-QUICK = 0.5
+QUICK = 0.25
 #: Where the cache of pytest keeps the seconds of each test.
 SECONDS = "mlipselect/seconds"
 
