@@ -26,7 +26,8 @@ def _is_flag(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not _is_flag(value) and abs(value) < 1e300
+    """Tell whether a value is a number that numpy keeps as one: an integer of at most 64 bits, or a float."""
+    return (type(value) is int and abs(value) < 1 << 63) or (type(value) is float and abs(value) < 1e300)
 
 
 def _is_positive(value: Any) -> bool:
@@ -76,6 +77,13 @@ def _mapping_of(known: Mapping[str, Check], *needed: str) -> Check:
     )
 
 
+def _is_array(value: Any) -> bool:
+    """Tell whether a value is a list of numbers, or of rows of numbers of the same length."""
+    if not isinstance(value, list) or not value or not isinstance(value[0], list):
+        return _list_of(_is_number)(value)
+    return all(_list_of(_is_number)(row) and len(row) == len(value[0]) for row in value)
+
+
 _texts = _list_of(_is_text)
 _file = _mapping_of({"path": _is_text, "sha256": _is_text, "frames": _is_text}, "path", "sha256")
 _part = _mapping_of(
@@ -95,11 +103,11 @@ _reading = _mapping_of(
         "format": _is_text,
         "species": _texts,
         "species_map": _is_mapping,
-        "cell": _list_of(_one_of(_is_number, _list_of(_is_number))),
+        "cell": _is_array,
         "occupancy": _is_text,
     }
 )
-_precision = _one_of(_is_positive, _list_of(_one_of(_is_number, _list_of(_is_number))), _is_mapping)
+_precision = _one_of(_is_positive, _is_array, _is_mapping)
 _parameters: dict[str, Check] = {
     "n": _is_count,
     "method": _is_text,
