@@ -6,15 +6,12 @@
 
 use super::candidates::{Candidates, Limit, largest};
 use super::distances::DistanceBounds;
+use super::sizes::first_window_of_distances;
 use super::variances::{Guess, VarianceBoundsOfBlocks};
 use super::windows::{Known, News, Window, Windows};
 use crate::data::rows::Rows;
 use crate::distance::Metric;
 use crate::error::{Error, Result};
-
-/// The survey finds the distances of one part in this number of the rows, or of so many: the members of the first window.
-const SHARE: usize = 100;
-const FEWEST: usize = 1024;
 
 /// Bounds of one kind of score: how they are found and lowered.
 pub(super) trait Bounds: Send + Sync {
@@ -67,10 +64,10 @@ impl BoundedRows {
     /// Rows with bounds of their distances, read in blocks of `block` rows. Columns are multiplied by `factors`, if
     /// given.
     pub fn distances(rows: &dyn Rows, block: usize, metric: Metric, factors: Option<Vec<f64>>) -> Self {
-        Self::with_found(rows, block, metric, factors, FEWEST.max(rows.len() / SHARE))
+        Self::with_found(rows, block, metric, factors, first_window_of_distances(rows.len()))
     }
 
-    /// The same, where the survey finds so many distances.
+    /// The same, where the survey finds so many distances, which need not be those of the first window.
     pub(super) fn with_found(
         rows: &dyn Rows,
         block: usize,

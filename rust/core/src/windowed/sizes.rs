@@ -61,6 +61,11 @@ impl Sizes {
     }
 }
 
+/// Number of rows of the first window of a selection by distances from `n` rows, where memory allows it.
+pub(super) fn first_window_of_distances(n: usize) -> usize {
+    DISTANCES.first_window(n)
+}
+
 impl Footprint {
     fn sizes(&self, rows: &dyn Rows, max_memory: usize) -> Result<Sizes> {
         let (n, d) = (rows.len(), rows.dim().max(1));
@@ -79,8 +84,13 @@ impl Footprint {
         let block_bytes = self.block_bytes.min(SMALLEST_BLOCK + (max_memory - needed) / BLOCKS);
         let fixed = self.fixed(n, d, element, block_bytes);
         let largest = n.min((max_memory - fixed) / row);
-        let window = largest.min(SMALLEST.max(n / self.share));
+        let window = largest.min(self.first_window(n));
         Ok(Sizes { block: (block_bytes / (d * element)).max(1), window, largest, bytes: fixed + window * row })
+    }
+
+    /// Number of rows of the first window of a pool of `n` rows, where memory allows it.
+    fn first_window(&self, n: usize) -> usize {
+        SMALLEST.max(n / self.share)
     }
 
     /// Bytes beside the rows of a window.
