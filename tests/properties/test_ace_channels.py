@@ -277,7 +277,15 @@ def test_rows_are_as_long_as_max_features_allows():
         ({"species": "alchemy"}, "species must be 'labels' or 'channels', but 'alchemy' was given"),
         ({"species": "labels", "n_channels": 4}, "n_channels: expected only with species='channels'"),
         ({"species": "labels", "embedding": {"Si": [1.0]}}, "embedding: expected only with species='channels'"),
-        ({"species": "channels", "n_channels": 0}, "n_channels must be a positive whole number, but 0 was given"),
+        (
+            {"species": "channels", "n_channels": 0},
+            "n_channels must be a whole number from 1 to 10000, but 0 was given",
+        ),
+        ({"n_channels": 10**9, "totaldegree": 4}, "n_channels must be a whole number from 1 to 10000, but 1000000000"),
+        (
+            {"embedding": np.ones((2, 2)), "n_channels": 2},
+            "map chemical symbols to weights, such as .*, but is .*ndarray",
+        ),
         ({"species": "channels", "n_channels": 2, "embedding": {"Si": [1.0]}}, "2 finite weights of each element"),
         ({"species": "channels", "n_channels": 1, "embedding": {"Si": [np.nan]}}, "1 finite weights of each element"),
         ({"species": "channels", "embedding": {"Silicon": [1.0]}}, "chemical symbols to weights, but has 'Silicon'"),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import pickle
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +45,25 @@ def test_rows_and_designs_come_back(atoms):
     np.testing.assert_allclose(ms.featurize([atoms, atoms], descriptor).per_structure, [expected.mean(axis=0)] * 2)
     descriptor.close()
     np.testing.assert_allclose(descriptor.features(atoms), expected)
+    descriptor.close()
+
+
+def test_a_copy_and_a_forked_process_start_a_process_of_their_own(atoms):
+    descriptor = julia()
+    before = descriptor.features(atoms)
+    other = pickle.loads(pickle.dumps(descriptor))
+    assert other._process is None
+    np.testing.assert_array_equal(other.features(atoms), before)
+    other.close()
+    if hasattr(os, "fork"):
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)
+            same = np.array_equal(descriptor.features(atoms), before)
+            descriptor.close()
+            os._exit(0 if same else 3)
+        assert os.waitpid(child, 0)[1] == 0
+    np.testing.assert_array_equal(descriptor.features(atoms), before)
     descriptor.close()
 
 

@@ -101,6 +101,22 @@ def test_numbers_that_float64_does_not_hold_are_refused(dtype):
         Posterior(4, 1.0).update(X)
 
 
+def test_masked_values_are_refused_and_a_mask_without_any_is_not():
+    X = np.ma.masked_array(numbers(60), mask=False)
+    expected = [selector.fit(numbers(60)).selected_idx_.copy() for selector in SELECTORS]
+    found = [selector.fit(X).selected_idx_.copy() for selector in SELECTORS]
+    np.testing.assert_array_equal(found, expected)
+    X[3, 1] = np.ma.masked
+    for selector in SELECTORS:
+        with pytest.raises(InvalidInputError, match="given a matrix with masked values"):
+            selector.fit(X)
+    for selector in SELECTORS[:-1]:
+        with pytest.raises(InvalidInputError, match="given a matrix with masked values"):
+            selector.fit(numbers(60), core=X)
+    with pytest.raises(InvalidInputError, match="given a matrix with masked values"):
+        Posterior(4, 1.0).update(X)
+
+
 def test_a_large_copy_is_logged(caplog, monkeypatch):
     monkeypatch.setattr(base, "LARGE", 1_000_000)
     with caplog.at_level(logging.INFO, logger="mlipselect"):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
+import os
+import pickle
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +87,63 @@ def test_a_process_that_was_closed_starts_again(atoms):
     assert child.poll() is not None
     np.testing.assert_array_equal(descriptor.features(atoms), before)
     descriptor.close()
+
+
+@pytest.mark.parametrize("make", [copy.copy, copy.deepcopy, lambda given: pickle.loads(pickle.dumps(given))])
+def test_a_copy_has_a_process_of_its_own(atoms, make):
+    with ms.Remote(sys.executable, "mlipselect:ACE", elements=["Si"], totaldegree=6) as descriptor:
+        before, slopes = descriptor.features(atoms), descriptor.vjp(atoms, np.ones(descriptor.features(atoms).shape[1]))
+        with make(descriptor) as other:
+            assert other._process is None
+            assert (other.parameters, other.feature_groups) == (descriptor.parameters, descriptor.feature_groups)
+            np.testing.assert_array_equal(other.features(atoms), before)
+            assert other._process is not descriptor._process
+            descriptor.close()
+            np.testing.assert_array_equal(other.vjp(atoms, np.ones(before.shape[1])), slopes)
+            assert isinstance(other, ms.descriptors.DesignDescriptor)
+            assert descriptor._process is None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork processes")
+def test_a_forked_process_starts_one_of_its_own_and_leaves_that_of_its_parent_alone(atoms):
+    with remote("distances") as descriptor:
+        before = descriptor.features(atoms)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)
+            inherited = descriptor._process
+            same = np.array_equal(descriptor.features(atoms), before) and descriptor._process is not inherited
+            inherited.stop()
+            descriptor.close()
+            os._exit(0 if same else 3)
+        _, status = os.waitpid(child, 0)
+        assert status == 0
+        assert descriptor._process._child.poll() is None
+        np.testing.assert_array_equal(descriptor.features(atoms), before)
+
+
+def test_an_object_that_changed_is_not_taken_for_what_it_was(atoms):
+    descriptor = remote("distances")
+    descriptor.close()
+    with Path("remote_objects.py").open("a") as file:
+        file.write("# changed\n")
+    with pytest.raises(MlipselectError, match=r"remote_objects:distances in .* is not what it was"):
+        descriptor.features(atoms)
+    assert descriptor._process is None
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("int8", np.float64), ("float32", np.float32), ("float16", np.float64)])
+def test_rows_of_other_numbers_are_taken_as_they_are_here(atoms, kind, expected):
+    with remote("Typed", dtype=kind) as descriptor:
+        rows = descriptor.features(atoms)
+        assert rows.dtype == expected
+        assert rows.tolist() == [[3.0, 4.0]] * len(atoms)
+
+
+def test_rows_that_are_no_real_numbers_are_refused(atoms):
+    message = "structure 0: .*expected arrays of real numbers, got complex128"
+    with remote("Typed", dtype="complex128") as descriptor, pytest.raises(StructureError, match=message):
+        descriptor.site_features([atoms])
 
 
 @pytest.mark.parametrize(

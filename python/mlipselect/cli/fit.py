@@ -27,7 +27,6 @@ from mlipselect.models.calibration import LEVELS, Coverage, Residuals, coverage,
 from mlipselect.models.errors import Errors, prediction_errors
 from mlipselect.report.fit_page import LabelledSet, fit_page
 from mlipselect.report.table import text_table
-from mlipselect.selection.options import Outputs
 from mlipselect.selection.outputs import open_page, publish
 from mlipselect.utils.option import options_of
 from mlipselect.utils.told import counted
@@ -55,7 +54,11 @@ def add_parser(verbs: Any) -> None:
     parser = add_verb(verbs, "fit", SUMMARY, EXAMPLES)
     parser.add_argument("structures", nargs="+", metavar="STRUCTURES", help="files with labelled structures")
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="archive to write, such as silicon.npz")
-    add_options(parser, Outputs, "report")
+    parser.add_argument(
+        "--report",
+        metavar="FILE",
+        help="write a page that shows errors of the fit and whether its standard deviations hold, such as fit.html",
+    )
     parser.add_argument(
         "--test", nargs="+", action=Several, metavar="FILE", help="labelled structures to tell the errors of, too"
     )

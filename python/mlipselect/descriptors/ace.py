@@ -32,6 +32,9 @@ Picks by short rows are worth as much as picks by long ones and cost less; poten
 N_CHANNELS = 16
 """Default number of species channels."""
 
+MOST_CHANNELS = 10_000
+"""Largest number of species channels; the weights of so many take half a minute to make."""
+
 SPECIES = ("labels", "channels")
 """How elements enter: each with sums over neighbours of its own, or as weights of channels."""
 
@@ -726,8 +729,8 @@ def _known_species(species: str | None, n_channels: int | None, embedding: Mappi
 
 def _channels(n_channels: int | None) -> int:
     count = N_CHANNELS if n_channels is None else _whole_number(n_channels, "n_channels")
-    if count == 0:
-        raise InvalidInputError("n_channels must be a positive whole number, but 0 was given")
+    if not 1 <= count <= MOST_CHANNELS:
+        raise InvalidInputError(f"n_channels must be a whole number from 1 to {MOST_CHANNELS}, but {count} was given")
     return count
 
 

@@ -75,6 +75,10 @@ class JuliaACE:
         self._process: Process | None = None
         self._n_features: int | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy starts a process of its own when it needs one.
+        return {**self.__dict__, "_process": None}
+
     def __repr__(self) -> str:
         return (
             f"JuliaACE({list(self.elements)}, order={self.order}, totaldegree={self.totaldegree}, rcut={self.rcut:g})"
@@ -149,7 +153,7 @@ class JuliaACE:
         return {"order": self.order, "totaldegree": degrees, "rcut": self.rcut, **self.options}
 
     def _running(self) -> Process:
-        if self._process is None:
+        if self._process is None or not self._process.is_own:
             process = Process(self.bridge, self.timeout, "JuliaACE")
             head, _ = process.ask(
                 {

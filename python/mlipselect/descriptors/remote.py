@@ -29,6 +29,9 @@ _INFO_KEYS = ("charge", "spin")
 # What the other process tells of the descriptor that it made, by types.
 _OPENED = {"parameters": dict, "groups": dict, "can": list, "warnings": list}
 
+# Methods that a descriptor has if its object has them.
+_DERIVATIVES = ("vjp", "design")
+
 # Atoms in one message.
 _BATCH_ATOMS = 4096
 
@@ -47,8 +50,9 @@ def json_object(text: str) -> dict[str, Any]:
 class Remote(NamedDescriptor):
     """A descriptor in a process of another Python, for packages that cannot be installed beside others.
 
-    The process starts when the descriptor is made, and ends with it. It needs numpy and ASE besides what the object
-    needs; mlipselect has to be installed there only for descriptors of mlipselect, such as ``"mlipselect:CHGNet"``.
+    The process starts when the descriptor is made, and ends with it. A copy of the descriptor, and a process that was
+    forked, start one of their own when they need it. The process needs numpy and ASE besides what the object needs;
+    mlipselect has to be installed there only for descriptors of mlipselect, such as ``"mlipselect:CHGNet"``.
 
     Parameters
     ----------
@@ -119,15 +123,13 @@ class Remote(NamedDescriptor):
             raise InvalidInputError(f"Remote: expected options that JSON can represent: {error}") from None
         if shutil.which(self.python) is None:
             raise InvalidInputError(f"python: expected a Python that can be started, got {self.python}")
-        self._process: Process | None = None
-        head = self._start()
+        process, head = self._started()
+        self._process: Process | None = process
         self._parameters: dict[str, Any] = head["parameters"]
+        self._can: list[str] = head["can"]
         for text in head["warnings"]:
             warnings.warn(f"{object}: {text}", stacklevel=2)
-        if "vjp" in head["can"]:
-            self.vjp = self._vjp
-        if "design" in head["can"]:
-            self.design = self._design
+        self._add_derivatives()
         if head["groups"]:
             self.feature_groups = {name: slice(*ends) for name, ends in head["groups"].items()}
 
@@ -135,6 +137,15 @@ class Remote(NamedDescriptor):
     def from_options(cls, given: Mapping[str, Any], dtype: str) -> Remote:  # noqa: ARG003 - an option of the object
         """Make the descriptor that options of the command line define."""
         return cls(given["python"], given["object"], **given.get("object_options", {}))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy starts a process of its own when it needs one, and its derivatives are those of that process.
+        kept = {name: value for name, value in self.__dict__.items() if name not in _DERIVATIVES}
+        return {**kept, "_process": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._add_derivatives()
 
     def __repr__(self) -> str:
         options = "".join(f", {name}={value!r}" for name, value in self.options.items())
@@ -206,12 +217,12 @@ class Remote(NamedDescriptor):
         for first, batch in in_batches(structures, _BATCH_ATOMS):
             (rows,) = self._ask({"do": "features", "n_threads": n_threads}, batch, first=first)
             n_atoms = sum(map(len, batch))
-            if rows.ndim != 2 or len(rows) != n_atoms or rows.dtype not in (np.float32, np.float64):
+            if rows.ndim != 2 or len(rows) != n_atoms or rows.dtype.kind not in "fiu":
                 raise MlipselectError(
-                    f"{self.object}: expected {n_atoms} rows of floating-point numbers, one per atom, got an array of "
-                    f"shape {rows.shape} of {rows.dtype}"
+                    f"{self.object}: expected {n_atoms} rows of numbers, one per atom, got an array of shape "
+                    f"{rows.shape} of {rows.dtype}"
                 )
-            found.append(rows)
+            found.append(rows if rows.dtype == np.float32 else rows.astype(np.float64, copy=False))
         if not found:
             raise InvalidInputError("expected at least one structure, got none")
         return np.concatenate(found)
@@ -226,7 +237,14 @@ class Remote(NamedDescriptor):
         """Differentiate every feature of one structure."""
         return Design(*alone(self._ask, {"do": "design"}, [atoms]))
 
-    def _start(self) -> dict[str, Any]:
+    def _add_derivatives(self) -> None:
+        if "vjp" in self._can:
+            self.vjp = self._vjp
+        if "design" in self._can:
+            self.design = self._design
+
+    def _started(self) -> tuple[Process, dict[str, Any]]:
+        """Start a process; return it, and what it tells of its descriptor."""
         process = Process([self.python, child.__file__], self.timeout, self.object)
         head, _ = process.ask({"do": "open", "object": self.object, "options": self.options})
         if "error" in head:
@@ -235,16 +253,24 @@ class Remote(NamedDescriptor):
         if {name: type(head.get(name)) for name in _OPENED} != _OPENED:
             process.stop()
             raise MlipselectError(f"{self.object} in {self.python}: expected what it is and can do, got {head}"[:500])
-        self._process = process
-        return head
+        return process, head
+
+    def _running(self) -> Process:
+        if self._process is None or not self._process.is_own:
+            process, head = self._started()
+            if head["parameters"] != self._parameters:
+                process.stop()
+                raise MlipselectError(
+                    f"{self.object} in {self.python} is not what it was when this descriptor was made: make it anew"
+                )
+            self._process = process
+        return self._process
 
     def _ask(
         self, request: dict[str, Any], structures: Sequence[Atoms], *more: npt.NDArray[Any], first: int = 0
     ) -> list[npt.NDArray[Any]]:
         _check(structures, first)
-        if self._process is None:
-            self._start()
-        assert self._process is not None
+        process = self._running()
         infos = [{key: _plain(atoms.info[key]) for key in _INFO_KEYS if key in atoms.info} for atoms in structures]
         arrays = [
             np.array([len(atoms) for atoms in structures]),
@@ -254,7 +280,7 @@ class Remote(NamedDescriptor):
             np.array([atoms.pbc for atoms in structures]),
         ]
         try:
-            head, found = self._process.ask({**request, "infos": infos}, [*arrays, *more])
+            head, found = process.ask({**request, "infos": infos}, [*arrays, *more])
         except MlipselectError:
             self._process = None
             raise

@@ -71,6 +71,10 @@ def plain_embedding(embedding: Mapping[str, Any] | None, n_channels: int) -> dic
     """Return an embedding ready for JSON, sorted by atomic number, checked."""
     if embedding is None:
         return None
+    if not isinstance(embedding, Mapping):
+        raise InvalidInputError(
+            f"embedding must map chemical symbols to weights, such as {{'Si': [0.3, 1.1]}}, but is {type(embedding)}"
+        )
     unknown = [symbol for symbol in embedding if symbol not in chemical_symbols[1:]]
     if unknown:
         raise InvalidInputError(f"embedding must map chemical symbols to weights, but has {unknown[0]!r}")

@@ -153,7 +153,9 @@ class SelectorParameters:
     None stands for the default of the selector.
     """
 
-    metric: str | None = option(None, "what distance is (default: euclidean)", choices=["euclidean", "cosine"])
+    metric: str | None = option(
+        None, "what distance is (default: euclidean; k_medoids has no other)", choices=["euclidean", "cosine"]
+    )
     scale: str | None = option(
         None,
         "divide features by their standard deviations, by the square roots of these, or not (default: root for "
@@ -181,7 +183,7 @@ class SelectorParameters:
     )
     max_memory: int | None = option(
         None,
-        "memory to take, such as 500MB (a store is read piece by piece)",
+        "memory to take for rows of a store, which is read piece by piece, and for tables of distances, such as 500MB",
         type=number_of_bytes,
         metavar="BYTES",
     )

@@ -107,10 +107,14 @@ def pool_shape(X: Any) -> tuple[int, int]:
     return n, d
 
 
-def refuse_sparse(X: Any) -> None:
-    """Refuse a matrix of scipy.sparse."""
+def refuse_sparse_and_masked(X: Any) -> None:
+    """Refuse a matrix of scipy.sparse, and one of numpy.ma with masked values."""
     if hasattr(X, "tocsr"):
         raise InvalidInputError("features must be a dense matrix, given a sparse one: give X.toarray()")
+    if np.ma.is_masked(X):
+        raise InvalidInputError(
+            "features must all be known, given a matrix with masked values: leave out their rows or columns"
+        )
 
 
 def structure_rows(X: Any) -> FloatMatrix:
@@ -139,7 +143,7 @@ def by_rows(X: Any) -> Any:
     """
     if X is None or isinstance(X, (HasStructureRows, StoredRows, MappedRows)):
         return X
-    refuse_sparse(X)
+    refuse_sparse_and_masked(X)
     matrix = np.asarray(X)
     if matrix.ndim != 2 or not np.can_cast(matrix.dtype, np.float64):
         return matrix

@@ -199,7 +199,7 @@ class KMedoids(Selector):
         if self.initialize not in STARTS:
             raise InvalidInputError(f"initialize: expected {meant(self.initialize, STARTS)}, got {self.initialize!r}")
         if self.metric != "euclidean":
-            raise InvalidInputError(f"metric must be 'euclidean', given {self.metric!r}")
+            raise InvalidInputError(f"k-medoids: metric must be 'euclidean', given {self.metric!r}")
         n_core = 0 if core is None else len(core)
         row_bytes = MedoidSwaps.row_bytes(len(pool), n_core, pool.shape[1], n)
         logger.info("k-medoids: %d rows of pool and core take up to %.1f MB", len(pool) + n_core, row_bytes / 1e6)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mlipselect._core import shuffled, shuffled_by_stratum
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.random_state import RandomState, draw_seed
-from mlipselect.selectors.base import FloatMatrix, check_labels, refuse_sparse
+from mlipselect.selectors.base import FloatMatrix, check_labels, refuse_sparse_and_masked
 from mlipselect.selectors.constraints import Constraint
 from mlipselect.selectors.drawn import DrawnSelector
 
@@ -104,7 +104,7 @@ class RandomSelector(DrawnSelector):
             If the pool is smaller than `n_to_select`, strata are not given for every structure, or a parameter
             is out of its range.
         """
-        refuse_sparse(X)
+        refuse_sparse_and_masked(X)
         n_pool = len(X)
         check_labels(y, n_pool)
 

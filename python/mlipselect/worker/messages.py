@@ -63,9 +63,17 @@ def send(stream: IO[bytes], head: dict[str, Any], arrays: Sequence[NDArray[Any]]
     head : dict
         Values that JSON can represent.
     arrays : sequence of ndarray
-        Arrays of numbers.
+        Arrays of real numbers.
+
+    Raises
+    ------
+    TypeError
+        An array of something else.
     """
     whole = [np.ascontiguousarray(array) for array in arrays]
+    for array in whole:
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"expected arrays of real numbers, got {array.dtype}")
     listed = [{"dtype": array.dtype.str, "shape": array.shape} for array in whole]
     header = json.dumps({"head": head, "arrays": listed}).encode()
     stream.write(len(header).to_bytes(8, "little") + header)

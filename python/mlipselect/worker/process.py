@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import tempfile
 import weakref
@@ -18,7 +19,7 @@ from mlipselect.worker.messages import receive, send
 
 
 class Process:
-    """A process that answers messages.
+    """A process that answers messages of the process that started it.
 
     Parameters
     ----------
@@ -31,7 +32,7 @@ class Process:
     """
 
     def __init__(self, command: Sequence[str], timeout: float, owner: str):
-        self._timeout, self._owner = timeout, owner
+        self._timeout, self._owner, self._starter = timeout, owner, os.getpid()
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         self._worker = ThreadPoolExecutor(1)
         try:
@@ -41,7 +42,12 @@ class Process:
         except OSError as error:
             self._log.close()
             raise InvalidInputError(f"{owner}: {command[0]} cannot be started: {error.strerror}") from error
-        self._finalizer = weakref.finalize(self, _end, self._child, self._log)
+        self._finalizer = weakref.finalize(self, _end, self._child, self._log, self._starter)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the current process started it, rather than one that this process was forked from."""
+        return self._starter == os.getpid()
 
     def ask(
         self, head: dict[str, Any], arrays: Sequence[npt.NDArray[Any]] = ()
@@ -89,7 +95,9 @@ class Process:
         return f": {lines[-1]}" if lines else ""
 
 
-def _end(child: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+def _end(child: subprocess.Popen[bytes], log: IO[bytes], starter: int) -> None:
+    if os.getpid() != starter:
+        return
     child.kill()
     child.wait()
     for stream in (child.stdin, child.stdout, log):

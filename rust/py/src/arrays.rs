@@ -35,8 +35,12 @@ impl<'py, T: NumpyElement> Array<'py, T> {
 }
 
 /// Rows that compiled code can read: the given ones, or a copy of a matrix of another type or order, as selectors make it.
+///
+/// # Errors
+/// What selectors refuse, masked values among it.
 pub(crate) fn readable<'py>(rows: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    if Matrix::extract(rows, name).and_then(|matrix| matrix.rows(name).map(drop)).is_ok() {
+    let may_be_masked = rows.hasattr("mask")?;
+    if !may_be_masked && Matrix::extract(rows, name).and_then(|matrix| matrix.rows(name).map(drop)).is_ok() {
         return Ok(rows.clone());
     }
     rows.py().import("mlipselect.selectors.base")?.call_method1("structure_rows", (rows,))
