@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -415,6 +416,7 @@ def test_other_triggers(potential, surrogate, trigger):
     assert len(list(run)) == 2
 
 
+@pytest.mark.skipif(find_spec("ase.md.langevinbaoab") is None, reason="this ASE has no LangevinBAOAB")
 def test_pressure_changes_the_volume_and_a_stop_changes_nothing(potential, surrogate, tmp_path):
     options = {"pressure": 2.0, "threshold": 1e9, "max_steps": 400, "patience": 100, "burst": 20}
     expected = made(potential, surrogate, **options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ase.io.formats import ioformats
 
 import mlipselect as ms
 from mlipselect.exceptions import StructureError
@@ -140,6 +141,7 @@ def test_data_files_of_types_only(read):
     assert atoms.get_chemical_symbols() == ["Si", "O", "Si"]
 
 
+@pytest.mark.skipif("runnerdata" not in ioformats, reason="this ASE does not read files of RuNNer")
 def test_data_of_runner_is_still_read(read):
     text = (
         "begin\ncomment x\nlattice 10 0 0\nlattice 0 10 0\nlattice 0 0 10\natom 0 0 0 Si 0 0 0 0 0\nenergy -1\n"
