@@ -203,6 +203,10 @@ def failing(atoms):
         (lambda atoms: toy(atoms)[0], r"structure 0: expected features of shape \(8, d\), got \(5,\)"),
         (lambda atoms: toy(atoms)[:, :0], "structure 0: expected at least one feature, got none"),
         (lambda atoms: toy(atoms) * 1j, "structure 0: expected features that are real numbers, got complex128"),
+        (
+            lambda atoms: np.ma.masked_greater(toy(atoms), -np.inf),
+            "structure 0: expected features that are all known, got a matrix with masked values",
+        ),
         (failing, "structure 0: the descriptor failed: RuntimeError: no model"),
         (3, r"expected a descriptor with features\(atoms\) -> \(n_atoms, d\), or a callable, got int"),
     ],

@@ -33,7 +33,7 @@ N_CHANNELS = 16
 """Default number of species channels."""
 
 MOST_CHANNELS = 10_000
-"""Largest number of species channels; the weights of so many take half a minute to make."""
+"""Largest number of species channels: their weights are drawn one by one, for each element that is described."""
 
 SPECIES = ("labels", "channels")
 """How elements enter: each with sums over neighbours of its own, or as weights of channels."""

@@ -87,6 +87,8 @@ class Describer:
         """Refuse rows of a wrong shape or type, and rows that are not finite."""
         rows: NDArray[Any] = np.asarray(given)
         first = batch[0]
+        if np.ma.is_masked(given):
+            _fail("expected features that are all known, got a matrix with masked values", first)
         if rows.dtype.kind not in "fiu":
             _fail(f"expected features that are real numbers, got {rows.dtype}", first)
         if rows.ndim != 2 or len(rows) != sum(counts):
