@@ -47,6 +47,8 @@ class Faulty:
             time.sleep(60)
         if self.fault == "germanium" and "Ge" in atoms.symbols:
             raise KeyError("Ge")
+        if self.fault == "masked":
+            return np.ma.masked_array(np.ones((len(atoms), 2)), mask=True)
         return {"short": np.zeros((len(atoms) - 1, 2)), "flat": np.zeros(len(atoms))}.get(
             self.fault, np.ones((len(atoms), 2))
         )

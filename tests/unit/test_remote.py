@@ -152,6 +152,7 @@ def test_rows_that_are_no_real_numbers_are_refused(atoms):
         ("dies", MlipselectError, "remote_objects:Faulty: the process ended with code 3"),
         ("short", StructureError, r"structure 0: .*expected 8 rows, one per atom, got an array of shape \(7, 2\)"),
         ("flat", StructureError, r"structure 0: .*expected 8 rows, one per atom, got an array of shape \(8,\)"),
+        ("masked", StructureError, "structure 0: .*features that are all known, got a matrix with masked values"),
         ("germanium", StructureError, "structure 1: remote_objects:Faulty: KeyError: 'Ge'"),
     ],
 )

@@ -23,6 +23,7 @@ from mlipselect.descriptors.wrapper import Wrapper, forwarded
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.io.describable import check_structure
 from mlipselect.utils.option import Option
+from mlipselect.utils.unmasked import unmasked
 
 FORWARDED = (
     "design",
@@ -190,7 +191,7 @@ class Cached(Wrapper):
 
         def compute(missing: list[Atoms]) -> list[npt.NDArray[Any]]:
             if isinstance(self.descriptor, HasStructureFeatures):
-                return list(np.asarray(self.descriptor.structure_features(missing, n_threads=n_threads)))
+                return list(unmasked("features", self.descriptor.structure_features(missing, n_threads=n_threads)))
             return [rows.mean(axis=0, dtype=np.float64).astype(rows.dtype) for rows in self._rows(missing, n_threads)]
 
         return np.stack(self._kept("mean", structures, compute))
@@ -198,8 +199,8 @@ class Cached(Wrapper):
     def _rows(self, structures: list[Atoms], n_threads: int | None) -> list[npt.NDArray[Any]]:
         """Compute the rows of the atoms of each structure."""
         if not isinstance(self.descriptor, HasSiteFeatures):
-            return [np.asarray(self.descriptor.features(atoms)) for atoms in structures]
-        rows = np.asarray(self.descriptor.site_features(structures, n_threads=n_threads))
+            return [unmasked("features", self.descriptor.features(atoms)) for atoms in structures]
+        rows = unmasked("features", self.descriptor.site_features(structures, n_threads=n_threads))
         return np.split(rows, np.cumsum([len(atoms) for atoms in structures])[:-1])
 
     def _kept(

@@ -16,6 +16,7 @@ from mlipselect.descriptors.record import describe_descriptor
 from mlipselect.descriptors.wrapper import Wrapper
 from mlipselect.exceptions import InvalidInputError, StructureError
 from mlipselect.utils.option import Option
+from mlipselect.utils.unmasked import unmasked
 
 
 def _feature_groups(wrapper: PerElement) -> dict[str, slice]:
@@ -156,10 +157,10 @@ class PerElement(Wrapper):
             One row per atom, structure after structure.
         """
         if isinstance(self.descriptor, HasSiteFeatures):
-            rows = np.asarray(self.descriptor.site_features(structures, n_threads=n_threads))
+            rows = unmasked("features", self.descriptor.site_features(structures, n_threads=n_threads))
         else:
             describe = features_of(self.descriptor)
-            rows = np.concatenate([np.asarray(describe(atoms)) for atoms in structures])
+            rows = np.concatenate([unmasked("features", describe(atoms)) for atoms in structures])
         return self._spread(rows, structures)
 
     def _spread(self, rows: npt.NDArray[Any], structures: Sequence[Atoms]) -> npt.NDArray[Any]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ase.data import chemical_symbols, covalent_radii
 
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.utils.unmasked import unmasked
 
 # Of neighbours, and of centres.
 _SIDES = 2
@@ -124,7 +125,7 @@ def _given(number: int, n_channels: int, embedding: Mapping[str, Any]) -> npt.ND
     if symbol not in embedding:
         raise InvalidInputError(f"embedding has no weights of {symbol}, but only of {', '.join(embedding)}")
     try:
-        weights = np.array(embedding[symbol], dtype=float)
+        weights = unmasked("embedding", embedding[symbol], float)
     except (TypeError, ValueError):
         weights = np.empty(0)
     if weights.shape not in {(n_channels,), (_SIDES, n_channels)} or not np.isfinite(weights).all():

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features import Features
 from mlipselect.hal.surrogate import Surrogate
+from mlipselect.utils.unmasked import unmasked
 
 MAX_SITES = 4096
 """Largest number of atoms of the core whose variances are looked at, at even steps."""
@@ -58,7 +59,7 @@ def _site_rows(surrogate: Surrogate) -> NDArray[np.float64]:
     step = max(1, -(-n_atoms // MAX_SITES))
     kept, first = [], 0
     for atoms in frames:
-        rows = np.asarray(surrogate.descriptor.features(atoms), dtype=np.float64)
+        rows = unmasked("features", surrogate.descriptor.features(atoms), np.float64)
         kept.append(rows[-first % step :: step])
         first += len(atoms)
     return np.concatenate(kept)

@@ -29,6 +29,7 @@ from mlipselect.models import LinearPotential
 from mlipselect.selection.core import Core, CoreLike
 from mlipselect.selectors.prior import DEFAULT_SCALE, PriorScale
 from mlipselect.selectors.starting_posterior import RIDGE, starting_posterior
+from mlipselect.utils.unmasked import unmasked
 
 
 @dataclass(frozen=True)
@@ -185,8 +186,8 @@ class Surrogate:
         """Return the design row of the energy per atom: the mean of the features of the atoms, shape (d,)."""
         if isinstance(self.descriptor, HasStructureFeatures):
             rows = self.descriptor.structure_features([atoms], n_threads=self.n_threads)
-            return np.asarray(rows[0], dtype=np.float64)
-        features: NDArray[np.float64] = np.asarray(self.descriptor.features(atoms), dtype=np.float64)
+            return unmasked("features", rows[0], np.float64)
+        features: NDArray[np.float64] = unmasked("features", self.descriptor.features(atoms), np.float64)
         mean: NDArray[np.float64] = features.mean(axis=0)
         return mean
 

@@ -44,6 +44,7 @@ from mlipselect.models.rows import KINDS, OTHERS, SMALLEST_GROUP, LabelRows, gro
 from mlipselect.parameters import Parametrised
 from mlipselect.progress import progress_bar
 from mlipselect.utils.told import counted
+from mlipselect.utils.unmasked import unmasked
 
 ROUNDING = 1e-12
 """What of an energy is rounding, relative to the sum of the reference energies that is taken off it."""
@@ -779,7 +780,7 @@ class LinearPotential(Parametrised):
 
     def _scales(self) -> NDArray[np.float64]:
         if self.prior_scales is not None:
-            scales = np.asarray(self.prior_scales, dtype=float)
+            scales = unmasked("prior_scales", self.prior_scales, float)
             if scales.ndim != 1 or not (np.isfinite(scales) & (scales > 0.0)).all():
                 raise InvalidInputError("prior_scales must be one number above 0 for each feature")
             return scales

@@ -14,6 +14,7 @@ from mlipselect.exceptions import InvalidInputError
 from mlipselect.selection.expected_error import Until
 from mlipselect.selectors.constraints import Budget, Constraint, MinDistance, Quota
 from mlipselect.utils.option import option
+from mlipselect.utils.unmasked import unmasked
 
 CostLike: TypeAlias = "str | Sequence[float] | NDArray[np.floating[Any]]"
 """``"natoms"``, a power of it such as ``"natoms^3"``, or one number for each candidate."""
@@ -124,7 +125,7 @@ def costs(cost: CostLike, sizes: Sequence[int] | NDArray[np.int64]) -> NDArray[n
         An expression that is not understood.
     """
     if not isinstance(cost, str):
-        return np.asarray(cost, dtype=np.float64)
+        return unmasked("cost: the numbers", cost, np.float64)
     match = _POWER.fullmatch(cost.strip())
     if match is None:
         raise InvalidInputError(f"cost: expected natoms or a power of it such as natoms^3, got {cost!r}")

@@ -20,6 +20,7 @@ from mlipselect.io.reading import Reading
 from mlipselect.selection.core import Core, CoreLike
 from mlipselect.stores.joined import JoinedStores
 from mlipselect.utils.option import option
+from mlipselect.utils.unmasked import unmasked
 
 WeightsLike: TypeAlias = "str | Sequence[float] | Sequence[str] | NDArray[np.floating[Any]] | Mapping[str, float]"
 """The key of a number in `Atoms.info`, a number for each structure or for each group, also as ``"GROUP=WEIGHT"``."""
@@ -124,7 +125,9 @@ class TargetOptions:
         if self._key is not None:
             values = enumerate(target.values(self._key))
             return np.array([_number(value, target.place(k)) for k, value in values])
-        return None if self.target_weights is None else np.asarray(self.target_weights, dtype=np.float64)
+        if self.target_weights is None:
+            return None
+        return unmasked("target_weights", self.target_weights, np.float64)
 
     def recorded(self) -> dict[str, Any]:
         """Return how structures weigh, if there is a target."""

@@ -16,6 +16,7 @@ from mlipselect._core import standard_scales
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.selectors.base import FloatMatrix, core_rows, integer, number, structure_rows
 from mlipselect.utils.told import counted
+from mlipselect.utils.unmasked import unmasked
 
 #: Number of rows that a candidate is compared with at a time.
 _BLOCK = 512
@@ -168,7 +169,7 @@ class Budget(Constraint):
     """
 
     def __init__(self, costs: Any, limit: float):
-        self.costs = np.asarray(costs, dtype=np.float64)
+        self.costs = unmasked("costs", costs, np.float64)
         if self.costs.ndim != 1 or not (np.isfinite(self.costs) & (self.costs >= 0)).all():
             raise InvalidInputError("costs must be one number a candidate, finite and not negative")
         limit = number("limit", limit)

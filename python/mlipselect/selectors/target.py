@@ -13,6 +13,7 @@ from mlipselect._core import Posterior
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.features.design import Designs, needed, padded
 from mlipselect.selectors.base import FloatMatrix, StoredRows, by_rows, structure_rows
+from mlipselect.utils.unmasked import unmasked
 
 Objective: TypeAlias = Literal["energy", "forces", "both"]
 
@@ -83,7 +84,7 @@ class Target:
         rows = given if isinstance(given, StoredRows) else structure_rows(by_rows(given))
         if rows.shape[1] != width:
             raise InvalidInputError(f"target: expected {width} features as of the pool, got {rows.shape[1]}")
-        return cls(rows, None if weights is None else np.asarray(weights, dtype=np.float64), designs)
+        return cls(rows, None if weights is None else unmasked("weights of the target", weights, np.float64), designs)
 
     def for_score(
         self, score: str, objective: Objective, posterior: Posterior, seed: int, n_threads: int | None = None

@@ -78,13 +78,20 @@ class Served:
 
     def _rows(self, structures: Sequence[Atoms], n_threads: int | None) -> NDArray[Any]:
         if hasattr(self._descriptor, "site_features"):
-            return np.asarray(self._descriptor.site_features(structures, n_threads=n_threads))
+            return known(self._descriptor.site_features(structures, n_threads=n_threads))
         describe = getattr(self._descriptor, "features", self._descriptor)
-        found = [np.asarray(describe(atoms)) for atoms in structures]
+        found = [known(describe(atoms)) for atoms in structures]
         for index, (rows, atoms) in enumerate(zip(found, structures)):  # noqa: B905 - as many as structures
             if rows.ndim != 2 or len(rows) != len(atoms):
                 raise ShapeError(f"expected {len(atoms)} rows, one per atom, got an array of shape {rows.shape}", index)
         return np.concatenate(found)
+
+
+def known(rows: Any) -> NDArray[Any]:
+    """Return features as an array, refusing masked ones: numpy would take what lies under the mask."""
+    if np.ma.is_masked(rows):
+        raise ValueError("expected features that are all known, got a matrix with masked values")
+    return np.asarray(rows)
 
 
 class ShapeError(ValueError):

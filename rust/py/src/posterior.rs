@@ -198,10 +198,10 @@ fn prior(value: &Bound<'_, PyAny>) -> PyResult<mcore::Prior> {
     if let Ok(alpha) = value.extract::<f64>() {
         return Ok(mcore::Prior::Isotropic(alpha));
     }
-    let array: PyReadonlyArrayDyn<'_, f64> = (value.py().import("numpy")?)
-        .call_method1("asarray", (value, "float64"))
+    let array: PyReadonlyArrayDyn<'_, f64> = (value.py().import("mlipselect.utils.unmasked")?)
+        .call_method1("unmasked", ("prior_precision", value, "float64"))
         .and_then(|array| array.extract())
-        .map_err(|_| invalid("prior_precision must be a number or an array of numbers"))?;
+        .map_err(|_| invalid("prior_precision must be a number or an array of numbers, none of them masked"))?;
     let values: Vec<f64> = array.as_array().iter().copied().collect();
     match *array.shape() {
         [] => Ok(mcore::Prior::Isotropic(values[0])),

@@ -1,0 +1,39 @@
+"""Arrays without masked values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlipselect.exceptions import InvalidInputError
+
+
+def unmasked(what: str, values: Any, dtype: Any = None) -> NDArray[Any]:
+    """Return values as an array, refusing masked ones: numpy would take what lies under the mask.
+
+    Parameters
+    ----------
+    what : str
+        What the values are, for the message.
+    values : array_like
+        Values; a mask without masked values is taken off.
+    dtype : numpy type, optional
+        Type of the array.
+
+    Raises
+    ------
+    InvalidInputError
+        There are masked values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> unmasked("costs", np.ma.masked_array([1.0, 2.0], mask=[False, True]))
+    Traceback (most recent call last):
+    mlipselect.exceptions.InvalidInputError: costs must all be known, given masked values
+    """
+    if np.ma.is_masked(values):
+        raise InvalidInputError(f"{what} must all be known, given masked values")
+    return np.asarray(values, dtype=dtype)
