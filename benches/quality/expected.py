@@ -17,15 +17,13 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
 import argparse
-import functools
-import operator
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from benches.quality.learners import FITTED_DEGREE, LinearACE, fit_normal
+from benches.quality.learners import FITTED_DEGREE, LinearACE
 from benches.quality.systems import System, find_systems
 
 import mlipselect as ms
@@ -45,11 +43,9 @@ class Truth:
 
     def error(self, picks: Sequence[int]) -> float:
         """Fit to the core and picks; return the root mean square error of energies in eV per atom."""
-        learner = self._learner
-        weights = fit_normal(functools.reduce(operator.add, (learner.normals[k] for k in picks), learner.core_normal))
+        wrong = self._learner.residuals(picks)
         left = np.setdiff1d(np.arange(len(self._sizes)), picks)
-        wrong = [(rows[0] @ weights - targets[0]) / self._sizes[k] for k in left for rows, targets in [learner.made[k]]]
-        return float(np.sqrt(np.mean(np.square(wrong))))
+        return float(np.sqrt(np.mean([(wrong[k][0] / self._sizes[k]) ** 2 for k in left])))
 
 
 class Refits:

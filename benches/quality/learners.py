@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-import operator
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,6 +13,7 @@ from benches.quality.systems import System, atomic_energies
 from numpy.typing import NDArray
 
 import mlipselect as ms
+from mlipselect._core import LeastSquares
 from mlipselect.models.evidence import Spectrum, maximise_evidence
 
 #: Total degree of the ACE that is fitted, by the number of elements: longer than what selects.
@@ -51,21 +51,6 @@ class Learner(ABC):
         return [k for k in range(len(self.pool) + len(self.test)) if k not in chosen]
 
 
-@dataclass(frozen=True)
-class Normal:
-    """What the weighted rows of structures leave for least squares: their Gram matrix, and products with targets."""
-
-    gram: NDArray[np.float64]
-    products: NDArray[np.float64]
-    square: float
-    rows: int
-
-    def __add__(self, other: Normal) -> Normal:
-        return Normal(
-            self.gram + other.gram, self.products + other.products, self.square + other.square, self.rows + other.rows
-        )
-
-
 class LinearACE(Learner):
     """Bayesian linear regression of energies and forces on ACE, weights 30 per root of atoms and 1.
 
@@ -81,21 +66,26 @@ class LinearACE(Learner):
         self._descriptor = ms.ACE(system.elements, **fitted)
         self._scales = self._descriptor.smoothness_prior(4.0)
         self._references = atomic_energies(self.core)
-        self.core_normal = functools.reduce(operator.add, (self._normal(*self._rows(atoms)) for atoms in self.core))
+        self._of_core = LeastSquares(len(self._scales))
+        for atoms in self.core:
+            _add(self._of_core, *self._rows(atoms))
         self._others = self.pool + self.test
-        self.made = [self._rows(atoms) for atoms in self._others]
-        self.normals = [self._normal(*rows) for rows in self.made[: len(self.pool)]]
+        self._made = [self._rows(atoms) for atoms in self._others]
 
     def errors(self, picks: NDArray[np.int64]) -> Errors:
         """Fit to the core and the picks."""
-        weights = fit_normal(functools.reduce(operator.add, (self.normals[k] for k in picks), self.core_normal))
-        energies, forces = [], []
-        for k in self.judged(picks):
-            rows, targets = self.made[k]
-            wrong = rows @ weights - targets
-            energies.append(wrong[0] / len(self._others[k]))
-            forces.append(wrong[1:])
+        wrong = self.residuals(picks)
+        energies = [wrong[k][0] / len(self._others[k]) for k in self.judged(picks)]
+        forces = [wrong[k][1:] for k in self.judged(picks)]
         return Errors(1000.0 * _rms(np.array(energies)), _rms(np.concatenate(forces)))
+
+    def residuals(self, picks: Iterable[int]) -> list[NDArray[np.float64]]:
+        """Fit to the core and the picks; return what energy and forces of each structure of pool and test set miss."""
+        learned = self._of_core.copy()
+        for k in picks:
+            _add(learned, *self._made[k])
+        weights = fit_by_evidence(learned)
+        return [rows @ weights - targets for rows, targets in self._made]
 
     def _rows(self, atoms: Atoms) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the rows of the energy and the forces of a structure, and what they have to be."""
@@ -103,24 +93,24 @@ class LinearACE(Learner):
         rows = np.concatenate([design.energy[None], design.forces.reshape(3 * len(atoms), -1)]) / self._scales
         return rows, np.concatenate([[_referred(atoms, self._references)], atoms.calc.results["forces"].ravel()])
 
-    @staticmethod
-    def _normal(rows: NDArray[np.float64], targets: NDArray[np.float64]) -> Normal:
-        weights = np.ones(len(targets))
-        weights[0] = 30.0 / (len(targets) // 3) ** 0.5
-        rows, targets = rows * weights[:, None], targets * weights
-        return Normal(rows.T @ rows, rows.T @ targets, float(targets @ targets), len(targets))
+
+def _add(learned: LeastSquares, rows: NDArray[np.float64], targets: NDArray[np.float64]) -> None:
+    """Add the rows of the energy and the forces of a structure to a fit."""
+    weights = np.ones(len(targets))
+    weights[0] = 30.0 / (len(targets) // 3) ** 0.5
+    learned.add(rows, targets, weights, n_threads=1)
 
 
-def fit_normal(normal: Normal) -> NDArray[np.float64]:
-    """Return the weights, prior and noise by the largest evidence."""
-    values, vectors = np.linalg.eigh(normal.gram)
-    values, vectors = values[::-1], vectors[:, ::-1]
-    kept = values > 1e-14 * values[0]
-    s, vectors = np.sqrt(values[kept]), vectors[:, kept]
-    projections = vectors.T @ normal.products / s
-    spectrum = Spectrum(s, projections, max(normal.square - float(projections @ projections), 0.0), normal.rows)
-    prior, noise = maximise_evidence(spectrum)
-    return vectors @ (prior * s / (prior * s**2 + noise) * projections)
+def fit_by_evidence(learned: LeastSquares) -> NDArray[np.float64]:
+    """Return the weights, prior and noise by the largest evidence, from a triangular factor of rows and targets.
+
+    Normal equations would square the condition number: what picks are worth would depend on the rounding of products.
+    """
+    triangle = learned.triangle(n_threads=1)
+    U, s, Vt = np.linalg.svd(triangle[:-1, :-1])
+    projections = U.T @ triangle[:-1, -1]
+    prior, noise = maximise_evidence(Spectrum(s, projections, float(triangle[-1, -1] ** 2), learned.n_rows))
+    return np.asarray(Vt.T @ (prior * s / (prior * s**2 + noise) * projections))
 
 
 class KernelSOAP(Learner):
