@@ -53,7 +53,7 @@ def test_options_of_the_regression_reach_it(files):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--energy-key", "energy"], "energy_key: none of 5 structures has 'energy'"),
+        (["--energy-key", "energy"], "--energy-key: none of 5 structures has 'energy'"),
         (["--reference-energy", "Si"], "reference-energy: expected SYMBOL=ENERGY such as Si=-158.5, got 'Si'"),
         (["--energy-weight", "-1"], "must not be negative"),
         (["--test", "odd.xyz"], r"odd.xyz, frame 1: dft_force: expected finite numbers"),
@@ -164,7 +164,7 @@ def test_calibration_is_shown_and_kept(files, capsys):
     write_exact("train.xyz", [rattled(seed) for seed in range(20, 50)])
     command = ["fit", "train.xyz", "--totaldegree", "6", "-o", "si.npz", "--noise-by"]
     assert main([*command, "phase"]) == 1
-    assert "noise_by: expected at least 10 labelled structures that agree in 'phase'" in capsys.readouterr().err
+    assert "--noise-by: expected at least 10 labelled structures that agree in 'phase'" in capsys.readouterr().err
     grouped = [rattled(seed) for seed in range(20, 50)]
     for k, atoms in enumerate(grouped):
         atoms.info["config_type"] = "even" if k % 2 == 0 else "odd"

@@ -143,7 +143,7 @@ def test_groups_by_composition_and_duplicates_of_the_core(files):
     ("options", "message"),
     [
         ({"method": "guess"}, "method: expected one of bayesian, .*got 'guess'"),
-        ({"method": "fps", "score": "energy"}, "method fps has no parameter 'score', but .*metric"),
+        ({"method": "fps", "score": "energy"}, "score: expected only with the method bayesian, got fps"),
         ({"method": "k_medoids", "max_atoms": 10}, "chooses its structures together"),
         ({"max_per_group": 1}, "expected `groups` with it, got none"),
         ({"cost": "natoms^3"}, "cost: expected `max_cost` with it, got none"),

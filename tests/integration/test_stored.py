@@ -87,7 +87,7 @@ def test_methods_without_windows_say_and_keep_their_memory(files, store, capsys,
     stored, plain = (json.loads((files / f"{name}.json").read_text())["indices"] for name in ("stored", "plain"))
     assert stored == plain
     assert main([*command, "-o", "none.xyz", "--max-memory", "1kB"]) == 1
-    assert "more than the 1000 allowed: raise max_memory" in capsys.readouterr().err
+    assert "more than the 1000 allowed: raise --max-memory" in capsys.readouterr().err
 
 
 def test_the_command_takes_the_folder_of_a_store(files, store):
@@ -113,9 +113,9 @@ def test_the_command_takes_the_folder_of_a_store(files, store):
             "scores, updates and objectives of forces and stress need structures as pool, not a store",
         ),
         (["--groups", "none", "--max", "1"], "pool.xyz, frame 0: expected a key 'none', its keys are"),
-        (["--stratify-by", "config_type"], "stratify_by: expected only with the method random"),
+        (["--stratify-by", "config_type"], "--stratify-by: expected only with the method random"),
         (["--totaldegree", "8"], "--totaldegree: expected no descriptor, as a store has one"),
-        (["--max-memory", "1kB"], "more than the 1000 allowed: raise max_memory"),
+        (["--max-memory", "1kB"], "more than the 1000 allowed: raise --max-memory"),
         (["-n", "13"], "cannot select 13 structures from a pool of 12"),
     ],
 )

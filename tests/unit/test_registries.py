@@ -78,7 +78,8 @@ def test_a_selector_does_what_it_says_that_it_can(files):
         ({"checkpoint": "picks.json"}, "checkpoint: the method first makes its picks together"),
         ({"stratify_by": "config_type"}, "stratify_by: expected only with the method random, got first"),
         ({"update": "forces"}, "update: expected 'structure' or 'atoms' with the method first"),
-        ({"metric": "cosine"}, "method first has no parameter 'metric', but ridge"),
+        ({"metric": "cosine"}, "metric: expected only with the method fps or facility_location or k_medoids, got"),
+        ({"metrics": "cosine"}, "method first has no parameter 'metrics', but ridge"),
     ):
         with pytest.raises(InvalidInputError, match=message):
             ms.select(**({"pool": "pool.xyz", "n": 3} | options | given))

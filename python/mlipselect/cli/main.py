@@ -20,7 +20,8 @@ from mlipselect.cli.common import Parser
 from mlipselect.cli.completion import SHELLS, PrintCompletion
 from mlipselect.cli.exit_codes import BAD_INPUT, INTERRUPTED, OK, TERMINATED
 from mlipselect.cli.terminal import Style, styled, tell_error
-from mlipselect.exceptions import MissingExtraError, MlipselectError
+from mlipselect.cli.wording import in_options
+from mlipselect.exceptions import InvalidInputError, MissingExtraError, MlipselectError
 
 DESCRIPTION = """\
 Choose the atomic structures worth a DFT calculation.
@@ -82,6 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except BrokenPipeError:  # whoever read the output has had enough, as `head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return OK
+        except InvalidInputError as error:
+            tell_error(error, in_options(str(error), options.parser), trace=options.verbose > 1)
+            return BAD_INPUT
         except (MlipselectError, OSError, MemoryError) as error:
             tell_error(error, trace=options.verbose > 1)
             return BAD_INPUT

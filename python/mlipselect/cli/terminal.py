@@ -35,11 +35,11 @@ def width_of(stream: TextIO) -> int | None:
     return shutil.get_terminal_size().columns if stream.isatty() else None
 
 
-def tell_error(error: BaseException, *, trace: bool = False) -> None:
-    """Write an error in one line to the standard error, after its traceback where that is asked for."""
+def tell_error(error: BaseException, text: str | None = None, *, trace: bool = False) -> None:
+    """Write an error, or a text for it, in one line to the standard error; before it the traceback, if asked for."""
     if trace:
         traceback.print_exception(error)
-    text = str(error)
+    text = str(error) if text is None else text
     if isinstance(error, MemoryError):
         text = f"not enough memory: {text or 'try fewer features or --dtype float32'}"
     print(f"mlipselect: {styled('error', 'red', sys.stderr)}: {' '.join(text.split())}", file=sys.stderr)

@@ -53,8 +53,12 @@ def make_selector(method: str, n: int, **parameters: Any) -> Selector:
         parameters.pop(name, None)
     unknown = sorted(set(parameters) - set(known))
     if unknown:
+        name = unknown[0]
+        owners = [other for other, kind in METHODS.items() if name in parameter_names(kind)]
+        if owners:
+            raise InvalidInputError(f"{name}: expected only with the method {' or '.join(owners)}, got {method}")
         raise InvalidInputError(
-            f"method {method} has no parameter {unknown[0]!r}, but {', '.join(sorted(set(known) - {'n_to_select'}))}"
+            f"method {method} has no parameter {name!r}, but {', '.join(sorted(set(known) - {'n_to_select'}))}"
         )
     make: Any = METHODS[method]
     selector: Selector = make(n, **parameters)
