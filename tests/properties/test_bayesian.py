@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mlipselect import BayesianSelector, Posterior
 from mlipselect.exceptions import InvalidInputError, MemoryLimitError, NotFittedError, StructureError
-from reference.posterior import SCORES, greedy, prior_precision, scores_along
+from reference.posterior import SCORES, greedy, observe, prior_precision, scores_along
 
 
 @dataclass
@@ -110,6 +110,29 @@ def test_a_pool_beyond_the_cache_gives_the_same_picks(score, dtype):
     naive = BayesianSelector(60, score=score, engine="naive").fit(X, core=X[:100])
     np.testing.assert_array_equal(lazy.selected_idx_, naive.selected_idx_)
     np.testing.assert_allclose(lazy.scores_, naive.scores_, rtol=1e-8)
+
+
+@pytest.mark.parametrize(("dtype", "of_target"), [(np.float32, False), (np.float64, True)])
+def test_picks_ahead_from_a_large_pool_are_those_of_the_definition(dtype, of_target):
+    rng = np.random.default_rng(11)
+    turned = np.linalg.qr(rng.standard_normal((60, 60)))[0] / np.arange(1, 61)[:, None]
+    X = (rng.standard_normal((70_000, 60)) @ turned).astype(dtype)
+    X[1_000:2_000] = X[:1_000]
+    core = X[:5]
+    target = (rng.standard_normal((300, 60)) @ turned[:, rng.permutation(60)]).astype(dtype) if of_target else None
+    selector = BayesianSelector(20, score="pool_variance", ridge=1e-4).fit(X, core=core, target=target)
+    rows, meant = X.astype(np.float64), (X if target is None else target).astype(np.float64)
+    M = meant.T @ meant / len(meant)
+    sigma = observe(np.diag(1.0 / prior_precision(1e-4, X, core)), 1.0, core.astype(np.float64))
+    taken = np.zeros(len(X), dtype=bool)
+    for pick, found in zip(selector.selected_idx_, selector.scores_, strict=True):
+        W = rows @ sigma
+        scores = np.einsum("ij,jk,ik->i", W, M, W, optimize=True) / (1.0 + np.einsum("ij,ij->i", W, rows))
+        best = scores[~taken].max()
+        assert not taken[pick]
+        assert scores[pick] >= best - 1e-8 * best
+        assert found == pytest.approx(scores[pick], rel=1e-7)
+        taken[pick], sigma = True, observe(sigma, 1.0, rows[[pick]])
 
 
 @given(pools(max_rows=200, max_dim=30), st.sampled_from(sorted(SCORES)), st.data())
