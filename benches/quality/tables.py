@@ -109,14 +109,15 @@ def figure(path: Path, found: Sequence[Mapping[str, Any]]) -> None:
     systems = list(dict.fromkeys(row["system"] for row in found))
     drawing, panels = plt.subplots(1, len(systems), figsize=(4.2 * len(systems), 4.0), sharey=True, squeeze=False)
     methods = [name for name in energies if not name.startswith("random ")]
-    colours = dict(zip(methods, ["black", *plt.get_cmap("tab20").colors], strict=False))
+    of_many = [{"color": colour, "ls": line} for line in ("-", "--", ":") for colour in plt.get_cmap("tab20").colors]
+    styles = dict(zip(methods, [{"color": "black"}, *of_many], strict=False))
     for panel, system in zip(panels[0], systems, strict=True):
         for method, own in energies.items():
             numbers = sorted({place[3] for place in own if place[0] == system})
             values = [mean_ratio(own, system=system, n=n) for n in numbers]
             style = {"color": "0.88", "lw": 1, "zorder": 1}
-            if method in colours:
-                style = {"color": colours[method], "lw": 2.5 if method == methods[0] else 1.4, "label": method}
+            if method in styles:
+                style = {**styles[method], "lw": 2.5 if method == methods[0] else 1.4, "label": method}
             panel.plot(numbers, values, **style)
         panel.set(title=system, yscale="log", xlabel="picks")
         number_axis(panel, numbers)
