@@ -480,7 +480,7 @@ def test_a_checkpoint_of_another_run_is_refused(potential, surrogate, tmp_path):
         ({"temperature": -1.0}, "temperature: expected numbers above 0"),
         ({"speed": 3}, "speed: no option of Hal"),
         ({"stop_gain": 2.0}, "stop_gain"),
-        ({"tau": 1.0, "tau_rel": 0.1}, "tau_rel: expected tau or tau_rel, got both"),
+        ({"tau": 1.0, "tau_rel": 0.1}, "tau_rel: expected `tau` or `tau_rel`, got both"),
         ({"tau": 1.0, "tau_rise": 10}, "tau_rise: expected tau or tau_rise, got both"),
         ({"tau_rise": -1}, "tau_rise: expected at least 0"),
         ({"tau": -1.0}, "tau: expected at least 0"),
@@ -488,6 +488,7 @@ def test_a_checkpoint_of_another_run_is_refused(potential, surrogate, tmp_path):
         ({"dynamics": verlet, "pressure": 1.0}, "pressure: expected none"),
         ({"timestep": 0.0}, "timestep and friction"),
         ({"n": 0}, "n: expected at least 1, got 0"),
+        ({"temperature": [300.0, 400.0], "walkers": 1}, "walkers: expected at least one for each of 2 temperatures"),
         ({"workers": 0}, "workers: expected at least 1, got 0"),
     ],
 )

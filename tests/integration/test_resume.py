@@ -91,7 +91,7 @@ def test_sigterm_ends_a_run_like_ctrl_c(files, stop_after, capsys):
         (["--totaldegree", "7"], "descriptor was"),
         (["--core", "pool.xyz"], "core was"),
         (["--method", "fps"], 'method was "BayesianSelector" and is "FPS"'),
-        (["--max-atoms", "50"], "--max-atoms was null and is 50"),
+        (["--max-atoms", "50"], "max_atoms was null and is 50"),
     ],
 )
 def test_another_selection_is_refused(files, capsys, change, message):

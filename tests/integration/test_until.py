@@ -199,6 +199,7 @@ def test_a_target_and_a_store_are_followed_too(core, pool, tmp_path):
     [
         ({"until": "2 apples"}, "until: expected an error an atom such as 2meV, or a fraction such as 50%, got '2 app"),
         ({"until": "0meV"}, "until: expected an error"),
+        ({"until": "100%"}, "until: expected an error"),
         ({"until": "2meV"}, "until 2meV: expected a core with energies or a potential"),
         ({"energy_key": "REF_energy"}, "energy_key: expected a core with energies"),
         ({"until": "50%", "method": "k_medoids"}, r"chooses its structures together: .*\(until\)"),

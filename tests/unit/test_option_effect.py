@@ -118,10 +118,10 @@ def test_an_option_changes_the_result_or_is_refused(method):
 def test_options_whose_place_another_takes_are_refused():
     fitted = ms.LinearPotential(ms.ACE(["Si"], totaldegree=4))
     for given, named in [
-        ({"prior_precision": 3.0, "scale": "standard"}, "scale: expected it or prior_precision"),
-        ({"potential": fitted, "scale": "standard"}, "cannot go with scale"),
+        ({"prior_precision": 3.0, "scale": "standard"}, "scale: expected it or `prior_precision`"),
+        ({"potential": fitted, "scale": "standard"}, "cannot go with `scale`"),
     ]:
         with pytest.raises(InvalidInputError, match=named):
             ms.select(pool(), 4, **given)
-    with pytest.raises(InvalidInputError, match="max_features: expected it or totaldegree"):
+    with pytest.raises(InvalidInputError, match="max_features: expected it or `totaldegree`"):
         ms.ACE.from_options({"totaldegree": [8.0], "max_features": 20}, "float64")

@@ -97,7 +97,7 @@ def test_on_the_command_line(verb, files, capsys):
     error = capsys.readouterr().err
     assert "Traceback" not in error
     if verb == "select":
-        assert "n_threads: expected a number of threads" in error
+        assert "--threads: expected a number of threads" in error
         assert main([verb, "pool.xyz", *rest, "--totaldegree", "4", "--threads", "-1", "-q"]) == 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -193,11 +194,13 @@ def _references(texts: list[str]) -> dict[str, float]:
         try:
             value = float(energy)
         except ValueError:
-            problem = f"reference-energy: expected SYMBOL=ENERGY such as Si=-158.5, got {text!r}"
+            problem = f"--reference-energy: expected SYMBOL=ENERGY such as Si=-158.5, got {text!r}"
             raise InvalidInputError(problem) from None
+        if not math.isfinite(value):
+            raise InvalidInputError(f"--reference-energy: expected a finite energy of {symbol}, got {value}")
         if references.setdefault(symbol, value) != value:
             raise InvalidInputError(
-                f"reference-energy: expected one energy of {symbol}, got {references[symbol]} and {value}"
+                f"--reference-energy: expected one energy of {symbol}, got {references[symbol]} and {value}"
             )
     return references
 

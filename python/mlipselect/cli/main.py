@@ -84,12 +84,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return OK
         except InvalidInputError as error:
-            tell_error(error, in_options(str(error), options.parser), trace=options.verbose > 1)
+            tell_error(error, in_options(str(error), options.parser, _given(arguments)), trace=options.verbose > 1)
             return BAD_INPUT
         except (MlipselectError, OSError, MemoryError) as error:
             tell_error(error, trace=options.verbose > 1)
             return BAD_INPUT
     return OK if code is None else int(code)
+
+
+def _given(arguments: Sequence[str] | None) -> list[str]:
+    """Return the values on the command line, those after an equals sign too."""
+    given = sys.argv[1:] if arguments is None else arguments
+    return [value for argument in given for value in argument.split("=", 1)]
 
 
 class _Terminated(KeyboardInterrupt):

@@ -4,34 +4,46 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Collection
+
+_SUBJECT = re.compile(r"^(?P<name>[a-z][a-z0-9_]*)(?=: | must )")
+_IN_BACKTICKS = re.compile(r"`(?P<name>[a-z][a-z0-9_]*)`")
+_ADVICE = re.compile(r"(?<=\b(?:raise|lower) )(?P<name>[a-z]+(?:_[a-z]+)+)\b")
 
 
-def in_options(message: str, parser: argparse.ArgumentParser) -> str:
+def in_options(message: str, parser: argparse.ArgumentParser, given: Collection[str] = ()) -> str:
     """Put the options of a parser in the place of parameters that a message names.
+
+    Parameters are the subject of a message, words in backticks, and what is to be raised or lowered. Other words stay:
+    they may be names of files, keys and groups.
 
     Parameters
     ----------
     message : str
-        A message. Parameters are words with an underscore, words in backticks, and the
-        subject at its beginning.
+        A message.
     parser : argparse.ArgumentParser
-        The parser; other words, and those that it does not know, stay.
+        The parser; names that it does not know stay.
+    given : collection of str
+        Arguments of the command line: a subject that is one of them is the name of a file, and stays.
 
     Examples
     --------
     >>> import argparse
     >>> parser = argparse.ArgumentParser()
-    >>> _ = parser.add_argument("--max-cost"), parser.add_argument("--groups"), parser.add_argument("--cost")
+    >>> _ = parser.add_argument("--max-cost"), parser.add_argument("--cost")
     >>> in_options("cost: expected `max_cost` with it, got none", parser)
     '--cost: expected --max-cost with it, got none'
-    >>> in_options("the cost is above max_cost", parser), in_options("max_cost.xyz: no frames", parser)
-    ('the cost is above --max-cost', 'max_cost.xyz: no frames')
+    >>> in_options("cost: expected a folder", parser, ["cost", "-n", "3"])
+    'cost: expected a folder'
+    >>> in_options("its keys are: cost, max_cost", parser)
+    'its keys are: cost, max_cost'
     """
     options = {action.dest: max(action.option_strings, key=len) for action in parser._actions if action.option_strings}
 
     def named(match: re.Match[str]) -> str:
         return options.get(match["name"], match[0])
 
-    message = re.sub(r"^(?P<name>[a-z_]+)(?=: expected | must )", named, message)
-    message = re.sub(r"`(?P<name>[a-z_]+)`", named, message)
-    return re.sub(r"(?<![\w./'\"-])(?P<name>[a-z]+_[a-z_]+)(?![\w./'\"-]|\.\w)", named, message)
+    subject = _SUBJECT.match(message)
+    if subject is not None and subject["name"] not in given:
+        message = _SUBJECT.sub(named, message)
+    return _ADVICE.sub(named, _IN_BACKTICKS.sub(named, message))

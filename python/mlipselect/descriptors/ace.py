@@ -208,7 +208,7 @@ class ACE(NamedDescriptor):
             A total degree, and a number of features that would choose it.
         """
         if "totaldegree" in given and "max_features" in given:
-            raise InvalidInputError("max_features: expected it or totaldegree, which takes its place, got both")
+            raise InvalidInputError("max_features: expected it or `totaldegree`, which takes its place, got both")
         degrees = given.get("totaldegree", [])
         one = {"totaldegree": degrees[0]} if len(degrees) == 1 else {}
         return cls(**{**given, **one})
@@ -787,7 +787,7 @@ def _degrees_in_channels(n_channels: int, order: int, limit: int) -> list[float]
     if not all(degrees):
         raise InvalidInputError(
             f"no total degree keeps a descriptor of {n_channels} channels below {limit} features: lower n_channels, "
-            "raise max_features, or give totaldegree"
+            "raise max_features, or give `totaldegree`"
         )
     return degrees
 

@@ -134,6 +134,8 @@ def iter_designs(
             design = descriptor.design(atoms)
         except StructureError as error:
             raise StructureError(error.problem, index) from None
+        if any(np.ma.is_masked(rows) for rows in (design.energy, design.forces, design.virial)):
+            raise StructureError("expected a design that is all known, got masked values", index)
         yield design
 
 

@@ -19,6 +19,7 @@ from mlipselect.descriptors.base import Prediction
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.hal.mace_potential import MacePotential
 from mlipselect.models import LinearPotential
+from mlipselect.utils.unmasked import unmasked
 
 BaseLike: TypeAlias = Any
 """A `LinearPotential`, a `MacePotential`, an ASE calculator, or a function without arguments that returns one."""
@@ -100,9 +101,9 @@ def evaluate(base: Any, atoms: Atoms, *, with_stress: bool) -> BaseResults:
     """
     if isinstance(base, SharesPass):
         return of_prediction(base.predict(atoms), atoms)
-    forces = np.array(base.get_property("forces", atoms), dtype=np.float64)
+    forces = unmasked("forces of the base", base.get_property("forces", atoms), np.float64).copy()
     energy = float(base.get_property("energy", atoms))
-    stress = np.array(base.get_property("stress", atoms), dtype=np.float64) if with_stress else None
+    stress = unmasked("stress of the base", base.get_property("stress", atoms), np.float64) if with_stress else None
     return BaseResults(energy, forces, stress)
 
 

@@ -163,6 +163,11 @@ class HalOptions:
                     raise InvalidInputError(f"{name}: expected at least 1, got {value}")
         if not all(0.0 < temperature < np.inf for temperature in self.temperatures):
             raise InvalidInputError(f"temperature: expected numbers above 0, got {self.sampling.temperature}")
+        walkers, temperatures = self.sampling.walkers, self.temperatures
+        if walkers is not None and walkers < len(temperatures):
+            raise InvalidInputError(
+                f"walkers: expected at least one for each of {len(temperatures)} temperatures, got {walkers}"
+            )
         if self.ending.stop_gain is not None and not 0.0 < self.ending.stop_gain < 1.0:
             raise InvalidInputError(f"stop_gain: expected a fraction between 0 and 1, got {self.ending.stop_gain}")
         if self.ending.max_time is not None and not self.ending.max_time > 0.0:
@@ -174,7 +179,7 @@ class HalOptions:
                     f"{name}: expected at least 0, as a bias leads to what is uncertain, got {value}"
                 )
         if self.sampling.tau is not None and self.sampling.tau_rel is not None:
-            raise InvalidInputError("tau_rel: expected tau or tau_rel, got both")
+            raise InvalidInputError("tau_rel: expected `tau` or `tau_rel`, got both")
         for name in ("swaps", "cell_moves"):
             if getattr(self.sampling, name) < 0:
                 raise InvalidInputError(f"{name}: expected at least 0, got {getattr(self.sampling, name)}")

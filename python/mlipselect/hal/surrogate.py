@@ -253,9 +253,9 @@ class Surrogate:
             return -np.asarray(found.forces, dtype=np.float64), np.asarray(found.virial, dtype=np.float64)
         virial = None
         if isinstance(self.descriptor, DesignDescriptor):
-            virial = np.asarray(self.descriptor.design(atoms).virial, dtype=np.float64) @ weights
+            virial = unmasked("derivatives by strain", self.descriptor.design(atoms).virial, np.float64) @ weights
         gradient = cast("DifferentiableDescriptor", self.descriptor).vjp(atoms, weights)
-        return np.asarray(gradient, dtype=np.float64), virial
+        return unmasked("derivatives by positions", gradient, np.float64), virial
 
     def forces_variance(self, atoms: Atoms) -> NDArray[np.float64]:
         """Return the variance of each force component, shape (n_atoms, 3), in squares of `unit` per Å.

@@ -87,7 +87,7 @@ def _encoded(key: Any, value: Any) -> str:
 
 def encode(key: Any, value: Any) -> str | None:
     """Write the value of a key of the comment line so that ASE reads the same value; None if there is no way."""
-    if not isinstance(key, str) or not key.isprintable() or not key:
+    if not isinstance(key, str) or not key.isprintable() or not key or np.ma.is_masked(value):
         return None
     if key in MATRIX_KEYS:
         matrix = np.asarray(value)

@@ -145,7 +145,7 @@ def _fit_results(atoms: Atoms) -> list[Change]:
     changes = []
     held = {} if atoms.calc is None else atoms.calc.results
     for key, value in results(atoms).items():
-        array, part = np.asarray(value), f"the result {key}"
+        array, part = np.asanyarray(value), f"the result {key}"
         if is_per_atom(key, value, len(atoms)):
             column, what = as_column(array)
             if what is None:
@@ -251,7 +251,7 @@ def _fit_arrays(atoms: Atoms) -> list[Change]:
             continue
         del atoms.arrays[key]
         name = "".join(character if character.isprintable() and character != ":" else "_" for character in str(key))
-        column, what = as_column(np.asarray(array))
+        column, what = as_column(array)
         if name.lower() in RESERVED_COLUMNS or name in known or not name.strip():
             name = f"arrays_{name.strip()}"
         elif name in (*all_properties, "initial_charges") and not _is_label(name, column):
@@ -292,6 +292,9 @@ def as_column(array: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any] | None,
     what : str or None
         What was changed; None if nothing was.
     """
+    if np.ma.is_masked(array):
+        return None, "let go"
+    array = np.asarray(array)
     kind = array.dtype.kind
     if 0 in array.shape[1:] or kind not in "fiubcOUS":
         return None, "let go"

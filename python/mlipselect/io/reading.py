@@ -62,9 +62,10 @@ class Reading:
     )
 
     def __post_init__(self) -> None:
-        for symbol in [*(self.species or ()), *filter(None, self.elements.values())]:
+        known = [("species", symbol) for symbol in self.species or ()]
+        for name, symbol in [*known, *(("species_map", symbol) for symbol in self.elements.values() if symbol)]:
             if atomic_numbers.get(symbol, 0) == 0:
-                raise InvalidInputError(f"species: expected the symbol of a chemical element, got {symbol!r}")
+                raise InvalidInputError(f"{name}: expected the symbol of a chemical element, got {symbol!r}")
         if self.cell is not None and np.size(self.cell) not in (3, 6, 9):
             raise InvalidInputError(f"cell: expected 3, 6 or 9 numbers, got {np.size(self.cell)}")
         if self.occupancy not in (None, "majority"):

@@ -198,7 +198,7 @@ def _say(labelled: LabelSet, choice: Choice, notes: Notes, options: LabelOptions
             *(prefix, unused),
         )
     if not any(labelled.counts().values()):
-        hint = f"; these look like labels, and can be named with energy_key (--energy-key) and so on: {unused}"
+        hint = f"; these look like labels, and can be named with `energy_key` and so on: {unused}"
         among = counted(len(labelled), "structure")
         have = "has" if len(labelled) == 1 else "have"
         raise NoLabelsError(

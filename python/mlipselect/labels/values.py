@@ -136,6 +136,8 @@ class Labelled:
         if name.kind in ("energy", "forces"):
             shapes = [(), (1,)] if name.kind == "energy" else [(len(self.frame.atoms), 3)]
         value = _listed(value)
+        if np.ma.is_masked(value):
+            raise self.error(f"{name.key}: expected numbers that are all known, got masked ones")
         try:
             if np.asarray(value).dtype.kind in "bcSU":
                 raise TypeError

@@ -47,11 +47,12 @@ class Until:
             Something else, or nothing above 0.
         """
         match = _UNTIL.fullmatch(f"{given}eV" if isinstance(given, (int, float)) else given.strip())
-        if match is None or not float(match["number"]) > 0.0:
+        is_fraction = match is not None and match["unit"] == "%"
+        if match is None or not 0.0 < float(match["number"]) < (100.0 if is_fraction else np.inf):
             raise InvalidInputError(
                 f"until: expected an error an atom such as 2meV, or a fraction such as 50%, got {given!r}"
             )
-        return cls(float(match["number"]) * _FACTORS[match["unit"]], match["unit"] == "%")
+        return cls(float(match["number"]) * _FACTORS[match["unit"]], is_fraction)
 
 
 @dataclass(frozen=True)

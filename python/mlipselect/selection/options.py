@@ -337,10 +337,10 @@ class Options:
         found = {name: value for name, value in optional.items() if value is not None} | dict(self.parameters)
         takes_ridge = "ridge" in known and kind is not None and not kind.keeps_posterior
         if self.prior.ridge is not None and self.prior.prior_precision is not None and not takes_ridge:
-            raise InvalidInputError("ridge: expected it or prior_precision, which takes its place, got both")
+            raise InvalidInputError("ridge: expected it or `prior_precision`, which takes its place, got both")
         if kind is not None and kind.keeps_posterior:
             if "scale" in self.parameters and self.prior.prior_precision is not None:
-                raise InvalidInputError("scale: expected it or prior_precision, which takes its place, got both")
+                raise InvalidInputError("scale: expected it or `prior_precision`, which takes its place, got both")
             return found | self.prior.parameters()
         if derivatives:
             raise InvalidInputError(

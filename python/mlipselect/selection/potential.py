@@ -23,7 +23,7 @@ def fitted_potential(
     extra += ["composition"] if options.candidates.composition else []
     extra += [f"method {options.method.method}"] if options.method.method != "bayesian" else []
     if extra:
-        raise InvalidInputError(f"potential: it brings descriptor and posterior, and cannot go with {extra[0]}")
+        raise InvalidInputError(f"potential: it brings descriptor and posterior, and cannot go with `{extra[0]}`")
     return potential if isinstance(potential, LinearPotential) else LinearPotential.load(potential)
 
 

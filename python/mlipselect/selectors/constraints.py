@@ -16,7 +16,7 @@ from mlipselect._core import standard_scales
 from mlipselect.exceptions import InvalidInputError
 from mlipselect.selectors.base import FloatMatrix, core_rows, integer, number, structure_rows
 from mlipselect.utils.told import counted
-from mlipselect.utils.unmasked import unmasked
+from mlipselect.utils.unmasked import refuse_masked, unmasked
 
 #: Number of rows that a candidate is compared with at a time.
 _BLOCK = 512
@@ -91,6 +91,7 @@ class Quota(Constraint):
                 f"a quota needs 0 <= minimum <= maximum and a maximum of at least 1, given {minimum} and {maximum}"
             )
         self.minimum, self.maximum = minimum, maximum
+        refuse_masked("groups", groups)
         names: dict[Any, int] = {}
         self._group = np.array([names.setdefault(group, len(names)) for group in groups], dtype=np.int64)
         self._names = list(names)

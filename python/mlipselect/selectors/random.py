@@ -14,6 +14,7 @@ from mlipselect.random_state import RandomState, draw_seed
 from mlipselect.selectors.base import FloatMatrix, check_labels, refuse_sparse_and_masked
 from mlipselect.selectors.constraints import Constraint
 from mlipselect.selectors.drawn import DrawnSelector
+from mlipselect.utils.unmasked import refuse_masked
 
 
 class RandomSelector(DrawnSelector):
@@ -142,5 +143,6 @@ class RandomSelector(DrawnSelector):
             return None
         if len(groups) != len(X):
             raise InvalidInputError(f"groups must name the stratum of each of {len(X)} structures, given {len(groups)}")
+        refuse_masked("groups", groups)
         numbers: dict[Hashable, int] = {}
         return np.array([numbers.setdefault(group, len(numbers)) for group in groups], dtype=np.int64)

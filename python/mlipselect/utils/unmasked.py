@@ -34,6 +34,11 @@ def unmasked(what: str, values: Any, dtype: Any = None) -> NDArray[Any]:
     Traceback (most recent call last):
     mlipselect.exceptions.InvalidInputError: costs must all be known, given masked values
     """
+    refuse_masked(what, values)
+    return np.asarray(values, dtype=dtype)
+
+
+def refuse_masked(what: str, values: Any) -> None:
+    """Refuse masked values; messages call the values `what`."""
     if np.ma.is_masked(values):
         raise InvalidInputError(f"{what} must all be known, given masked values")
-    return np.asarray(values, dtype=dtype)
