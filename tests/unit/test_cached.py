@@ -141,9 +141,6 @@ def test_it_conforms_and_names_faults(tmp_path):
     pool = [bulk("Si"), bulk("Si", a=5.5), bulk("Ge")]
     with pytest.raises(StructureError, match="structure 2: atom 0 has atomic number 32"):
         ms.featurize(pool, ms.Cached(ms.ACE(**ACE), tmp_path / "a"))
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InvalidInputError, match="cannot be"):
-        ms.Cached(ms.ACE(**ACE), tmp_path / "file").features(bulk("Si"))
 
 
 ABILITIES = [
@@ -232,3 +229,14 @@ def test_elements_of_a_record_are_taken(tmp_path):
     assert model.elements is None
     plain = ms.Cached(ms.ACE(**ACE), tmp_path)
     assert plain.settled_as({"name": "ACE"}) is plain
+
+
+def test_a_file_is_no_folder_to_keep_features_in(tmp_path):
+    (tmp_path / "file").write_text("")
+    write(tmp_path / "pool.xyz", bulk("Si"))
+    with pytest.raises(InvalidInputError, match="file: expected a folder to keep features in, got a file"):
+        ms.Cached(ms.ACE(["Si"], totaldegree=4), tmp_path / "file")
+    with pytest.raises(InvalidInputError, match="cannot be"):
+        ms.Cached(ms.ACE(["Si"], totaldegree=4), tmp_path / "file" / "below").features(bulk("Si"))
+    with pytest.raises(InvalidInputError, match="file: expected the folder of a store or a new one"):
+        ms.featurize(tmp_path / "pool.xyz", ms.ACE(["Si"], totaldegree=4), store=tmp_path / "file")

@@ -90,6 +90,12 @@ def test_masked_numbers_are_refused(use, message):
         use()
 
 
+@pytest.mark.parametrize("given", [["a", "b"], [1.0, 1j], {"a": 1}, [[1.0], [1.0, 2.0]]])
+def test_what_is_no_real_number_is_refused(given):
+    with pytest.raises(InvalidInputError, match="costs must be real numbers, given"):
+        ms.Budget(given, 3)
+
+
 @pytest.mark.parametrize("inner", [Described(), DescribedTogether()])
 @pytest.mark.parametrize("wrap", [lambda inner, _: ms.PerElement(inner), ms.Cached])
 def test_masked_rows_behind_another_descriptor_are_refused(tmp_path, inner, wrap):

@@ -89,6 +89,8 @@ class Cached(Wrapper):
         self.folder = Path(folder)
         self.info_keys = tuple(info_keys)
         self.hits = self.misses = 0
+        if self.folder.is_file():
+            raise InvalidInputError(f"{self.folder}: expected a folder to keep features in, got a file")
         if not has_parameters(descriptor):
             raise InvalidInputError(
                 f"Cached: expected a descriptor with `parameters`, which tell it from others, got {descriptor!r}"

@@ -73,6 +73,8 @@ class StoreWriter:
             | {name: value for name, value in how.items() if value}
             for source, digest in zip(files, digests, strict=True)
         ]
+        if self.path.is_file():
+            raise InvalidInputError(f"{self.path}: expected the folder of a store or a new one, got a file")
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock = folder_lock(self.path)
         try:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlipselect.exceptions import InvalidInputError
+from mlipselect.parameters import shown_short
 
 
 def unmasked(what: str, values: Any, dtype: Any = None) -> NDArray[Any]:
@@ -19,13 +20,13 @@ def unmasked(what: str, values: Any, dtype: Any = None) -> NDArray[Any]:
         What the values are, for the message.
     values : array_like
         Values; a mask without masked values is taken off.
-    dtype : numpy type, optional
+    dtype : type of real numbers, optional
         Type of the array.
 
     Raises
     ------
     InvalidInputError
-        There are masked values.
+        There are masked values or, where a type is asked for, something else than real numbers.
 
     Examples
     --------
@@ -35,7 +36,14 @@ def unmasked(what: str, values: Any, dtype: Any = None) -> NDArray[Any]:
     mlipselect.exceptions.InvalidInputError: costs must all be known, given masked values
     """
     refuse_masked(what, values)
-    return np.asarray(values, dtype=dtype)
+    if dtype is None:
+        return np.asarray(values)
+    try:
+        if np.iscomplexobj(values):
+            raise TypeError
+        return np.asarray(values, dtype=dtype)
+    except (TypeError, ValueError):
+        raise InvalidInputError(f"{what} must be real numbers, given {shown_short(values)}") from None
 
 
 def refuse_masked(what: str, values: Any) -> None:
