@@ -28,7 +28,7 @@ import numpy as np
 from benches.quality.learners import LEARNERS, Learner
 from benches.quality.methods import SPECIES_WAYS, WAYS, Describer, missing_package, picks
 from benches.quality.systems import System, find_systems, read_system
-from benches.quality.tables import figure, markdown, not_worth_it, write_csv
+from benches.quality.tables import by_learner, figure, markdown, not_worth_it, write_csv
 
 NUMBERS = [5, 10, 20, 50, 100]
 
@@ -124,10 +124,11 @@ def main() -> int:
         if options.systems is None or system.name in options.systems:
             found += measure(system, options.splits, options.draws, kept, ways, learners)
     write_csv(options.output / "quality.csv", found)
-    text = markdown(found)
+    text, learners_apart = markdown(found), by_learner(found)
     (options.output / "quality.md").write_text(text)
+    (options.output / "learners.md").write_text(learners_apart)
     figure(options.output / "quality.svg", found)
-    print(text)
+    print(text, learners_apart, sep="\n")
     print(f"{time.perf_counter() - began:.0f} s; tables and figure in {options.output}")
     problems = [] if options.require is None else not_worth_it(found, options.require)
     for problem in problems:

@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 
 import mlipselect as ms
 from mlipselect._core import LeastSquares
-from mlipselect.models.evidence import Spectrum, maximise_evidence
 
 #: Total degree of the ACE that is fitted, by the number of elements: longer than what selects.
 FITTED_DEGREE = {1: 14, 2: 8}
 
 #: The ACE that is fitted to systems of so many elements that `ACE` takes species channels.
 MANY, FITTED_CHANNELS = 12, {"species": "channels", "n_channels": 24, "totaldegree": [10, 7, 4]}
+
+#: Weight of an energy times the root of the number of atoms; a force component has 1.
+ENERGY_WEIGHT = 30.0
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Learner(ABC):
 class LinearACE(Learner):
     """Bayesian linear regression of energies and forces on ACE, weights 30 per root of atoms and 1.
 
-    Prior and noise maximise the evidence, as in `LinearPotential`. Energies of free atoms are fitted to the core.
+    `LinearPotential` fits it, prior and noise by the evidence. Energies of free atoms are fitted to the core.
     """
 
     name = "linear ACE"
@@ -64,6 +66,9 @@ class LinearACE(Learner):
         n = len(system.elements)
         fitted = FITTED_CHANNELS if n >= MANY else {"totaldegree": FITTED_DEGREE.get(n, 5)}
         self._descriptor = ms.ACE(system.elements, **fitted)
+        self._potential = ms.LinearPotential(
+            self._descriptor, energy_weight=ENERGY_WEIGHT, forces_weight=1.0, n_threads=1
+        )
         self._scales = self._descriptor.smoothness_prior(4.0)
         self._references = atomic_energies(self.core)
         self._of_core = LeastSquares(len(self._scales))
@@ -84,7 +89,7 @@ class LinearACE(Learner):
         learned = self._of_core.copy()
         for k in picks:
             _add(learned, *self._made[k])
-        weights = fit_by_evidence(learned)
+        weights = self._potential.fit_rows(learned, {}).weights_ * self._scales
         return [rows @ weights - targets for rows, targets in self._made]
 
     def _rows(self, atoms: Atoms) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -97,20 +102,8 @@ class LinearACE(Learner):
 def _add(learned: LeastSquares, rows: NDArray[np.float64], targets: NDArray[np.float64]) -> None:
     """Add the rows of the energy and the forces of a structure to a fit."""
     weights = np.ones(len(targets))
-    weights[0] = 30.0 / (len(targets) // 3) ** 0.5
+    weights[0] = ENERGY_WEIGHT / (len(targets) // 3) ** 0.5
     learned.add(rows, targets, weights, n_threads=1)
-
-
-def fit_by_evidence(learned: LeastSquares) -> NDArray[np.float64]:
-    """Return the weights, prior and noise by the largest evidence, from a triangular factor of rows and targets.
-
-    Normal equations would square the condition number: what picks are worth would depend on the rounding of products.
-    """
-    triangle = learned.triangle(n_threads=1)
-    U, s, Vt = np.linalg.svd(triangle[:-1, :-1])
-    projections = U.T @ triangle[:-1, -1]
-    prior, noise = maximise_evidence(Spectrum(s, projections, float(triangle[-1, -1] ** 2), learned.n_rows))
-    return np.asarray(Vt.T @ (prior * s / (prior * s**2 + noise) * projections))
 
 
 class KernelSOAP(Learner):

@@ -93,6 +93,38 @@ def markdown(found: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def by_learner(found: Sequence[Mapping[str, Any]]) -> str:
+    """Return the table of Q_E and Q_F of all methods by system and learner, with the range of single draws."""
+    quantities = {"E": ratios(found, "energy"), "F": ratios(found, "forces")}
+    places = dict.fromkeys((row["system"], row["learner"]) for row in found)
+    columns = [(place, name) for place in places for name in quantities if _any_finite(quantities[name], *place)]
+    header = ["method", *(f"{system}, {learner}: Q_{name}" for (system, learner), name in columns)]
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+
+    def cells(method: str) -> list[float]:
+        return [
+            mean_ratio(quantities[name].get(method, {}), system=system, learner=learner)
+            for (system, learner), name in columns
+        ]
+
+    drawn = [method for method in quantities["E"] if method.startswith("random ")]
+    lines += [
+        f"| {method} | " + " | ".join(f"{cell:.2f}" for cell in cells(method)) + " |"
+        for method in quantities["E"]
+        if method not in drawn
+    ]
+    lines.append(
+        "| single draws | "
+        + " | ".join(f"{min(own):.2f} to {max(own):.2f}" for own in zip(*map(cells, drawn), strict=True))
+        + " |"
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _any_finite(quantity: Mapping[str, Mapping[Place, float]], system: str, learner: str) -> bool:
+    return any(place[:2] == (system, learner) for own in quantity.values() for place in own)
+
+
 def write_csv(path: Path, found: Sequence[Mapping[str, Any]]) -> None:
     """Write every error that was measured."""
     with path.open("w", newline="") as stream:

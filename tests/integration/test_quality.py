@@ -46,6 +46,9 @@ def test_methods_are_compared_with_random_draws(tmp_path):
     # Three methods and three draws, 5, 10 and 20 picks, one learner that is always there.
     assert tables[0].count("linear ACE") == 6 * 3
     assert "| energy, none |" in (tmp_path / "out" / "quality.md").read_text()
+    header, _, *rows = (tmp_path / "out" / "learners.md").read_text().splitlines()
+    assert "| Cu, linear ACE: Q_E | Cu, linear ACE: Q_F |" in header
+    assert [row.split(" | ")[0] for row in rows] == ["| default", "| energy, none", "| fps", "| single draws"]
 
 
 @pytest.mark.skipif(not (ROOT / "benches").is_dir(), reason="the benchmarks are not in an installed package")

@@ -17,13 +17,13 @@ def fitted_potential(
     """Open the potential that a selection starts from."""
     prior = options.prior
     given = {"core": core, "descriptor": descriptor, "prior_precision": prior.prior_precision, "ridge": prior.ridge}
-    extra = [name for name, value in given.items() if value is not None]
-    extra += ["noise_precision"] if prior.noise_precision != 1.0 else []
-    extra += ["scale"] if "scale" in options.parameters else []
-    extra += ["composition"] if options.candidates.composition else []
-    extra += [f"method {options.method.method}"] if options.method.method != "bayesian" else []
+    extra = [f"`{name}`" for name, value in given.items() if value is not None]
+    extra += ["`noise_precision`"] if prior.noise_precision != 1.0 else []
+    extra += ["`scale`"] if "scale" in options.parameters else []
+    extra += ["`composition`"] if options.candidates.composition else []
+    extra += [f"`method` {options.method.method}"] if options.method.method != "bayesian" else []
     if extra:
-        raise InvalidInputError(f"potential: it brings descriptor and posterior, and cannot go with `{extra[0]}`")
+        raise InvalidInputError(f"potential: it brings descriptor and posterior, and cannot go with {extra[0]}")
     return potential if isinstance(potential, LinearPotential) else LinearPotential.load(potential)
 
 
